@@ -1,0 +1,1 @@
+"""UniNote: one embedding per item."""

@@ -1,0 +1,36 @@
+"""The one error hierarchy. Every message names what is wrong and how to fix it.
+
+The CLI prints the message of any `UniNoteError` on one line and exits with code 2.
+"""
+
+
+class UniNoteError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class ConfigError(UniNoteError):
+    """A setting is unknown, out of range, or contradicts another."""
+
+
+class NoteError(UniNoteError):
+    """One note cannot be used (empty, duplicate id, bad field); the rest of the batch goes on."""
+
+
+class PictureError(NoteError):
+    """One picture cannot be used (truncated, too large, zero size, unknown format)."""
+
+
+class ItemError(UniNoteError):
+    """One item cannot be embedded (no parts, nothing readable)."""
+
+
+class VectorError(UniNoteError):
+    """A vector is NaN, all zero, or of the wrong dimension."""
+
+
+class StoreError(UniNoteError):
+    """The store cannot be reached, or was asked for something it does not hold."""
+
+
+class ModelError(UniNoteError):
+    """A model folder is missing, incomplete, or not trained for what is asked."""

@@ -1,0 +1,130 @@
+"""Note, Picture and Item: what is embedded. Plain, immutable, hashable by content, no torch.
+
+A note `N = ({I_i}, {OCR_i}, T_title, T_body)` (method, section 1) is cut into Items by the ten tasks;
+an Item is an ordered list of parts, each a text or a picture, and becomes one vector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from uninote.errors import ItemError, PictureError
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Encoded picture bytes by reference, with what an annotator and an OCR engine read from them.
+
+    Equality and hash are by content (`digest`, sha256 of the encoded bytes) and annotations, never by
+    location. As a part of an Item only the pixels count: annotations are never embedded with it.
+
+    Attributes:
+        digest: sha256 hex of the encoded bytes.
+        path: file that holds the bytes, or None when `data` does.
+        data: the encoded bytes, or None when `path` does.
+        description: `S_desc`, empty when not annotated.
+        ocr: `S_ocr` as lines; None means "not read yet", `()` means "read, no text found".
+    """
+
+    digest: str
+    path: Path | None = field(default=None, compare=False)
+    data: bytes | None = field(default=None, compare=False, repr=False)
+    description: str = ""
+    ocr: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, description: str = "", ocr: tuple[str, ...] | None = None) -> Picture:
+        return cls(hashlib.sha256(data).hexdigest(), None, data, description, ocr)
+
+    @classmethod
+    def from_path(
+        cls, path: str | Path, *, description: str = "", ocr: tuple[str, ...] | None = None
+    ) -> Picture:
+        """Raises PictureError when the file cannot be read."""
+        path = Path(path)
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise PictureError(f"picture {path} cannot be read: {reason}") from error
+        return cls(digest, path, None, description, ocr)
+
+    def read(self) -> bytes:
+        """The encoded bytes. Raises PictureError when the file is gone."""
+        if self.data is not None:
+            return self.data
+        try:
+            return self.path.read_bytes() if self.path else b""
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise PictureError(f"picture {self.path} cannot be read: {reason}") from error
+
+    @property
+    def ocr_text(self) -> str:
+        """The OCR lines joined by newlines; empty when there are none."""
+        return "\n".join(self.ocr or ())
+
+
+Part = str | Picture
+
+
+@dataclass(frozen=True)
+class Item:
+    """An ordered list of parts; what the encoder maps to one vector."""
+
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, *parts: Part) -> Item:
+        """An item of the given parts, blank texts dropped. Raises ItemError when nothing is left."""
+        kept = tuple(part for part in parts if isinstance(part, Picture) or part.strip())
+        if not kept:
+            raise ItemError("an item needs at least one picture or one non-blank text")
+        return cls(kept)
+
+    @cached_property
+    def key(self) -> str:
+        """sha256 hex over texts and picture digests: equal keys are equal content, annotations apart."""
+        digest = hashlib.sha256()
+        for part in self.parts:
+            kind, content = ("p", part.digest) if isinstance(part, Picture) else ("t", part)
+            encoded = content.encode("utf-8", "surrogatepass")
+            digest.update(f"{kind}{len(encoded)}:".encode() + encoded)
+        return digest.hexdigest()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Picture))
+
+
+@dataclass(frozen=True)
+class Note:
+    """One post: title, body and pictures, with what is needed to filter, balance, split and link it."""
+
+    id: str
+    title: str = ""
+    body: str = ""
+    pictures: tuple[Picture, ...] = ()
+    category: str = ""
+    tags: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    lang: str = ""
+    likes: int | None = None
+    source: str = ""
+
+    def item(self) -> Item:
+        """The whole note as one item: title, body, then each picture followed by its OCR text."""
+        parts: list[Part] = [self.title, self.body]
+        for picture in self.pictures:
+            parts += [picture, picture.ocr_text]
+        return Item.of(*parts)
+
+    def with_pictures(self, pictures: tuple[Picture, ...]) -> Note:
+        return replace(self, pictures=pictures)

@@ -1,0 +1,173 @@
+"""Every option of UniNote in one typed class: defaults < config file < environment < command line.
+
+Environment names are `UNINOTE_` + section + `__` + field, e.g. `UNINOTE_SFT__STEPS=300`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from uninote.errors import ConfigError
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorpusSettings(Section):
+    """Reading, filtering and splitting notes."""
+
+    min_likes: int = Field(0, ge=0, description="drop notes with a known like count below this")
+    min_text_chars: int = Field(1, ge=0, description="drop notes whose title and body are shorter together")
+    min_pictures: int = Field(1, ge=0, description="drop notes with fewer pictures")
+    max_pictures: int = Field(18, ge=1, description="keep only the first pictures of a longer note")
+    max_picture_bytes: int = Field(20_000_000, ge=1, description="encoded size cap of one picture")
+    max_picture_pixels: int = Field(40_000_000, ge=1, description="pixel cap, checked before decoding")
+    min_picture_side: int = Field(8, ge=1, description="pictures with a shorter side are refused")
+    max_frames: int = Field(8, ge=1, description="frames sampled uniformly from a video")
+    balance_per_topic: int | None = Field(None, ge=1, description="keep at most this many notes a topic")
+    test_fraction: float = Field(0.2, gt=0, lt=1)
+    validation_fraction: float = Field(0.05, ge=0, lt=1)
+
+
+class AnnotateSettings(Section):
+    """Descriptions and OCR."""
+
+    describe: Literal["none", "existing", "transformers", "openai"] = "existing"
+    describe_model: str = Field("", description="local folder or hub id, or the endpoint's model name")
+    endpoint: str = Field("", description="base URL of an OpenAI-compatible server, e.g. http://host:8000/v1")
+    ocr: Literal["none", "existing", "rapidocr"] = "rapidocr"
+    ocr_min_score: float = Field(0.6, ge=0, le=1)
+    ocr_max_side: int = Field(640, ge=32, description="pictures are read at this longest side, in pixels")
+    workers: int = Field(0, ge=0, description="parallel workers; 0 means one per core")
+
+
+class NegativeSettings(Section):
+    """Hard negatives (method, section 1)."""
+
+    per_query: int = Field(8, ge=0, description="hard negatives per query")
+    band: tuple[float, float] = Field((0.90, 0.995), description="lower and upper edge of the band")
+    band_unit: Literal["quantile", "similarity"] = "quantile"
+    rule: bool = Field(True, description="add the counterfactual negative N minus the query picture")
+    pool: int = Field(512, ge=1, description="nearest candidates looked at per query")
+
+
+class EncoderSettings(Section):
+    """The compact backbone and the batching of the encoder."""
+
+    max_tokens: int = Field(160, ge=16, le=512, description="longest sequence of one item")
+    token_budget: int = Field(8192, ge=64, description="tokens in one encoding batch, padding included")
+    dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
+    vision_side: int = Field(224, ge=32, description="pictures enter the vision tower at this side, in pixels")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
+
+
+class LoraSettings(Section):
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class SftSettings(Section):
+    """Stage 1: contrastive fine-tuning on soft labels (Eq. 6-8, 14)."""
+
+    objective: Literal["symmetric_kl", "jensen_shannon", "kl", "infonce"] = "symmetric_kl"
+    candidates: Literal["own", "batch"] = Field(
+        "batch", description="own: the query's positive and its negatives; batch: all candidates of the batch"
+    )
+    negatives_per_query: int = Field(8, ge=0, description="mined negatives that enter the batch per query")
+    positive_label: Literal["one", "reference"] = "one"
+    temperature: float = Field(0.02, gt=0)
+    steps: int = Field(300, ge=0)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    head_learning_rate: float = Field(1e-3, gt=0, description="projector and vision head")
+    warmup_ratio: float = Field(0.1, ge=0, lt=1)
+    save_every: int = Field(50, ge=1)
+    lora: LoraSettings = LoraSettings()
+
+
+class RlSettings(Section):
+    """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
+
+    policy: Literal["softmax", "weighted_softmax", "plackett_luce"] = "softmax"
+    temperature: float = Field(0.02, gt=0)
+    penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
+    base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
+    kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
+    group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
+    max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
+    noise: int = Field(8, ge=1, description="noise notes shared by the batch, per query at least")
+    steps: int = Field(100, ge=0)
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(2e-5, gt=0)
+    save_every: int = Field(25, ge=1)
+    lora: LoraSettings = LoraSettings()
+
+
+class EvaluationSettings(Section):
+    ks: tuple[int, ...] = (1, 5, 10)
+    bootstrap: int = Field(1000, ge=0, description="resamples of the queries for the 95 % interval")
+
+
+class StoreSettings(Section):
+    """Where vectors live."""
+
+    address: str = Field("", description="PostgreSQL address; empty: the embedded server in the work folder")
+    index: Literal["exact", "hnsw"] = "hnsw"
+
+
+class Settings(BaseSettings):
+    """All sections. Build with `load_settings`, so that file errors read well."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="UNINOTE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    seed: int = 0
+    corpus: CorpusSettings = CorpusSettings()
+    annotate: AnnotateSettings = AnnotateSettings()
+    negatives: NegativeSettings = NegativeSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    sft: SftSettings = SftSettings()
+    rl: RlSettings = RlSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    store: StoreSettings = StoreSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from defaults, then `file` (YAML), then the environment, then `overrides` (nested dicts).
+
+    Raises ConfigError that names the field, what is wrong and what is allowed.
+    """
+    if file is not None and not file.is_file():
+        raise ConfigError(f"config file {file} does not exist")
+
+    class FileSettings(Settings):
+        model_config = SettingsConfigDict(yaml_file=file)
+
+    try:
+        return FileSettings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigError(f"bad setting: {problems}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config file {file} is not valid YAML: {error}") from error
