@@ -10,7 +10,12 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
 
 from uninote.errors import ConfigError
 
@@ -63,7 +68,7 @@ class EncoderSettings(Section):
     max_tokens: int = Field(160, ge=16, le=512, description="longest sequence of one item")
     token_budget: int = Field(8192, ge=64, description="tokens in one encoding batch, padding included")
     dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
-    vision_side: int = Field(224, ge=32, description="pictures enter the vision tower at this side, in pixels")
+    vision_side: int = Field(224, ge=32, description="side at which pictures enter the vision tower")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
 
 
@@ -166,7 +171,8 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         return FileSettings(**overrides)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+            f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
         )
         raise ConfigError(f"bad setting: {problems}") from error
     except yaml.YAMLError as error:
