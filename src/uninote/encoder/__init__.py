@@ -1,1 +1,6 @@
-""""""
+"""Item -> vector: backbones behind one protocol, token-budget batches, Matryoshka dimensions."""
+
+from uninote.encoder.encoder import Encoder
+from uninote.encoder.protocol import Backbone, Inputs
+
+__all__ = ["Backbone", "Encoder", "Inputs"]

@@ -1,1 +1,15 @@
-""""""
+"""Hard negatives: similarity band, MaxSim scores, the counterfactual rule, and mining of all three."""
+
+from uninote.negatives.example import Example
+from uninote.negatives.index import ReferenceEncoder, ReferenceIndex
+from uninote.negatives.mine import TaskReport, mine_examples, mine_from_index, pair_items
+
+__all__ = [
+    "Example",
+    "ReferenceEncoder",
+    "ReferenceIndex",
+    "TaskReport",
+    "mine_examples",
+    "mine_from_index",
+    "pair_items",
+]

@@ -1,1 +1,1 @@
-""""""
+"""Vectors in, nearest vectors out: one protocol, in memory or in PostgreSQL."""

@@ -1,0 +1,29 @@
+"""Annotators from settings."""
+
+from __future__ import annotations
+
+from uninote.annotate.describe_openai import OpenAIDescriber
+from uninote.annotate.ocr_rapid import RapidOcrReader
+from uninote.annotate.protocol import Describer, OcrReader
+from uninote.errors import ConfigError
+from uninote.settings import AnnotateSettings
+
+
+def make_describer(settings: AnnotateSettings, api_key: str | None = None) -> Describer | None:
+    """The describer that `settings` names, None for "none" and "existing". Raises ConfigError."""
+    if settings.describe == "openai":
+        return OpenAIDescriber(settings.endpoint, settings.describe_model, api_key)
+    if settings.describe == "transformers":
+        if not settings.describe_model:
+            raise ConfigError("annotate.describe_model must name a local folder or hub id")
+        from uninote.annotate.describe_transformers import TransformersDescriber
+
+        return TransformersDescriber(settings.describe_model)
+    return None
+
+
+def make_reader(settings: AnnotateSettings) -> OcrReader | None:
+    """The OCR reader that `settings` names, None for "none" and "existing"."""
+    if settings.ocr == "rapidocr":
+        return RapidOcrReader(settings.ocr_min_score, settings.ocr_max_side)
+    return None

@@ -1,0 +1,192 @@
+"""Fill the missing descriptions and OCR lines of notes: each picture once, cached, in parallel, resumable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from uninote.annotate.cache import Annotation, AnnotationCache
+from uninote.annotate.protocol import Describer, OcrReader, PartialError
+from uninote.corpus.decode import load_picture
+from uninote.corpus.skips import SkipReport
+from uninote.errors import ModelError, PictureError, UniNoteError
+from uninote.items import Note, Picture
+from uninote.settings import CorpusSettings
+
+_BATCH = 16
+_Call = Callable[[Sequence[Any]], Sequence[object]]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of one batch: values and failure reasons by picture digest."""
+
+    values: dict[str, Annotation]
+    failures: dict[str, str]
+
+
+def annotate_notes(
+    notes: Sequence[Note],
+    describer: Describer | None,
+    reader: OcrReader | None,
+    corpus_settings: CorpusSettings,
+    cache_dir: Path,
+    *,
+    workers: int,
+    report: SkipReport,
+    progress: bool,
+) -> list[Note]:
+    """The notes with empty descriptions and unread OCR (`ocr is None`) filled in; the rest is kept.
+
+    Each distinct picture is annotated once and kept in `cache_dir`, also when the run is killed: the next
+    run goes on after the last finished batch. The reader runs in `workers` processes (0: one per core), the
+    describer in this one. A picture that fails is left as it is, told to `report`, and tried again by the
+    next run. Raises ModelError when an annotator as a whole does not work.
+    """
+    with AnnotationCache(cache_dir) as cache:
+        texts, text_failures = _annotate(
+            _unique(notes, lambda picture: not picture.description),
+            describer,
+            corpus_settings,
+            cache,
+            title="describing",
+            workers=1,
+            progress=progress,
+        )
+        lines, line_failures = _annotate(
+            _unique(notes, lambda picture: picture.ocr is None),
+            reader,
+            corpus_settings,
+            cache,
+            title="reading text",
+            workers=workers or os.cpu_count() or 1,
+            progress=progress,
+        )
+    for note in notes:
+        for number, picture in enumerate(note.pictures):
+            for failures in (text_failures, line_failures):
+                if picture.digest in failures:
+                    report.add(note.id, failures[picture.digest], f"pictures[{number}]")
+    return [
+        note.with_pictures(tuple(_filled(picture, texts, lines) for picture in note.pictures))
+        for note in notes
+    ]
+
+
+def _unique(notes: Iterable[Note], missing: Callable[[Picture], bool]) -> dict[str, Picture]:
+    return {picture.digest: picture for note in notes for picture in note.pictures if missing(picture)}
+
+
+def _filled(picture: Picture, texts: dict[str, Annotation], lines: dict[str, Annotation]) -> Picture:
+    description, ocr = picture.description, picture.ocr
+    if not description:
+        description = str(texts.get(picture.digest, ""))
+    if ocr is None and picture.digest in lines:
+        ocr = tuple(lines[picture.digest])
+    return replace(picture, description=description, ocr=ocr)
+
+
+def _annotate(
+    pictures: dict[str, Picture],
+    annotator: Describer | OcrReader | None,
+    settings: CorpusSettings,
+    cache: AnnotationCache,
+    *,
+    title: str,
+    workers: int,
+    progress: bool,
+) -> tuple[dict[str, Annotation], dict[str, str]]:
+    """Values and failure reasons by digest; new values go to the cache batch by batch."""
+    if annotator is None or not pictures:
+        return {}, {}
+    values, failures = cache.get(annotator.name, pictures), dict[str, str]()
+    todo = [picture for digest, picture in pictures.items() if digest not in values]
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not progress) as bar:
+        task = bar.add_task(title, total=len(pictures), completed=len(values))
+        for outcome in _outcomes(todo, annotator, settings, workers):
+            cache.put(annotator.name, outcome.values)
+            values.update(outcome.values)
+            failures.update(outcome.failures)
+            bar.advance(task, len(outcome.values) + len(outcome.failures))
+    return values, failures
+
+
+def _outcomes(
+    pictures: list[Picture], annotator: Describer | OcrReader, settings: CorpusSettings, workers: int
+) -> Iterator[_Outcome]:
+    batches = [pictures[start : start + _BATCH] for start in range(0, len(pictures), _BATCH)]
+    workers = min(workers, len(batches))
+    if workers <= 1:
+        for batch in batches:
+            yield _run_batch(batch, annotator, settings)
+        return
+    # Spawned, not forked: a forked copy of onnxruntime's or torch's threads can hang.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(annotator, settings)
+    )
+    try:
+        for future in as_completed([pool.submit(_run_in_worker, batch) for batch in batches]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise ModelError(
+            "an annotation worker died (out of memory?); run again with fewer annotate.workers, "
+            "finished pictures are kept"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_worker: dict[str, Any] = {}
+"""The annotator of a worker process, which thus loads its model once."""
+
+
+def _start_worker(annotator: Describer | OcrReader, settings: CorpusSettings) -> None:
+    _worker.update(annotator=annotator, settings=settings)
+
+
+def _run_in_worker(batch: list[Picture]) -> _Outcome:
+    return _run_batch(batch, _worker["annotator"], _worker["settings"])
+
+
+def _run_batch(batch: list[Picture], annotator: Describer | OcrReader, settings: CorpusSettings) -> _Outcome:
+    outcome = _Outcome({}, {})
+    loaded = []
+    for picture in batch:
+        try:
+            loaded.append((picture.digest, load_picture(picture, settings)))
+        except PictureError as error:
+            outcome.failures[picture.digest] = f"bad picture: {error}"
+    results = _call(annotator, [image for _, image in loaded]) if loaded else []
+    for (digest, _), result in zip(loaded, results, strict=True):
+        if isinstance(result, Exception):
+            outcome.failures[digest] = f"not annotated: {result or type(result).__name__}"
+        elif not isinstance(result, str):
+            outcome.values[digest] = [str(line) for line in result]
+        elif result.strip():
+            outcome.values[digest] = result
+        else:
+            outcome.failures[digest] = "not annotated: the description is empty"
+    return outcome
+
+
+def _call(annotator: _Call, images: Sequence[Any]) -> Sequence[Any]:
+    """Each picture's value or error; a batch that fails as a whole is done again one by one."""
+    try:
+        return annotator(images)
+    except PartialError as error:
+        return error.results
+    except Exception as error:
+        if isinstance(error, UniNoteError) and not isinstance(error, PictureError):
+            raise
+        if len(images) == 1:
+            return [error]
+    return [_call(annotator, [image])[0] for image in images]

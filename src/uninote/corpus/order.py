@@ -1,0 +1,10 @@
+"""A shuffle that does not depend on the order of what is shuffled."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def seeded_rank(name: str, seed: int) -> bytes:
+    """Sort key of `name` in the shuffle of this seed: sha256 over both."""
+    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()

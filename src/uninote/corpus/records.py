@@ -1,0 +1,185 @@
+"""One raw record (a JSON object, a table row, a folder's content) to one checked Note.
+
+Fields, all optional but `id`: id (text or integer), title, body, category, lang,
+source (text), tags, links (lists of text or integers), likes (integer), `images` (list) or `image` (one),
+`video` (one path or a list of paths; the sampled frames are appended as pictures). Null means absent, unknown
+fields are ignored. A picture is a path, the encoded bytes, or an object with `path` or `bytes` (bytes win, as
+in Hugging Face `{bytes, path}`), or with `image` holding one of these, and with `alt` or `description` (text)
+and `ocr` (list of lines; absent means not read yet, empty means none found).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from uninote.corpus.decode import read_picture
+from uninote.corpus.paths import resolve_inside
+from uninote.corpus.skips import Skip
+from uninote.corpus.video import frames
+from uninote.errors import PictureError
+from uninote.items import Note, Picture
+from uninote.settings import CorpusSettings
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A raw record, where it was found, and the folder that its paths are relative to and confined in."""
+
+    record: Mapping[str, Any]
+    where: str
+    base: Path | None
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates and NUL, which no UTF-8 file or database text can hold, become U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_integer(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Name = Annotated[Text, BeforeValidator(_as_text)]
+
+
+class _Raw(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    @classmethod
+    def of(cls, record: Mapping[Any, Any]) -> Self:
+        """Raises ValidationError; null counts as absent."""
+        return cls.model_validate({key: value for key, value in record.items() if value is not None})
+
+
+class _RawPicture(_Raw):
+    path: str | None = None
+    data: bytes | None = Field(None, alias="bytes")
+    description: Text = Field("", validation_alias=AliasChoices("alt", "description"))
+    ocr: list[Text] | None = None
+
+
+class _RawNote(_Raw):
+    id: Annotated[Name, Field(min_length=1)]
+    title: Text = ""
+    body: Text = ""
+    category: Name = ""
+    tags: list[Name] = []
+    links: list[Name] = []
+    lang: Text = ""
+    source: Text = ""
+    likes: Annotated[int | None, BeforeValidator(_as_integer)] = None
+    images: list[Any] = []
+    image: Any = None
+    video: Annotated[list[str], BeforeValidator(_as_list)] = []
+
+
+def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, list[Skip]]:
+    """The note with its usable pictures, or None when nothing usable is left; and a Skip for each loss."""
+    if entry.record.get("id") in (None, ""):
+        return None, [Skip("", "missing id: every note needs a non-empty id", entry.where)]
+    try:
+        raw = _RawNote.of(entry.record)
+    except ValidationError as error:
+        name = entry.record["id"]
+        note_id = _storable(name) if isinstance(name, str) else str(_as_text(name))
+        return None, [Skip(note_id, f"wrong type: {_problem(error)}", entry.where)]
+    skips: list[Skip] = []
+    pictures: list[Picture] = []
+    listed = raw.images if raw.image is None else [raw.image, *raw.images]
+    for index, given in enumerate(listed):
+        if len(pictures) == settings.max_pictures:
+            reason = (
+                f"trimmed: {len(listed)} pictures, the first {settings.max_pictures} usable ones are kept"
+            )
+            skips.append(Skip(raw.id, reason, entry.where))
+            break
+        try:
+            pictures.append(_picture(given, entry.base, settings))
+        except PictureError as error:
+            skips.append(Skip(raw.id, f"bad picture: {error}", f"{entry.where} images[{index}]"))
+    for name in raw.video:
+        try:
+            pictures += _frames(name, entry.base, settings, settings.max_pictures - len(pictures))
+        except PictureError as error:
+            skips.append(Skip(raw.id, f"bad video: {error}", f"{entry.where} video"))
+    if not pictures and not raw.title.strip() and not raw.body.strip():
+        return None, [*skips, Skip(raw.id, "empty note: no text and no usable picture", entry.where)]
+    note = Note(
+        raw.id,
+        raw.title,
+        raw.body,
+        tuple(pictures),
+        raw.category,
+        tuple(raw.tags),
+        tuple(raw.links),
+        raw.lang,
+        raw.likes,
+        raw.source,
+    )
+    return note, skips
+
+
+def _frames(name: str, base: Path | None, settings: CorpusSettings, room: int) -> list[Picture]:
+    if room < 1:
+        raise PictureError(f"{name!r} is left out, the note already has {settings.max_pictures} pictures")
+    return frames(resolve_inside(base, name), room, settings)
+
+
+def _picture(given: Any, base: Path | None, settings: CorpusSettings) -> Picture:
+    try:
+        raw = _RawPicture.of(dict(_fields(given)))
+    except ValidationError as error:
+        raise PictureError(f"wrong type: {_problem(error)}") from error
+    ocr = None if raw.ocr is None else tuple(raw.ocr)
+    if raw.data is not None:
+        name = f"bytes ({raw.path})" if raw.path else "bytes"
+        return read_picture(raw.data, settings, name=name, description=raw.description, ocr=ocr)
+    if raw.path is None:
+        raise PictureError("it has neither a path nor bytes")
+    path = resolve_inside(base, raw.path)
+    return read_picture(path, settings, name=raw.path, description=raw.description, ocr=ocr)
+
+
+def _fields(given: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of a picture in any of its spellings, flattened."""
+    if isinstance(given, str):
+        yield "path", given
+    elif isinstance(given, bytes):
+        yield "bytes", given
+    elif isinstance(given, Mapping):
+        for key, value in given.items():
+            if key != "image":
+                yield key, value
+            elif value is not None:
+                yield from _fields(value)
+    else:
+        raise PictureError(
+            f"wrong type: {type(given).__name__}; a picture is a path, bytes, or an object with either"
+        )
+
+
+def _problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(step) for step in first['loc'])}: {first['msg']}"

@@ -1,0 +1,41 @@
+"""Any decoded Pillow picture to upright 8-bit RGB as a person sees it: rotated, scaled, on white paper."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageOps
+
+_SIXTEEN_BIT_MAX = 65535
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Upright RGB copy of the first frame of `image`, uint8.
+
+    EXIF orientation is applied; transparency (RGBA, LA, palette or colour key) is composited on white;
+    16-bit greys are scaled by 255 / 65535 and not clipped; 32-bit integers outside that range and floats,
+    which have no natural white, are stretched from their own minimum to their own maximum.
+    """
+    image = _upright(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _deep_grey(image).convert("RGB")
+    if image.has_transparency_data:
+        with_alpha = image.convert("RGBA")
+        paper = Image.new("RGBA", with_alpha.size, "white")
+        return Image.alpha_composite(paper, with_alpha).convert("RGB")
+    return image.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # broken EXIF raises anything, and must not cost the picture
+        return image
+
+
+def _deep_grey(image: Image.Image) -> Image.Image:
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    low, high = float(values.min()), float(values.max())
+    if image.mode != "F" and low >= 0 and high <= _SIXTEEN_BIT_MAX:
+        low, high = 0.0, float(_SIXTEEN_BIT_MAX)
+    scaled = (values - low) * (255.0 / max(high - low, 1e-30))
+    return Image.fromarray(np.rint(scaled).astype(np.uint8))

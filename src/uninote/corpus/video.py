@@ -1,0 +1,134 @@
+"""Videos as picture sequences: frames sampled uniformly, capped on every path, as JPEG pictures.
+
+A short video is decoded from start to end after its packets are counted, which needs neither an announced
+duration nor a frame count; a long one is sampled by seeking to the middle of equal segments.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+
+from uninote.errors import PictureError
+from uninote.items import Picture
+from uninote.settings import CorpusSettings
+
+SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".3gp"}
+)
+"""File names that the folder reader takes for videos."""
+
+# Playlists and scripts (HLS, concat) open further files and addresses: only plain containers are allowed.
+_OPTIONS = {
+    "format_whitelist": "mov,matroska,webm,avi,m4v,mpeg,mpegts,flv",
+    "protocol_whitelist": "file",
+}
+_SHORT_SECONDS = 30.0
+_MAX_DECODED = 20_000
+"""Frames decoded of one video at most: a bound on the time a hostile file can cost."""
+_COMPLETE = 0.9
+"""Share of the announced frames that must be there; below it the file is truncated."""
+_JPEG_QUALITY = 90
+
+
+def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[Picture]:
+    """At most `max_frames` (and `settings.max_frames`) frames, uniform over the video, in time order.
+
+    Each is an upright JPEG `Picture` held in memory. Raises PictureError when the file is missing,
+    truncated, not a video of an allowed container, or when its frames break the pixel caps.
+    """
+    path = Path(path)
+    count = min(max_frames, settings.max_frames)
+    if count < 1:
+        return []
+    if not path.is_file():
+        raise PictureError(f"video {path} does not exist or is not a file")
+    try:
+        sampled = _sample(path, count, settings)
+    except (av.error.FFmpegError, OSError, ValueError, EOFError) as error:
+        raise PictureError(
+            f"video {path} cannot be decoded; it is truncated or not a video of an allowed container: {error}"
+        ) from error
+    if not sampled:
+        raise PictureError(f"video {path} has no frame that can be decoded")
+    return [_picture(frame) for frame in sampled]
+
+
+def _sample(path: Path, count: int, settings: CorpusSettings) -> list[Any]:
+    with av.open(str(path), options=_OPTIONS) as container:
+        stream = _stream(container, path, settings)
+        seconds = _seconds(container, stream)
+        if seconds is not None and seconds > _SHORT_SECONDS:
+            sampled = _by_seeking(container, stream, count, seconds)
+            if len(sampled) == count:
+                return sampled
+    # Short, or the announced duration is missing or wrong, or the index cannot seek: read it through.
+    with av.open(str(path), options=_OPTIONS) as container:
+        total = _count_frames(container, _stream(container, path, settings), path)
+    with av.open(str(path), options=_OPTIONS) as container:
+        return _by_index(container, _stream(container, path, settings), count, total)
+
+
+def _stream(container: Any, path: Path, settings: CorpusSettings) -> Any:
+    if not container.streams.video:
+        raise PictureError(f"video {path} has no picture track")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > settings.max_picture_pixels:
+        raise PictureError(f"video {path} has too many pixels a frame: {width} x {height}")
+    if min(width, height) < settings.min_picture_side:
+        raise PictureError(f"video {path} is too small: {width} x {height}")
+    return stream
+
+
+def _seconds(container: Any, stream: Any) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _by_seeking(container: Any, stream: Any, count: int, seconds: float) -> list[Any]:
+    """The first frame at or after the middle of each of `count` equal segments; fewer where there is none."""
+    start = float((stream.start_time or 0) * stream.time_base)
+    found: dict[int, Any] = {}
+    for segment in range(count):
+        target = start + seconds * (segment + 0.5) / count
+        container.seek(int(target / stream.time_base), stream=stream)
+        for frame in _decoded(container, stream, _MAX_DECODED // count):
+            if frame.time is not None and frame.time >= target:
+                found[frame.pts] = frame
+                break
+    return [found[pts] for pts in sorted(found)]
+
+
+def _count_frames(container: Any, stream: Any, path: Path) -> int:
+    """Packets that hold a frame: as many as frames, counted without decoding and whatever the header says."""
+    total = sum(1 for packet in container.demux(stream) if packet.size)
+    if total < _COMPLETE * (stream.frames or 0):
+        raise PictureError(f"video {path} is truncated: {total} of {stream.frames} frames are there")
+    return min(total, _MAX_DECODED)
+
+
+def _by_index(container: Any, stream: Any, count: int, total: int) -> list[Any]:
+    """The frames in the middle of `count` equal runs of `total` frames, or all when there are no more."""
+    wanted = {int((run + 0.5) * total / count) for run in range(count)} if total > count else range(total)
+    return [frame for index, frame in enumerate(_decoded(container, stream, total)) if index in wanted]
+
+
+def _decoded(container: Any, stream: Any, limit: int) -> Iterator[Any]:
+    return islice(container.decode(stream), limit)
+
+
+def _picture(frame: Any) -> Picture:
+    image = frame.to_image()
+    if frame.rotation:  # phones store portrait as landscape plus a rotation (degrees, counter-clockwise)
+        image = image.rotate(frame.rotation, expand=True)
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=_JPEG_QUALITY)
+    return Picture.from_bytes(encoded.getvalue())

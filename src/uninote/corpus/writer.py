@@ -1,0 +1,76 @@
+"""Notes out: JSONL that `read_notes` reads back to equal notes, with the pictures as files beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from uninote.corpus.decode import FORMATS
+from uninote.items import Note, Picture
+
+
+def write_notes(notes: Iterable[Note], path: str | Path) -> Path:
+    """Write `notes` to the JSONL file `path` and return it.
+
+    A picture whose file already lies under the folder of `path` is referenced by its relative path; any
+    other is stored once as `<stem>_images/<digest>.<format>`. Descriptions and OCR are kept, None apart from
+    empty. The file appears whole or not at all. Raises PictureError when a picture's file is gone.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    with unfinished.open("w", encoding="utf-8", newline="\n") as out:
+        for note in notes:
+            out.write(json.dumps(_record(note, path), ensure_ascii=False) + "\n")
+    os.replace(unfinished, path)
+    return path
+
+
+def _record(note: Note, path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "id": note.id,
+        "title": note.title,
+        "body": note.body,
+        "images": [_picture(picture, path) for picture in note.pictures],
+        "category": note.category,
+        "tags": note.tags,
+        "links": note.links,
+        "lang": note.lang,
+        "source": note.source,
+    }
+    return record if note.likes is None else record | {"likes": note.likes}
+
+
+def _picture(picture: Picture, path: Path) -> dict[str, Any]:
+    fields: dict[str, Any] = {"path": _reference(picture, path), "alt": picture.description}
+    return fields if picture.ocr is None else fields | {"ocr": picture.ocr}
+
+
+def _reference(picture: Picture, path: Path) -> str:
+    """Path of the picture relative to the JSONL file's folder; the picture is stored there when it is not."""
+    root = path.parent.resolve()
+    if picture.path is not None and picture.path.resolve().is_relative_to(root):
+        return picture.path.resolve().relative_to(root).as_posix()
+    data = picture.read()
+    folder = root / f"{path.stem}_images"
+    file = folder / f"{picture.digest}.{_suffix(data)}"
+    if not file.exists():
+        folder.mkdir(exist_ok=True)
+        unfinished = file.with_name(file.name + ".part")
+        unfinished.write_bytes(data)
+        os.replace(unfinished, file)
+    return file.relative_to(root).as_posix()
+
+
+def _suffix(data: bytes) -> str:
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return (image.format or "bin").lower()
+    except Exception:  # an unreadable picture is still written as it is; the reader reports it
+        return "bin"

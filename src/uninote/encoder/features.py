@@ -1,0 +1,134 @@
+"""Vision features by picture digest: computed once, kept on disk, read by memory map.
+
+Shards are safetensors files of float16 [4, 1280] per digest, written to a temporary name and renamed,
+so that a crash leaves whole shards only and the next run goes on with the rest.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import Progress
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from uninote.corpus.decode import load_picture
+from uninote.encoder.vision import VisionTower
+from uninote.errors import PictureError
+from uninote.items import Picture
+from uninote.settings import CorpusSettings
+
+SHARD = 256
+BATCH = 32
+MEMORY = 4096
+
+
+class VisionFeatures:
+    """`features(pictures)` with a memory of recent pictures and, given a folder, one on disk.
+
+    The folder belongs to one tower at one input side; `<folder>/<tower>-<side>` keeps them apart.
+    """
+
+    def __init__(
+        self, tower: VisionTower, settings: CorpusSettings | None = None, folder: Path | None = None
+    ) -> None:
+        self.tower = tower
+        self.settings = settings or CorpusSettings()
+        self.folder = folder / f"efficientnet-lite0-{tower.side}" if folder else None
+        self.recent: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self.shards: dict[str, Any] = {}
+        if self.folder and self.folder.is_dir():
+            for shard in sorted(self.folder.glob("*.safetensors")):
+                self._open(shard)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> VisionFeatures:
+        """Copies of a backbone share the frozen tower and what it has computed."""
+        return self
+
+    def _open(self, shard: Path) -> None:
+        handle = safe_open(shard, framework="pt")
+        self.shards |= dict.fromkeys(handle.keys(), handle)
+
+    def __contains__(self, picture: Picture) -> bool:
+        return picture.digest in self.recent or picture.digest in self.shards
+
+    def __call__(self, pictures: Sequence[Picture]) -> torch.Tensor:
+        """float32 [n, 4, 1280]. Raises PictureError for the first picture that cannot be decoded."""
+        missing = {p.digest: p for p in pictures if p not in self}
+        if missing:
+            computed = self._compute(list(missing.values()))
+            self._remember(computed)
+        else:
+            computed = {}
+        return torch.stack(
+            [computed[d] if (d := p.digest) in computed else self._get(d) for p in pictures]
+        ).float()
+
+    def _get(self, digest: str) -> torch.Tensor:
+        if digest not in self.recent:
+            self._remember({digest: self.shards[digest].get_tensor(digest)})
+        self.recent.move_to_end(digest)
+        return self.recent[digest]
+
+    def _remember(self, computed: dict[str, torch.Tensor]) -> None:
+        self.recent |= computed
+        while len(self.recent) > MEMORY:
+            self.recent.popitem(last=False)
+
+    def _pixels(self, picture: Picture) -> torch.Tensor:
+        return self.tower.pixels(load_picture(picture, self.settings))
+
+    def _compute(self, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
+        pixels = torch.stack([self._pixels(picture) for picture in pictures])
+        cells = torch.cat([self.tower(batch) for batch in pixels.split(BATCH)]).half()
+        return {picture.digest: row.clone() for picture, row in zip(pictures, cells, strict=True)}
+
+    def fill(self, pictures: Iterable[Picture], progress: bool = False) -> dict[str, PictureError]:
+        """Compute and store what is missing; decoding runs beside the tower. Returns errors by digest.
+
+        Interrupted, it loses at most one shard of work.
+        """
+        missing = [p for p in {p.digest: p for p in pictures}.values() if p not in self]
+        failures: dict[str, PictureError] = {}
+
+        def pixels_or_none(picture: Picture) -> torch.Tensor | None:
+            try:
+                return self._pixels(picture)
+            except PictureError as error:
+                failures[picture.digest] = error
+                return None
+
+        with Progress(disable=not progress) as bar, ThreadPoolExecutor(2) as pool:
+            task = bar.add_task("vision features", total=len(missing))
+            for start in range(0, len(missing), SHARD):
+                block = missing[start : start + SHARD]
+                decoded = pool.map(pixels_or_none, block)  # goes on decoding while the tower runs
+                cells: dict[str, torch.Tensor] = {}
+                for first in range(0, len(block), BATCH):
+                    batch = block[first : first + BATCH]
+                    ready = [(p.digest, x) for p, x in zip(batch, decoded, strict=False) if x is not None]
+                    if ready:
+                        rows = self.tower(torch.stack([x for _, x in ready])).half()
+                        cells |= {digest: row.clone() for (digest, _), row in zip(ready, rows, strict=True)}
+                    bar.advance(task, len(batch))
+                self._store(cells)
+        return failures
+
+    def _store(self, cells: dict[str, torch.Tensor]) -> None:
+        if not cells:
+            return
+        if self.folder is None:
+            self._remember(cells)
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Named by its first picture: two processes that fill the same folder never share a name by chance.
+        shard = self.folder / f"{next(iter(cells))}.safetensors"
+        partial = shard.with_suffix(".partial")
+        save_file(cells, partial)
+        partial.replace(shard)
+        self._open(shard)

@@ -1,0 +1,59 @@
+"""What the encoder and both training stages ask of a backbone, causal language model or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import torch
+
+from uninote.items import Item
+
+Inputs = dict[str, torch.Tensor]
+"""One collated batch: named tensors that move to the device together."""
+
+
+class Backbone(Protocol):
+    """A `torch.nn.Module` that renders items to inputs and reads one hidden state per item.
+
+    Invariants: `forward(prepare(items))` does not depend on how items are grouped into batches, up to
+    float tolerance; user text never becomes a control token; an item longer than the backbone takes is
+    trimmed with a warning, never refused.
+
+    Attributes:
+        name: key of the backbone in saved folders.
+        width: dimension of the read-out hidden state.
+        causal: whether a prefix's hidden state is independent of what follows it.
+        uses_instructions: whether a task instruction changes the embedding of a query.
+    """
+
+    name: str
+    width: int
+    causal: bool
+    uses_instructions: bool
+
+    def cost(self, item: Item, instruction: str = "") -> int:
+        """Tokens of the item after trimming; what a token budget counts."""
+        ...
+
+    def prepare(self, items: Sequence[Item], instruction: str = "") -> Inputs:
+        """CPU tensors of one batch. Raises PictureError when a picture cannot be decoded."""
+        ...
+
+    def __call__(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Read-out hidden state, float32 [n, width], not normalised."""
+        ...
+
+    def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
+        """Freeze the pretrained weights and add low-rank adapters; a second call changes nothing."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what was trained, and how to find what was not, as safetensors and JSON."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path, **options: Any) -> Self:
+        """Rebuild from `save`. Raises ModelError when the folder is incomplete."""
+        ...

@@ -1,0 +1,53 @@
+"""BM25 (Lucene variant, `bm25s`) over all text of an item; a note carries the OCR of its pictures as text.
+
+A picture item is pixels only, so keyword search has nothing to read there and retrieves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bm25s
+import numpy as np
+
+from uninote.evaluation.protocols import Floats, Ids, Json
+from uninote.evaluation.search import mask_excluded, top_of_scores
+from uninote.evaluation.suite import TaskSuite
+from uninote.evaluation.words import words
+from uninote.items import Item, Note
+
+
+class Bm25:
+    """k1 = 1.5 and b = 0.75, the library's defaults."""
+
+    def rank(self, task: TaskSuite, k: int) -> Ids:
+        """int64 `[q, k]`; a target that shares no word with the query is not retrieved (-1)."""
+        if self.blind_spot(task):
+            return np.full((len(task.queries), k), -1, dtype=np.int64)
+        index = bm25s.BM25()
+        index.index([item_words(target) for target in task.targets], show_progress=False)
+        ranked = [top_of_scores(self._scores(index, task, row), k)[1] for row in range(len(task.queries))]
+        return np.concatenate(ranked)
+
+    def blind_spot(self, task: TaskSuite) -> str:
+        if not any(query.item.texts for query in task.queries):
+            return "queries are pictures: there is no text to search with"
+        if not any(target.texts for target in task.targets):
+            return "targets are pictures: there is no text to search in"
+        return ""
+
+    def cost(self, notes: Sequence[Note]) -> Json:
+        """8 bytes (document number and weight) for each distinct word of a note: the inverted index."""
+        postings = sum(len(set(item_words(note.item()))) for note in notes)
+        return {"bytes_per_note": 8 * postings / max(len(notes), 1), "vectors_per_note": 0.0}
+
+    def _scores(self, index: bm25s.BM25, task: TaskSuite, row: int) -> Floats:
+        ids = index.get_tokens_ids(item_words(task.queries[row].item))
+        scores = index.get_scores_from_ids(ids) if len(ids) else np.zeros(len(task.targets), np.float32)
+        scores = np.where(scores > 0, scores, -np.inf).astype(np.float32)[None, :]
+        mask_excluded(task, scores, row)
+        return scores
+
+
+def item_words(item: Item) -> list[str]:
+    return [word for text in item.texts for word in words(text)]

@@ -1,0 +1,42 @@
+"""95 % intervals by resampling queries: how far a mean could be off with another draw of queries."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uninote.evaluation.metrics import Values
+
+LEVEL = 0.95
+
+
+def intervals(values: Values, resamples: int, seed: int, level: float = LEVEL) -> Values:
+    """Percentile bootstrap interval of the mean of each column.
+
+    Args:
+        values: float64 `[q, m]`, one row a query; columns are resampled together.
+        resamples: how many draws of q queries with replacement, 1 or more.
+
+    Returns float64 `[m, 2]`: low and high.
+    """
+    generator = np.random.default_rng(seed)
+    count = len(values)
+    means = np.stack([values[generator.integers(0, count, count)].mean(axis=0) for _ in range(resamples)])
+    tail = (1 - level) / 2
+    return np.asarray(np.quantile(means, [tail, 1 - tail], axis=0).T)
+
+
+def paired_difference(
+    before: Values, after: Values, resamples: int, seed: int
+) -> tuple[float, tuple[float, float]]:
+    """Mean of `after - before` over the same queries, and its interval; 0 outside means a real change.
+
+    Args:
+        before, after: float64 `[q]`, the same query at the same position.
+
+    Raises ValueError when the lengths differ: unpaired values have no paired difference.
+    """
+    if before.shape != after.shape:
+        raise ValueError(f"paired values must match: {before.shape} and {after.shape}")
+    difference = after - before
+    low, high = intervals(difference[:, None], resamples, seed)[0]
+    return float(difference.mean()), (float(low), float(high))

@@ -1,0 +1,125 @@
+"""report.json and report.html: everything measured, one file each, nothing loaded from outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from uninote.errors import ConfigError
+from uninote.evaluation.headline import headlines
+from uninote.evaluation.plots import cost_scatter, matryoshka_curves, recall_bars, training_curves
+from uninote.evaluation.protocols import Json
+from uninote.evaluation.results import environment, write_json
+from uninote.evaluation.suite import Suite
+from uninote.evaluation.thumbnails import Thumbnails
+from uninote.evaluation.view import cutoffs, example_groups, graded_rows, recall_rows
+from uninote.items import Item, Picture
+
+Load = Callable[[Picture], Image.Image]
+
+
+def build_report(
+    suite: Suite,
+    stages: Mapping[str, Json],
+    baselines: Mapping[str, Json] | None = None,
+    *,
+    timing_s: Mapping[str, float] | None = None,
+    commands: Mapping[str, str] | None = None,
+) -> Json:
+    """The content of report.json.
+
+    Args:
+        stages: results of `evaluate` by stage name, in the order they were trained.
+        baselines: results of `evaluate_baseline` by name.
+        timing_s: seconds by step of the whole run.
+        commands: exact command lines by what they do (search, repeat).
+
+    Raises ConfigError when there is no stage.
+    """
+    if not stages:
+        raise ConfigError("a report needs at least one evaluated stage")
+    return {
+        "dataset": suite.facts(),
+        "stages": dict(stages),
+        "baselines": dict(baselines or {}),
+        "timing_s": dict(timing_s or {}),
+        "environment": environment(),
+        "commands": dict(commands or {}),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def write_report(
+    folder: str | Path,
+    report: Json,
+    suite: Suite,
+    load: Load,
+    training: Mapping[str, Path] | None = None,
+) -> Path:
+    """Writes `report.json` and `report.html` into `folder`; returns the path of the page.
+
+    Args:
+        load: decodes a picture for its thumbnail.
+        training: metrics file (JSON lines) by stage name.
+    """
+    folder = Path(folder)
+    write_json(folder / "report.json", report)
+    curves = {name: read_records(path) for name, path in (training or {}).items()}
+    page = folder / "report.html"
+    page.write_text(render_html(report, suite.items, load, curves), "utf-8")
+    return page
+
+
+def render_html(
+    report: Json,
+    items: Mapping[str, Item],
+    load: Load,
+    training: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
+) -> str:
+    """The page as one self-contained HTML document; all text of notes is escaped."""
+    environment = Environment(
+        loader=PackageLoader("uninote.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f}"
+    stages, baselines = report["stages"], report["baselines"]
+    thumbnails = Thumbnails(load)
+    groups = example_groups(report, items, thumbnails)  # fills the thumbnails' style sheet
+    curves = {name: training_curves(records) for name, records in (training or {}).items()}
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        stages=list(stages),
+        baselines=list(baselines),
+        cards=headlines(report),
+        ks=cutoffs(report),
+        rows=recall_rows(report),
+        graded=graded_rows(report),
+        groups=groups,
+        thumbnails=Markup(thumbnails.css),
+        bars=Markup(recall_bars(stages)),
+        matryoshka=Markup(matryoshka_curves(stages)),
+        costs=Markup(cost_scatter(stages, baselines)),
+        training={name: Markup(svg) for name, svg in curves.items() if svg},
+    )
+
+
+def read_records(path: Path) -> list[dict[str, object]]:
+    """The objects of a JSON-lines file; a torn last line, as a killed run leaves it, is passed over."""
+    records = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return records

@@ -1,0 +1,36 @@
+"""From rankings to one task's numbers, shared by stages and baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from uninote.evaluation.bootstrap import intervals
+from uninote.evaluation.metrics import Values, ndcg_at, precision_at, recall_at
+from uninote.evaluation.protocols import Ids, Json
+from uninote.evaluation.suite import TaskSuite
+
+
+def per_query(task: TaskSuite, ids: Ids, ks: Sequence[int]) -> dict[str, Values]:
+    """float64 `[q]` by metric name: recall@k; for a graded task also precision@k and nDCG at the largest k.
+
+    Args:
+        ids: int64 `[q, K]`, K >= max(ks): positions in `task.targets`, best first, -1 for "nothing".
+    """
+    gains = task.gains(ids)
+    values = {f"recall@{k}": recall_at(gains, task.relevant_counts, k) for k in ks}
+    if task.graded:
+        values |= {f"precision@{k}": precision_at(gains, k) for k in ks}
+        values[f"ndcg@{max(ks)}"] = ndcg_at(gains, task.ideal_gains(max(ks)), max(ks))
+    return values
+
+
+def summary(task: TaskSuite, values: Mapping[str, Values], bootstrap: int, seed: int) -> Json:
+    """The task's entry of the report: sizes, means, and `<metric>_interval` when `bootstrap` > 0."""
+    result: Json = {"n_queries": len(task.queries), "n_targets": len(task.targets)}
+    result |= {name: float(column.mean()) for name, column in values.items()}
+    if bootstrap:
+        bounds = intervals(np.stack(list(values.values()), axis=1), bootstrap, seed)
+        result |= {f"{name}_interval": bounds[i].tolist() for i, name in enumerate(values)}
+    return result

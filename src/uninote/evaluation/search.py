@@ -1,0 +1,48 @@
+"""Exact top-k: by inner product over vectors, or over a matrix of scores. Ties go to the earlier target."""
+
+from __future__ import annotations
+
+import faiss
+import numpy as np
+
+from uninote.evaluation.protocols import Floats, Ids
+from uninote.evaluation.suite import TaskSuite
+
+
+def nearest(task: TaskSuite, queries: Floats, targets: Floats, k: int) -> tuple[Floats, Ids]:
+    """The k best targets of each query by inner product, its excluded targets left out.
+
+    Args:
+        queries: float32 `[q, d]`; targets: float32 `[t, d]`.
+
+    Returns scores float32 `[q, k]` and ids int64 `[q, k]`, best first, padded with -inf and -1.
+    """
+    spare = max(len(query.excluded) for query in task.queries)
+    fetched = min(k + spare, len(targets))
+    scores, ids = faiss.knn(queries, targets, fetched, metric=faiss.METRIC_INNER_PRODUCT)
+    for row, query in enumerate(task.queries):
+        if query.excluded:
+            excluded = [task.index[key] for key in query.excluded if key in task.index]
+            scores[row, np.isin(ids[row], excluded)] = -np.inf
+    order = np.lexsort((ids, -scores), axis=-1)[:, :k]
+    return _padded(np.take_along_axis(scores, order, 1), np.take_along_axis(ids, order, 1), k)
+
+
+def top_of_scores(scores: Floats, k: int) -> tuple[Floats, Ids]:
+    """The k best columns of each row; -inf means "not retrieved". Shapes as `nearest`."""
+    ids = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return _padded(np.take_along_axis(scores, ids, 1), ids.astype(np.int64), k)
+
+
+def mask_excluded(task: TaskSuite, scores: Floats, start: int) -> None:
+    """Sets the excluded targets of the queries `start, start + 1, ...` to -inf in `scores [n, t]`."""
+    for row, query in enumerate(task.queries[start : start + len(scores)]):
+        for key in query.excluded & task.index.keys():
+            scores[row, task.index[key]] = -np.inf
+
+
+def _padded(scores: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
+    missing = ((0, 0), (0, k - scores.shape[1]))
+    scores = np.pad(scores, missing, constant_values=-np.inf)
+    ids = np.pad(ids, missing, constant_values=-1)
+    return scores, np.where(np.isneginf(scores), -1, ids)

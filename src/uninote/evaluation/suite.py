@@ -1,0 +1,242 @@
+"""The ten-task suite: queries, one pool of distinct targets per task, and which target answers which query.
+
+Two targets of the same content (equal `Item.key`) are one target, and two queries of the same content are
+one query with the targets of both: alternative texts such as "screenshot" repeat, and no encoder can tell
+equal items apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from uninote.errors import ItemError, NoteError, PictureError
+from uninote.evaluation.protocols import Floats, Ids, Json
+from uninote.items import Item, Note, Picture
+from uninote.tasks.definitions import Task
+from uninote.tasks.halves import split_note
+from uninote.tasks.pairs import make_pairs
+
+NOTE_LEVEL = (Task.I2NOTE, Task.T2NOTE, Task.OCR2NOTE, Task.NOTE2I, Task.NOTE2T)
+"""Drawn once per note: a sibling's target would hold the query's own pixels or text and win unearned."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query with its relevant targets.
+
+    Attributes:
+        relevant: grade (1 or more, higher is better) by target key.
+        excluded: keys of targets that are neither right nor wrong, e.g. the query's own note.
+    """
+
+    item: Item
+    note_id: str
+    relevant: Mapping[str, int]
+    excluded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class TaskSuite:
+    """One retrieval task: queries against a pool of distinct targets.
+
+    Attributes:
+        instruction: the task whose instruction goes with the queries.
+        graded: several targets are relevant, so that precision and nDCG are reported beside recall.
+    """
+
+    name: str
+    instruction: Task
+    queries: tuple[Query, ...]
+    targets: tuple[Item, ...]
+    graded: bool = False
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Position in `targets` by key."""
+        return {target.key: position for position, target in enumerate(self.targets)}
+
+    @cached_property
+    def relevant_counts(self) -> Ids:
+        """int64 `[q]`: relevant targets of each query."""
+        return np.array([len(query.relevant) for query in self.queries], dtype=np.int64)
+
+    def gains(self, ids: Ids) -> Floats:
+        """float32 `[q, k]`: grade of each retrieved target, 0 where it is not relevant or id is -1."""
+        width = len(self.targets)
+        pairs = sorted(
+            (row * width + self.index[key], grade)
+            for row, query in enumerate(self.queries)
+            for key, grade in query.relevant.items()
+        )
+        codes = np.array([code for code, _ in pairs], dtype=np.int64)
+        grades = np.array([grade for _, grade in pairs], dtype=np.float32)
+        wanted = np.arange(len(self.queries))[:, None] * width + ids
+        found = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+        return np.where((codes[found] == wanted) & (ids >= 0), grades[found], np.float32(0))
+
+    def ideal_gains(self, k: int) -> Floats:
+        """float32 `[q, k]`: the grades in the best possible order, 0-padded."""
+        ideal = np.zeros((len(self.queries), k), dtype=np.float32)
+        for row, query in enumerate(self.queries):
+            best = sorted(query.relevant.values(), reverse=True)[:k]
+            ideal[row, : len(best)] = best
+        return ideal
+
+    def facts(self) -> Json:
+        """Sizes, the recall@1 of a random order and the best recall@1 that any order can reach."""
+        return {
+            "n_queries": len(self.queries),
+            "n_targets": len(self.targets),
+            "chance@1": 1 / len(self.targets),
+            "ceiling@1": float(np.mean(1 / self.relevant_counts)),
+        }
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All tasks over one set of held-out notes.
+
+    Attributes:
+        tasks: those of the ten that the notes give queries for, in the order of `Task`.
+        extra: tasks outside of the ten, e.g. author-made links.
+        dropped: ids of notes left out because the check refused a picture.
+    """
+
+    notes: tuple[Note, ...]
+    tasks: tuple[TaskSuite, ...]
+    extra: tuple[TaskSuite, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def all_tasks(self) -> tuple[TaskSuite, ...]:
+        return self.tasks + self.extra
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """Every distinct item of all tasks and both sides, by key."""
+        return {item.key: item for task in self.all_tasks for item in [*task.targets, *_queries(task)]}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits: equal for equal queries, pools and relevance, so that stages can be paired."""
+        digest = hashlib.sha256()
+        for task in self.all_tasks:
+            rows = [(query.item.key, sorted(query.relevant.items())) for query in task.queries]
+            digest.update(repr((task.name, rows, list(task.index))).encode())
+        return digest.hexdigest()[:16]
+
+    def facts(self) -> Json:
+        """The report's "dataset": sizes of the held-out set and of every task."""
+        pictures = {picture.digest: picture for note in self.notes for picture in note.pictures}
+        return {
+            "notes": len(self.notes),
+            "pictures": len(pictures),
+            "pictures_per_note": sum(len(note.pictures) for note in self.notes) / max(len(self.notes), 1),
+            "described_pictures": sum(bool(picture.description) for picture in pictures.values()),
+            "pictures_with_ocr": sum(bool(picture.ocr) for picture in pictures.values()),
+            "items": len(self.items),
+            "dropped_notes": len(self.dropped),
+            "languages": dict(Counter(note.lang or "unknown" for note in self.notes).most_common()),
+            "categories": len({note.category for note in self.notes if note.category}),
+            "suite": self.fingerprint,
+            "tasks": {task.name: task.facts() for task in self.all_tasks},
+        }
+
+
+def build_suite(
+    notes: Sequence[Note],
+    seed: int = 0,
+    *,
+    check: Callable[[Picture], object] | None = None,
+    extra: Callable[[Sequence[Note]], TaskSuite | None] | None = None,
+) -> Suite:
+    """The ten tasks over held-out notes; the same notes and seed give the same suite.
+
+    Args:
+        check: called once per distinct picture, e.g. a decoder; a note whose picture makes it raise
+            PictureError or ItemError is left out and listed in `Suite.dropped`.
+        extra: builds a task outside of the ten, e.g. `links.links_task`.
+
+    Raises NoteError when no task gets a query.
+    """
+    kept, dropped = _usable(notes, check)
+    built = [
+        note2note_task(kept, seed) if task is Task.NOTE2NOTE else pair_task(kept, task, seed) for task in Task
+    ]
+    tasks = tuple(task for task in built if task.queries)
+    if not tasks:
+        raise NoteError(f"{len(notes)} notes give no query: they need pictures with descriptions or OCR")
+    more = extra(kept) if extra else None
+    return Suite(tuple(kept), tasks, (more,) if more else (), tuple(dropped))
+
+
+def pair_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
+    """One of the nine tasks made of pairs (method, section 1)."""
+    pairs = make_pairs(notes, task, per_note=1 if task in NOTE_LEVEL else None, seed=seed)
+    queries = (Query(pair.query, pair.note_id, {pair.positive.key: 1}) for pair in pairs)
+    return TaskSuite(task.value, task, merged(queries), distinct(pair.positive for pair in pairs))
+
+
+def note2note_task(notes: Sequence[Note], seed: int) -> TaskSuite:
+    """Note2Note (method, section 3): half a note finds `L_rel`, graded by overlap, among all others' items.
+
+    Notes that cannot be split (one picture, or no text for each half) stand whole in the pool as noise.
+    """
+    queries: list[Query] = []
+    targets: list[Item] = []
+    for note in notes:
+        halves = split_note(note, seed)
+        if halves is None:
+            targets.append(note.item())
+            continue
+        grades = range(len(halves.relevant), 0, -1)
+        relevant: dict[str, int] = {}
+        for item, grade in zip(halves.relevant, grades, strict=True):
+            relevant.setdefault(item.key, grade)
+        queries.append(Query(halves.query, note.id, relevant))
+        targets.extend(halves.relevant)
+    return TaskSuite(Task.NOTE2NOTE.value, Task.NOTE2NOTE, merged(queries), distinct(targets), graded=True)
+
+
+def merged(queries: Iterable[Query]) -> tuple[Query, ...]:
+    """Queries of equal content joined: their relevant targets united, the higher grade kept."""
+    by_key: dict[str, Query] = {}
+    for query in queries:
+        known = by_key.get(query.item.key)
+        if known is None:
+            by_key[query.item.key] = query
+            continue
+        keys = [*known.relevant, *query.relevant]
+        relevant = {key: max(known.relevant.get(key, 0), query.relevant.get(key, 0)) for key in keys}
+        excluded = (known.excluded | query.excluded) - relevant.keys()
+        by_key[query.item.key] = Query(known.item, known.note_id, relevant, excluded)
+    return tuple(by_key.values())
+
+
+def distinct(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Items with equal keys once, in order of first appearance."""
+    return tuple({item.key: item for item in items}.values())
+
+
+def _queries(task: TaskSuite) -> list[Item]:
+    return [query.item for query in task.queries]
+
+
+def _usable(notes: Sequence[Note], check: Callable[[Picture], object] | None) -> tuple[list[Note], list[str]]:
+    if check is None:
+        return list(notes), []
+    bad: set[str] = set()
+    for picture in {picture.digest: picture for note in notes for picture in note.pictures}.values():
+        try:
+            check(picture)
+        except (PictureError, ItemError):
+            bad.add(picture.digest)
+    refused = [note for note in notes if any(picture.digest in bad for picture in note.pictures)]
+    dropped = {note.id for note in refused}
+    return [note for note in notes if note.id not in dropped], sorted(dropped)

@@ -1,0 +1,44 @@
+"""The report's numbers as a table for the terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from uninote.evaluation.headline import best_in_row, first_metric, mean_recall
+from uninote.evaluation.protocols import Json
+
+
+def summary_table(report: Json) -> Table:
+    """First metric of every task in percent with half the width of its interval, best in the row bold.
+
+    Columns are stages, then baselines; a task that a method cannot do shows a dash.
+    """
+    columns = {**report["stages"], **report.get("baselines", {})}
+    table = Table(
+        title="recall@1, % (Note2Note and Links: precision@1)", header_style="bold", title_justify="left"
+    )
+    table.add_column("task")
+    for name in columns:
+        table.add_column(Text(name), justify="right")
+    for section in ("tasks", "extra"):
+        names = dict.fromkeys(task for column in columns.values() for task in column.get(section, {}))
+        for task in names:
+            metric = first_metric(task)
+            entries = [column.get(section, {}).get(task) for column in columns.values()]
+            best = best_in_row(entries, metric)
+            cells = [_cell(entry, metric, i in best) for i, entry in enumerate(entries)]
+            table.add_row(task, *cells)
+    table.add_section()
+    means = [mean_recall(column["tasks"]) for column in columns.values()]
+    table.add_row("mean of nine", *(f"{100 * mean:.1f}" for mean in means))
+    return table
+
+
+def _cell(entry: Json | None, metric: str, best: bool) -> Text:
+    if entry is None or "note" in entry:
+        return Text("–", style="dim")
+    text = Text(f"{100 * entry[metric]:.1f}", style="bold green" if best else "")
+    if interval := entry.get(f"{metric}_interval"):
+        text.append(f" ±{50 * (interval[1] - interval[0]):.1f}", style="dim")
+    return text

@@ -1,0 +1,56 @@
+"""Each distinct item is encoded once for the whole evaluation, whatever tasks and sides it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from uninote.errors import VectorError
+from uninote.evaluation.protocols import Floats, ItemEncoder
+from uninote.evaluation.suite import Suite
+from uninote.items import Item
+from uninote.tasks.definitions import Task
+
+
+class ItemVectors:
+    """Full-width vectors by item key, and by task too when the encoder takes instructions."""
+
+    def __init__(self, encoder: ItemEncoder, progress: bool = False) -> None:
+        self._encoder = encoder
+        self._progress = progress
+        self._rows: dict[tuple[Task | None, str], Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, items: Sequence[Item], task: Task | None = None) -> None:
+        """Encodes the items that are not known yet. Raises VectorError when a vector is not finite."""
+        side = self._side(task)
+        new = list({item.key: item for item in items if (side, item.key) not in self._rows}.values())
+        if not new:
+            return
+        vectors = self._encoder.encode(new, task=side, progress=self._progress)
+        if not np.isfinite(vectors).all():
+            bad = int((~np.isfinite(vectors).all(axis=1)).sum())
+            raise VectorError(f"{bad} of {len(new)} vectors are not finite; check the model's weights")
+        for item, vector in zip(new, vectors, strict=True):
+            self._rows[side, item.key] = vector
+
+    def add_suite(self, suite: Suite) -> None:
+        """All targets in one call, then the queries that differ from them."""
+        targets = [item for task in suite.all_tasks for item in task.targets]
+        if not self._encoder.uses_instructions:
+            self.add(list(suite.items.values()))
+            return
+        self.add(targets)
+        for task in suite.all_tasks:
+            self.add([query.item for query in task.queries], task.instruction)
+
+    def of(self, items: Sequence[Item], task: Task | None = None) -> Floats:
+        """float32 `[n, width]`, contiguous; every item must have been added for this task."""
+        side = self._side(task)
+        return np.stack([self._rows[side, item.key] for item in items])
+
+    def _side(self, task: Task | None) -> Task | None:
+        return task if self._encoder.uses_instructions else None

@@ -1,0 +1,19 @@
+"""Words of a text for keyword search and for explanations; Chinese, Japanese and Korean by bigrams."""
+
+from __future__ import annotations
+
+import re
+
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words in order; a run of CJK characters becomes its overlapping pairs of characters."""
+    found: list[str] = []
+    for run in _TOKEN.findall(text.lower()):
+        if len(run) > 1 and re.match(f"[{_CJK}]", run):
+            found += [run[i : i + 2] for i in range(len(run) - 1)]
+        else:
+            found.append(run)
+    return found

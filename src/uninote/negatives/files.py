@@ -1,0 +1,173 @@
+"""Pairs and examples as JSON lines, each distinct text, picture and item written once.
+
+A line defines a part, `{"part": n, "text": …}` or `{"part": n, "digest": …, "path": …}`, or an item,
+`{"item": n, "parts": […]}`, or is a record that refers to items by number. Definitions come before
+their use, so a file is read in one pass. Paths of pictures are relative to the folder of the file;
+pictures without a file are written inside it (`data`, base64).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from uninote.errors import ItemError
+from uninote.items import Item, Part, Picture
+from uninote.negatives.example import Example
+from uninote.tasks.definitions import Pair, Task
+
+Record = dict[str, Any]
+
+
+def write_examples(examples: Iterable[Example], path: str | Path) -> None:
+    """Write mined examples; the file appears whole or not at all."""
+    _write(((example.pair, example) for example in examples), Path(path))
+
+
+def write_pairs(pairs: Iterable[Pair], path: str | Path) -> None:
+    """Write pairs without negatives; the file appears whole or not at all."""
+    _write(((pair, None) for pair in pairs), Path(path))
+
+
+def read_examples(path: str | Path) -> list[Example]:
+    """What `write_examples` wrote. Raises ItemError (file and line) when the file is unreadable, damaged,
+    or holds pairs that were not mined."""
+    examples: list[Example] = []
+    for number, _, example in _read(Path(path)):
+        if example is None:
+            raise ItemError(f"{path}:{number}: a pair without negatives; mine them first")
+        examples.append(example)
+    return examples
+
+
+def read_pairs(path: str | Path) -> list[Pair]:
+    """The pairs of a file of pairs or of examples. Raises ItemError when it is unreadable or damaged."""
+    return [pair for _, pair, _ in _read(Path(path))]
+
+
+def _write(records: Iterable[tuple[Pair, Example | None]], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A plain suffix, not a random name: what an interrupted run leaves behind is overwritten by the next.
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        table = _Table(path.parent)
+        for pair, example in records:
+            record: Record = {
+                "task": pair.task.value,
+                "query": table.item(pair.query),
+                "positive": table.item(pair.positive),
+                "note_id": pair.note_id,
+                "picture": pair.picture,
+            }
+            if pair.counterfactual is not None:
+                record["counterfactual"] = table.item(pair.counterfactual)
+            if example is not None:
+                record["negatives"] = [table.item(item) for item in example.negatives]
+                record["scores"] = list(example.scores)
+                record["positive_score"] = example.positive_score
+            for line in (*table.take(), record):
+                file.write(json.dumps(line) + "\n")
+    os.replace(partial, path)
+
+
+class _Table:
+    """Numbers parts and items at their first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parts: dict[Part, int] = {}
+        self._items: dict[Item, int] = {}
+        self._new: list[Record] = []
+
+    def item(self, item: Item) -> int:
+        number = self._items.get(item)
+        if number is None:
+            parts = [self._part(part) for part in item.parts]
+            number = self._items[item] = len(self._items)
+            self._new.append({"item": number, "parts": parts})
+        return number
+
+    def take(self) -> list[Record]:
+        """The definitions since the last call."""
+        new, self._new = self._new, []
+        return new
+
+    def _part(self, part: Part) -> int:
+        number = self._parts.get(part)
+        if number is None:
+            number = self._parts[part] = len(self._parts)
+            content = {"text": part} if isinstance(part, str) else self._picture(part)
+            self._new.append({"part": number, **content})
+        return number
+
+    def _picture(self, picture: Picture) -> Record:
+        record: Record = {"digest": picture.digest}
+        if picture.path is not None:
+            record["path"] = Path(os.path.relpath(picture.path, self._folder)).as_posix()
+        elif picture.data is not None:
+            record["data"] = base64.b64encode(picture.data).decode("ascii")
+        if picture.description:
+            record["description"] = picture.description
+        if picture.ocr is not None:
+            record["ocr"] = list(picture.ocr)
+        return record
+
+
+def _read(path: Path) -> Iterator[tuple[int, Pair, Example | None]]:
+    """(line number, pair, its example if it was mined) of each record."""
+    parts: list[Part] = []
+    items: list[Item] = []
+    try:
+        file = path.open(encoding="utf-8")
+    except OSError as error:
+        raise ItemError(f"{path} cannot be read: {error.strerror}") from error
+    with file:
+        for number, line in enumerate(file, start=1):
+            try:
+                record: Record = json.loads(line)
+                if "part" in record:
+                    parts.append(_part_of(record, path.parent))
+                elif "item" in record:
+                    items.append(Item.of(*(parts[place] for place in record["parts"])))
+                else:
+                    pair = _pair_of(record, items)
+                    yield number, pair, _example_of(record, pair, items)
+            except (ValueError, LookupError, TypeError) as error:
+                raise ItemError(
+                    f"{path}:{number}: not a line of a pairs or examples file: {error}"
+                ) from error
+
+
+def _example_of(record: Record, pair: Pair, items: list[Item]) -> Example | None:
+    if "negatives" not in record:
+        return None
+    negatives = tuple(items[place] for place in record["negatives"])
+    return Example(pair, negatives, tuple(map(float, record["scores"])), float(record["positive_score"]))
+
+
+def _part_of(record: Record, folder: Path) -> Part:
+    if "text" in record:
+        return str(record["text"])
+    return Picture(
+        str(record["digest"]),
+        folder / record["path"] if "path" in record else None,
+        base64.b64decode(record["data"]) if "data" in record else None,
+        record.get("description", ""),
+        tuple(record["ocr"]) if "ocr" in record else None,
+    )
+
+
+def _pair_of(record: Record, items: list[Item]) -> Pair:
+    counterfactual = items[record["counterfactual"]] if "counterfactual" in record else None
+    return Pair(
+        Task(record["task"]),
+        items[record["query"]],
+        items[record["positive"]],
+        record["note_id"],
+        record["picture"],
+        counterfactual,
+    )

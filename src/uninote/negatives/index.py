@@ -1,0 +1,119 @@
+"""Vectors of the reference encoder φ, computed once per element, and the scores read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from uninote.errors import ItemError, VectorError
+from uninote.items import Item
+from uninote.negatives.maxsim import Composites, Floats, Ints, composite_maxsim
+
+_PAIRED_BLOCK = 256  # pairs scored at once by paired_scores
+
+
+class ReferenceEncoder(Protocol):
+    """φ: what gives the soft labels and finds the hard negatives."""
+
+    def encode(self, items: Sequence[Item]) -> Floats:
+        """float32 [n, d], unit rows, in the order of `items`."""
+        ...
+
+
+@dataclass(frozen=True)
+class ElementRows:
+    """Items as runs of element rows: item k owns `rows[starts[k]:starts[k + 1]]`; int64 arrays."""
+
+    rows: Ints
+    starts: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def part(self, start: int, stop: int) -> ElementRows:
+        """Items `start` to `stop` (exclusive)."""
+        first = self.starts[start]
+        last = self.starts[stop] if stop < len(self) else len(self.rows)
+        return ElementRows(self.rows[first:last], self.starts[start:stop] - first)
+
+
+class ReferenceIndex:
+    """Soft-label scores of any query item against any candidate item, without encoding twice.
+
+    An element is one part of an item (one picture or one text) as an item of its own; equal elements
+    of different items are encoded once. An atomic item has one element, so it scores by plain cosine
+    (Eq. 3); a composite candidate scores by MaxSim over its elements (Eq. 4). The paper has no formula
+    for a composite query (Note2I, Note2T); here it takes the maximum over its own elements likewise:
+
+        s(q, c) = max_{f ∈ q} max_{e ∈ c} cos(φ(f), φ(e))
+
+    which is symmetric, so Note2I labels equal those of I2Note.
+    """
+
+    def __init__(self, items: Iterable[Item], reference: ReferenceEncoder) -> None:
+        """Encode every distinct element of `items` in one call.
+
+        Raises VectorError when φ does not return one finite vector per element.
+        """
+        places: dict[str, int] = {}
+        elements: list[Item] = []
+        self._rows: dict[str, tuple[int, ...]] = {}
+        for item in items:
+            if item.key in self._rows:
+                continue
+            parts = [Item((part,)) for part in item.parts]
+            for part in parts:
+                if part.key not in places:
+                    places[part.key] = len(elements)
+                    elements.append(part)
+            self._rows[item.key] = tuple(places[part.key] for part in parts)
+        vectors = reference.encode(elements) if elements else np.zeros((0, 1), dtype=np.float32)
+        self.vectors: Floats = np.ascontiguousarray(vectors, dtype=np.float32)
+        if self.vectors.ndim != 2 or len(self.vectors) != len(elements):
+            raise VectorError(
+                f"the reference encoder must return one vector per item: "
+                f"got shape {self.vectors.shape} for {len(elements)} items"
+            )
+        if not np.isfinite(self.vectors).all():
+            raise VectorError("the reference encoder returned a vector with NaN or infinity")
+
+    def __contains__(self, item: Item) -> bool:
+        return item.key in self._rows
+
+    def elements(self, items: Sequence[Item]) -> ElementRows:
+        """The element rows of `items`. Raises ItemError when an item was not indexed."""
+        try:
+            rows = [self._rows[item.key] for item in items]
+        except KeyError as error:
+            raise ItemError("the reference index does not hold this item: index every item first") from error
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        flat = np.fromiter((row for item in rows for row in item), dtype=np.int64, count=int(lengths.sum()))
+        return ElementRows(flat, np.cumsum(lengths) - lengths)
+
+    def composites(self, elements: ElementRows) -> Composites:
+        """The vectors of items, each distinct element once."""
+        distinct, places = np.unique(elements.rows, return_inverse=True)
+        if len(distinct) == len(elements.rows):
+            distinct, places = elements.rows, np.arange(len(elements.rows))
+        return Composites(self.vectors[distinct], places, elements.starts)
+
+    def scores(self, queries: Sequence[Item], candidates: Sequence[Item]) -> Floats:
+        """s(q, c) for all: float32 [len(queries), len(candidates)], cosines in [-1, 1].
+
+        Raises ItemError when an item was not indexed.
+        """
+        sides = (self.composites(self.elements(items)) for items in (queries, candidates))
+        return composite_maxsim(*sides)
+
+    def paired_scores(self, queries: Sequence[Item], candidates: Sequence[Item]) -> Floats:
+        """s(q_k, c_k) for each k: float32 [n]. Raises ItemError when an item was not indexed."""
+        blocks = [
+            np.diagonal(
+                self.scores(queries[start : start + _PAIRED_BLOCK], candidates[start : start + _PAIRED_BLOCK])
+            )
+            for start in range(0, len(queries), _PAIRED_BLOCK)
+        ]
+        return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)

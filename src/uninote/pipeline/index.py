@@ -1,0 +1,78 @@
+"""A searchable index: embedded shards in a store, beside the model that made them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.progress import Progress
+
+from uninote.encoder import Encoder
+from uninote.errors import StoreError
+from uninote.items import Item
+from uninote.pipeline.embed import read_records
+from uninote.settings import Settings, StoreSettings
+from uninote.store.factory import open_store
+from uninote.store.protocol import Filter, Hit, Store
+
+MANIFEST = "index.json"
+
+
+def build_index(
+    shards: Path, model: Path, folder: Path, settings: StoreSettings, progress: bool = False
+) -> int:
+    """Load embedded shards into the store of `folder`; returns the number of records of this model.
+
+    Rows are upserted by id, so that loading again, or going on after a kill, changes nothing.
+    """
+    version = json.loads((model / "uninote.json").read_text())["version"]
+    batches = list(read_records(shards))
+    dim = len(batches[0][0].vector)  # type: ignore[arg-type]
+    folder.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings, folder, dim)
+    try:
+        with Progress(disable=not progress) as bar:
+            for records in bar.track(batches, description="indexing"):
+                store.upsert(records).raise_rejected()
+        store.flush()
+        count = store.count(Filter(model_versions=(version,)))
+    finally:
+        store.close()
+    manifest = {"model": str(model.resolve()), "version": version, "dim": dim}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
+    return count
+
+
+class Searcher:
+    """Search an index folder; a context manager, because it may run the embedded server."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text())
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{folder} is not an index: build one with `uninote index`") from error
+        self.version: str = manifest["version"]
+        self.encoder = Encoder.load(manifest["model"], corpus=settings.corpus, device=settings.encoder.device)
+        self.store: Store = open_store(settings.store, folder, manifest["dim"])
+
+    def __enter__(self) -> Searcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+    def search(
+        self,
+        item: Item,
+        k: int = 10,
+        kinds: Sequence[str] | None = ("note",),
+        categories: Sequence[str] | None = None,
+    ) -> list[Hit]:
+        """The k nearest records, best first, of the index's own model version."""
+        chosen = Filter(
+            kinds=tuple(kinds) if kinds else None,
+            categories=tuple(categories) if categories else None,
+            model_versions=(self.version,),
+        )
+        return self.store.search(self.encoder.encode([item]), k, chosen)[0]

@@ -1,0 +1,75 @@
+"""From a source of notes to three clean splits: read, filter, annotate, check pictures, split."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from uninote.annotate.factory import make_describer, make_reader
+from uninote.annotate.run import annotate_notes
+from uninote.corpus.quality import balance_notes, filter_notes
+from uninote.corpus.readers import read_notes
+from uninote.corpus.skips import SkipReport
+from uninote.corpus.splits import Splits, split_notes
+from uninote.encoder.features import VisionFeatures
+from uninote.errors import NoteError
+from uninote.items import Note
+from uninote.settings import Settings
+
+
+def load_notes(source: str | Path, settings: Settings, report: SkipReport) -> list[Note]:
+    """Notes that pass the quality filter, balanced over topics. Raises NoteError when none is left."""
+    notes = filter_notes(read_notes(source, settings.corpus, report), settings.corpus, report)
+    notes = balance_notes(notes, settings.corpus.balance_per_topic, settings.seed)
+    if not notes:
+        reasons = ", ".join(f"{count} x {kind}" for kind, count in report.counts().items())
+        raise NoteError(f"{source} holds no usable note ({reasons or 'it is empty'})")
+    return notes
+
+
+def annotate(
+    notes: Sequence[Note], settings: Settings, cache: Path, report: SkipReport, progress: bool
+) -> list[Note]:
+    """Notes with the descriptions and OCR lines filled in that they did not bring."""
+    key = os.environ.get("OPENAI_API_KEY") if settings.annotate.describe == "openai" else None
+    return annotate_notes(
+        notes,
+        make_describer(settings.annotate, key),
+        make_reader(settings.annotate),
+        settings.corpus,
+        cache,
+        workers=settings.annotate.workers,
+        report=report,
+        progress=progress,
+    )
+
+
+def drop_unreadable(
+    notes: Sequence[Note], features: VisionFeatures, report: SkipReport, progress: bool
+) -> list[Note]:
+    """Compute the vision features of all pictures; those that cannot be decoded leave their notes."""
+    broken = features.fill([picture for note in notes for picture in note.pictures], progress)
+    if not broken:
+        return list(notes)
+    kept = []
+    for note in notes:
+        for number, picture in enumerate(note.pictures):
+            if picture.digest in broken:
+                report.add(note.id, f"bad picture: {broken[picture.digest]}", f"pictures[{number}]")
+        whole = note.with_pictures(tuple(p for p in note.pictures if p.digest not in broken))
+        if whole.pictures or whole.title.strip() or whole.body.strip():
+            kept.append(whole)
+    return kept
+
+
+def split(notes: Sequence[Note], settings: Settings) -> Splits:
+    """Train, validation and test by connected groups: nothing leaks. Raises NoteError if one is empty."""
+    corpus = settings.corpus
+    splits = split_notes(notes, corpus.test_fraction, corpus.validation_fraction, settings.seed)
+    if not splits.train or not splits.test:
+        raise NoteError(
+            f"{len(notes)} notes cannot be split into train and test without a leak: "
+            "bring more notes, or notes that share fewer pictures and links"
+        )
+    return splits

@@ -1,0 +1,61 @@
+"""What a run has finished, so that the next one goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from uninote.items import Note
+from uninote.settings import Settings
+
+Json = dict[str, Any]
+
+
+def fingerprint(notes: Iterable[Note], settings: Settings) -> str:
+    """Hash of everything that a result depends on: contents of the notes and all settings."""
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    for note in notes:
+        pictures = [(p.digest, p.description, p.ocr) for p in note.pictures]
+        digest.update(repr((note.id, note.title, note.body, note.category, note.links, pictures)).encode())
+    return digest.hexdigest()[:16]
+
+
+class RunState:
+    """Finished steps as one small JSON file each, under `<folder>/state/<fingerprint>`.
+
+    A step is finished when its file is there; files appear by rename, so a kill leaves a step either done
+    or to be done again. Another set of notes or settings has another fingerprint, and starts afresh.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder / "state" / key
+        for stale in (folder / "state").glob("*"):
+            if stale != self.folder and stale.is_dir():
+                shutil.rmtree(stale)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.seconds: dict[str, float] = {}
+
+    def path(self, name: str) -> Path:
+        """A folder for what the step `name` keeps besides its result."""
+        return self.folder / name
+
+    def step(self, name: str, work: Callable[[], Json]) -> Json:
+        """The result of a finished step, or of `work()`, which is then kept with its duration."""
+        file = self.folder / f"{name}.json"
+        if file.is_file():
+            done = json.loads(file.read_text())
+        else:
+            started = time.monotonic()
+            result = work()
+            done = {"result": result, "seconds": round(time.monotonic() - started, 2)}
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps(done))
+            partial.replace(file)
+        self.seconds[name] = done["seconds"]
+        outcome: Json = done["result"]
+        return outcome

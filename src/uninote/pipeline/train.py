@@ -1,0 +1,101 @@
+"""From training notes to the models of both stages, each in a folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from uninote.encoder import Encoder
+from uninote.items import Note
+from uninote.negatives import Example, ReferenceIndex, mine_examples
+from uninote.settings import Settings
+from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.tasks.pairs import make_pairs
+from uninote.training.rl import train_rl
+from uninote.training.sft import train_sft
+from uninote.training.warmup import warm_up
+
+log = logging.getLogger(__name__)
+
+WARMUP_STEPS = 400
+
+
+def load_encoder(model: Path, settings: Settings, features: Path | None = None) -> Encoder:
+    return Encoder.load(
+        model, corpus=settings.corpus, feature_folder=features, device=settings.encoder.device
+    )
+
+
+def base_model(settings: Settings, folder: Path, features: Path | None = None) -> Encoder:
+    """The untrained compact model, saved so that it is measured like every other stage."""
+    encoder = Encoder.compact(settings.encoder, settings.corpus, features, settings.seed)
+    encoder.save(folder)
+    return encoder
+
+
+def warmed_up_model(
+    base: Path, notes: Sequence[Note], settings: Settings, folder: Path, features: Path | None, progress: bool
+) -> Encoder:
+    """The residual head aligned on cached features; also the reference encoder of stage 1."""
+    encoder = load_encoder(base, settings, features)
+    warm_up(encoder, notes, WARMUP_STEPS, settings.seed, progress)
+    encoder.save(folder)
+    return encoder
+
+
+def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
+    """Pairs of the nine tasks of stage 1, no more of a task than its steps will see.
+
+    Mining and reference vectors cost time for every pair, so a short training takes a sample, drawn by
+    a hash of the note and picture.
+    """
+    wanted = settings.sft.steps * settings.sft.batch_size
+    most = max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS)))
+
+    def lot(pair: Pair) -> bytes:
+        return hashlib.sha256(f"{settings.seed}:{pair.task}:{pair.note_id}:{pair.picture}".encode()).digest()
+
+    return [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=lot)[:most]]
+
+
+def mined_examples(pairs: Sequence[Pair], reference: Encoder, settings: Settings) -> list[Example]:
+    return mine_examples(pairs, reference, settings.negatives, settings.seed)
+
+
+def sft_model(
+    start: Path,
+    examples: Sequence[Example],
+    reference: Encoder,
+    settings: Settings,
+    folder: Path,
+    features: Path | None,
+    progress: bool,
+) -> Encoder:
+    """Stage 1 from the model in `start`; checkpoints and metrics in `folder`/run, the model in `folder`."""
+    items = [
+        item
+        for example in examples
+        for item in (example.pair.query, example.pair.positive, *example.negatives)
+    ]
+    index = ReferenceIndex(items, reference)
+    encoder = load_encoder(start, settings, features)
+    train_sft(encoder, examples, index, settings.sft, folder / "run", seed=settings.seed, progress=progress)
+    encoder.save(folder)
+    return encoder
+
+
+def rl_model(
+    start: Path,
+    notes: Sequence[Note],
+    settings: Settings,
+    folder: Path,
+    features: Path | None,
+    progress: bool,
+) -> Encoder:
+    """Stage 2 from the model in `start`."""
+    encoder = load_encoder(start, settings, features)
+    train_rl(encoder, notes, settings.rl, folder / "run", seed=settings.seed, progress=progress)
+    encoder.save(folder)
+    return encoder

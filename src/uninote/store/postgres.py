@@ -1,0 +1,282 @@
+"""The store in PostgreSQL with pgvector: embedded in a folder, or any server by address."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, TypeVar, cast
+
+import psycopg
+from numpy.typing import ArrayLike
+from pgvector import Vector
+from pgvector.psycopg import register_vector
+from psycopg import sql
+from psycopg_pool import ConnectionPool
+
+from uninote.errors import StoreError
+from uninote.store.embedded import EmbeddedServer
+from uninote.store.protocol import EVERYTHING, Filter, Hit, Record, UpsertReport, ranked
+from uninote.store.schema import CONNECT_SECONDS, prepare
+from uninote.store.sql import (
+    HNSW_DIMS,
+    LOCK_SCHEMA,
+    SESSION,
+    TUNE_HNSW,
+    Collection,
+    Precision,
+    statements,
+)
+from uninote.store.validate import (
+    CheckedRecord,
+    check_k,
+    check_records,
+    check_threshold,
+    cosine,
+    storable,
+    unit_queries,
+)
+
+CHUNK = 2000  # rows in one INSERT: bounds the memory of one statement, all chunks share one transaction
+MIN_EF, MAX_EF = 200, 1000  # the upper bound is pgvector's
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Result = TypeVar("Result")
+
+
+class PostgresStore:
+    """`Store` over one table per collection.
+
+    place: an address (`postgresql://...`), or a folder whose embedded server is started and shared.
+    index: `exact` compares with every selected row; `hnsw` searches approximately, and exactly whenever the
+        filter selects at most `exact_below` rows, `k` is above 1000, or the index came back short. The index
+        is built by `flush`, or on opening, once there are `exact_below` rows; until then search is exact.
+    precision: `half` stores 16-bit floats: half the space, scores off by less than 1e-3.
+
+    Every call is one transaction, repeated once when the connection was lost: all calls are idempotent.
+    Raises StoreError when the server cannot be used, or the collection was made with another dimension,
+    precision or schema version. Open it after forking, not before.
+    """
+
+    def __init__(
+        self,
+        place: str | Path,
+        dim: int,
+        *,
+        index: Literal["exact", "hnsw"] = "hnsw",
+        collection: str = "items",
+        precision: Precision = "single",
+        exact_below: int = 20_000,
+        connections: int = 8,
+    ) -> None:
+        if index == "hnsw" and dim > HNSW_DIMS[precision]:
+            raise StoreError(
+                f"an HNSW index of {precision} precision holds {HNSW_DIMS[precision]} dimensions, not {dim}; "
+                "use a smaller Matryoshka dimension, precision 'half' (up to 4000) or index 'exact'"
+            )
+        self.dim = dim
+        self._index = index
+        self._exact_below = exact_below
+        wanted = Collection(collection, dim, precision)
+        self._sql = statements(wanted)
+        self._server = EmbeddedServer(place) if isinstance(place, Path) else None
+        self._address = self._server.address if self._server else cast(str, place)
+        self._connections = connections
+        self._pool: ConnectionPool[Connection] | None = None
+        self._lock = Lock()
+        self._closed = False
+        self._owner_pid = os.getpid()
+        try:
+            with _store_errors():
+                prepare(self._address, wanted, self._sql)
+            self._index_when_large()
+        except BaseException:
+            self.close()
+            raise
+        atexit.register(self.close)
+
+    def upsert(self, records: Iterable[Record]) -> UpsertReport:
+        good, rejected = check_records(records, self.dim)
+
+        def write(connection: Connection) -> None:
+            with connection.transaction():
+                for start in range(0, len(good), CHUNK):
+                    connection.execute(self._sql.upsert, _columns(good[start : start + CHUNK]))
+
+        self._call(write)
+        return UpsertReport(written=len(good), rejected=rejected)
+
+    def delete(self, ids: Iterable[str]) -> int:
+        wanted = sorted(filter(storable, set(ids)))
+        return self._call(lambda connection: connection.execute(self._sql.delete, {"ids": wanted}).rowcount)
+
+    def search(self, vectors: ArrayLike, k: int, filter: Filter = EVERYTHING) -> list[list[Hit]]:
+        check_k(k)
+        queries = [Vector(row) for row in unit_queries(vectors, self.dim)]
+        values = _values(filter) | {"k": k}
+
+        def exact(connection: Connection, queries: list[Vector]) -> list[list[Hit]]:
+            return _results(connection, self._sql.search_exact, values, queries)
+
+        def approximate(connection: Connection) -> list[list[Hit]]:
+            bound = max(self._exact_below, k) + 1
+            selected = self._number(connection, self._sql.count_up_to, values | {"limit": bound})
+            if selected < bound or k > MAX_EF:
+                return exact(connection, queries)
+            with connection.transaction():
+                connection.execute(TUNE_HNSW, [str(min(MAX_EF, max(MIN_EF, 4 * k)))])
+                results = _results(connection, self._sql.search_hnsw, values, queries)
+            short = [number for number, hits in enumerate(results) if len(hits) < k]
+            if short:
+                complete = exact(connection, [queries[number] for number in short])
+                for number, hits in zip(short, complete, strict=True):
+                    results[number] = hits
+            return results
+
+        if self._index == "exact":
+            return self._call(lambda connection: exact(connection, queries))
+        return self._call(approximate)
+
+    def within(self, vectors: ArrayLike, threshold: float, filter: Filter = EVERYTHING) -> list[list[Hit]]:
+        check_threshold(threshold)
+        queries = [Vector(row) for row in unit_queries(vectors, self.dim)]
+        values = _values(filter) | {"threshold": float(threshold) - 1e-6}  # scores are compared as rounded
+        found = self._call(lambda connection: _results(connection, self._sql.within, values, queries))
+        return [[hit for hit in hits if hit.score >= threshold] for hits in found]
+
+    def count(self, filter: Filter = EVERYTHING) -> int:
+        return self._call(lambda connection: self._number(connection, self._sql.count, _values(filter)))
+
+    def flush(self) -> None:
+        """Refresh the planner's statistics, and build the HNSW index once there are `exact_below` rows."""
+        self._index_when_large()
+        self._call(lambda connection: connection.execute(self._sql.analyze))
+
+    def close(self) -> None:
+        if os.getpid() != self._owner_pid:  # a forked child must not close its parent's connections
+            return
+        atexit.unregister(self.close)
+        with self._lock:
+            self._closed = True
+            if self._pool:
+                self._pool.close()
+            if self._server:
+                self._server.close()
+
+    def _index_when_large(self) -> None:
+        """Building after a load is several times faster than inserting into the index row by row."""
+
+        def build(connection: Connection) -> None:
+            limit = {"limit": self._exact_below}
+            rows = self._number(connection, self._sql.count_up_to, _values(EVERYTHING) | limit)
+            if rows >= self._exact_below:
+                with connection.transaction():
+                    connection.execute(LOCK_SCHEMA)
+                    connection.execute(self._sql.create_index)
+
+        if self._index == "hnsw":
+            self._call(build)
+
+    @staticmethod
+    def _number(connection: Connection, statement: sql.Composed, values: dict[str, Any]) -> int:
+        row = connection.execute(statement, values).fetchone()
+        assert row is not None  # an aggregate always gives a row
+        return int(row[0])
+
+    def _call(self, work: Callable[[Connection], Result]) -> Result:
+        """`work` on a pooled connection; once more, on a revived server, after a lost connection."""
+        with _store_errors():
+            pool = self._live_pool(broken=None)
+            try:
+                with pool.connection() as connection:
+                    return work(connection)
+            except psycopg.OperationalError:
+                with self._live_pool(broken=pool).connection() as connection:
+                    return work(connection)
+
+    def _live_pool(self, broken: ConnectionPool[Connection] | None) -> ConnectionPool[Connection]:
+        """The pool, a new one in place of a broken one: its other connections are lost as well."""
+        with self._lock:
+            if self._closed:
+                raise StoreError("this store is closed")
+            if self._pool is None or self._pool is broken:
+                if self._server:
+                    self._server.ensure_running()
+                if self._pool:
+                    self._pool.close(timeout=0)
+                self._pool = ConnectionPool(
+                    self._address,
+                    kwargs={
+                        "autocommit": True,
+                        "prepare_threshold": None,
+                        "connect_timeout": CONNECT_SECONDS,
+                    },
+                    configure=_configure,
+                    min_size=1,
+                    max_size=self._connections,
+                    timeout=CONNECT_SECONDS,
+                    open=True,
+                )
+            return self._pool
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Database errors as StoreError on one line, without the address: it may hold a password."""
+    try:
+        yield
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is None:  # found by the client itself: an address it cannot parse
+            raise StoreError(
+                "store.address is not a PostgreSQL address (postgresql://user@host/database)"
+            ) from None
+        raise StoreError(f"the database refused: {_one_line(error)}") from error
+    except psycopg.OperationalError as error:
+        raise StoreError(f"the database cannot be reached: {_one_line(error)}") from error
+    except psycopg.Error as error:
+        raise StoreError(f"the database refused: {_one_line(error)}") from error
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
+
+
+def _configure(connection: Connection) -> None:
+    register_vector(connection)
+    connection.execute(SESSION)
+
+
+def _values(filter: Filter) -> dict[str, Any]:
+    """The filter as statement parameters: tuples as lists, which psycopg sends as arrays, without the strings
+    that no column can hold and so no record has."""
+    return {
+        name: [text for text in value if storable(text)] if isinstance(value, tuple) else value
+        for name, value in asdict(filter).items()
+    }
+
+
+def _columns(records: list[CheckedRecord]) -> dict[str, list[Any]]:
+    return {
+        "ids": [record.id for record in records],
+        "vectors": [Vector(record.vector) for record in records],
+        "kinds": [record.kind for record in records],
+        "categories": [record.category for record in records],
+        "times": [record.time for record in records],
+        "model_versions": [record.model_version for record in records],
+        "payloads": [record.payload for record in records],
+    }
+
+
+def _results(
+    connection: Connection, statement: sql.Composed, values: dict[str, Any], queries: list[Vector]
+) -> list[list[Hit]]:
+    """Hits per query, best first. Rows: query number from 1, id, score, kind, category, payload."""
+    results: list[list[Hit]] = [[] for _ in queries]
+    if queries:
+        for number, id, score, *rest in connection.execute(statement, values | {"queries": queries}):
+            results[number - 1].append(Hit(id, cosine(score), *rest))
+    return [ranked(hits) for hits in results]

@@ -1,0 +1,123 @@
+"""What a vector store promises, whatever engine is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from numpy.typing import ArrayLike
+
+from uninote.errors import VectorError
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One stored vector and what is needed to filter it and to show it.
+
+    `vector` has shape [dim] and any non-zero length (only its direction is kept). `time` carries a time
+    zone. `payload` is JSON: strings, finite numbers, booleans, None, lists and string-keyed mappings.
+    """
+
+    id: str
+    vector: ArrayLike
+    kind: str
+    category: str = ""
+    time: datetime | None = None
+    model_version: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One search result; `score` is the cosine with the query in [-1, 1], to six decimals."""
+
+    id: str
+    score: float
+    kind: str
+    category: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which records to look at. None means any; an empty tuple selects nothing; all fields must agree.
+
+    `since` <= time < `until`, both with a time zone; a record without a time is outside every range.
+    """
+
+    kinds: tuple[str, ...] | None = None
+    categories: tuple[str, ...] | None = None
+    model_versions: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = Filter()
+
+
+@dataclass(frozen=True)
+class UpsertReport:
+    """What one upsert did: the number of ids written, and (id, reason) of each record refused."""
+
+    written: int
+    rejected: tuple[tuple[str, str], ...] = ()
+
+    def raise_rejected(self) -> None:
+        """Raises VectorError naming every refused record; does nothing when there is none."""
+        if self.rejected:
+            reasons = "; ".join(f"record {id!r}: {reason}" for id, reason in self.rejected)
+            raise VectorError(f"{len(self.rejected)} records were not stored: {reasons}")
+
+
+class Store(Protocol):
+    """Vectors of one dimension under string ids, safe for use from many threads.
+
+    Invariants, held by every implementation and checked by one test suite:
+
+    * Durable: when `upsert` or `delete` has returned, its effect survives the death of this process and,
+      except in the in-memory store, of the database server; every later call sees it.
+    * Idempotent: ids are unique, the last write of an id wins whole (vector and all fields), also within
+      one batch; writing the same record twice changes nothing.
+    * A record with a NaN, infinite, zero or wrong-dimension vector, or a field that cannot be stored, is
+      named in the report and nothing of it is stored (an older record under its id stays); the good
+      records of its batch are stored.
+    * Scores are cosines in [-1, 1] rounded to six decimals, within 1e-3 of exact float32 arithmetic.
+    * Results come in descending score, equal scores in ascending id (by code point).
+    * `search` gives min(k, count(filter)) hits per query: the best ones exactly, or approximately where
+      the implementation has an approximate index. `within` and `count` are always exact.
+
+    A query that is NaN, infinite, zero or of the wrong dimension raises VectorError; a bad `k` or
+    `threshold`, a closed store or a failing server raises StoreError.
+    """
+
+    @property
+    def dim(self) -> int:
+        """The dimension of every stored vector."""
+
+    def upsert(self, records: Iterable[Record]) -> UpsertReport:
+        """Insert or replace records by id, all good ones in one transaction."""
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Remove records; gives how many of the ids were there."""
+
+    def search(self, vectors: ArrayLike, k: int, filter: Filter = EVERYTHING) -> list[list[Hit]]:
+        """The k nearest records of each query; `vectors` is float [q, dim], the answer has q lists."""
+
+    def within(self, vectors: ArrayLike, threshold: float, filter: Filter = EVERYTHING) -> list[list[Hit]]:
+        """Every record with score >= threshold, per query; `vectors` is float [q, dim]."""
+
+    def count(self, filter: Filter = EVERYTHING) -> int:
+        """The number of records that the filter selects."""
+
+    def flush(self) -> None:
+        """Settle the engine after a large load (statistics); never needed for durability."""
+
+    def close(self) -> None:
+        """Give back connections and servers; a second call does nothing."""
+
+
+def ranked(hits: Iterable[Hit]) -> list[Hit]:
+    """Hits in descending score, equal scores in ascending id."""
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))

@@ -1,0 +1,46 @@
+"""Creating a collection in the database, or checking that it is the one asked for."""
+
+from __future__ import annotations
+
+import psycopg
+
+from uninote.errors import StoreError
+from uninote.store.sql import (
+    ADD_COLLECTION,
+    CREATE_SCHEMA,
+    LOCK_SCHEMA,
+    PGVECTOR_VERSION,
+    READ_COLLECTION,
+    Collection,
+    Statements,
+)
+
+SCHEMA_VERSION = 1
+CONNECT_SECONDS = 10
+
+
+def prepare(address: str, collection: Collection, statements: Statements) -> None:
+    """Create or check the collection. Raises StoreError when it was made differently."""
+    wanted = {
+        "schema version": SCHEMA_VERSION,
+        "dimension": collection.dim,
+        "precision": collection.precision,
+    }
+    with psycopg.connect(address, connect_timeout=CONNECT_SECONDS) as connection:
+        connection.execute(LOCK_SCHEMA)
+        for statement in CREATE_SCHEMA:
+            connection.execute(statement)
+        (version,) = connection.execute(PGVECTOR_VERSION).fetchone() or ("0.0",)
+        if tuple(map(int, version.split(".")[:2])) < (0, 8):
+            raise StoreError(f"pgvector {version} is too old; update the server to pgvector 0.8 or newer")
+        there = connection.execute(READ_COLLECTION, [collection.name]).fetchone()
+        if there is None:
+            connection.execute(ADD_COLLECTION, [collection.name, *wanted.values()])
+            for composed in statements.create:
+                connection.execute(composed)
+        for (name, asked), stored in zip(wanted.items(), there or wanted.values(), strict=True):
+            if stored != asked:
+                raise StoreError(
+                    f"collection {collection.name!r} was made with {name} {stored}, not {asked}; "
+                    f"ask for {stored}, or choose another collection"
+                )

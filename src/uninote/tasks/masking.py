@@ -1,0 +1,129 @@
+"""Removing verbatim occurrences of strings from a text, so that a query cannot be found by copying."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+MIN_MASK_CHARS = 2
+"""A string with fewer letters and digits gives nothing away and is never masked."""
+
+# Han, kana, bopomofo, hangul, Thai, Lao, Myanmar, Khmer: words are not reliably set apart by spaces.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u3130-\u318f"
+    "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc"
+    "\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
+
+_WORD = re.compile(r"\S+")
+_EDGE_SPACE = re.compile(r"^[^\S\n]+|[^\S\n]+\Z")
+
+
+def mask_strings(text: str, strings: Iterable[str]) -> str:
+    """`text` without any occurrence of any of `strings`.
+
+    Letter case (Unicode case folding) and the kind and amount of white space do not matter. An
+    occurrence ends where its word ends ("cat" is not found in "category"), except in scripts without
+    spaces between words, where any substring counts. Occurrences that appear only by removing others
+    are removed as well, so nothing remains to be found. The rest of the text keeps its characters and
+    their order; a removed stretch leaves one space. A text without occurrences is returned as it is.
+    """
+    needles = {normalise(string) for string in strings}
+    needles = {needle for needle in needles if sum(map(str.isalnum, needle)) >= MIN_MASK_CHARS}
+    while present := [needle for needle in needles if needle in normalise(text)]:
+        masked = _mask_once(text, present)
+        if masked == text:
+            break
+        text = masked
+    return text
+
+
+@lru_cache(maxsize=1024)
+def normalise(text: str) -> str:
+    """Case-folded, white space runs as one space, no white space at the ends."""
+    return " ".join(text.casefold().split())
+
+
+def _mask_once(text: str, needles: list[str]) -> str:
+    folded = _Folded.of(text)
+    spans = sorted(
+        (folded.origin(start), folded.origin(start + len(needle) - 1) + 1)
+        for needle in needles
+        for start in _occurrences(folded.text, needle)
+    )
+    if not spans:
+        return text
+    kept: list[str] = []
+    end = 0
+    for first, last in spans:
+        if first > end or not kept:
+            kept.append(text[end:first])
+        end = max(end, last)
+    kept.append(text[end:])
+    return " ".join(_EDGE_SPACE.sub("", piece) for piece in kept).strip()
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """`text` = `normalise(original)`, with the way back from its indices to those of the original.
+
+    Piece k starts at `starts[k]` in `text` and covers `widths[k]` characters from `origins[k]` on.
+    """
+
+    text: str
+    starts: list[int]
+    origins: list[int]
+    widths: list[int]
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def of(cls, original: str) -> _Folded:
+        words: list[str] = []
+        starts: list[int] = []
+        origins: list[int] = []
+        widths: list[int] = []
+        position = 0
+        for match in _WORD.finditer(original):
+            word = match[0]
+            folded = word.casefold()
+            words.append(folded)
+            # Folding may lengthen a character ("ß" -> "ss"): then every character is a piece.
+            pieces = [word] if len(folded) == len(word) else list(word)
+            place = match.start()
+            for piece in pieces:
+                starts.append(position)
+                origins.append(place)
+                widths.append(len(piece))
+                position += len(piece.casefold())
+                place += len(piece)
+            position += 1
+        return cls(" ".join(words), starts, origins, widths)
+
+    def origin(self, index: int) -> int:
+        piece = bisect_right(self.starts, index) - 1
+        return self.origins[piece] + min(index - self.starts[piece], self.widths[piece] - 1)
+
+
+def _occurrences(folded: str, needle: str) -> Iterator[int]:
+    start = folded.find(needle)
+    while start >= 0:
+        end = start + len(needle)
+        inside_word = (start > 0 and _joined(folded[start - 1], needle[0])) or (
+            end < len(folded) and _joined(needle[-1], folded[end])
+        )
+        if not inside_word:
+            yield start
+        start = folded.find(needle, start + 1)
+
+
+def _joined(left: str, right: str) -> bool:
+    """Whether two neighbouring characters belong to one word of a script that spaces its words."""
+    return _is_spaced_word(left) and _is_spaced_word(right)
+
+
+def _is_spaced_word(char: str) -> bool:
+    return (char == "_" or unicodedata.category(char)[0] in "LNM") and not _UNSPACED.match(char)

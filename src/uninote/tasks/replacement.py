@@ -1,0 +1,62 @@
+"""Modal Replacement (Eq. 2), its counterfactual (Eq. 5) and masking: notes that hide their query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from uninote.errors import ItemError
+from uninote.items import Item, Note, Part, Picture
+from uninote.tasks.masking import mask_strings, normalise
+
+
+def replace_picture(note: Note, index: int) -> Item:
+    """`N' = {S_desc_i} ∪ N \\ {I_i}` (Eq. 2): the description stands in the place of picture `index`.
+
+    Read literally: the pixels go, the OCR text of the picture is part of N and stays. Every other
+    occurrence of the same picture (same digest) is replaced too, by its own description if it has one.
+    Raises ItemError when the picture has no description, so that nothing could stand in its place.
+    """
+    target = note.pictures[index]
+    if not target.description.strip():
+        raise ItemError(f"picture {index} of note {note.id!r} has no description to stand in its place")
+    parts: list[Part] = [note.title, note.body]
+    for picture in note.pictures:
+        same = picture.digest == target.digest
+        stand_in = picture.description if picture.description.strip() else target.description
+        parts += [stand_in if same else picture, picture.ocr_text]
+    return Item.of(*parts)
+
+
+def without_picture(note: Note, index: int) -> Item | None:
+    """`N \\ {I_i}` (Eq. 5): the note without picture `index` (all its occurrences), its description and
+    its OCR text. None when nothing else is in the note."""
+    digest = note.pictures[index].digest
+    rest = note.with_pictures(tuple(picture for picture in note.pictures if picture.digest != digest))
+    if not (rest.pictures or rest.title.strip() or rest.body.strip()):
+        return None
+    return rest.item()
+
+
+def mask_note(note: Note, strings: Sequence[str]) -> Note:
+    """The note with `strings` masked in title, body and the OCR of every picture.
+
+    OCR lines that equal one of the strings go whatever their length; lines left blank are dropped.
+    Descriptions are never embedded with a picture and stay.
+    """
+    lines = {normalise(string) for string in strings}
+
+    def masked(picture: Picture) -> Picture:
+        kept = [line for line in picture.ocr or () if normalise(line) not in lines]
+        # Masked as one text: a string may run over the end of a line.
+        text = "\n".join(kept)
+        clean = mask_strings(text, strings)
+        ocr = tuple(kept) if clean == text else tuple(s for line in clean.split("\n") if (s := line.strip()))
+        return picture if ocr == (picture.ocr or ()) else replace(picture, ocr=ocr)
+
+    return replace(
+        note,
+        title=mask_strings(note.title, strings),
+        body=mask_strings(note.body, strings),
+        pictures=tuple(masked(picture) for picture in note.pictures),
+    )

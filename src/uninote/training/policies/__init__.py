@@ -1,0 +1,15 @@
+"""Stage 2 ranking policies by the name that `RlSettings.policy` gives them."""
+
+from uninote.training.policies.kl import group_kl
+from uninote.training.policies.plackett_luce import plackett_luce
+from uninote.training.policies.protocol import Policy, PolicyLoss, RewardFunction
+from uninote.training.policies.softmax import softmax
+from uninote.training.policies.weighted_softmax import weighted_softmax
+
+POLICIES: dict[str, Policy] = {
+    "softmax": softmax,
+    "weighted_softmax": weighted_softmax,
+    "plackett_luce": plackett_luce,
+}
+
+__all__ = ["POLICIES", "Policy", "PolicyLoss", "RewardFunction", "group_kl"]

@@ -1,0 +1,54 @@
+"""The one call shape of every stage 2 ranking policy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from uninote.training.groups import Group
+from uninote.training.rewards import Rewards
+
+
+class RewardFunction(Protocol):
+    """`ranking_rewards` with |L_rel| and the ablation switches bound, e.g. by `functools.partial`."""
+
+    def __call__(self, positions: Tensor, relevant: Tensor, /) -> Rewards:
+        """[..., B, G] int64 true positions and [..., B, G] bool relevance of a ranking -> rewards."""
+        ...
+
+
+class PolicyLoss(NamedTuple):
+    """What one step of a policy yields.
+
+    Attributes:
+        loss: scalar to minimise, at least float32, mean over the batch; a skipped group counts as 0.
+        rewards: of the predicted (greedy) ranking, [B, G], the same measure for every policy.
+        skipped: how many groups had no variance and so gave no gradient, scalar int64.
+    """
+
+    loss: Tensor
+    rewards: Rewards
+    skipped: Tensor
+
+
+class Policy(Protocol):
+    """Turns the group's cosines and a reward into the loss -E[A · log π_θ] (Eq. 13)."""
+
+    def __call__(
+        self,
+        group: Group,
+        reward: RewardFunction,
+        temperature: float,
+        generator: torch.Generator | None = None,
+    ) -> PolicyLoss:
+        """The loss of a batch of groups.
+
+        Args:
+            group: the model's top G; gradients flow into `group.cosines`.
+            reward: called on the group's order, and on every ranking that the policy samples.
+            temperature: τ > 0 of π, the same wherever π is sampled and wherever it is scored.
+            generator: source of samples, on the device of the cosines; deterministic policies ignore it.
+        """
+        ...

@@ -1,0 +1,187 @@
+"""Stage 2: relative reranking by group-relative policy optimisation on Note2Note (Eq. 9-13)."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from uninote.encoder import Encoder
+from uninote.encoder.protocol import Backbone
+from uninote.errors import ModelError
+from uninote.items import Item, Note
+from uninote.settings import RlSettings
+from uninote.tasks.definitions import INSTRUCTIONS, Task
+from uninote.tasks.halves import Halves, split_note
+from uninote.training.groups import top_group
+from uninote.training.objectives import prefix_cosines
+from uninote.training.policies import POLICIES, group_kl
+from uninote.training.rewards import ranking_rewards
+from uninote.training.trainer import (
+    METRICS,
+    MetricsFile,
+    Schedule,
+    StageTrainer,
+    last_checkpoint,
+    training_arguments,
+)
+
+
+class HalvesDataset(Dataset[tuple[int, Halves]]):
+    """Splittable notes with their position, from which the collator draws reproducible noise."""
+
+    def __init__(self, halves: Sequence[Halves]) -> None:
+        self.halves = halves
+
+    def __len__(self) -> int:
+        return len(self.halves)
+
+    def __getitem__(self, index: int) -> tuple[int, Halves]:
+        return index, self.halves[index]
+
+
+class RlCollator:
+    """Halves -> queries, unique candidates, true positions.
+
+    `L_rank` of a query is its own `L_rel`, then noise: the notes drawn for the batch and the relevant notes
+    of the other queries, which are encoded anyway.
+    """
+
+    def __init__(self, backbone: Backbone, noise: Sequence[tuple[str, Item]], settings: RlSettings) -> None:
+        self.backbone, self.noise, self.settings = backbone, noise, settings
+
+    def __call__(self, batch: Sequence[tuple[int, Halves]]) -> dict[str, Any]:
+        halves = [half for _, half in batch]
+        rng = random.Random(" ".join(str(index) for index, _ in batch))
+        taken = {
+            picture.digest
+            for half in halves
+            for item in (half.query, half.relevant[0])
+            for picture in item.pictures
+        }
+        drawn = rng.sample(self.noise, min(len(self.noise), self.settings.noise + 2 * len(halves)))
+        clean = [item for _, item in drawn if taken.isdisjoint(p.digest for p in item.pictures)]
+        noise = clean[: self.settings.noise]
+        unique = {item.key: item for half in halves for item in half.relevant}
+        unique |= {item.key: item for item in noise}
+        column = {key: i for i, key in enumerate(unique)}
+        relevant = torch.zeros(len(halves), len(unique), dtype=torch.bool)
+        positions = torch.zeros(len(halves), len(unique), dtype=torch.int64)
+        for row, half in enumerate(halves):
+            positions[row] = len(half.relevant) + 1
+            for place, item in enumerate(half.relevant, 1):
+                relevant[row, column[item.key]] = True
+                positions[row, column[item.key]] = place
+        instruction = INSTRUCTIONS[Task.NOTE2NOTE] if self.backbone.uses_instructions else ""
+        return {
+            "queries": self.backbone.prepare([half.query for half in halves], instruction),
+            "candidates": self.backbone.prepare(list(unique.values())),
+            "positions": positions,
+            "relevant": relevant,
+        }
+
+
+class RlTrainer(StageTrainer):
+    """`reference` is the frozen stage 1 model; None when the KL anchor is switched off."""
+
+    def __init__(
+        self, *, settings: RlSettings, width: int, reference: nn.Module | None, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.settings, self.width, self.reference = settings, width, reference
+
+    def _cosines(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
+        return prefix_cosines(model(**inputs["queries"]), model(**inputs["candidates"]), self.width)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        settings = self.settings
+        cosines = self._cosines(model, inputs)
+        relevant = inputs["relevant"]
+        size = min(settings.group_size, cosines.shape[1])
+        group = top_group(cosines, inputs["positions"], relevant, size)
+        reward = partial(
+            ranking_rewards,
+            n_relevant=relevant.sum(-1),
+            penalty=settings.penalty,
+            base_factor=settings.base_factor,
+        )
+        # Its own generator, seeded by the step: a resumed run samples what the uninterrupted one did.
+        generator = torch.Generator(cosines.device).manual_seed(
+            self.args.seed * 65_537 + self.state.global_step
+        )
+        outcome = POLICIES[settings.policy](group, reward, settings.temperature, generator)
+        loss = outcome.loss
+        if self.reference is not None:
+            with torch.no_grad():
+                anchored = self._cosines(self.reference, inputs).gather(-1, group.index)
+            kl = group_kl(group.cosines, anchored, settings.temperature)
+            loss = loss + settings.kl_weight * kl
+            self.note(kl=kl)
+        self.note(
+            reward=outcome.rewards.total.mean(),
+            penalty=outcome.rewards.penalty.mean(),
+            relevant_in_group=(group.relevant.sum(-1) / relevant.sum(-1)).mean(),
+            skipped=outcome.skipped.float(),
+        )
+        return (loss, cosines) if return_outputs else loss
+
+
+def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Halves]:
+    """The stage 2 samples: notes with two pictures or more, split in halves."""
+    made = (split_note(note, seed, settings.max_relevant) for note in notes)
+    return [half for half in made if half is not None]
+
+
+def train_rl(
+    encoder: Encoder,
+    notes: Sequence[Note],
+    settings: RlSettings,
+    folder: Path,
+    *,
+    seed: int = 0,
+    progress: bool = False,
+    callbacks: Sequence[Any] = (),
+) -> Encoder:
+    """Train `encoder` in place and return it; resumes, logs and repeats as `train_sft` does.
+
+    Raises:
+        ModelError: too few notes can be split in two halves with a picture each.
+    """
+    halves = rl_halves(notes, settings, seed)
+    if len(halves) < settings.batch_size:
+        raise ModelError(
+            f"stage 2 needs at least {settings.batch_size} notes with two or more pictures and some text; "
+            f"there are {len(halves)}: bring more notes or lower rl.batch_size"
+        )
+    module: Any = encoder.backbone
+    torch.manual_seed(seed)
+    encoder.backbone.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
+    reference = copy.deepcopy(module).eval().requires_grad_(False) if settings.kl_weight else None
+    schedule = Schedule(settings.steps, settings.batch_size, settings.learning_rate, settings.save_every)
+    trainer = RlTrainer(
+        schedule=schedule,
+        settings=settings,
+        width=encoder.dims[-1],
+        reference=reference,
+        model=module,
+        args=training_arguments(folder, schedule, seed, encoder.device, progress),
+        train_dataset=HalvesDataset(halves),
+        data_collator=RlCollator(encoder.backbone, [(n.id, n.item()) for n in notes], settings),
+        callbacks=[MetricsFile(folder / METRICS), *callbacks],
+    )
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    module.eval()
+    return encoder

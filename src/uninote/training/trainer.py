@@ -1,0 +1,148 @@
+"""What both stages share on top of the Hugging Face `Trainer`: arguments, logs, small checkpoints, resume."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast; the part of the stage settings that the Hugging Face arguments take."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    save_every: int
+    warmup_ratio: float = 0.1
+    head_learning_rate: float | None = None
+
+
+def training_arguments(
+    folder: Path, schedule: Schedule, seed: int, device: torch.device, progress: bool
+) -> TrainingArguments:
+    cuda = device.type == "cuda"
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=schedule.steps,
+        per_device_train_batch_size=schedule.batch_size,
+        learning_rate=schedule.learning_rate,
+        warmup_steps=round(schedule.warmup_ratio * schedule.steps),
+        lr_scheduler_type="cosine",
+        logging_steps=max(1, min(10, schedule.steps // 20)),
+        save_steps=schedule.save_every,
+        save_total_limit=2,
+        report_to=["tensorboard"],
+        seed=seed,
+        use_cpu=device.type == "cpu",
+        bf16=cuda and torch.cuda.is_bf16_supported(),
+        remove_unused_columns=False,
+        dataloader_drop_last=True,
+        dataloader_pin_memory=cuda,
+        disable_tqdm=not progress,
+        label_names=[],
+    )
+
+
+class MetricsFile(TrainerCallback):  # type: ignore[misc]
+    """Every logged step as one JSON line; after a resume the lines past the checkpoint are dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept = []
+        if self.path.exists() and state.global_step:
+            lines = [line for line in self.path.read_text().splitlines() if line.endswith("}")]
+            kept = [line for line in lines if json.loads(line)["step"] <= state.global_step]
+        self.path.write_text("".join(f"{line}\n" for line in kept))
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if logs and state.is_world_process_zero and "train_runtime" not in logs:
+            with self.path.open("a") as file:
+                file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
+
+
+class StageTrainer(Trainer):  # type: ignore[misc]
+    """A stage overrides its data side and `compute_loss`; the loop is the library's."""
+
+    def __init__(self, *, schedule: Schedule, **options: Any) -> None:
+        super().__init__(**options)
+        self.schedule = schedule
+        self.model_accepts_loss_kwargs = False
+        self.parts: dict[str, list[float]] = {}
+
+    def note(self, **parts: torch.Tensor) -> None:
+        """Remember parts of the loss; their means since the last log are logged with it."""
+        for name, value in parts.items():
+            self.parts.setdefault(name, []).append(float(value.detach()))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        means = {name: sum(values) / len(values) for name, values in self.parts.items() if values}
+        self.parts.clear()
+        super().log({**logs, **means}, start_time)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW with its own learning rate for the connector; gates and LayerNorms are not decayed."""
+        if self.optimizer is None:
+            groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+            for name, parameter in (model or self.model).named_parameters():
+                if parameter.requires_grad:
+                    key = ("connector" in name, parameter.ndim > 1)
+                    groups.setdefault(key, []).append(parameter)
+            fast = self.schedule.head_learning_rate or self.args.learning_rate
+            self.optimizer = torch.optim.AdamW(
+                [
+                    {
+                        "params": parameters,
+                        "lr": fast if connector else self.args.learning_rate,
+                        "weight_decay": 0.01 if matrix else 0.0,
+                    }
+                    for (connector, matrix), parameters in groups.items()
+                ]
+            )
+        return self.optimizer
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Only what is trained: the pretrained towers come from their packages."""
+        trained = {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+        state = state_dict if state_dict is not None else self.model.state_dict()
+        super()._save(output_dir, {name: tensor for name, tensor in state.items() if name in trained})
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """The frozen weights are missing from a checkpoint by design; an unexpected key is not."""
+        if load_result.unexpected_keys:
+            super()._issue_warnings_after_load(load_result)
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint; half-written ones, left by a kill, are removed."""
+    newest: tuple[int, str] | None = None
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            # Written last by the library, so it vouches for the rest.
+            step = json.loads((checkpoint / "trainer_state.json").read_text())["global_step"]
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(checkpoint)
+            continue
+        newest = max(newest or (step, str(checkpoint)), (step, str(checkpoint)))
+    return newest[1] if newest else None

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uninote.evaluation.bootstrap import intervals, paired_difference
+
+
+def test_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    draws = generator.random((300, 120)) < 0.4
+    covered = 0
+    for draw in draws:
+        low, high = intervals(draw.astype(float)[:, None], 300, 1)[0]
+        covered += low <= 0.4 <= high
+    assert 0.90 <= covered / 300 <= 0.985
+
+
+def test_same_seed_same_interval_and_other_seed_another() -> None:
+    values = np.random.default_rng(1).random((50, 3))
+    np.testing.assert_array_equal(intervals(values, 200, 7), intervals(values, 200, 7))
+    assert not np.array_equal(intervals(values, 200, 7), intervals(values, 200, 8))
+
+
+def test_narrows_with_more_queries_and_close_to_the_normal_width() -> None:
+    generator = np.random.default_rng(2)
+    few, many = (generator.standard_normal((n, 1)) for n in (100, 2500))
+    width = [float(np.diff(intervals(values, 1000, 0)[0])[0]) for values in (few, many)]
+    assert width[0] == pytest.approx(2 * 1.96 / 10, rel=0.2)
+    assert width[1] == pytest.approx(width[0] / 5, rel=0.2)
+
+
+def test_pairing_sees_a_small_change_that_two_intervals_do_not() -> None:
+    before = np.random.default_rng(3).random(400)
+    after = before + 0.01
+    difference, (low, high) = paired_difference(before, after, 500, 0)
+    assert difference == pytest.approx(0.01)
+    assert low > 0
+    assert high < 0.011
+    apart = [intervals(values[:, None], 500, 0)[0] for values in (before, after)]
+    assert apart[0][1] > apart[1][0]
+
+
+def test_unpaired_values_are_refused() -> None:
+    with pytest.raises(ValueError, match="must match"):
+        paired_difference(np.zeros(3), np.zeros(4), 10, 0)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from uninote.errors import VectorError
+from uninote.evaluation.evaluate import evaluate
+from uninote.evaluation.links import links_task
+from uninote.evaluation.suite import Suite, build_suite
+from uninote.evaluation.vectors import ItemVectors
+from uninote.items import Item
+from uninote.tasks.definitions import Task
+
+VECTORS = {
+    "q1": [1, 0, 0, 0],
+    "q2": [0, 1, 0, 0],
+    "q3": [0, 0, 0.6, 0.8],
+    "a": [0.8, 0, 0, 0.6],
+    "b": [0, 0.6, 0.8, 0],
+    "c": [0, 0.8, 0, 0.6],
+    "d": [0, 0, 1, 0],
+}
+
+
+@pytest.fixture
+def tiny(make_task) -> Suite:
+    # q1: a first. q2: c (0.8) before b (0.6). q3: b, c (0.48) behind d (0.6) and a (0.48, earlier).
+    task = make_task({"q1": {"a": 1}, "q2": {"b": 1}, "q3": {"c": 2, "d": 1}}, list("abcd"), graded=True)
+    return Suite((), (task,))
+
+
+def test_metrics_known_by_hand(tiny, lookup_encoder) -> None:
+    result = evaluate(lookup_encoder(VECTORS), tiny, ks=(1, 2), bootstrap=50)
+    values = result["tasks"]["T2Note"]
+    assert values["recall@1"] == pytest.approx((1 + 0 + 1 / 2) / 3)
+    assert values["recall@2"] == pytest.approx((1 + 1 + 1 / 2) / 3)
+    assert values["precision@1"] == pytest.approx(2 / 3)
+    discount = 1 / np.log2(3)
+    assert values["ndcg@2"] == pytest.approx((1 + discount + 1 / (2 + discount)) / 3)
+    low, high = values["recall@1_interval"]
+    assert 0 <= low <= values["recall@1"] <= high <= 1
+    assert result["per_query"]["T2Note"]["recall@1"] == [1, 0, 0.5]
+    assert result["cost"] == {"dim": 4, "bytes_per_note": 16, "vectors_per_note": 1.0}
+
+
+def test_matryoshka_truncates_and_renormalises(tiny, lookup_encoder) -> None:
+    # With two dimensions a = (1, 0), b = c = (0, 1): the tie of b and c at q2 goes to b, which is right.
+    dims = evaluate(lookup_encoder(VECTORS), tiny, ks=(1,), dims=(2, 4), bootstrap=0)["dims"]
+    assert dims["2"]["T2Note"]["recall@1"] == pytest.approx((1 + 1 + 0) / 3)
+    assert dims["4"]["T2Note"]["recall@1"] == pytest.approx(0.5)
+    assert "recall@1_interval" not in dims["4"]["T2Note"]
+
+
+def test_examples_name_ranks_and_results(tiny, lookup_encoder) -> None:
+    examples = evaluate(lookup_encoder(VECTORS), tiny, samples=9, bootstrap=0)["examples"]["T2Note"]
+    assert [example["best_rank"] for example in examples] == [1, 2, 1]
+    top = examples[1]["top"]
+    assert [result["key"] for result in top[:2]] == [Item.of("c").key, Item.of("b").key]
+    assert [result["grade"] for result in top[:2]] == [0, 1]
+    assert top[0]["score"] == pytest.approx(0.8)
+    assert examples[2]["best_relevant"] == Item.of("d").key
+
+
+def test_every_item_is_encoded_once(make_note, hash_encoder) -> None:
+    suite = build_suite([make_note(i) for i in range(5)])
+    vectors = ItemVectors(hash_encoder)
+    vectors.add_suite(suite)
+    assert [len(call) for call in hash_encoder.calls] == [len(suite.items)]
+    assert sorted(hash_encoder.calls[0]) == sorted(suite.items)
+
+
+def test_with_instructions_queries_are_encoded_per_task_and_targets_once(make_note, hash_encoder) -> None:
+    seen: list[tuple[Task | None, str]] = []
+    plain = hash_encoder.encode
+
+    def encode(items, *, task=None, dim=None, progress=False):
+        seen.extend((task, item.key) for item in items)
+        return plain(items)
+
+    hash_encoder.uses_instructions = True
+    hash_encoder.encode = encode
+    suite = build_suite([make_note(i) for i in range(4)])
+    ItemVectors(hash_encoder).add_suite(suite)
+    assert len(seen) == len(set(seen))
+    assert {key for task, key in seen if task is None} == {t.key for s in suite.tasks for t in s.targets}
+    for task in suite.tasks:
+        queries = {query.item.key for query in task.queries}
+        assert {key for side, key in seen if side == task.instruction} == queries
+
+
+def test_whole_suite_is_repeatable_json_and_a_random_encoder_is_near_chance(make_note, hash_encoder) -> None:
+    notes = [make_note(i, links=(f"n{(i + 1) % 12}",)) for i in range(12)]
+    suite = build_suite(notes, extra=links_task)
+    first, second = (evaluate(hash_encoder, suite, bootstrap=20, seed=4) for _ in range(2))
+    for result in (first, second):
+        assert result.pop("timing_s")["encode_per_item"] > 0
+    assert json.loads(json.dumps(first, allow_nan=False)) == second
+    assert list(first["tasks"]) == [task.value for task in Task]
+    assert list(first["extra"]) == ["Links"]
+    assert first["suite"] == suite.fingerprint
+    assert first["tasks"]["I2T"]["recall@1"] < 0.2
+    assert set(first["dims"]) == {"16", "64"}
+
+
+def test_vectors_that_are_not_finite_are_refused(tiny, lookup_encoder) -> None:
+    encoder = lookup_encoder(VECTORS | {"c": [0, np.nan, 0, 0]})
+    with pytest.raises(VectorError, match="1 of 7"):
+        evaluate(encoder, tiny)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from uninote.evaluation.plots import cost_scatter, matryoshka_curves, recall_bars, training_curves
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict:
+    tasks = {"I2T": {"recall@1": 0.4, "recall@1_interval": [0.3, 0.5]}, "Note2Note": {"recall@1": 0.2}}
+    stage = {"tasks": tasks, "dims": {"64": tasks, "256": tasks}}
+    return {"base": stage, "a < b & c": stage}
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(element.itertext()) for element in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_charts_scale_take_the_pages_colours_and_load_nothing(stages) -> None:
+    baselines = {"BM25": {"tasks": {"I2T": {"recall@1": 0.1}}, "cost": {"bytes_per_note": 3000}}}
+    charts = [recall_bars(stages), matryoshka_curves(stages), cost_scatter(stages, baselines)]
+    for svg in charts:
+        root = ET.fromstring(svg)
+        assert root.tag == f"{SVG}svg"
+        assert "viewBox" in root.attrib
+        assert not {"width", "height"} & root.attrib.keys()
+        assert "var(--ink)" in svg
+        assert "var(--series-" in svg
+        assert not any(colour in svg for colour in ("#01", "#02", "#03", "#04"))
+        assert "http" not in svg.replace("http://www.w3.org/", "")
+    assert {"I2T", "Note2Note", "base", "a < b & c"} <= set(texts(charts[0]))
+    assert {"64", "256"} <= set(texts(charts[1]))
+    assert "BM25" in texts(charts[2])
+
+
+def test_charts_are_repeatable(stages) -> None:
+    assert recall_bars(stages) == recall_bars(stages)
+
+
+def test_training_curves_show_losses_first_and_only_what_repeats() -> None:
+    records = [
+        {
+            "step": step,
+            "grad_norm": 1.0,
+            "loss": 2.0 / (step + 1),
+            "lr": float("nan"),
+            "note": "x",
+            "ok": True,
+        }
+        for step in range(5)
+    ]
+    svg = training_curves([*records, {"step": 5, "runtime": 3.0}, {"loss": 1.0}])
+    shown = [text for text in texts(svg) if text in ("loss", "grad norm", "lr", "note", "ok", "runtime")]
+    assert shown == ["loss", "grad norm"]
+    assert training_curves([{"step": 1, "loss": 1.0}]) == ""

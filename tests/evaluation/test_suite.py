@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from uninote.errors import NoteError, PictureError
+from uninote.evaluation.suite import NOTE_LEVEL, Query, build_suite, merged
+from uninote.items import Item, Note
+from uninote.tasks.definitions import Task
+from uninote.tasks.halves import split_note
+
+
+@pytest.fixture(scope="module")
+def notes(make_note):
+    return [make_note(i, pictures=2 + i % 3) for i in range(8)] + [make_note(9, pictures=1)]
+
+
+@pytest.fixture(scope="module")
+def suite(notes):
+    return build_suite(notes, seed=0)
+
+
+def test_has_the_ten_tasks_in_order(suite) -> None:
+    assert [task.name for task in suite.tasks] == [task.value for task in Task]
+
+
+def test_every_relevant_target_stands_in_the_pool_once(suite) -> None:
+    for task in suite.tasks:
+        assert len(task.index) == len(task.targets)
+        for query in task.queries:
+            assert query.relevant
+            assert query.relevant.keys() <= task.index.keys()
+
+
+def test_note_level_tasks_draw_one_pair_a_note_and_atoms_all(suite, notes) -> None:
+    by_name = {task.name: task for task in suite.tasks}
+    for task in NOTE_LEVEL:
+        assert len(by_name[task].queries) == len(notes)
+    pictures = sum(len(note.pictures) for note in notes)
+    for task in (Task.I2T, Task.T2I, Task.I2OCR, Task.OCR2I):
+        assert len(by_name[task].queries) == pictures
+
+
+def test_no_pixels_of_the_query_in_its_whole_note(suite) -> None:
+    task = next(task for task in suite.tasks if task.name == "I2Note")
+    for query in task.queries:
+        (positive,) = (task.targets[task.index[key]] for key in query.relevant)
+        digests = {picture.digest for picture in positive.pictures}
+        assert query.item.pictures[0].digest not in digests
+
+
+def test_note2note_grades_and_noise(suite, notes) -> None:
+    task = suite.tasks[-1]
+    assert task.graded
+    for query in task.queries:
+        note = next(note for note in notes if note.id == query.note_id)
+        halves = split_note(note, 0)
+        assert [query.relevant[item.key] for item in halves.relevant] == list(
+            range(len(halves.relevant), 0, -1)
+        )
+    single = next(note for note in notes if len(note.pictures) == 1)
+    assert single.item().key in task.index
+    assert single.id not in {query.note_id for query in task.queries}
+
+
+def test_repeated_alt_text_is_one_query_with_all_its_pictures(make_note) -> None:
+    notes = [make_note(i, pictures=1) for i in range(4)]
+    same = [n.with_pictures((replace(n.pictures[0], description="screenshot"),)) for n in notes[:3]]
+    suite = build_suite([*same, notes[3]])
+    by_name = {task.name: task for task in suite.tasks}
+    text = next(q for q in by_name["T2I"].queries if q.item.texts == ("screenshot",))
+    assert set(text.relevant) == {Item.of(note.pictures[0]).key for note in same}
+    assert (len(by_name["T2I"].queries), len(by_name["T2I"].targets)) == (2, 4)
+    assert (len(by_name["I2T"].queries), len(by_name["I2T"].targets)) == (4, 2)
+    assert by_name["T2I"].facts()["ceiling@1"] == pytest.approx((1 / 3 + 1) / 2)
+
+
+def test_merged_keeps_the_higher_grade_and_relevance_over_exclusion() -> None:
+    item = Item.of("q")
+    (query,) = merged([Query(item, "a", {"x": 1, "y": 3}), Query(item, "b", {"x": 2}, frozenset("yz"))])
+    assert query.relevant == {"x": 2, "y": 3}
+    assert query.excluded == frozenset("z")
+
+
+def test_notes_with_refused_pictures_are_dropped(notes) -> None:
+    bad = notes[2].pictures[0].digest
+
+    def check(picture) -> None:
+        if picture.digest == bad:
+            raise PictureError("truncated")
+
+    suite = build_suite(notes, check=check)
+    assert suite.dropped == (notes[2].id,)
+    assert notes[2].id not in {query.note_id for task in suite.tasks for query in task.queries}
+    assert suite.facts()["dropped_notes"] == 1
+
+
+def test_nothing_to_ask_is_an_error() -> None:
+    with pytest.raises(NoteError, match="no query"):
+        build_suite([Note("a", "title", "body")])
+
+
+def test_fingerprint_is_of_content_and_seed_decides_the_draw(notes, suite) -> None:
+    assert build_suite(notes, seed=0).fingerprint == suite.fingerprint
+    assert build_suite(notes, seed=1).fingerprint != suite.fingerprint
+    assert build_suite(notes[:-1], seed=0).fingerprint != suite.fingerprint
+
+
+def test_facts_count(suite, notes) -> None:
+    facts = suite.facts()
+    assert facts["notes"] == 9
+    assert facts["pictures"] == sum(len(note.pictures) for note in notes) == facts["described_pictures"]
+    assert facts["tasks"]["I2T"]["chance@1"] == 1 / facts["tasks"]["I2T"]["n_targets"]
+    assert facts["tasks"]["I2T"]["ceiling@1"] == 1
+    assert facts["tasks"]["Note2Note"]["ceiling@1"] < 0.6

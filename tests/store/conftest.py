@@ -1,0 +1,55 @@
+"""One embedded server for the whole room, and stores on it that share nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uninote.store.embedded import EmbeddedServer
+from uninote.store.memory import MemoryStore
+from uninote.store.postgres import PostgresStore
+from uninote.store.protocol import Store
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a database that nobody runs: deep, oddly named, and half-made at first."""
+    folder = tmp_path_factory.mktemp("data") / 'it\'s a, "deep" $HOME `ünïcode` folder' / ("d" * 100)
+    (folder / "postgres/cluster.new/base").mkdir(parents=True)
+    EmbeddedServer(folder / "postgres").close()
+    return folder
+
+
+@pytest.fixture
+def open_postgres(server: EmbeddedServer) -> Iterator[Callable[..., PostgresStore]]:
+    """Opens a store, in a fresh collection unless one is named; all are closed after the test."""
+    with ExitStack() as stack:
+
+        def open_one(dim: int, **options: Any) -> PostgresStore:
+            options = {"collection": f"c{next(_numbers)}", "connections": 2} | options
+            return stack.enter_context(closing(PostgresStore(server.address, dim, **options)))
+
+        yield open_one
+
+
+@pytest.fixture(params=["memory", "exact", "hnsw"])
+def make_store(
+    request: pytest.FixtureRequest, open_postgres: Callable[..., PostgresStore]
+) -> Callable[[int], Store]:
+    """Opens an empty store of one of the three kinds; the HNSW one never falls back to exact for size."""
+    if request.param == "memory":
+        return MemoryStore
+    return lambda dim: open_postgres(dim, index=request.param, exact_below=0)

@@ -1,0 +1,215 @@
+"""The server's life: shared, killed, moved, and run by root or by nobody."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from uninote.errors import StoreError
+from uninote.store.account import Account
+from uninote.store.embedded import EmbeddedServer
+from uninote.store.postgres import PostgresStore
+from uninote.store.protocol import Record
+
+EAST = [1.0, 0.0]
+
+# Writes one record after another, and says so after each.
+WRITER = """
+import sys
+from pathlib import Path
+from uninote.store.postgres import PostgresStore
+from uninote.store.protocol import Record
+store = PostgresStore(Path(sys.argv[1]), 2, collection=sys.argv[2])
+for number in range(int(sys.argv[3])):
+    store.upsert([Record(f"r{number}", [1, number], "note", payload={"n": number})])
+    print(number, flush=True)
+"""
+
+
+@pytest.fixture
+def folder(data_dir: Path) -> Path:
+    return data_dir / "postgres"
+
+
+def open_store(folder: Path, collection: str) -> closing[PostgresStore]:
+    return closing(PostgresStore(folder, 2, collection=collection, connections=2))
+
+
+def postmaster(folder: Path) -> int:
+    return int((folder / "cluster/postmaster.pid").read_text().splitlines()[0])
+
+
+def write(folder: Path, collection: str, rows: int) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", WRITER, str(folder), collection, str(rows)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+
+
+def test_it_is_private_and_listens_on_no_port(folder: Path) -> None:
+    with EmbeddedServer(folder) as server, psycopg.connect(server.address) as connection:
+        for name, value in (("listen_addresses", ""), ("unix_socket_permissions", "0700"), ("fsync", "on")):
+            assert connection.execute("SELECT current_setting(%s)", [name]).fetchone() == (value,)
+        assert (folder / "cluster").stat().st_mode & 0o077 == 0
+
+
+def test_the_last_one_out_stops_it(folder: Path) -> None:
+    with EmbeddedServer(folder) as first:
+        with EmbeddedServer(folder) as second:
+            assert first.address == second.address
+        other = write(folder, "other", 3)
+        assert other.wait(60) == 0  # leaves by the end of the interpreter, without close
+        psycopg.connect(first.address).close()
+        first.ensure_running()
+    assert not (folder / "cluster/postmaster.pid").exists()
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(first.address)
+    with pytest.raises(StoreError, match="closed"):
+        first.ensure_running()
+    with open_store(folder, "other") as store:
+        assert store.count() == 3
+
+
+def test_every_acknowledged_record_outlives_kill_9_of_the_client(folder: Path) -> None:
+    writer = write(folder, "killed", 1_000_000)
+    assert writer.stdout
+    acknowledged = [int(writer.stdout.readline()) for _ in range(40)]
+    writer.kill()
+    acknowledged += [int(line) for line in writer.stdout.read().splitlines()]
+    writer.stdout.close()
+    assert writer.wait() == -signal.SIGKILL
+    with open_store(folder, "killed") as store:
+        assert store.count() - len(acknowledged) in {0, 1}  # one may be stored and not yet acknowledged
+        hits = store.search([[1, number] for number in acknowledged], store.count())
+        for number, found in zip(acknowledged, hits, strict=True):
+            assert {hit.id: hit.payload for hit in found}[f"r{number}"] == {"n": number}
+            assert found[0].score == pytest.approx(1, abs=1e-6)
+    assert not (folder / "cluster/postmaster.pid").exists()  # the dead client is not waited for
+
+
+def test_kill_9_of_the_server_under_an_open_store(folder: Path) -> None:
+    with open_store(folder, "server_killed") as store:
+        store.upsert([Record(f"r{number}", EAST, "note") for number in range(100)])
+        killed = postmaster(folder)
+        os.kill(killed, signal.SIGKILL)
+        assert store.upsert([Record("after", EAST, "note")]).written == 1
+        while postmaster(folder) == killed:  # its children answer for a moment longer
+            assert store.count() == 101
+        assert store.count() == 101
+
+
+def test_kill_9_of_the_server_under_many_threads(folder: Path) -> None:
+    with open_store(folder, "threads_killed") as store:
+        written: list[str] = []
+
+        def work(thread: int) -> None:
+            for number in range(30):
+                name = f"{thread}.{number}"
+                store.upsert([Record(name, EAST, "note")])
+                written.append(name)
+
+        threads = [threading.Thread(target=work, args=[number]) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        os.kill(postmaster(folder), signal.SIGKILL)
+        for thread in threads:
+            thread.join(60)
+        assert len(written) == 90
+        assert {hit.id for hit in store.search([EAST], 1000)[0]} == set(written)
+
+
+@pytest.mark.parametrize("content", ["", "garbage\n", "{pid}\n/elsewhere\n0\n5432\n/tmp\n\n1 1\nready\n"])
+def test_a_stale_pid_file_does_not_block(folder: Path, content: str) -> None:
+    file = folder / "cluster/postmaster.pid"
+    file.write_text(content.format(pid=os.getpid()))  # alive, and no PostgreSQL
+    os.chown(file, file.parent.stat().st_uid, file.parent.stat().st_gid)
+    with EmbeddedServer(folder) as server:
+        psycopg.connect(server.address).close()
+
+
+def test_a_deep_folder_gets_a_short_private_socket_that_goes_again(folder: Path) -> None:
+    assert len(str(folder)) > 107
+    assert not (folder / "cluster.new").exists()
+    with EmbeddedServer(folder) as server, psycopg.connect(server.address) as connection:
+        (sockets,) = connection.execute("SHOW unix_socket_directories").fetchone() or ("",)
+        assert Path(sockets) != folder / "cluster"
+        assert Path(sockets).stat().st_mode & 0o077 == 0
+    assert not Path(sockets).exists()
+
+
+def test_a_socket_folder_that_others_may_enter_is_refused(folder: Path) -> None:
+    with EmbeddedServer(folder) as server, psycopg.connect(server.address) as connection:
+        (name,) = connection.execute("SHOW unix_socket_directories").fetchone() or ("",)
+    sockets = Path(name)
+    sockets.mkdir()
+    sockets.chmod(0o777)
+    try:
+        with pytest.raises(StoreError, match="not private"):
+            EmbeddedServer(folder)
+    finally:
+        sockets.rmdir()
+
+
+def test_a_start_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
+    version = folder / "cluster/PG_VERSION"
+    version.write_text("9\n")
+    try:
+        with pytest.raises(StoreError, match=r"does not start.*9"):
+            EmbeddedServer(folder)
+    finally:
+        version.write_text("18\n")
+    (tmp_path / "cluster").mkdir()
+    with pytest.raises(StoreError, match="no database"):
+        EmbeddedServer(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be used"):
+        EmbeddedServer(tmp_path / "file")
+
+
+def test_an_ordinary_user_needs_no_root() -> None:
+    """As `nobody` when the tests run as root; otherwise every other test here already is the proof."""
+    script = """
+import os, sys
+from pathlib import Path
+import numpy.linalg
+from uninote.store.postgres import PostgresStore
+from uninote.store.protocol import Record
+if os.geteuid() == 0:
+    os.setgroups([]), os.setgid(int(sys.argv[3])), os.setuid(int(sys.argv[2]))
+store = PostgresStore(Path(sys.argv[1]), 2)
+store.upsert([Record("a", [1, 0], "note")])
+print(os.geteuid(), store.search([[1, 0]], 1)[0][0].score)
+store.close()
+"""
+    user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        arguments = [sys.executable, "-c", script, folder, str(user.pw_uid), str(user.pw_gid)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert done.stdout.split() == [str(user.pw_uid), "1.0"], done.stderr
+        assert Path(folder, "cluster").stat().st_uid == user.pw_uid
+
+
+def test_somebody_elses_database_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cluster").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(StoreError, match=f"user id {os.getuid()}"):
+        Account.choose(tmp_path / "cluster")
+
+
+def test_root_that_may_lend_nothing_is_told_which_folder_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("uninote.store.account._capable", lambda bit: False)
+    account = Account(uid=os.getuid() + 54321, gid=0, step_down=True)
+    with pytest.raises(StoreError, match="chmod o\\+x"):
+        account.command("true", paths=(tmp_path / "cluster",))
