@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -205,6 +206,7 @@ def train_sft(
     quiet: Quiet = False,
 ) -> None:
     """Stage 1: contrastive fine-tuning on soft labels. Run again after a kill to go on."""
+    from uninote.negatives import ReferenceIndex
     from uninote.negatives.files import read_examples
     from uninote.pipeline.train import base_model, sft_model
 
@@ -212,8 +214,10 @@ def train_sft(
     start = model or out / "base"
     if model is None:
         base_model(settings, start, features)
-    teacher = encoder_of(reference or start, settings, features)
-    trained = sft_model(start, read_examples(examples_file), teacher, settings, out, features, not quiet)
+    examples = read_examples(examples_file)
+    items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
+    labels = ReferenceIndex(items, encoder_of(reference or start, settings, features))
+    trained = sft_model(start, examples, labels, settings, out, features, not quiet)
     emit(as_json, {"model": str(out), "version": trained.version}, f"model {trained.version} in {out}")
 
 
@@ -426,6 +430,7 @@ def main(run: Callable[[], Any] = app) -> None:
     """Entry point: a user's error is one line on stderr and exit code 2."""
     # Models come from folders and packages; a hub is asked only where the user says so.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
         run()

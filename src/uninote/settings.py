@@ -85,7 +85,9 @@ class SftSettings(Section):
     candidates: Literal["own", "batch"] = Field(
         "batch", description="own: the query's positive and its negatives; batch: all candidates of the batch"
     )
-    negatives_per_query: int = Field(8, ge=0, description="mined negatives that enter the batch per query")
+    negatives_per_query: int | None = Field(
+        None, ge=0, description="mined negatives that enter a batch per query; default: all (own), 1 (batch)"
+    )
     positive_label: Literal["one", "reference"] = "one"
     temperature: float = Field(0.02, gt=0)
     steps: int = Field(300, ge=0)

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import normalize
@@ -120,7 +122,8 @@ class CompactBackbone(nn.Module):
             else:
                 parts.append(self._tokens(part))
         texts = [p for p in parts if isinstance(p, tuple)]
-        special = 1 + len(texts) + (not texts)
+        # [CLS], a [SEP] after every text, and one at the end when no text stands there.
+        special = 1 + len(texts) + (not parts or isinstance(parts[-1], Picture))
         budget = self.settings.max_tokens - special - CELLS * len(kept)
         fitted = iter(fit_lengths([len(t) for t in texts], budget))
         return [p[: next(fitted)] if isinstance(p, tuple) else p for p in parts]
@@ -178,8 +181,9 @@ class CompactBackbone(nn.Module):
             embedded = torch.where(visual[..., None], tokens[slots.clamp(min=0)], embedded)
         states = self.text(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
         words = (mask.bool() & ~visual).float()
-        # [CLS] and one [SEP] stand in every sequence; without words they say nothing.
-        words = words * (words.sum(1, keepdim=True) > 2)
+        # [CLS] and one [SEP] stand in every sequence: beside pictures alone they say nothing. A text that
+        # has no word pieces (a zero-width space) keeps them, as the pretrained embedding does.
+        words = words * ((words.sum(1, keepdim=True) > 2) | ~visual.any(1, keepdim=True))
         readout = normalize((states * words[..., None]).sum(1), dim=-1)
         if len(features):
             seen = normalize((states * visual[..., None]).sum(1), dim=-1)
@@ -198,6 +202,7 @@ class CompactBackbone(nn.Module):
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / "adapter", ignore_errors=True)
         if hasattr(self.text, "peft_config"):
             self.text.save_pretrained(folder / "adapter", safe_serialization=True)
         save_file(self.connector.state_dict(), folder / "connector.safetensors")
@@ -209,15 +214,14 @@ class CompactBackbone(nn.Module):
     def load(cls, folder: Path, **options: Any) -> Self:
         try:
             stored = json.loads((folder / "backbone.json").read_text())
-            connector = load_file(folder / "connector.safetensors")
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{folder} is not a saved UniNote model: {error}") from error
-        backbone = cls(EncoderSettings(**stored["settings"]), **options)
-        backbone.connector.load_state_dict(connector)
-        if (folder / "adapter").is_dir():
-            from peft import PeftModel
+            backbone = cls(EncoderSettings(**stored["settings"]), **options)
+            backbone.connector.load_state_dict(load_file(folder / "connector.safetensors"))
+            if (folder / "adapter").is_dir():
+                from peft import PeftModel
 
-            backbone.text = PeftModel.from_pretrained(
-                backbone.text, str(folder / "adapter"), is_trainable=True
-            )
+                backbone.text = PeftModel.from_pretrained(
+                    backbone.text, str(folder / "adapter"), is_trainable=True
+                )
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
+            raise ModelError(f"{folder} is not a whole compact model: {error}") from error
         return backbone

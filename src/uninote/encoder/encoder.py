@@ -135,13 +135,15 @@ class Encoder:
     def save(self, folder: str | Path) -> Path:
         """Write a model folder; `version` becomes the hash of what was written."""
         folder = Path(folder)
+        config_file = folder / "uninote.json"
+        config_file.unlink(missing_ok=True)  # it vouches for the rest: a half-written folder has none
         self.backbone.save(folder)
         digest = hashlib.sha256()
         for weights in sorted(folder.rglob("*.safetensors")):
             digest.update(weights.read_bytes())
         self.version = digest.hexdigest()[:12]
         config = {"version": self.version, "encoder": self.settings.model_dump()}
-        (folder / "uninote.json").write_text(json.dumps(config, indent=2))
+        config_file.write_text(json.dumps(config, indent=2))
         return folder
 
     @classmethod
@@ -158,12 +160,12 @@ class Encoder:
         try:
             config = json.loads((folder / "uninote.json").read_text())
             name = json.loads((folder / "backbone.json").read_text())["name"]
-            build = BACKBONES[name]
-        except (OSError, ValueError, KeyError) as error:
+            build, version = BACKBONES[name], config["version"]
+            settings = EncoderSettings(**{**config["encoder"], "device": device})
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise ModelError(
                 f"{folder} is not a saved UniNote model (no readable uninote.json): "
                 "train one with `uninote train sft`, or name another folder"
             ) from error
-        settings = EncoderSettings(**{**config["encoder"], "device": device})
         backbone = build(folder, corpus=corpus, feature_folder=feature_folder)
-        return cls(backbone, settings, config["version"])
+        return cls(backbone, settings, version)

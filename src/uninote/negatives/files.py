@@ -3,7 +3,8 @@
 A line defines a part, `{"part": n, "text": …}` or `{"part": n, "digest": …, "path": …}`, or an item,
 `{"item": n, "parts": […]}`, or is a record that refers to items by number. Definitions come before
 their use, so a file is read in one pass. Paths of pictures are relative to the folder of the file;
-pictures without a file are written inside it (`data`, base64).
+pictures without a file are written inside it (`data`, base64). Descriptions and OCR of a picture are no
+part of an item's content and are not written: items come back with the same keys.
 """
 
 from __future__ import annotations
@@ -79,15 +80,15 @@ class _Table:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._parts: dict[Part, int] = {}
-        self._items: dict[Item, int] = {}
+        self._parts: dict[tuple[type[Part], str], int] = {}
+        self._items: dict[str, int] = {}
         self._new: list[Record] = []
 
     def item(self, item: Item) -> int:
-        number = self._items.get(item)
+        number = self._items.get(item.key)
         if number is None:
             parts = [self._part(part) for part in item.parts]
-            number = self._items[item] = len(self._items)
+            number = self._items[item.key] = len(self._items)
             self._new.append({"item": number, "parts": parts})
         return number
 
@@ -97,9 +98,10 @@ class _Table:
         return new
 
     def _part(self, part: Part) -> int:
-        number = self._parts.get(part)
+        content_key = (str, part) if isinstance(part, str) else (Picture, part.digest)
+        number = self._parts.get(content_key)
         if number is None:
-            number = self._parts[part] = len(self._parts)
+            number = self._parts[content_key] = len(self._parts)
             content = {"text": part} if isinstance(part, str) else self._picture(part)
             self._new.append({"part": number, **content})
         return number
@@ -110,10 +112,6 @@ class _Table:
             record["path"] = Path(os.path.relpath(picture.path, self._folder)).as_posix()
         elif picture.data is not None:
             record["data"] = base64.b64encode(picture.data).decode("ascii")
-        if picture.description:
-            record["description"] = picture.description
-        if picture.ocr is not None:
-            record["ocr"] = list(picture.ocr)
         return record
 
 
@@ -155,9 +153,7 @@ def _part_of(record: Record, folder: Path) -> Part:
     return Picture(
         str(record["digest"]),
         folder / record["path"] if "path" in record else None,
-        base64.b64decode(record["data"]) if "data" in record else None,
-        record.get("description", ""),
-        tuple(record["ocr"]) if "ocr" in record else None,
+        base64.b64decode(record["data"], validate=True) if "data" in record else None,
     )
 
 

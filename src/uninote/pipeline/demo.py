@@ -66,14 +66,6 @@ def run_demo(
         console.rule(f"[bold]{stage}")
         state.step(f"train-{stage}", lambda: {"version": work().version})
 
-    def stage_one() -> Encoder:
-        reference = train.load_encoder(models["warmup"], settings, features)
-        pairs = train.training_pairs(splits.train, settings)
-        examples = train.mined_examples(pairs, reference, settings)
-        return train.sft_model(
-            models["warmup"], examples, reference, settings, models["sft"], features, progress
-        )
-
     train_stage("base", lambda: train.base_model(settings, models["base"], features))
     train_stage(
         "warmup",
@@ -81,7 +73,10 @@ def run_demo(
             models["base"], splits.train, settings, models["warmup"], features, progress
         ),
     )
-    train_stage("sft", stage_one)
+    train_stage(
+        "sft",
+        lambda: train.stage_one(models["warmup"], splits.train, settings, models["sft"], features, progress),
+    )
     train_stage(
         "rl", lambda: train.rl_model(models["sft"], splits.train, settings, models["rl"], features, progress)
     )

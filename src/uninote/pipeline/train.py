@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from uninote.encoder import Encoder
 from uninote.items import Note
-from uninote.negatives import Example, ReferenceIndex, mine_examples
+from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
 from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair
 from uninote.tasks.pairs import make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 from uninote.training.warmup import warm_up
-
-log = logging.getLogger(__name__)
 
 WARMUP_STEPS = 400
 
@@ -60,28 +57,35 @@ def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
     return [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=lot)[:most]]
 
 
-def mined_examples(pairs: Sequence[Pair], reference: Encoder, settings: Settings) -> list[Example]:
-    return mine_examples(pairs, reference, settings.negatives, settings.seed)
+def stage_one(
+    start: Path,
+    notes: Sequence[Note],
+    settings: Settings,
+    folder: Path,
+    features: Path | None,
+    progress: bool,
+) -> Encoder:
+    """Pairs, hard negatives and stage 1 in one go, with the start model as reference encoder."""
+    pairs = training_pairs(notes, settings)
+    index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features))
+    examples = mine_from_index(pairs, index, settings.negatives, settings.seed)
+    return sft_model(start, examples, index, settings, folder, features, progress)
 
 
 def sft_model(
     start: Path,
     examples: Sequence[Example],
-    reference: Encoder,
+    reference: ReferenceIndex,
     settings: Settings,
     folder: Path,
     features: Path | None,
     progress: bool,
 ) -> Encoder:
     """Stage 1 from the model in `start`; checkpoints and metrics in `folder`/run, the model in `folder`."""
-    items = [
-        item
-        for example in examples
-        for item in (example.pair.query, example.pair.positive, *example.negatives)
-    ]
-    index = ReferenceIndex(items, reference)
     encoder = load_encoder(start, settings, features)
-    train_sft(encoder, examples, index, settings.sft, folder / "run", seed=settings.seed, progress=progress)
+    train_sft(
+        encoder, examples, reference, settings.sft, folder / "run", seed=settings.seed, progress=progress
+    )
     encoder.save(folder)
     return encoder
 

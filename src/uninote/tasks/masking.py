@@ -34,11 +34,8 @@ def mask_strings(text: str, strings: Iterable[str]) -> str:
     """
     needles = {normalise(string) for string in strings}
     needles = {needle for needle in needles if sum(map(str.isalnum, needle)) >= MIN_MASK_CHARS}
-    while present := [needle for needle in needles if needle in normalise(text)]:
-        masked = _mask_once(text, present)
-        if masked == text:
-            break
-        text = masked
+    while found := [span for needle in needles for span in _occurrences(normalise(text), needle)]:
+        text = _cut(text, found)
     return text
 
 
@@ -48,18 +45,12 @@ def normalise(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _mask_once(text: str, needles: list[str]) -> str:
+def _cut(text: str, spans: list[tuple[int, int]]) -> str:
+    """`text` without the spans, which are (first, last) indices in `normalise(text)`."""
     folded = _Folded.of(text)
-    spans = sorted(
-        (folded.origin(start), folded.origin(start + len(needle) - 1) + 1)
-        for needle in needles
-        for start in _occurrences(folded.text, needle)
-    )
-    if not spans:
-        return text
     kept: list[str] = []
     end = 0
-    for first, last in spans:
+    for first, last in sorted((folded.origin(first), folded.origin(last) + 1) for first, last in spans):
         if first > end or not kept:
             kept.append(text[end:first])
         end = max(end, last)
@@ -69,12 +60,12 @@ def _mask_once(text: str, needles: list[str]) -> str:
 
 @dataclass(frozen=True)
 class _Folded:
-    """`text` = `normalise(original)`, with the way back from its indices to those of the original.
+    """The way back from indices in `normalise(original)` to indices in the original.
 
-    Piece k starts at `starts[k]` in `text` and covers `widths[k]` characters from `origins[k]` on.
+    Piece k starts at `starts[k]` in the normalised text and covers `widths[k]` characters of the
+    original from `origins[k]` on.
     """
 
-    text: str
     starts: list[int]
     origins: list[int]
     widths: list[int]
@@ -82,7 +73,6 @@ class _Folded:
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, original: str) -> _Folded:
-        words: list[str] = []
         starts: list[int] = []
         origins: list[int] = []
         widths: list[int] = []
@@ -90,7 +80,6 @@ class _Folded:
         for match in _WORD.finditer(original):
             word = match[0]
             folded = word.casefold()
-            words.append(folded)
             # Folding may lengthen a character ("ß" -> "ss"): then every character is a piece.
             pieces = [word] if len(folded) == len(word) else list(word)
             place = match.start()
@@ -101,14 +90,15 @@ class _Folded:
                 position += len(piece.casefold())
                 place += len(piece)
             position += 1
-        return cls(" ".join(words), starts, origins, widths)
+        return cls(starts, origins, widths)
 
     def origin(self, index: int) -> int:
         piece = bisect_right(self.starts, index) - 1
         return self.origins[piece] + min(index - self.starts[piece], self.widths[piece] - 1)
 
 
-def _occurrences(folded: str, needle: str) -> Iterator[int]:
+def _occurrences(folded: str, needle: str) -> Iterator[tuple[int, int]]:
+    """(first, last) index of each occurrence that does not begin or end inside a word."""
     start = folded.find(needle)
     while start >= 0:
         end = start + len(needle)
@@ -116,7 +106,7 @@ def _occurrences(folded: str, needle: str) -> Iterator[int]:
             end < len(folded) and _joined(needle[-1], folded[end])
         )
         if not inside_word:
-            yield start
+            yield start, end - 1
         start = folded.find(needle, start + 1)
 
 

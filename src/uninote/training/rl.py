@@ -29,7 +29,6 @@ from uninote.training.trainer import (
     MetricsFile,
     Schedule,
     StageTrainer,
-    last_checkpoint,
     training_arguments,
 )
 
@@ -47,28 +46,29 @@ class HalvesDataset(Dataset[tuple[int, Halves]]):
         return index, self.halves[index]
 
 
+def digests(item: Item) -> frozenset[str]:
+    """The digests of the item's pictures."""
+    return frozenset(picture.digest for picture in item.pictures)
+
+
 class RlCollator:
     """Halves -> queries, unique candidates, true positions.
 
     `L_rank` of a query is its own `L_rel`, then noise: the notes drawn for the batch and the relevant notes
-    of the other queries, which are encoded anyway.
+    of the other queries, which are encoded anyway. Columns are the unique candidates of the batch; `mask`
+    [B, N] is False where a candidate is not in the query's `L_rank`. Noise has position |L_rel| + 1.
     """
 
-    def __init__(self, backbone: Backbone, noise: Sequence[tuple[str, Item]], settings: RlSettings) -> None:
+    def __init__(self, backbone: Backbone, noise: Sequence[Item], settings: RlSettings) -> None:
         self.backbone, self.noise, self.settings = backbone, noise, settings
 
     def __call__(self, batch: Sequence[tuple[int, Halves]]) -> dict[str, Any]:
         halves = [half for _, half in batch]
         rng = random.Random(" ".join(str(index) for index, _ in batch))
-        taken = {
-            picture.digest
-            for half in halves
-            for item in (half.query, half.relevant[0])
-            for picture in item.pictures
-        }
+        own = [digests(half.query) | digests(half.relevant[0]) for half in halves]
+        taken = frozenset().union(*own)
         drawn = rng.sample(self.noise, min(len(self.noise), self.settings.noise + 2 * len(halves)))
-        clean = [item for _, item in drawn if taken.isdisjoint(p.digest for p in item.pictures)]
-        noise = clean[: self.settings.noise]
+        noise = [item for item in drawn if taken.isdisjoint(digests(item))][: self.settings.noise]
         unique = {item.key: item for half in halves for item in half.relevant}
         unique |= {item.key: item for item in noise}
         column = {key: i for i, key in enumerate(unique)}
@@ -79,12 +79,15 @@ class RlCollator:
             for place, item in enumerate(half.relevant, 1):
                 relevant[row, column[item.key]] = True
                 positions[row, column[item.key]] = place
+        # A note that shares a picture with the query's note has content in common: it is no noise.
+        foreign = [[pictures.isdisjoint(digests(item)) for item in unique.values()] for pictures in own]
         instruction = INSTRUCTIONS[Task.NOTE2NOTE] if self.backbone.uses_instructions else ""
         return {
             "queries": self.backbone.prepare([half.query for half in halves], instruction),
             "candidates": self.backbone.prepare(list(unique.values())),
             "positions": positions,
             "relevant": relevant,
+            "mask": relevant | torch.tensor(foreign),
         }
 
 
@@ -110,8 +113,8 @@ class RlTrainer(StageTrainer):
         settings = self.settings
         cosines = self._cosines(model, inputs)
         relevant = inputs["relevant"]
-        size = min(settings.group_size, cosines.shape[1])
-        group = top_group(cosines, inputs["positions"], relevant, size)
+        size = min(settings.group_size, int(inputs["mask"].sum(-1).min()))
+        group = top_group(cosines, inputs["positions"], relevant, size, inputs["mask"])
         reward = partial(
             ranking_rewards,
             n_relevant=relevant.sum(-1),
@@ -125,8 +128,9 @@ class RlTrainer(StageTrainer):
         outcome = POLICIES[settings.policy](group, reward, settings.temperature, generator)
         loss = outcome.loss
         if self.reference is not None:
-            with torch.no_grad():
-                anchored = self._cosines(self.reference, inputs).gather(-1, group.index)
+            # In the precision of the trained model, or rounding alone would count as divergence.
+            with torch.no_grad(), self.accelerator.autocast():
+                anchored = self._cosines(self.reference, inputs).gather(-1, group.columns)
             kl = group_kl(group.cosines, anchored, settings.temperature)
             loss = loss + settings.kl_weight * kl
             self.note(kl=kl)
@@ -179,9 +183,8 @@ def train_rl(
         model=module,
         args=training_arguments(folder, schedule, seed, encoder.device, progress),
         train_dataset=HalvesDataset(halves),
-        data_collator=RlCollator(encoder.backbone, [(n.id, n.item()) for n in notes], settings),
+        data_collator=RlCollator(encoder.backbone, [note.item() for note in notes], settings),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    module.eval()
+    trainer.fit()
     return encoder

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import Dataset, Sampler
@@ -25,13 +25,14 @@ from uninote.training.trainer import (
     MetricsFile,
     Schedule,
     StageTrainer,
-    last_checkpoint,
     training_arguments,
 )
 
 ATOMIC = frozenset({Task.I2T, Task.T2I, Task.I2OCR, Task.OCR2I})
+NEGATIVES_BESIDE_BATCH = 1
+"""Mined negatives per query (the rule's, if there is one) where the rest of the batch are negatives anyway."""
 NEAR_DUPLICATE = 0.98
-"""An in-batch atomic candidate this similar to the positive, under the reference, is no negative."""
+"""An in-batch candidate this similar to a one-part positive, under the reference, is no negative."""
 
 
 class ExampleDataset(Dataset[Example]):
@@ -50,25 +51,49 @@ class SftCollator:
 
     Every candidate of the batch is encoded once. With `candidates="own"` a query sees its positive and its
     own negatives (the paper's setting); with `"batch"` it sees every candidate of the batch, scored by the
-    reference: more negatives for the same encoding. Left out are other positives of the same query,
-    candidates cut from the query's own note where membership decides (they would be false negatives), and
-    near-duplicates of the positive.
+    reference: more negatives for the same encoding. Left out are the false negatives: other positives of
+    the same query, candidates cut from a note of the query where membership decides, and near-duplicates of
+    a positive that is one part. A batch has `labels` float32, `mask` bool, both [B, C], and `positive`
+    int64 [B], the column of each query's positive.
+
+    Args:
+        examples: all of the training set: what is positive for whom is read from it.
     """
 
-    def __init__(self, backbone: Backbone, reference: ReferenceIndex, settings: SftSettings) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        examples: Sequence[Example],
+        reference: ReferenceIndex,
+        settings: SftSettings,
+    ) -> None:
         self.backbone, self.reference, self.settings = backbone, reference, settings
+        # By item key: positives of a query, notes a query was cut from, notes a candidate was cut from.
+        self.positives: dict[str, set[str]] = defaultdict(set)
+        self.sources: dict[str, set[str]] = defaultdict(set)
+        self.notes: dict[str, set[str]] = defaultdict(set)
+        for pair in (example.pair for example in examples):
+            self.positives[pair.query.key].add(pair.positive.key)
+            self.sources[pair.query.key].add(pair.note_id)
+            for item in (pair.positive, pair.counterfactual):
+                if item is not None:
+                    self.notes[item.key].add(pair.note_id)
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         kept = self.settings.negatives_per_query
+        if kept is None and self.settings.candidates == "batch":
+            kept = NEGATIVES_BESIDE_BATCH
         own = [[e.pair.positive, *e.negatives[:kept]] for e in examples]
-        unique: dict[str, Item] = {item.key: item for items in own for item in items}
+        unique = {item.key: item for items in own for item in items}
         column = {key: i for i, key in enumerate(unique)}
-        mask = torch.zeros(len(examples), len(unique), dtype=torch.bool)
-        labels = torch.zeros(len(examples), len(unique))
-        if self.settings.candidates == "batch":
-            labels = torch.from_numpy(self._in_batch_labels(examples, unique))
-            mask = self._in_batch_mask(examples, own, column, unique)
         positive = torch.tensor([column[e.pair.positive.key] for e in examples])
+        queries, candidates = [e.pair.query for e in examples], list(unique.values())
+        if self.settings.candidates == "batch":
+            labels = torch.from_numpy(self.reference.scores(queries, candidates))
+            mask = self._in_batch_mask(examples, candidates)
+        else:
+            labels = torch.zeros(len(examples), len(unique))
+            mask = torch.zeros(len(examples), len(unique), dtype=torch.bool)
         for row, example in enumerate(examples):
             for item, score in zip(own[row][1:], example.scores, strict=False):
                 mask[row, column[item.key]] = True
@@ -78,37 +103,30 @@ class SftCollator:
             labels[row, positive[row]] = 1.0 if one else example.positive_score
         instruction = INSTRUCTIONS[examples[0].pair.task] if self.backbone.uses_instructions else ""
         return {
-            "queries": self.backbone.prepare([e.pair.query for e in examples], instruction),
-            "candidates": self.backbone.prepare(list(unique.values())),
+            "queries": self.backbone.prepare(queries, instruction),
+            "candidates": self.backbone.prepare(candidates),
             "labels": labels,
             "mask": mask,
             "positive": positive,
         }
 
-    def _in_batch_labels(self, examples: Sequence[Example], unique: dict[str, Item]) -> np.ndarray[Any, Any]:
-        return self.reference.scores([e.pair.query for e in examples], list(unique.values()))
-
-    def _in_batch_mask(
-        self,
-        examples: Sequence[Example],
-        own: Sequence[Sequence[Item]],
-        column: dict[str, int],
-        unique: dict[str, Item],
-    ) -> torch.Tensor:
-        mask = torch.ones(len(examples), len(unique), dtype=torch.bool)
+    def _in_batch_mask(self, examples: Sequence[Example], candidates: Sequence[Item]) -> torch.Tensor:
+        """Which candidates may stand as negatives: bool [B, C]."""
         atomic = examples[0].pair.task in ATOMIC
-        if atomic:
-            positives = [e.pair.positive for e in examples]
-            similar = self.reference.scores(positives, list(unique.values())) >= NEAR_DUPLICATE
-            mask &= ~torch.from_numpy(similar)
-        for row, example in enumerate(examples):
-            for other, items in zip(examples, own, strict=True):
-                if other is example:
-                    continue
-                if not atomic and other.pair.note_id == example.pair.note_id:
-                    mask[row, [column[item.key] for item in items]] = False
-                elif other.pair.query == example.pair.query:
-                    mask[row, column[other.pair.positive.key]] = False
+        queries = [example.pair.query.key for example in examples]
+        mask = torch.tensor(
+            [
+                [
+                    item.key not in self.positives[query]
+                    and (atomic or self.sources[query].isdisjoint(self.notes[item.key]))
+                    for item in candidates
+                ]
+                for query in queries
+            ]
+        )
+        positives = [example.pair.positive for example in examples]
+        if all(len(item.parts) == 1 for item in positives):
+            mask &= torch.from_numpy(self.reference.scores(positives, candidates) < NEAR_DUPLICATE)
         return mask
 
 
@@ -183,9 +201,8 @@ def train_sft(
         model=module,
         args=training_arguments(folder, schedule, seed, encoder.device, progress),
         train_dataset=ExampleDataset(examples),
-        data_collator=SftCollator(encoder.backbone, reference, settings),
+        data_collator=SftCollator(encoder.backbone, examples, reference, settings),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    module.eval()
+    trainer.fit()
     return encoder

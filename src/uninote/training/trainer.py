@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ def training_arguments(
         learning_rate=schedule.learning_rate,
         warmup_steps=round(schedule.warmup_ratio * schedule.steps),
         lr_scheduler_type="cosine",
-        logging_steps=max(1, min(10, schedule.steps // 20)),
+        # A divisor of the checkpoint interval: a resumed run averages its logs over the same steps.
+        logging_steps=math.gcd(schedule.save_every, max(1, min(10, schedule.steps // 20))),
         save_steps=schedule.save_every,
         save_total_limit=2,
         report_to=["tensorboard"],
@@ -85,11 +87,23 @@ class MetricsFile(TrainerCallback):  # type: ignore[misc]
 class StageTrainer(Trainer):  # type: ignore[misc]
     """A stage overrides its data side and `compute_loss`; the loop is the library's."""
 
+    optimizer: torch.optim.Optimizer | None
+
     def __init__(self, *, schedule: Schedule, **options: Any) -> None:
         super().__init__(**options)
         self.schedule = schedule
         self.model_accepts_loss_kwargs = False
         self.parts: dict[str, list[float]] = {}
+
+    def fit(self) -> None:
+        """Train from the last checkpoint of the output folder, if any; a finished run is only loaded."""
+        step, checkpoint = last_checkpoint(Path(self.args.output_dir))
+        if step < self.schedule.steps:
+            self.train(resume_from_checkpoint=checkpoint)
+        elif checkpoint:
+            # The library would take one step more than asked for.
+            self._load_from_checkpoint(checkpoint)
+        self.model.eval()
 
     def note(self, **parts: torch.Tensor) -> None:
         """Remember parts of the loss; their means since the last log are logged with it."""
@@ -134,9 +148,12 @@ class StageTrainer(Trainer):  # type: ignore[misc]
             super()._issue_warnings_after_load(load_result)
 
 
-def last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint; half-written ones, left by a kill, are removed."""
-    newest: tuple[int, str] | None = None
+def last_checkpoint(folder: Path) -> tuple[int, str | None]:
+    """Step and folder of the newest whole checkpoint, (0, None) without one.
+
+    Half-written ones, left by a kill, are removed.
+    """
+    found: list[tuple[int, str]] = []
     for checkpoint in folder.glob("checkpoint-*"):
         try:
             # Written last by the library, so it vouches for the rest.
@@ -144,5 +161,5 @@ def last_checkpoint(folder: Path) -> str | None:
         except (OSError, ValueError, KeyError):
             shutil.rmtree(checkpoint)
             continue
-        newest = max(newest or (step, str(checkpoint)), (step, str(checkpoint)))
-    return newest[1] if newest else None
+        found.append((step, str(checkpoint)))
+    return max(found, default=(0, None))

@@ -2,20 +2,22 @@
 
 The head starts random, so a picture's embedding says nothing and stage 1 would spend most of its steps on
 that alone. Here it learns, without running the text tower, to point at the sentence embedding of the
-picture's own description or OCR text (symmetric InfoNCE over the batch; a repeated text is no negative).
+picture's own description or OCR text (symmetric InfoNCE over the batch; a repeated text is no negative,
+nor is another text of the same picture).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from rich.progress import Progress
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
 from uninote.encoder import Encoder
 from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.matryoshka import truncate
 from uninote.items import Item, Note, Picture
 
 BATCH = 512
@@ -32,6 +34,12 @@ def warmup_pairs(notes: Sequence[Note]) -> list[tuple[Picture, str]]:
     return [(picture, text) for picture, text in texts if text.strip()]
 
 
+def codes(values: Iterable[str]) -> torch.Tensor:
+    """Equal values as equal numbers, int64 [n]."""
+    numbers: dict[str, int] = {}
+    return torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
+
+
 def in_batch_infonce(left: torch.Tensor, right: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
     """Symmetric InfoNCE of unit rows [b, d], [b, d]; `same` [b, b] bool marks repeats that do not count."""
     scores = (left @ right.T / TEMPERATURE).masked_fill(same & ~torch.eye(len(same)).bool(), -torch.inf)
@@ -42,15 +50,15 @@ def in_batch_infonce(left: torch.Tensor, right: torch.Tensor, same: torch.Tensor
 def warm_up(encoder: Encoder, notes: Sequence[Note], steps: int, seed: int, progress: bool = False) -> float:
     """Train the head in place. Returns the last loss; 0.0 when there is nothing to learn from.
 
-    Only the compact backbone has a head to warm up; other backbones are left as they are.
+    Only the compact backbone has a head to warm up; other backbones are left as they are. Raises
+    PictureError for a picture that cannot be decoded.
     """
     backbone = encoder.backbone
     pairs = warmup_pairs(notes)
     if not isinstance(backbone, CompactBackbone) or len(pairs) < 2 or not steps:
         return 0.0
     targets = torch.from_numpy(encoder.encode([Item.of(text) for _, text in pairs]))
-    names = {text: i for i, text in enumerate(dict.fromkeys(text for _, text in pairs))}
-    text_ids = torch.tensor([names[text] for _, text in pairs])
+    texts, pictures = codes(text for _, text in pairs), codes(picture.digest for picture, _ in pairs)
     cells = torch.cat(
         [backbone.features([p for p, _ in pairs[i : i + BATCH]]).mean(1) for i in range(0, len(pairs), BATCH)]
     )
@@ -65,8 +73,9 @@ def warm_up(encoder: Encoder, notes: Sequence[Note], steps: int, seed: int, prog
         for _ in bar.track(range(steps), description="warm-up"):
             rows = torch.randperm(len(pairs), generator=generator)[:BATCH]
             noise = torch.randn(len(rows), cells.shape[1], generator=generator) * spread * FEATURE_NOISE
-            same = text_ids[rows, None] == text_ids[None, rows]
-            loss = in_batch_infonce(normalize(head(cells[rows] + noise), dim=-1), targets[rows], same)
+            same = (texts[rows, None] == texts[rows]) | (pictures[rows, None] == pictures[rows])
+            heads = truncate(head(cells[rows] + noise), targets.shape[1])
+            loss = in_batch_infonce(heads, targets[rows], same)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -48,9 +48,10 @@ def plackett_luce(
     """-mean over samples of A(σ) Σ_{t ≤ k} log PL(σ_t); shapes as in `Policy`.
 
     A(σ) is the mean reward of the sampled ranking σ, standardised over the query's own samples (Eq. 12
-    with the samples as the group). Only the first k choices are pushed: the choices after them order
-    mere noise, and their terms add variance. With k = G the estimate is the exact policy gradient in
-    expectation; below, the part of the gradient that goes through the tail is left out.
+    with the samples as the group). With k = G the estimate is the exact policy gradient in expectation.
+    A smaller k leaves the tail's choices out: less noise per step where the relevant notes already lead,
+    as after stage 1, since the tail then only orders noise; more where they are scattered, since the
+    choices that would lift them stand in the tail.
 
     Args:
         group: as in `Policy`.

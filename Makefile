@@ -1,0 +1,48 @@
+# The environment .venv is made on first use, and brought up to date when what it is made from changes.
+#   make demo [NOTES=path]   train, measure and index the built-in sample, or your own notes
+#   make test                lint, then every test
+#   make bench NOTES=path    the measured claims, on your notes
+#   make lint                style, types, and which room may import which
+#   make constraints         pin what .venv holds now
+#   make clean               remove the environment, the caches and the demo's output
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test bench lint constraints clean
+
+demo: $(INSTALLED)
+	$(BIN)/uninote demo $(if $(NOTES),--notes "$(NOTES)")
+
+# One thread that sleeps while it waits: many small tensors in parallel runs only fight for the cores.
+test: export OMP_NUM_THREADS = 1
+test: export OMP_WAIT_POLICY = PASSIVE
+test: export HF_HUB_OFFLINE = 1
+test: lint
+	$(BIN)/pytest
+
+bench: $(INSTALLED)
+	@test -n "$(NOTES)" || { echo "make bench measures on notes of yours: make bench NOTES=path" >&2; exit 2; }
+	$(BIN)/python benchmarks/real_notes.py --notes "$(NOTES)"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Local versions such as 2.13.0+cpu name one machine's build: the pin leaves the choice of build open.
+constraints: $(INSTALLED)
+	{ echo '# Exact versions that the tests passed with; `make constraints` writes this file.'; \
+	  $(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools \
+	  | sed 's/+.*//'; } > constraints.new
+	mv constraints.new constraints.txt
+	@touch $(INSTALLED)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo
+
+$(INSTALLED): pyproject.toml constraints.txt scripts/environment.py
+	$(PYTHON) scripts/environment.py .venv
+	@touch $@

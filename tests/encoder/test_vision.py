@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+
+from uninote.encoder import Encoder
+from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.vision import CELLS, CHANNELS, VisionTower
+
+
+@pytest.fixture
+def tower(untrained: Encoder) -> VisionTower:
+    assert isinstance(untrained.backbone, CompactBackbone)
+    return untrained.backbone.features.tower
+
+
+def test_pixels_keep_the_whole_picture_on_a_grey_square(tower: VisionTower) -> None:
+    pixels = tower.pixels(Image.new("RGB", (200, 100), (255, 0, 0)))
+    assert pixels.shape == (3, 64, 64)
+    assert pixels.dtype == torch.float32
+    grey = torch.full((3, 16, 64), 127 / 127.5 - 1)
+    assert torch.allclose(pixels[:, :16], grey)
+    assert torch.allclose(pixels[:, 48:], grey)
+    red = torch.tensor([1.0, -1.0, -1.0])
+    assert torch.allclose(pixels[:, 16:48], red[:, None, None].expand(3, 32, 64))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5000, 8), (8, 5000)])
+def test_extreme_shapes(tower: VisionTower, size: tuple[int, int]) -> None:
+    assert tower.pixels(Image.new("RGB", size)).shape == (3, 64, 64)
+
+
+def test_cells_are_the_quarters_row_by_row(tower: VisionTower) -> None:
+    pixels = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    cells = tower(pixels)
+    with torch.inference_mode():
+        grid = tower.net.extract_features(pixels)
+    assert grid.shape == (1, CHANNELS, 4, 4)
+    for cell, (top, left) in enumerate([(0, 0), (0, 2), (2, 0), (2, 2)]):
+        quarter = grid[0, :, top : top + 2, left : left + 2].mean((1, 2))
+        assert torch.allclose(cells[0, cell], quarter, atol=1e-4)
+    assert cells.shape == (1, CELLS, CHANNELS)
+
+
+def test_frozen_and_pretrained(tower: VisionTower) -> None:
+    assert not any(parameter.requires_grad for parameter in tower.parameters())
+    red, blue = (tower(tower.pixels(Image.new("RGB", (64, 64), colour))[None]) for colour in ("red", "blue"))
+    assert red.shape == (1, CELLS, CHANNELS)
+    assert torch.cosine_similarity(red.flatten(), blue.flatten(), dim=0) < 0.9

@@ -1,0 +1,136 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from uninote.errors import ItemError
+from uninote.items import Item, Note, Picture
+from uninote.negatives.example import Example
+from uninote.negatives.files import read_examples, read_pairs, write_examples, write_pairs
+from uninote.negatives.mine import mine_examples
+from uninote.settings import NegativeSettings
+from uninote.tasks.definitions import SFT_TASKS, Pair, Task
+from uninote.tasks.pairs import make_pairs
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, picture) -> list[Pair]:
+    folder = tmp_path / "notes" / "images"
+    folder.mkdir(parents=True)
+    notes = []
+    for k in range(4):
+        (folder / f"{k}.png").write_bytes(f"picture {k}".encode())
+        stored = Picture.from_path(folder / f"{k}.png", description=f"picture {k}", ocr=(f"line {k}",))
+        notes.append(
+            Note(f"n{k}", f"标题 {k}", "body\n" * 50, (stored, picture(f"in memory {k}", f"words {k}")))
+        )
+    return [pair for task in SFT_TASKS for pair in make_pairs(notes, task)]
+
+
+def content(value: Pair | Example) -> tuple[object, ...]:
+    """What must survive: every field, items by their key."""
+    if isinstance(value, Example):
+        return (content(value.pair), [n.key for n in value.negatives], value.scores, value.positive_score)
+    rest = value.counterfactual.key if value.counterfactual else None
+    return (value.task, value.query.key, value.positive.key, value.note_id, value.picture, rest)
+
+
+def test_pairs_come_back(pairs, tmp_path: Path) -> None:
+    write_pairs(pairs, tmp_path / "run" / "pairs.jsonl")
+    again = read_pairs(tmp_path / "run" / "pairs.jsonl")
+    assert list(map(content, again)) == list(map(content, pairs))
+    for one, other in zip(again, pairs, strict=True):
+        pictures = zip(one.query.pictures, other.query.pictures, strict=True)
+        assert all(a.read() == b.read() for a, b in pictures)
+
+
+def test_examples_come_back(pairs, reference, tmp_path: Path) -> None:
+    examples = mine_examples(pairs, reference, NegativeSettings(per_query=2), 0)
+    write_examples(examples, tmp_path / "examples.jsonl")
+    again = read_examples(tmp_path / "examples.jsonl")
+    assert list(map(content, again)) == list(map(content, examples))
+    assert list(map(content, read_pairs(tmp_path / "examples.jsonl"))) == list(map(content, pairs))
+
+
+def test_every_content_is_written_once_and_paths_are_relative(pairs, tmp_path: Path) -> None:
+    file = tmp_path / "run" / "pairs.jsonl"
+    write_pairs(pairs, file)
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    texts = [line["text"] for line in lines if "text" in line]
+    assert len(set(texts)) == len(texts)
+    digests = [line["digest"] for line in lines if "digest" in line]
+    assert len(set(digests)) == len(digests) == 8
+    paths = {line["path"] for line in lines if "path" in line}
+    assert paths == {f"../notes/images/{k}.png" for k in range(4)}
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("run", "notes"):
+        (tmp_path / name).rename(tmp_path / "elsewhere" / name)
+    moved = read_pairs(tmp_path / "elsewhere" / "run" / "pairs.jsonl")
+    assert moved[0].query.pictures[0].read() == b"picture 0"
+
+
+def test_an_interrupted_write_leaves_the_old_file(pairs, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    write_pairs(pairs[:2], file)
+
+    def failing():
+        yield pairs[0]
+        raise RuntimeError("interrupted")
+
+    with pytest.raises(RuntimeError):
+        write_pairs(failing(), file)
+    assert list(map(content, read_pairs(file))) == list(map(content, pairs[:2]))
+
+
+def test_unmined_pairs_are_no_examples(pairs, tmp_path: Path) -> None:
+    write_pairs(pairs, tmp_path / "pairs.jsonl")
+    with pytest.raises(ItemError, match=r"pairs\.jsonl:\d+: a pair without negatives"):
+        read_examples(tmp_path / "pairs.jsonl")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        '{"item": 0, "parts": [7]}',
+        '{"task": "I2X"}',
+        '{"part": 0}',
+        '{"part": 0, "digest": "a", "data": "?"}',
+    ],
+)
+def test_damage_is_named_by_line(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text('{"part": 0, "text": "fine"}\n' + line + "\n", encoding="utf-8")
+    with pytest.raises(ItemError, match=r"bad\.jsonl:2"):
+        read_pairs(file)
+
+
+def test_a_missing_file_is_an_error_to_read(tmp_path: Path) -> None:
+    with pytest.raises(ItemError, match="cannot be read"):
+        read_pairs(tmp_path / "none.jsonl")
+
+
+ITEMS = st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=3).map(lambda p: Item(tuple(p)))
+SCORES = st.floats(-1, 1, width=32)
+NEGATIVES = st.lists(st.tuples(ITEMS, SCORES), max_size=3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(Task), ITEMS, ITEMS, st.text(), NEGATIVES, SCORES), max_size=4)
+)
+def test_any_text_comes_back(rows, tmp_path: Path) -> None:
+    examples = [
+        Example(
+            Pair(task, query, positive, note_id, None),
+            tuple(item for item, _ in negatives),
+            tuple(score for _, score in negatives),
+            score,
+        )
+        for task, query, positive, note_id, negatives, score in rows
+    ]
+    write_examples(examples, tmp_path / "any.jsonl")
+    assert read_examples(tmp_path / "any.jsonl") == examples

@@ -1,0 +1,107 @@
+"""The whole pipeline in real processes: run, killed in each training stage, run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TINY = ["encoder.max_tokens=48", "sft.steps=6", "sft.batch_size=8", "sft.save_every=2"]
+TINY += ["rl.steps=4", "rl.batch_size=4", "rl.save_every=2", "rl.noise=2", "evaluation.bootstrap=50"]
+ENTRY = [sys.executable, "-c", "from uninote.cli import main; main()"]
+
+
+def command(*words: str) -> list[str]:
+    return [*ENTRY, *words]
+
+
+def demo(sample: Path, out: Path) -> list[str]:
+    options = [word for option in TINY for word in ("--set", option)]
+    return command("demo", "--notes", str(sample), "--out", str(out), "--quiet", *options)
+
+
+def numbers(out: Path) -> dict[str, Any]:
+    """Every measured number of the report, without what depends on the clock."""
+    report = json.loads((out / "report.json").read_text())
+    stages = {
+        name: {key: stage[key] for key in ("tasks", "dims", "extra", "per_query")}
+        for name, stage in report["stages"].items()
+    }
+    return {"stages": stages, "baselines": {n: b["tasks"] for n, b in report["baselines"].items()}}
+
+
+@pytest.fixture(scope="module")
+def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("demo") / "out"
+    done = subprocess.run(demo(sample, out), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "search" in done.stdout
+    return out
+
+
+def test_the_report_keeps_its_contract(finished: Path) -> None:
+    report = json.loads((finished / "report.json").read_text())
+    assert set(report) >= {"dataset", "stages", "baselines", "timing_s", "environment"}
+    assert list(report["stages"]) == ["base", "warmup", "sft", "rl"]
+    for stage in report["stages"].values():
+        assert len(stage["tasks"]) == 10
+        assert set(stage["dims"]) == {"64", "128", "256", "384"}
+        for entry in stage["tasks"].values():
+            assert 0 <= entry["recall@1"] <= entry["recall@5"] <= entry["recall@10"] <= 1
+            assert entry["n_queries"] > 0
+        assert {"precision@1", "precision@10", "ndcg@10"} <= set(stage["tasks"]["Note2Note"])
+    assert "<html" in (finished / "report.html").read_text()
+
+
+def test_stages_really_differ(finished: Path) -> None:
+    versions = {
+        json.loads(path.read_text())["version"] for path in finished.glob("state/*/model-*/uninote.json")
+    }
+    assert len(versions) == 4
+
+
+@pytest.mark.parametrize("stage", ["sft", "rl"])
+def test_killed_and_run_again_ends_with_the_same_numbers(
+    finished: Path, sample: Path, tmp_path: Path, stage: str
+) -> None:
+    out = tmp_path / "out"
+    (out / "cache").parent.mkdir(parents=True)
+    os.symlink(finished / "cache", out / "cache")  # features are made once; training is what is killed
+    with subprocess.Popen(demo(sample, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        deadline = time.monotonic() + 240
+        while not list(out.glob(f"state/*/model-{stage}/run/checkpoint-2/trainer_state.json")):
+            assert running.poll() is None, "the run ended before it was killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        running.send_signal(signal.SIGKILL)
+    assert not (out / "report.json").exists()
+    again = subprocess.run(demo(sample, out), capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert numbers(out) == numbers(finished)
+
+
+def test_search_by_text_picture_and_note(finished: Path, sample: Path) -> None:
+    index = str(finished / "index")
+    first = json.loads(sample.read_text().splitlines()[0])
+    picture = str(sample.parent / first["images"][0]["path"])
+
+    def search(*words: str) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            command("search", "--index", index, "--json", *words), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found
+
+    assert search("--note", str(sample))[0]["id"] == first["id"]
+    by_picture = search("--picture", picture, "--kind", "image", "-k", "3")
+    assert by_picture[0]["note"] == first["id"]
+    assert by_picture[0]["score"] == pytest.approx(1, abs=1e-3)
+    assert len(search("--text", first["title"], "-k", "5")) == 5

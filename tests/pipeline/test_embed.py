@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uninote.corpus.readers import read_notes
+from uninote.corpus.skips import SkipReport
+from uninote.encoder import Encoder
+from uninote.errors import StoreError
+from uninote.items import Item, Note
+from uninote.pipeline import embed
+from uninote.pipeline.embed import catalogue, embed_entries, read_records
+from uninote.settings import load_settings
+
+
+@pytest.fixture(scope="module")
+def notes(sample: Path) -> list[Note]:
+    return read_notes(sample, load_settings().corpus, SkipReport())[:6]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder.compact(load_settings().encoder)
+
+
+def test_catalogue_has_each_note_and_each_picture_once(notes: list[Note]) -> None:
+    entries = catalogue([*notes, notes[0]])
+    pictures = {picture.digest for note in notes for picture in note.pictures}
+    assert [entry.id for entry in entries if entry.kind == "note"] == [n.id for n in [*notes, notes[0]]]
+    assert len([entry for entry in entries if entry.kind == "image"]) == len(pictures)
+
+
+def test_shards_round_trip_and_a_lost_one_is_made_again(
+    notes: list[Note], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed, "SHARD", 8)
+    entries = catalogue(notes)
+    assert embed_entries(encoder, entries, tmp_path / "e") == {}
+    records = [record for shard in read_records(tmp_path / "e") for record in shard]
+    assert [record.id for record in records] == [entry.id for entry in entries]
+    expected = encoder.encode([entry.item for entry in entries])
+    np.testing.assert_allclose(np.stack([np.asarray(r.vector) for r in records]), expected, atol=1e-5)
+
+    whole = tmp_path / "e" / "part-00000.parquet"
+    kept, lost = whole.stat().st_mtime_ns, tmp_path / "e" / "part-00001.parquet"
+    lost.unlink()
+    embed_entries(encoder, entries, tmp_path / "e")
+    assert lost.is_file()
+    assert whole.stat().st_mtime_ns == kept
+
+
+def test_shards_of_other_notes_are_replaced(notes: list[Note], encoder: Encoder, tmp_path: Path) -> None:
+    embed_entries(encoder, catalogue(notes), tmp_path / "e")
+    embed_entries(encoder, catalogue(notes[:1]), tmp_path / "e")
+    ids = [record.id for shard in read_records(tmp_path / "e") for record in shard]
+    assert ids == [entry.id for entry in catalogue(notes[:1])]
+
+
+def test_a_bad_entry_is_told_and_the_rest_is_embedded(
+    notes: list[Note], encoder: Encoder, tmp_path: Path
+) -> None:
+    from uninote.items import Picture
+
+    broken = embed.Entry("bad", "image", Item.of(Picture.from_bytes(b"no picture")), "", {})
+    errors = embed_entries(encoder, [broken, *catalogue(notes[:1])], tmp_path / "e")
+    assert set(errors) == {"bad"}
+    assert "bad" not in [record.id for shard in read_records(tmp_path / "e") for record in shard]
+
+
+def test_an_empty_folder_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="uninote embed"):
+        list(read_records(tmp_path))

@@ -1,0 +1,100 @@
+"""The command line as a user meets it: one real process per call."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENTRY = [sys.executable, "-c", "from uninote.cli import main; main()"]
+
+
+def uninote(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*ENTRY, *map(str, words)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    done = uninote("sample", "--out", folder / "sample", "--count", "12", "--json")
+    assert json.loads(done.stdout)["count"] == 12
+    return folder
+
+
+def test_every_command_explains_itself() -> None:
+    from typer.main import get_command
+
+    from uninote.cli import app
+
+    def commands(group: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        inner = getattr(group, "commands", {})
+        return [p for name, each in inner.items() for p in commands(each, (*path, name))] or [path]
+
+    root = get_command(app)
+    names = {path[0] for path in commands(root)}
+    expected = "sample annotate pairs mine train evaluate embed index search demo info".split()
+    assert names == set(expected)
+    for path in commands(root):
+        command = root
+        for name in path:
+            command = command.commands[name]  # type: ignore[attr-defined]
+        assert command.help, path
+        for option in command.params:
+            assert option.name == "as_json" or getattr(option, "help", ""), (path, option.name)
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (["pairs", "missing.jsonl"], "missing.jsonl"),
+        (["search", "--index", "nowhere", "--text", "x"], "uninote index"),
+        (["search", "--index", "nowhere"], "--text"),
+        (["info", "--set", "sft.stepz=3"], "stepz"),
+        (["info", "--set", "sft.steps=-1"], "sft.steps"),
+        (["info", "--set", "nonsense"], "section.field=value"),
+        (["info", "--config", "missing.yaml"], "missing.yaml"),
+        (["embed", "missing.jsonl", "--model", "nowhere"], "missing.jsonl"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_fix_and_exit_code_2(words: list[str], fix: str) -> None:
+    done = uninote(*words)
+    assert done.returncode == 2
+    assert fix in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_config_file_and_set_reach_the_settings(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("sft:\n  steps: 5\n  batch_size: 6\n")
+    done = uninote("info", "--json", "--config", config, "--set", "sft.steps=9")
+    settings = json.loads(done.stdout)["settings"]
+    assert (settings["sft"]["steps"], settings["sft"]["batch_size"]) == (9, 6)
+
+
+def test_step_by_step(folder: Path) -> None:
+    notes, tiny = folder / "sample" / "notes.jsonl", ["--set", "encoder.max_tokens=48"]
+    made = uninote(
+        "pairs", notes, "--out", folder / "pairs.jsonl", "--task", "I2T", "--task", "T2Note", "--json"
+    )
+    assert json.loads(made.stdout)["counts"]["I2T"] > 0
+    features = ["--features", str(folder / "features")]
+    examples = folder / "examples.jsonl"
+    mined = uninote("mine", folder / "pairs.jsonl", "--out", examples, *features, *tiny, "--json")
+    assert json.loads(mined.stdout)["count"] == sum(json.loads(made.stdout)["counts"].values())
+    sft = folder / "sft"
+    steps = ["--set", "sft.steps=1", "--set", "sft.batch_size=4"]
+    trained = uninote("train", "sft", examples, "--out", sft, *features, *tiny, *steps, "--quiet", "--json")
+    version = json.loads(trained.stdout)["version"]
+    embedded = uninote(
+        "embed", notes, "--model", sft, "--out", folder / "vectors", *features, "--quiet", "--json"
+    )
+    assert json.loads(embedded.stdout)["failed"] == 0
+    loaded = uninote(
+        "index", folder / "vectors", "--model", sft, "--out", folder / "index", "--quiet", "--json"
+    )
+    assert json.loads(loaded.stdout)["count"] == json.loads(embedded.stdout)["count"]
+    assert version in uninote("info", sft).stdout

@@ -1,0 +1,120 @@
+"""The documentation says what the code does: options, commands, names and the Python examples."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+import uninote
+from uninote.cli import app
+from uninote.corpus.sample import write_sample
+from uninote.settings import Settings, load_settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLE = ROOT / "docs" / "config.example.yaml"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """(page, line) of every `uninote` call in a shell block, continuation lines joined, comments dropped."""
+    return [
+        (page.name, line.partition(" #")[0])
+        for page in PAGES
+        for block in blocks(page, "sh")
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.startswith("uninote ")
+    ]
+
+
+def test_the_example_file_holds_every_option_at_its_default() -> None:
+    assert yaml.safe_load(EXAMPLE.read_text("utf-8")) == Settings().model_dump(mode="json")
+    assert load_settings(EXAMPLE).model_dump() == Settings().model_dump()
+
+
+def test_the_example_file_describes_options_in_the_words_of_the_settings() -> None:
+    written = EXAMPLE.read_text("utf-8")
+    sections = [type(getattr(Settings(), name)) for name in Settings.model_fields if name != "seed"]
+    for section in sections:
+        for name, field in section.model_fields.items():
+            assert (field.description or "") in written, f"{section.__name__}.{name}: {field.description}"
+
+
+@pytest.mark.parametrize(("page", "line"), command_lines())
+def test_every_command_and_option_exists(page: str, line: str) -> None:
+    command: Any = typer.main.get_command(app)
+    words = line.split()[1:]
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    assert not hasattr(command, "commands"), f"{page}: no such command: {line}"
+    known = {name for parameter in command.params for name in parameter.opts}
+    used = {word for word in words if re.match(r"--?[a-z]", word)}
+    assert used <= known, f"{page}: {line}"
+    for assignment in re.findall(r"--set (\S+)=", line):
+        section, _, field = assignment.partition(".")
+        assert field in type(getattr(Settings(), section)).model_fields
+
+
+def test_the_readme_names_every_command() -> None:
+    command: Any = typer.main.get_command(app)
+    readme = PAGES[0].read_text("utf-8")
+    assert [name for name in command.commands if f"uninote {name}" not in readme] == []
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_sample(tmp_path / "sample", 6)
+    write_sample(tmp_path / "held-out", 2, seed=1)
+    shortened = {"SFT__STEPS": 1, "SFT__BATCH_SIZE": 2, "RL__STEPS": 1, "RL__BATCH_SIZE": 2, "RL__NOISE": 2}
+    for name, value in shortened.items():
+        monkeypatch.setenv(f"UNINOTE_{name}", str(value))
+    monkeypatch.setenv("UNINOTE_STORE__ADDRESS", "memory")
+    code = "\n".join(blocks(PAGES[0], "python"))
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    printed = capsys.readouterr().out.splitlines()
+    assert sum(re.match(r"-?[01]\.\d{3}  sample-\d{4}$", line) is not None for line in printed) == 5
+    assert 0 <= float(printed[-1]) <= 1
+    assert names["encoder"].version == uninote.Encoder.load("model").version
+
+
+def test_every_public_name_loads_and_importing_the_package_is_light() -> None:
+    assert all(getattr(uninote, name) is not None for name in uninote.__all__)
+    assert set(uninote.__all__) <= set(dir(uninote))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        uninote.nothing  # noqa: B018
+    script = (
+        "import sys, uninote; print({'torch', 'numpy', 'pydantic'} & set(sys.modules), uninote.__version__)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["set()", uninote.__version__]
+
+
+def test_names_in_the_paper_map_exist() -> None:
+    text = (ROOT / "docs" / "paper-map.md").read_text("utf-8")
+    named = re.findall(r"`([\w/]+)\.py:(\w+)`", text)
+    tests = re.findall(r"`([\w/]*test_\w+\.py)`", text)
+    assert len(named) > 30
+    assert len(tests) > 30
+    for module, name in named:
+        assert hasattr(import_module(f"uninote.{module.replace('/', '.')}"), name), f"{module}.py:{name}"
+    assert [name for name in tests if not (ROOT / "tests" / name).is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"(?<!!)\[[^\]]+\]\(([^)#]+)\)", page.read_text("utf-8"))
+    assert [link for link in links if "://" not in link and not (page.parent / link).is_file()] == []
