@@ -226,7 +226,7 @@ def notes(make_picture: Callable[..., Picture]) -> list[Note]:
         pictures = []
         for i in range(2):
             plain = make_picture(10 * n + i, (40, 40))
-            words = f"a {'red blue pink gold'.split()[n]} wall {i}"
+            words = f"a {['red', 'blue', 'pink', 'gold'][n]} wall {i}"
             pictures.append(Picture(plain.digest, None, plain.data, words, (f"sale {n}{i}",)))
         made.append(Note(f"n{n}", f"title {n}", f"first half {n}. second half {n}.", tuple(pictures)))
     return made

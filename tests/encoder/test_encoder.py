@@ -42,7 +42,7 @@ def trained(encoder: Encoder) -> Encoder:
     with torch.no_grad():
         for parameter in backbone.parameters():
             if parameter.requires_grad:
-                parameter += 0.02 * torch.randn(parameter.shape, generator=generator)
+                parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
     return Encoder(backbone, encoder.settings)
 
 

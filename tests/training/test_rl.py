@@ -88,7 +88,7 @@ def test_noise_is_bounded_and_the_same_for_the_same_batch() -> None:
 
 
 def settings_of(**changes: Any) -> RlSettings:
-    plain = {"steps": 12, "batch_size": 4, "group_size": 6, "noise": 3, "save_every": 50, "lora": LORA}
+    plain = {"steps": 8, "batch_size": 4, "group_size": 6, "noise": 3, "save_every": 50, "lora": LORA}
     return RlSettings.model_validate({**plain, "learning_rate": 2e-3, **changes})
 
 
@@ -164,12 +164,12 @@ def trained(encoder: Encoder) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
 
 
-@pytest.mark.parametrize("policy", ["softmax", "plackett_luce"])
 def test_killed_and_resumed_ends_with_the_same_bits(
-    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, policy: str
+    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path
 ) -> None:
-    """8 notes make 2 batches an epoch: the checkpoint at 3 lies inside the second one."""
-    settings = settings_of(policy=policy, steps=5, save_every=3)
+    """8 notes make 2 batches an epoch: the checkpoint at 3 lies inside the second one. Plackett-Luce draws
+    rankings, so the samples must be the same too."""
+    settings = settings_of(policy="plackett_luce", steps=5, save_every=3)
     run = partial(train_rl, notes=notes, settings=settings, seed=2)
     start = fresh()
     whole = trained(run(start, folder=tmp_path / "whole"))

@@ -20,14 +20,16 @@ from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_ite
 from uninote.settings import LoraSettings, NegativeSettings, SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Pair, Task
 from uninote.tasks.pairs import make_pairs
-from uninote.training.sft import ExampleDataset, SftCollator, SftTrainer, train_sft
+from uninote.training.sft import NEGATIVES_BESIDE_BATCH, ExampleDataset, SftCollator, SftTrainer, train_sft
 from uninote.training.trainer import Schedule, training_arguments
+
+BATCH = SftSettings(candidates="batch", negatives_per_query=2)
 
 
 class Angles:
     """A reference encoder of the plane: every text is a unit vector at a given angle in degrees."""
 
-    def __init__(self, **degrees: float) -> None:
+    def __init__(self, **degrees: int) -> None:
         self.degrees = degrees
 
     def encode(self, items: Sequence[Item]) -> NDArray[np.float32]:
@@ -49,7 +51,7 @@ def cosine(one: float, other: float) -> float:
 
 
 def collate(
-    batch: Sequence[Example], rest: Sequence[Example], degrees: dict[str, float], settings: SftSettings
+    batch: Sequence[Example], rest: Sequence[Example], degrees: dict[str, int], settings: SftSettings
 ) -> dict[str, Any]:
     backbone: Any = Recorder()
     examples = [*batch, *rest]
@@ -59,13 +61,7 @@ def collate(
 
 
 def example(
-    task: Task,
-    query: str,
-    positive: str,
-    note: str,
-    *negatives: str,
-    rule: str | None = None,
-    **scores: float,
+    task: Task, query: str, positive: str, note: str, *negatives: str, rule: str | None = None
 ) -> Example:
     """Negatives are scored 0.1, 0.2, … in order, and the positive 0.77: numbers no angle gives."""
     texts = ([rule] if rule else []) + list(negatives)
@@ -121,7 +117,7 @@ def test_label_of_the_positive_and_number_of_negatives() -> None:
 def test_batch_candidates_of_an_atomic_task() -> None:
     """p1 and p3 lie 5 degrees apart (cosine 0.996): neither is a negative of the other's query. Another
     picture of the same note is one."""
-    inputs = collate(atomic_batch(), [], DEGREES, SftSettings(candidates="batch"))
+    inputs = collate(atomic_batch(), [], DEGREES, BATCH)
     every = {"p1", "n1", "p2", "n2", "p3", "n3"}
     assert masked_in(inputs) == [every - {"p3"}, every, every - {"p1"}]
     expected = [[cosine(DEGREES[q], DEGREES[c]) for c in columns(inputs)] for q in ("q1", "q2", "q3")]
@@ -133,22 +129,23 @@ def test_batch_candidates_of_an_atomic_task() -> None:
 
 def test_few_mined_negatives_join_a_batch_by_default() -> None:
     batch = [example(Task.T2I, "q1", "p1", "X", "n1", "n2", "n3"), example(Task.T2I, "q2", "p2", "Y")]
-    assert columns(collate(batch, [], DEGREES, SftSettings())) == ["p1", "n1", "n2", "p2"]
+    few = ["n1", "n2", "n3"][:NEGATIVES_BESIDE_BATCH]
+    assert columns(collate(batch, [], DEGREES, SftSettings())) == ["p1", *few, "p2"]
     own = collate(batch, [], DEGREES, SftSettings(candidates="own"))
     assert columns(own) == ["p1", "n1", "n2", "n3", "p2"]
 
 
 def test_candidates_of_the_querys_own_note_are_masked_where_membership_decides() -> None:
     """x… are versions of note X: positives and rule negatives, also of examples outside the batch."""
-    degrees = {"q1": 0, "q2": 30, "q3": 60, "q4": 90}
-    degrees |= {name: 100.0 for name in ("x1", "x2", "x3", "x1-", "x2-", "y", "z")}
+    names = ["q1", "q2", "q3", "q4", "x1", "x2", "x3", "x1-", "x2-", "y", "z"]
+    degrees = {name: 15 * n for n, name in enumerate(names)}
     batch = [
         example(Task.T2NOTE, "q1", "x1", "X", "z", rule="x1-"),
         example(Task.T2NOTE, "q2", "x2", "X", "y", rule="x2-"),
         example(Task.T2NOTE, "q3", "y", "Y", "x3", "z"),
     ]
     rest = [example(Task.T2NOTE, "q4", "x3", "X"), example(Task.I2NOTE, "q4", "z", "Z")]
-    inputs = collate(batch, rest, degrees, SftSettings(candidates="batch"))
+    inputs = collate(batch, rest, degrees, BATCH)
     foreign = {"y", "z"}
     assert masked_in(inputs) == [
         foreign | {"x1", "x1-"},
@@ -164,9 +161,9 @@ def test_other_positives_of_the_same_query_are_masked() -> None:
         example(Task.OCR2I, "q", "z", "Z", "y"),
     ]
     rest = [example(Task.OCR2I, "sale", "y", "Y")]
-    inputs = collate(batch, rest, degrees, SftSettings(candidates="batch"))
+    inputs = collate(batch, rest, degrees, BATCH)
     assert masked_in(inputs) == [{"x", "n", "z"}, {"x", "n", "z", "y"}]
-    twins = collate([batch[0], *rest], [], degrees, SftSettings(candidates="batch"))
+    twins = collate([batch[0], *rest], [], degrees, BATCH)
     assert masked_in(twins) == [{"x", "n"}, {"y", "n"}]
 
 
@@ -214,7 +211,7 @@ def test_loss_is_eq_6_to_8_summed_over_the_dims_of_eq_14(
             query = encoder.encode([e.pair.query], dim=dim)[0].astype(float)
             candidates = encoder.encode([e.pair.positive, *e.negatives], dim=dim).astype(float)
             p, q = softmax(candidates @ query), softmax(np.array([1.0, *e.scores]))
-            expected += (0.5 * p @ np.log(p / q) + 0.5 * q @ np.log(q / p)) / len(batch)
+            expected += float(0.5 * p @ np.log(p / q) + 0.5 * q @ np.log(q / p)) / len(batch)
     assert loss == pytest.approx(expected, rel=1e-4)
     assert loss > 0.01
 
@@ -295,9 +292,6 @@ def test_killed_and_resumed_ends_with_the_same_bits(
     stored = load_file(tmp_path / "cut" / "checkpoint-8" / "model.safetensors")
     assert stored.keys() == resumed.keys()
     assert all("connector" in name or "lora_" in name for name in stored)
-
-    other_seed = trained(train_sft(fresh(), *mined, settings, tmp_path / "other", seed=4))
-    assert any(not torch.equal(whole[name], other_seed[name]) for name in whole)
 
 
 def test_nothing_to_train_on(

@@ -14,9 +14,10 @@ from uninote.tasks.definitions import SFT_TASKS, Pair
 from uninote.tasks.pairs import make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
-from uninote.training.warmup import warm_up
+from uninote.training.warmup import BATCH, warm_up, warmup_pairs
 
-WARMUP_STEPS = 400
+WARMUP_STEPS = (100, 400)
+WARMUP_EPOCHS = 30
 
 
 def load_encoder(model: Path, settings: Settings, features: Path | None = None) -> Encoder:
@@ -37,7 +38,9 @@ def warmed_up_model(
 ) -> Encoder:
     """The residual head aligned on cached features; also the reference encoder of stage 1."""
     encoder = load_encoder(base, settings, features)
-    warm_up(encoder, notes, WARMUP_STEPS, settings.seed, progress)
+    fewest, most = WARMUP_STEPS
+    steps = min(most, max(fewest, WARMUP_EPOCHS * len(warmup_pairs(notes)) // BATCH))
+    warm_up(encoder, notes, steps, settings.seed, progress)
     encoder.save(folder)
     return encoder
 

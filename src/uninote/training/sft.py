@@ -30,7 +30,7 @@ from uninote.training.trainer import (
 
 ATOMIC = frozenset({Task.I2T, Task.T2I, Task.I2OCR, Task.OCR2I})
 NEGATIVES_BESIDE_BATCH = 1
-"""Mined negatives per query (the rule's, if there is one) where the rest of the batch are negatives anyway."""
+"""Mined negatives per query (the rule's, if any) where the rest of the batch are negatives anyway."""
 NEAR_DUPLICATE = 0.98
 """An in-batch candidate this similar to a one-part positive, under the reference, is no negative."""
 
