@@ -27,7 +27,10 @@ app = typer.Typer(
     "Try `uninote demo` first: it runs the whole way, from notes to a report and a searchable index, "
     "on a built-in sample or on your own notes.",
 )
-train_app = typer.Typer(no_args_is_help=True, help="Train a stage: `sft` (contrastive), then `rl` (ranking).")
+train_app = typer.Typer(
+    no_args_is_help=True,
+    help="Train a stage: `warmup` (picture head), `sft` (contrastive), then `rl` (ranking).",
+)
 app.add_typer(train_app, name="train")
 
 Notes = Annotated[
@@ -43,6 +46,9 @@ Set = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Seed of splits, sampling and training.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Whole = Annotated[
+    bool, typer.Option("--whole", help="Use all notes, not only the split that is meant for this step.")
+]
 Features = Annotated[
     Path | None, typer.Option(help="Folder that keeps vision features by picture between runs.")
 ]
@@ -81,6 +87,14 @@ def read(source: Path, settings: Settings, quiet_report: Path | None = None) -> 
         if quiet_report:
             report.write(quiet_report)
     return notes
+
+
+def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list[Any]:
+    """The notes of one split ("train" or "test"), or all of them: the same seed splits alike everywhere."""
+    from uninote.pipeline.notes import split
+
+    notes = read(source, settings)
+    return notes if whole else list(getattr(split(notes, settings), part))
 
 
 @app.command()
@@ -134,11 +148,13 @@ def pairs(
     notes: Notes,
     out: Out = Path("pairs.jsonl"),
     task: Annotated[list[str] | None, typer.Option(help="Only this task, e.g. I2Note; repeatable.")] = None,
+    whole: Whole = False,
     config: Config = None,
     set_: Set = None,
+    seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """Cut notes into the (query, positive) pairs of the tasks, with Modal Replacement."""
+    """Cut the training split into the (query, positive) pairs of the tasks, with Modal Replacement."""
     from uninote.negatives.files import write_pairs
     from uninote.tasks.definitions import SFT_TASKS, Task
     from uninote.tasks.pairs import make_pairs
@@ -147,7 +163,7 @@ def pairs(
     unknown = [name for name in task or () if name not in known]
     if unknown:
         raise ConfigError(f"unknown task {unknown[0]}: choose from {', '.join(known)}")
-    loaded = read(notes, settings_from(config, set_, None))
+    loaded = read_split(notes, settings_from(config, set_, seed), "train", whole)
     made = {
         each: make_pairs(loaded, each) for each in ([known[name] for name in task] if task else SFT_TASKS)
     }
@@ -190,10 +206,37 @@ def encoder_of(model: Path | None, settings: Settings, features: Path | None) ->
     return Encoder.compact(settings.encoder, settings.corpus, features, settings.seed)
 
 
+@train_app.command("warmup")
+def train_warmup(
+    notes: Notes,
+    out: Out = Path("model-warmup"),
+    whole: Whole = False,
+    features: Features = None,
+    config: Config = None,
+    set_: Set = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Before stage 1: align the compact model's picture head with its texts, in seconds.
+
+    The result is the start of `train sft`, and a better reference encoder for `mine` than the untrained one.
+    """
+    from uninote.pipeline.train import base_model, warmed_up_model
+
+    settings = settings_from(config, set_, seed)
+    training = read_split(notes, settings, "train", whole)
+    base_model(settings, out / "base", features)
+    trained = warmed_up_model(out / "base", training, settings, out, features, not quiet)
+    emit(as_json, {"model": str(out), "version": trained.version}, f"model {trained.version} in {out}")
+
+
 @train_app.command("sft")
 def train_sft(
     examples_file: Annotated[Path, typer.Argument(help="A file of `uninote mine`.")],
-    model: Annotated[Path | None, typer.Option("--model", "-m", help="Start from this model.")] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="Start from this model, best one of `train warmup`.")
+    ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Encoder of the soft labels; the start model if none.")
     ] = None,
@@ -226,6 +269,7 @@ def train_rl(
     notes: Notes,
     model: Model,
     out: Out = Path("model-rl"),
+    whole: Whole = False,
     features: Features = None,
     config: Config = None,
     set_: Set = None,
@@ -233,11 +277,12 @@ def train_rl(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Stage 2: learn to rank notes by content, from a stage 1 model. Run again after a kill to go on."""
+    """Stage 2: learn to rank the training split by content, from a stage 1 model. Resumes after a kill."""
     from uninote.pipeline.train import rl_model
 
     settings = settings_from(config, set_, seed)
-    trained = rl_model(model, read(notes, settings), settings, out, features, not quiet)
+    training = read_split(notes, settings, "train", whole)
+    trained = rl_model(model, training, settings, out, features, not quiet)
     emit(as_json, {"model": str(out), "version": trained.version}, f"model {trained.version} in {out}")
 
 
@@ -249,7 +294,7 @@ def evaluate(
     ] = None,
     out: Out = Path("evaluation"),
     features: Features = None,
-    whole: Annotated[bool, typer.Option(help="Use all notes, not only the held-out split.")] = False,
+    whole: Whole = False,
     config: Config = None,
     set_: Set = None,
     seed: Seed = None,
@@ -263,13 +308,10 @@ def evaluate(
     from uninote.evaluation.report import build_report, write_report
     from uninote.evaluation.suite import build_suite
     from uninote.evaluation.table import summary_table
-    from uninote.pipeline.notes import split
 
     settings = settings_from(config, set_, seed)
-    loaded = read(notes, settings)
-    held_out = loaded if whole else split(loaded, settings).test
     suite = build_suite(
-        held_out,
+        read_split(notes, settings, "test", whole),
         settings.seed,
         check=lambda p: check_picture(p, settings.corpus, decode=True),
         extra=links_task,

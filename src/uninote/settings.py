@@ -65,8 +65,8 @@ class NegativeSettings(Section):
 class EncoderSettings(Section):
     """The compact backbone and the batching of the encoder."""
 
-    max_tokens: int = Field(160, ge=16, le=512, description="longest sequence of one item")
-    token_budget: int = Field(8192, ge=64, description="tokens in one encoding batch, padding included")
+    max_tokens: int = Field(128, ge=16, le=512, description="longest sequence of one item")
+    token_budget: int = Field(4096, ge=64, description="tokens in one encoding batch, padding included")
     dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
     vision_side: int = Field(224, ge=32, description="side at which pictures enter the vision tower")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")

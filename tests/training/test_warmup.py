@@ -99,3 +99,14 @@ def test_infonce_against_brute_force() -> None:
             row = scores[i] / TEMPERATURE
             expected -= float(row[i] - torch.logsumexp(row[rest], 0)) / 8
     assert float(in_batch_infonce(left, right, same)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_texts_of_one_picture_are_not_each_others_negatives(
+    fresh: Callable[[], Encoder], shape_picture: ShapePicture
+) -> None:
+    """Alone with its own other text, a picture has nothing to be told apart from."""
+    plain = shape_picture("red", "circle", 0)
+    both = Picture(plain.digest, None, plain.data, "a red circle", ("SALE",))
+    assert warm_up(fresh(), [Note("n", "", "", (both,))], 1, seed=0) == pytest.approx(0, abs=1e-6)
+    other = shape_picture("blue", "square", 0)
+    assert warm_up(fresh(), [Note("n", "", "", (both, other))], 1, seed=0) > 0.1

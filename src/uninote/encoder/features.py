@@ -94,31 +94,36 @@ class VisionFeatures:
         return cells
 
     def fill(self, pictures: Iterable[Picture], progress: bool = False) -> dict[str, PictureError]:
-        """Compute and store what is missing; decoding runs beside the tower. Returns errors by digest.
+        """Compute and store what is missing, on all cores. Returns errors by digest.
 
         Interrupted, it loses at most one shard of work.
         """
         missing = [p for p in {p.digest: p for p in pictures}.values() if p not in self]
         failures: dict[str, PictureError] = {}
 
-        def pixels_or_none(picture: Picture) -> torch.Tensor | None:
+        def cells_or_none(picture: Picture) -> torch.Tensor | None:
             try:
-                return self._pixels(picture)
+                return self._compute(self._pixels(picture))
             except PictureError as error:
                 failures[picture.digest] = error
                 return None
 
-        with Progress(disable=not progress) as bar, ThreadPoolExecutor(2) as pool:
+        # A thread a core, each on a picture of its own: the tower's layers are too small to share out.
+        threads = torch.get_num_threads()
+        with (
+            Progress(disable=not progress) as bar,
+            ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        ):
             task = bar.add_task("vision features", total=len(missing))
             for start in range(0, len(missing), SHARD):
                 block = missing[start : start + SHARD]
-                decoded = pool.map(pixels_or_none, block)  # goes on decoding while the tower runs
                 cells: dict[str, torch.Tensor] = {}
-                for picture, pixels in zip(block, decoded, strict=True):
-                    if pixels is not None:
-                        cells[picture.digest] = self._compute(pixels)
+                for picture, found in zip(block, pool.map(cells_or_none, block), strict=True):
+                    if found is not None:
+                        cells[picture.digest] = found
                     bar.advance(task)
                 self._store(cells)
+        torch.set_num_threads(threads)  # the workers' setting reaches parts of the library's shared state
         return failures
 
     def _store(self, cells: dict[str, torch.Tensor]) -> None:

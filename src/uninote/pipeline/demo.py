@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
 
+SAMPLE_NOTES = 240
 STAGES = ("base", "warmup", "sft", "rl")
 
 
@@ -43,6 +46,7 @@ def run_demo(
     out.mkdir(parents=True, exist_ok=True)
     cache, features = out / "cache", out / "cache" / "features"
     skips = SkipReport()
+    started = time.monotonic()
     console.rule("[bold]notes")
     source = notes_path or _sample(out / "sample", settings.seed)
     notes = load_notes(source, settings, skips)
@@ -59,12 +63,16 @@ def run_demo(
         + (f" (see {out / 'skipped.jsonl'})" if len(skips) else "")
     )
 
-    state = RunState(out, fingerprint(notes, settings))
+    # Later steps depend on settings of their own: changing those keeps the long steps before.
+    state = RunState(out, fingerprint(notes, settings.model_dump(exclude={"rl", "evaluation", "store"})))
     models = {stage: state.path(f"model-{stage}") for stage in STAGES}
+    models["rl"] = state.path(f"model-rl-{fingerprint((), settings.rl)}")
+    prepared = time.monotonic() - started
+    prepared = state.step("prepare", lambda: {"seconds": prepared})["seconds"]
 
-    def train_stage(stage: str, work: Callable[[], Encoder]) -> None:
+    def train_stage(stage: str, work: Callable[[], Encoder], *depends: object) -> None:
         console.rule(f"[bold]{stage}")
-        state.step(f"train-{stage}", lambda: {"version": work().version})
+        state.step(f"train-{stage}", lambda: {"version": work().version}, *depends)
 
     train_stage("base", lambda: train.base_model(settings, models["base"], features))
     train_stage(
@@ -78,32 +86,34 @@ def run_demo(
         lambda: train.stage_one(models["warmup"], splits.train, settings, models["sft"], features, progress),
     )
     train_stage(
-        "rl", lambda: train.rl_model(models["sft"], splits.train, settings, models["rl"], features, progress)
+        "rl",
+        lambda: train.rl_model(models["sft"], splits.train, settings, models["rl"], features, progress),
+        settings.rl,
     )
 
     console.rule("[bold]evaluation")
     suite = build_suite(splits.test, settings.seed, extra=links_task)
-    results = {
-        stage: state.step(
-            f"evaluate-{stage}",
-            lambda stage=stage: _measure(
-                train.load_encoder(models[stage], settings, features), suite, settings, progress
-            ),  # type: ignore[misc]
+    results = {}
+    for stage, model in models.items():
+        depends = (settings.evaluation, settings.rl) if stage == "rl" else (settings.evaluation,)
+        results[stage] = state.step(
+            f"evaluate-{stage}", partial(_measure, model, features, suite, settings, progress), *depends
         )
-        for stage in STAGES
-    }
     tower = train.load_encoder(models["warmup"], settings, features)
     rankers: dict[str, Ranker] = {"BM25": Bm25(), "dual tower": LateFusion(tower, fusion="mean_max")}
+    measured = settings.evaluation
     baselines = {
         name: state.step(
             f"baseline-{name.replace(' ', '-')}",
-            lambda ranker=ranker: evaluate_baseline(  # type: ignore[misc]
+            partial(
+                evaluate_baseline,
                 ranker,
                 suite,
-                ks=settings.evaluation.ks,
-                bootstrap=settings.evaluation.bootstrap,
+                ks=measured.ks,
+                bootstrap=measured.bootstrap,
                 seed=settings.seed,
             ),
+            measured,
         )
         for name, ranker in rankers.items()
     }
@@ -118,9 +128,10 @@ def run_demo(
         count = build_index(shards, models["rl"], index, settings.store, progress)
         return {"records": count, "failed": len(failures)}
 
-    indexed = state.step("index", embed_and_load)
+    indexed = state.step("index", embed_and_load, settings.rl, settings.store)
     console.print(f"{indexed['records']} vectors searchable in {index}")
 
+    state.seconds["prepare"] = round(prepared, 2)
     report = build_report(
         suite,
         results,
@@ -153,12 +164,12 @@ def run_demo(
 
 def _sample(folder: Path, seed: int) -> Path:
     path = folder / "notes.jsonl"
-    return path if path.is_file() else write_sample(folder, seed=seed)
+    return path if path.is_file() else write_sample(folder, SAMPLE_NOTES, seed)
 
 
-def _measure(encoder: Encoder, suite: Suite, settings: Settings, progress: bool) -> Json:
+def _measure(model: Path, features: Path, suite: Suite, settings: Settings, progress: bool) -> Json:
     return evaluate(
-        encoder,
+        train.load_encoder(model, settings, features),
         suite,
         ks=settings.evaluation.ks,
         bootstrap=settings.evaluation.bootstrap,

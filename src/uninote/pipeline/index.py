@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def build_index(
         count = store.count(Filter(model_versions=(version,)))
     finally:
         store.close()
-    manifest = {"model": str(model.resolve()), "version": version, "dim": dim}
+    # A copy: the folder can be moved or mounted elsewhere, and retraining cannot pull its model away.
+    skipped = shutil.ignore_patterns("run", "base")
+    shutil.copytree(model, folder / "model", ignore=skipped, dirs_exist_ok=True)
+    manifest = {"version": version, "dim": dim}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
     return count
 

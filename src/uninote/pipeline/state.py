@@ -7,18 +7,18 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from uninote.items import Note
-from uninote.settings import Settings
 
 Json = dict[str, Any]
 
 
-def fingerprint(notes: Iterable[Note], settings: Settings) -> str:
-    """Hash of everything that a result depends on: contents of the notes and all settings."""
-    digest = hashlib.sha256(settings.model_dump_json().encode())
+def fingerprint(notes: Iterable[Note], *settings: object) -> str:
+    """Hash of what a run depends on: the release, contents of the notes, and settings or sections of them."""
+    digest = hashlib.sha256(f"{version('uninote')} {settings!r}".encode())
     for note in notes:
         pictures = [(p.digest, p.description, p.ocr) for p in note.pictures]
         digest.update(repr((note.id, note.title, note.body, note.category, note.links, pictures)).encode())
@@ -44,9 +44,12 @@ class RunState:
         """A folder for what the step `name` keeps besides its result."""
         return self.folder / name
 
-    def step(self, name: str, work: Callable[[], Json]) -> Json:
-        """The result of a finished step, or of `work()`, which is then kept with its duration."""
-        file = self.folder / f"{name}.json"
+    def step(self, name: str, work: Callable[[], Json], *depends: object) -> Json:
+        """The result of a finished step, or of `work()`, which is then kept with its duration.
+
+        `depends`: settings of this step alone; with others it is done again, the rest is kept.
+        """
+        file = self.folder / (f"{name}-{fingerprint((), *depends)}.json" if depends else f"{name}.json")
         if file.is_file():
             done = json.loads(file.read_text())
         else:
