@@ -141,11 +141,8 @@ def run_demo(
     )
     report["dataset"] |= {
         "source": "built-in sample" if notes_path is None else notes_path.name,
-        "notes": len(notes),
-        "pictures": pictures,
-        "train": len(splits.train),
-        "validation": len(splits.validation),
-        "test": len(splits.test),
+        "corpus": {"notes": len(notes), "pictures": pictures},
+        "splits": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
         "seed": settings.seed,
         "steps": {"sft": settings.sft.steps, "rl": settings.rl.steps},
     }
