@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,10 @@ from rich.console import Console
 from uninote.corpus.decode import load_picture
 from uninote.corpus.sample import write_sample
 from uninote.corpus.skips import SkipReport
+from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
+from uninote.encoder.features import VisionFeatures
+from uninote.encoder.vision import VisionTower
 from uninote.evaluation.baselines.bm25 import Bm25
 from uninote.evaluation.baselines.late_fusion import LateFusion
 from uninote.evaluation.baselines.ranker import Ranker, evaluate_baseline
@@ -23,6 +29,7 @@ from uninote.evaluation.links import links_task
 from uninote.evaluation.report import build_report, write_report
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.evaluation.table import summary_table
+from uninote.items import Note
 from uninote.pipeline import train
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.embed import catalogue, embed_entries
@@ -32,7 +39,22 @@ from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
 
 SAMPLE_NOTES = 240
+FEATURES = Path("cache") / "features"
 STAGES = ("base", "warmup", "sft", "rl")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Notes ready for training, and settings with the steps that suit them."""
+
+    notes: list[Note]
+    splits: Splits
+    settings: Settings
+    seconds: float
+
+    @property
+    def pictures(self) -> int:
+        return sum(len(note.pictures) for note in self.notes)
 
 
 def run_demo(
@@ -44,104 +66,43 @@ def run_demo(
     measurements belong to one set of notes and settings.
     """
     out.mkdir(parents=True, exist_ok=True)
-    cache, features = out / "cache", out / "cache" / "features"
-    skips = SkipReport()
-    started = time.monotonic()
-    console.rule("[bold]notes")
-    source = notes_path or _sample(out / "sample", settings.seed)
-    notes = load_notes(source, settings, skips)
-    notes = annotate(notes, settings, cache, skips, progress)
-    vision = Encoder.compact(settings.encoder, settings.corpus, features).backbone.features  # type: ignore[attr-defined]
-    notes = drop_unreadable(notes, vision, skips, progress)
-    skips.write(out / "skipped.jsonl")
-    splits = split(notes, settings)
-    settings = scaled_to(settings, len(splits.train))
-    pictures = sum(len(note.pictures) for note in notes)
-    console.print(
-        f"{len(notes)} notes with {pictures} pictures: {len(splits.train)} to train, "
-        f"{len(splits.validation)} to validate, {len(splits.test)} to test; {len(skips)} things left out"
-        + (f" (see {out / 'skipped.jsonl'})" if len(skips) else "")
-    )
+    prepared = _prepare(notes_path, out, settings, console, progress)
+    notes, splits, settings = prepared.notes, prepared.splits, prepared.settings
 
     # Later steps depend on settings of their own: changing those keeps the long steps before.
     state = RunState(out, fingerprint(notes, settings.model_dump(exclude={"rl", "evaluation", "store"})))
-    models = {stage: state.path(f"model-{stage}") for stage in STAGES}
-    models["rl"] = state.path(f"model-rl-{fingerprint((), settings.rl)}")
-    prepared = time.monotonic() - started
-    prepared = state.step("prepare", lambda: {"seconds": prepared})["seconds"]
-
-    def train_stage(stage: str, work: Callable[[], Encoder], *depends: object) -> None:
-        console.rule(f"[bold]{stage}")
-        state.step(f"train-{stage}", lambda: {"version": work().version}, *depends)
-
-    train_stage("base", lambda: train.base_model(settings, models["base"], features))
-    train_stage(
-        "warmup",
-        lambda: train.warmed_up_model(
-            models["base"], splits.train, settings, models["warmup"], features, progress
-        ),
-    )
-    train_stage(
-        "sft",
-        lambda: train.stage_one(models["warmup"], splits.train, settings, models["sft"], features, progress),
-    )
-    train_stage(
-        "rl",
-        lambda: train.rl_model(models["sft"], splits.train, settings, models["rl"], features, progress),
-        settings.rl,
-    )
+    # The first run's: a later one finds the features in the cache.
+    first = state.step("prepare", lambda: {"seconds": prepared.seconds})
+    models = _train(state, splits.train, settings, out / FEATURES, console, progress)
 
     console.rule("[bold]evaluation")
     suite = build_suite(splits.test, settings.seed, extra=links_task)
-    results = {}
-    for stage, model in models.items():
-        depends = (settings.evaluation, settings.rl) if stage == "rl" else (settings.evaluation,)
-        results[stage] = state.step(
-            f"evaluate-{stage}", partial(_measure, model, features, suite, settings, progress), *depends
-        )
-    tower = train.load_encoder(models["warmup"], settings, features)
-    rankers: dict[str, Ranker] = {"BM25": Bm25(), "dual tower": LateFusion(tower, fusion="mean_max")}
-    measured = settings.evaluation
-    baselines = {
-        name: state.step(
-            f"baseline-{name.replace(' ', '-')}",
-            partial(
-                evaluate_baseline,
-                ranker,
-                suite,
-                ks=measured.ks,
-                bootstrap=measured.bootstrap,
-                seed=settings.seed,
-            ),
-            measured,
-        )
-        for name, ranker in rankers.items()
-    }
+    results, baselines = _evaluate(state, models, suite, settings, out / FEATURES, progress)
 
     console.rule("[bold]index")
     index = out / "index"
 
     def embed_and_load() -> Json:
-        encoder = train.load_encoder(models["rl"], settings, features)
+        encoder = train.load_encoder(models["rl"], settings, out / FEATURES)
         shards = state.path("embeddings")
         failures = embed_entries(encoder, catalogue(notes), shards, progress)
         count = build_index(shards, models["rl"], index, settings.store, progress)
         return {"records": count, "failed": len(failures)}
 
     indexed = state.step("index", embed_and_load, settings.rl, settings.store)
-    console.print(f"{indexed['records']} vectors searchable in {index}")
+    console.print(f"{indexed['records']} vectors searchable in {index}", soft_wrap=True)
 
-    state.seconds["prepare"] = round(prepared, 2)
+    seconds = {**state.seconds, "prepare": round(first["seconds"], 2)}
     report = build_report(
         suite,
         results,
         baselines,
-        timing_s={**state.seconds, "total": round(sum(state.seconds.values()), 1)},
-        commands=_commands(notes_path, out, index, settings.seed),
+        timing_s={**seconds, "total": round(sum(seconds.values()), 1)},
+        commands=_commands(notes_path, out, suite.notes[0].title, settings.seed),
     )
     report["dataset"] |= {
         "source": "built-in sample" if notes_path is None else notes_path.name,
-        "corpus": {"notes": len(notes), "pictures": pictures},
+        "corpus": {"notes": len(notes), "pictures": prepared.pictures},
         "splits": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
         "seed": settings.seed,
         "steps": {"sft": settings.sft.steps, "rl": settings.rl.steps},
@@ -159,26 +120,98 @@ def run_demo(
     return report
 
 
+def _prepare(
+    notes_path: Path | None, out: Path, settings: Settings, console: Console, progress: bool
+) -> _Prepared:
+    """Read, filter, annotate and split the notes; all pictures' features end up in the cache."""
+    started = time.monotonic()
+    console.rule("[bold]notes")
+    skips = SkipReport()
+    notes = load_notes(notes_path or _sample(out / "sample", settings.seed), settings, skips)
+    notes = annotate(notes, settings, out / "cache", skips, progress)
+    vision = VisionFeatures(VisionTower(settings.encoder.vision_side), settings.corpus, out / FEATURES)
+    notes = drop_unreadable(notes, vision, skips, progress)
+    skips.write(out / "skipped.jsonl")
+    splits = split(notes, settings)
+    settings = scaled_to(settings, len(splits.train))
+    prepared = _Prepared(notes, splits, settings, time.monotonic() - started)
+    console.print(
+        f"{len(notes)} notes with {prepared.pictures} pictures: {len(splits.train)} to train, "
+        f"{len(splits.validation)} to validate, {len(splits.test)} to test; {len(skips)} things left out"
+        + (f" (see {out / 'skipped.jsonl'})" if len(skips) else ""),
+        soft_wrap=True,
+    )
+    return prepared
+
+
+def _train(
+    state: RunState, notes: list[Note], settings: Settings, features: Path, console: Console, progress: bool
+) -> dict[str, Path]:
+    """The model folder of every stage, trained where it is not there yet."""
+    models = {stage: state.path(f"model-{stage}") for stage in STAGES}
+    models["rl"] = state.path(f"model-rl-{fingerprint((), settings.rl)}")
+    rest = (features, progress)
+    work: dict[str, Callable[[], Encoder]] = {
+        "base": lambda: train.base_model(settings, models["base"], features),
+        "warmup": lambda: train.warmed_up_model(models["base"], notes, settings, models["warmup"], *rest),
+        "sft": lambda: train.stage_one(models["warmup"], notes, settings, models["sft"], *rest),
+        "rl": lambda: train.rl_model(models["sft"], notes, settings, models["rl"], *rest),
+    }
+    for stage in STAGES:
+        console.rule(f"[bold]{stage}")
+        depends = (settings.rl,) if stage == "rl" else ()
+        state.step(f"train-{stage}", lambda stage=stage: {"version": work[stage]().version}, *depends)  # type: ignore[misc]
+    return models
+
+
+def _evaluate(
+    state: RunState,
+    models: dict[str, Path],
+    suite: Suite,
+    settings: Settings,
+    features: Path,
+    progress: bool,
+) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Results of every stage, and of the baselines, on the same suite."""
+    options: dict[str, Any] = {
+        "ks": settings.evaluation.ks,
+        "bootstrap": settings.evaluation.bootstrap,
+        "seed": settings.seed,
+    }
+    results: dict[str, Json] = {}
+    for stage, model in models.items():
+        depends = (settings.evaluation, settings.rl) if stage == "rl" else (settings.evaluation,)
+
+        def measure(model: Path = model) -> Json:
+            encoder = train.load_encoder(model, settings, features)
+            return evaluate(encoder, suite, progress=progress, **options)
+
+        results[stage] = state.step(f"evaluate-{stage}", measure, *depends)
+    tower = train.load_encoder(models["warmup"], settings, features)
+    rankers: dict[str, Ranker] = {"BM25": Bm25(), "dual tower": LateFusion(tower, fusion="mean_max")}
+    baselines = {
+        name: state.step(
+            f"baseline-{name.replace(' ', '-')}",
+            partial(evaluate_baseline, ranker, suite, **options),
+            settings.evaluation,
+        )
+        for name, ranker in rankers.items()
+    }
+    return results, baselines
+
+
 def _sample(folder: Path, seed: int) -> Path:
     path = folder / "notes.jsonl"
     return path if path.is_file() else write_sample(folder, SAMPLE_NOTES, seed)
 
 
-def _measure(model: Path, features: Path, suite: Suite, settings: Settings, progress: bool) -> Json:
-    return evaluate(
-        train.load_encoder(model, settings, features),
-        suite,
-        ks=settings.evaluation.ks,
-        bootstrap=settings.evaluation.bootstrap,
-        seed=settings.seed,
-        progress=progress,
-    )
-
-
-def _commands(notes_path: Path | None, out: Path, index: Path, seed: int) -> dict[str, str]:
-    """What to type next, quoted for a shell."""
-    again = ["uninote", "demo", "--out", str(out), "--seed", str(seed)]
+def _commands(notes_path: Path | None, out: Path, text: str, seed: int) -> dict[str, str]:
+    """What to type next, quoted for a shell, with the program as it can be called from here."""
+    called = Path(sys.argv[0])
+    on_path = shutil.which("uninote") == str(called.absolute()) or called.name != "uninote"
+    program = "uninote" if on_path else str(called)
+    again = [program, "demo", "--out", str(out), "--seed", str(seed)]
     if notes_path is not None:
         again += ["--notes", str(notes_path)]
-    search: list[Any] = ["uninote", "search", "--index", str(index), "--text", "a city street at night"]
+    search = [program, "search", "--index", str(out / "index"), "--text", text]
     return {"search": shlex.join(search), "repeat": shlex.join(again)}

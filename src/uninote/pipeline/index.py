@@ -57,7 +57,7 @@ class Searcher:
         except (OSError, ValueError) as error:
             raise StoreError(f"{folder} is not an index: build one with `uninote index`") from error
         self.version: str = manifest["version"]
-        self.encoder = Encoder.load(manifest["model"], corpus=settings.corpus, device=settings.encoder.device)
+        self.encoder = Encoder.load(folder / "model", corpus=settings.corpus, device=settings.encoder.device)
         self.store: Store = open_store(settings.store, folder, manifest["dim"])
 
     def __enter__(self) -> Searcher:

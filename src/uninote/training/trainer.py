@@ -11,7 +11,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 METRICS = "metrics.jsonl"
 
@@ -93,6 +100,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         super().__init__(**options)
         self.schedule = schedule
         self.model_accepts_loss_kwargs = False
+        self.remove_callback(PrinterCallback)  # a quiet run stays quiet; the numbers are in the metrics file
         self.parts: dict[str, list[float]] = {}
 
     def fit(self) -> None:

@@ -5,6 +5,7 @@ A picture item is pixels only, so keyword search has nothing to read there and r
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import bm25s
@@ -24,6 +25,7 @@ class Bm25:
         """int64 `[q, k]`; a target that shares no word with the query is not retrieved (-1)."""
         if self.blind_spot(task):
             return np.full((len(task.queries), k), -1, dtype=np.int64)
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # importing the library sets DEBUG
         index = bm25s.BM25()
         index.index([item_words(target) for target in task.targets], show_progress=False)
         ranked = [top_of_scores(self._scores(index, task, row), k)[1] for row in range(len(task.queries))]

@@ -1,0 +1,44 @@
+"""The `uninote` command: parses, calls, prints. Every command's work is a public function elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from uninote.cli import data, measuring, running, searching, training
+from uninote.errors import UniNoteError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="One embedding per item: image, text, OCR text, video or a whole multi-image note.\n\n"
+    "Try `uninote demo` first: it runs the whole way, from notes to a report and a searchable index, "
+    "on a built-in sample or on your own notes.",
+)
+app.add_typer(data.app)
+app.add_typer(training.app, name="train")
+app.add_typer(measuring.app)
+app.add_typer(searching.app)
+app.add_typer(running.app)
+
+
+def main(run: Callable[[], Any] = app) -> None:
+    """Entry point: a user's error is one line on stderr and exit code 2."""
+    # Models come from folders and packages; a hub is asked only where the user says so.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        run()
+    except UniNoteError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)

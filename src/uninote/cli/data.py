@@ -1,0 +1,126 @@
+"""From notes to training examples: `sample`, `annotate`, `pairs`, `mine`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uninote.cli.inputs import encoder_of, read, read_split
+from uninote.cli.options import (
+    AsJson,
+    Config,
+    Features,
+    Notes,
+    Out,
+    Quiet,
+    Seed,
+    Set,
+    Whole,
+    emit,
+    settings_from,
+)
+from uninote.errors import ConfigError
+
+app = typer.Typer()
+
+
+@app.command()
+def sample(
+    out: Out = Path("sample"),
+    count: Annotated[int, typer.Option(min=1, help="Number of notes.")] = 300,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same notes.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write the built-in sample: illustrated posts in English and Chinese, drawn by code."""
+    from uninote.corpus.sample import write_sample
+
+    path = write_sample(out, count, seed)
+    emit(as_json, {"notes": str(path), "count": count}, f"{count} notes in {path}")
+
+
+@app.command()
+def annotate(
+    notes: Notes,
+    out: Out = Path("annotated.jsonl"),
+    cache: Annotated[Path, typer.Option(help="Annotations by picture; a rerun goes on from it.")] = Path(
+        "cache"
+    ),
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fill in missing descriptions and OCR text, each picture once.
+
+    Descriptions come from the notes' own alt texts, a local model (`--set annotate.describe=transformers`),
+    or an OpenAI-compatible server (`annotate.describe=openai`, `annotate.endpoint=…`, key in OPENAI_API_KEY).
+    """
+    from uninote.corpus.readers import write_notes
+    from uninote.corpus.skips import SkipReport
+    from uninote.pipeline.notes import annotate as annotate_notes
+
+    settings = settings_from(config, set_, None)
+    report = SkipReport()
+    done = annotate_notes(read(notes, settings), settings, cache, report, not quiet)
+    write_notes(done, out)
+    for skip in report:
+        typer.echo(f"left out: {skip.note_id} {skip.where}: {skip.reason}", err=True)
+    emit(
+        as_json, {"notes": str(out), "count": len(done), "failed": len(report)}, f"{len(done)} notes in {out}"
+    )
+
+
+@app.command()
+def pairs(
+    notes: Notes,
+    out: Out = Path("pairs.jsonl"),
+    task: Annotated[list[str] | None, typer.Option(help="Only this task, e.g. I2Note; repeatable.")] = None,
+    whole: Whole = False,
+    config: Config = None,
+    set_: Set = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cut the training split into the (query, positive) pairs of the tasks, with Modal Replacement."""
+    from uninote.negatives.files import write_pairs
+    from uninote.tasks.definitions import SFT_TASKS, Task
+    from uninote.tasks.pairs import make_pairs
+
+    known = {each.value: each for each in Task}
+    unknown = [name for name in task or () if name not in known]
+    if unknown:
+        raise ConfigError(f"unknown task {unknown[0]}: choose from {', '.join(known)}")
+    loaded = read_split(notes, settings_from(config, set_, seed), "train", whole)
+    made = {
+        each: make_pairs(loaded, each) for each in ([known[name] for name in task] if task else SFT_TASKS)
+    }
+    write_pairs((pair for found in made.values() for pair in found), out)
+    counts = {each.value: len(found) for each, found in made.items()}
+    emit(as_json, {"pairs": str(out), "counts": counts}, f"{sum(counts.values())} pairs in {out}: {counts}")
+
+
+@app.command()
+def mine(
+    pairs_file: Annotated[Path, typer.Argument(help="A file of `uninote pairs`.")],
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="Reference encoder; the untrained one if none.")
+    ] = None,
+    out: Out = Path("examples.jsonl"),
+    features: Features = None,
+    config: Config = None,
+    set_: Set = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add hard negatives: similarity band, MaxSim scores for notes, the counterfactual rule."""
+    from uninote.negatives import mine_examples
+    from uninote.negatives.files import read_pairs, write_examples
+
+    settings = settings_from(config, set_, seed)
+    examples = mine_examples(
+        read_pairs(pairs_file), encoder_of(model, settings, features), settings.negatives, settings.seed
+    )
+    write_examples(examples, out)
+    emit(as_json, {"examples": str(out), "count": len(examples)}, f"{len(examples)} examples in {out}")

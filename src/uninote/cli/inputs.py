@@ -1,0 +1,45 @@
+"""What commands work on: the notes of a source, the encoder of a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from uninote.settings import Settings
+
+if TYPE_CHECKING:  # both load at first use: `--help` needs neither numpy nor torch
+    from uninote.encoder import Encoder
+    from uninote.items import Note
+
+
+def read(source: Path, settings: Settings) -> list[Note]:
+    """Usable notes; what was left out is counted on stderr."""
+    from uninote.corpus.skips import SkipReport
+    from uninote.pipeline.notes import load_notes
+
+    report = SkipReport()
+    notes = load_notes(source, settings, report)
+    if len(report):
+        reasons = ", ".join(f"{count} x {kind}" for kind, count in report.counts().items())
+        typer.echo(f"left out: {reasons}", err=True)
+    return notes
+
+
+def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list[Note]:
+    """The notes of one split ("train" or "test"), or all of them: the same seed splits alike everywhere."""
+    from uninote.pipeline.notes import split
+
+    notes = read(source, settings)
+    return notes if whole else list(getattr(split(notes, settings), part))
+
+
+def encoder_of(model: Path | None, settings: Settings, features: Path | None) -> Encoder:
+    """The model of a folder; the untrained compact one if none."""
+    from uninote.encoder import Encoder
+    from uninote.pipeline.train import load_encoder
+
+    if model is not None:
+        return load_encoder(model, settings, features)
+    return Encoder.compact(settings.encoder, settings.corpus, features, settings.seed)

@@ -1,0 +1,59 @@
+"""The whole way, and what is there: `demo`, `info`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.console import Console
+
+from uninote.cli.options import AsJson, Config, Out, Quiet, Seed, Set, settings_from
+from uninote.errors import ConfigError
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    notes: Annotated[Path | None, typer.Option(help="Your notes; the built-in sample if none.")] = None,
+    out: Out = Path("demo"),
+    config: Config = None,
+    set_: Set = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Notes in; both training stages, a measured report and a searchable index out. Resumes after a kill."""
+    from uninote.pipeline.demo import run_demo
+
+    settings = settings_from(config, set_, seed)
+    console = Console(stderr=as_json)
+    report = run_demo(notes, out, settings, console, not quiet)
+    if as_json:
+        brief = {key: report[key] for key in ("dataset", "timing_s", "commands")}
+        typer.echo(json.dumps(brief | {"report": str(out / "report.html")}, ensure_ascii=False))
+
+
+@app.command()
+def info(
+    folder: Annotated[Path | None, typer.Argument(help="A model or index folder.")] = None,
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the environment and all settings, or what a model or index folder holds."""
+    from uninote.evaluation.results import environment
+
+    if folder is None:
+        result = {"environment": environment(), "settings": settings_from(config, set_, None).model_dump()}
+    else:
+        names = ("uninote.json", "backbone.json", "index.json", "manifest.json")
+        result = {
+            name: json.loads((folder / name).read_text()) for name in names if (folder / name).is_file()
+        }
+        if not result:
+            raise ConfigError(f"{folder} is neither a model, an index nor an embeddings folder")
+    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else yaml.safe_dump(result, sort_keys=False))

@@ -1,0 +1,105 @@
+"""From notes to search results: `embed`, `index`, `search`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from uninote.cli.inputs import encoder_of, read
+from uninote.cli.options import AsJson, Config, Features, Model, Notes, Out, Quiet, Set, emit, settings_from
+from uninote.errors import ConfigError
+
+app = typer.Typer()
+
+
+@app.command()
+def embed(
+    notes: Notes,
+    model: Model,
+    out: Out = Path("embeddings"),
+    features: Features = None,
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Embed every note and every picture into Parquet shards. Run again after a kill to go on."""
+    from uninote.pipeline.embed import catalogue, embed_entries
+
+    settings = settings_from(config, set_, None)
+    entries = catalogue(read(notes, settings))
+    errors = embed_entries(encoder_of(model, settings, features), entries, out, not quiet)
+    for name, error in errors.items():
+        typer.echo(f"left out: {name}: {error}", err=True)
+    done = len(entries) - len(errors)
+    emit(as_json, {"embeddings": str(out), "count": done, "failed": len(errors)}, f"{done} vectors in {out}")
+
+
+@app.command()
+def index(
+    embeddings: Annotated[Path, typer.Argument(help="A folder of `uninote embed`.")],
+    model: Model,
+    out: Out = Path("index"),
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Load embeddings into PostgreSQL + pgvector, embedded unless `store.address` names a server."""
+    from uninote.pipeline.index import build_index
+
+    settings = settings_from(config, set_, None)
+    count = build_index(embeddings, model, out, settings.store, not quiet)
+    emit(as_json, {"index": str(out), "count": count}, f"{count} records in {out}")
+
+
+@app.command()
+def search(
+    index_folder: Annotated[Path, typer.Option("--index", "-i", help="An index folder.")] = Path(
+        "demo/index"
+    ),
+    text: Annotated[str | None, typer.Option(help="Search by this text.")] = None,
+    picture: Annotated[list[Path] | None, typer.Option(help="Search by this picture; repeatable.")] = None,
+    note: Annotated[
+        Path | None, typer.Option(help="Search by the first note of this file or folder.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many results.")] = 10,
+    kind: Annotated[str, typer.Option(help="`note`, `image` or `all`.")] = "note",
+    category: Annotated[list[str] | None, typer.Option(help="Only this category; repeatable.")] = None,
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the nearest notes or pictures to a text, a picture, a note, or several of them together."""
+    from uninote.corpus.decode import read_picture
+    from uninote.items import Item
+    from uninote.pipeline.index import Searcher
+
+    settings = settings_from(config, set_, None)
+    if kind not in ("note", "image", "all"):
+        raise ConfigError(f"--kind is note, image or all, not {kind}")
+    parts: list[Any] = [text] if text else []
+    parts += [read_picture(path, settings.corpus, name=path.name) for path in picture or ()]
+    if note is not None:
+        parts += read(note, settings)[0].item().parts
+    if not parts:
+        raise ConfigError("nothing to search with: give --text, --picture or --note")
+    kinds = None if kind == "all" else (kind,)
+    with Searcher(index_folder, settings) as searcher:
+        hits = searcher.search(Item.of(*parts), k, kinds, category)
+    if as_json:
+        found = [
+            {"id": hit.id, "score": hit.score, "kind": hit.kind, "category": hit.category, **hit.payload}
+            for hit in hits
+        ]
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    table = Table("score", "kind", "title", "id", box=None)
+    for hit in hits:
+        table.add_row(f"{hit.score:.3f}", hit.kind, str(hit.payload.get("title", "")), hit.id)
+    Console().print(table)

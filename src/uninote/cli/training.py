@@ -1,0 +1,116 @@
+"""`train warmup`, `train sft`, `train rl`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uninote.cli.inputs import encoder_of, read_split
+from uninote.cli.options import (
+    AsJson,
+    Config,
+    Features,
+    Model,
+    Notes,
+    Out,
+    Quiet,
+    Seed,
+    Set,
+    Whole,
+    emit,
+    settings_from,
+)
+
+if TYPE_CHECKING:
+    from uninote.encoder import Encoder
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train a stage: `warmup` (picture head), `sft` (contrastive), then `rl` (ranking).",
+)
+
+
+@app.command("warmup")
+def train_warmup(
+    notes: Notes,
+    out: Out = Path("model-warmup"),
+    whole: Whole = False,
+    features: Features = None,
+    config: Config = None,
+    set_: Set = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Before stage 1: align the compact model's picture head with its texts, in seconds.
+
+    The result is the start of `train sft`, and a better reference encoder for `mine` than the untrained one.
+    """
+    from uninote.pipeline.train import base_model, warmed_up_model
+
+    settings = settings_from(config, set_, seed)
+    training = read_split(notes, settings, "train", whole)
+    base_model(settings, out / "base", features)
+    trained = warmed_up_model(out / "base", training, settings, out, features, not quiet)
+    _report(as_json, out, trained)
+
+
+@app.command("sft")
+def train_sft(
+    examples_file: Annotated[Path, typer.Argument(help="A file of `uninote mine`.")],
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="Start from this model, best one of `train warmup`.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Encoder of the soft labels; the start model if none.")
+    ] = None,
+    out: Out = Path("model-sft"),
+    features: Features = None,
+    config: Config = None,
+    set_: Set = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Stage 1: contrastive fine-tuning on soft labels. Run again after a kill to go on."""
+    from uninote.negatives import ReferenceIndex
+    from uninote.negatives.files import read_examples
+    from uninote.pipeline.train import base_model, sft_model
+
+    settings = settings_from(config, set_, seed)
+    start = model or out / "base"
+    if model is None:
+        base_model(settings, start, features)
+    examples = read_examples(examples_file)
+    items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
+    labels = ReferenceIndex(items, encoder_of(reference or start, settings, features))
+    trained = sft_model(start, examples, labels, settings, out, features, not quiet)
+    _report(as_json, out, trained)
+
+
+@app.command("rl")
+def train_rl(
+    notes: Notes,
+    model: Model,
+    out: Out = Path("model-rl"),
+    whole: Whole = False,
+    features: Features = None,
+    config: Config = None,
+    set_: Set = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Stage 2: learn to rank the training split by content, from a stage 1 model. Resumes after a kill."""
+    from uninote.pipeline.train import rl_model
+
+    settings = settings_from(config, set_, seed)
+    training = read_split(notes, settings, "train", whole)
+    trained = rl_model(model, training, settings, out, features, not quiet)
+    _report(as_json, out, trained)
+
+
+def _report(as_json: bool, out: Path, trained: Encoder) -> None:
+    emit(as_json, {"model": str(out), "version": trained.version}, f"model {trained.version} in {out}")
