@@ -38,7 +38,7 @@ from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
 
-SAMPLE_NOTES = 240
+SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
 STAGES = ("base", "warmup", "sft", "rl")
 
