@@ -98,7 +98,7 @@ class Encoder:
         costs = [self.backbone.cost(item, instruction) for item in unique]
         rows = np.full((len(unique), self.dims[-1]), np.nan, dtype=np.float32)
         broken: dict[str, ItemError] = {}
-        with Progress(disable=not progress) as bar:
+        with Progress(disable=not progress, transient=True) as bar:
             bar_task = bar.add_task("encoding", total=len(unique))
             for batch in token_batches(costs, self.settings.token_budget):
                 good = self._forward([unique[i] for i in batch], instruction, broken, failures is None)
