@@ -19,6 +19,7 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer_callback import ProgressCallback
 
 METRICS = "metrics.jsonl"
 
@@ -91,6 +92,21 @@ class MetricsFile(TrainerCallback):  # type: ignore[misc]
                 file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 
 
+class LossBar(ProgressCallback):  # type: ignore[misc]
+    """The library's progress bar with the loss at its end, instead of a line of numbers at every log."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}")
+
+
 class StageTrainer(Trainer):  # type: ignore[misc]
     """A stage overrides its data side and `compute_loss`; the loop is the library's."""
 
@@ -100,6 +116,8 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         super().__init__(**options)
         self.schedule = schedule
         self.model_accepts_loss_kwargs = False
+        if self.pop_callback(ProgressCallback) is not None:
+            self.add_callback(LossBar)
         self.remove_callback(PrinterCallback)  # a quiet run stays quiet; the numbers are in the metrics file
         self.parts: dict[str, list[float]] = {}
 
