@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from uninote.encoder import Encoder
@@ -11,7 +11,7 @@ from uninote.items import Note
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
 from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair
-from uninote.tasks.pairs import make_pairs
+from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 from uninote.training.warmup import BATCH, warm_up, warmup_pairs
@@ -53,11 +53,8 @@ def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
     """
     wanted = settings.sft.steps * settings.sft.batch_size
     most = max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS)))
-
-    def lot(pair: Pair) -> bytes:
-        return hashlib.sha256(f"{settings.seed}:{pair.task}:{pair.note_id}:{pair.picture}".encode()).digest()
-
-    return [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=lot)[:most]]
+    by_lot = partial(lot, settings.seed)
+    return [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=by_lot)[:most]]
 
 
 def stage_one(

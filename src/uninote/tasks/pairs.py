@@ -42,11 +42,12 @@ def _pairs_of_note(note: Note, task: Task, per_note: int | None, seed: int) -> l
     pairs = [pair for (query, positive), pair in reversed(unique.items()) if query != positive]
     if per_note is None or len(pairs) <= per_note:
         return pairs
-    chosen = set(sorted(range(len(pairs)), key=lambda place: _lot(seed, pairs[place]))[:per_note])
+    chosen = set(sorted(range(len(pairs)), key=lambda place: lot(seed, pairs[place]))[:per_note])
     return [pair for place, pair in enumerate(pairs) if place in chosen]
 
 
-def _lot(seed: int, pair: Pair) -> bytes:
+def lot(seed: int, pair: Pair) -> bytes:
+    """The pair's place in a draw: a hash of seed, task, note and picture, whatever other pairs there are."""
     return hashlib.sha256(f"{seed}:{pair.task}:{pair.note_id}:{pair.picture}".encode()).digest()
 
 
