@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import normalize
 
 from uninote.encoder import Encoder
+from uninote.encoder.matryoshka import truncate
 from uninote.items import Item, Note, Picture
 from uninote.settings import EncoderSettings
-from uninote.training.warmup import TEMPERATURE, in_batch_infonce, warm_up, warmup_pairs
+from uninote.tasks.definitions import SFT_TASKS, Pair, Task
+from uninote.tasks.pairs import make_pairs
+from uninote.training.warmup import embed, tower_outputs, warm_up
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "black")
 SHAPES = ("circle", "square", "triangle")
@@ -21,6 +24,10 @@ ShapePicture = Callable[[str, str, int], Picture]
 def gallery(shape_picture: ShapePicture, shifts: range) -> list[Note]:
     pictures = [shape_picture(c, s, shift) for shift in shifts for c in COLOURS for s in SHAPES]
     return [Note(str(n), "", "", (picture,)) for n, picture in enumerate(pictures)]
+
+
+def pairs_of(notes: list[Note], tasks: tuple[Task, ...] = SFT_TASKS) -> list[Pair]:
+    return [pair for task in tasks for pair in make_pairs(notes, task)]
 
 
 def recall(encoder: Encoder, notes: list[Note]) -> float:
@@ -33,7 +40,7 @@ def recall(encoder: Encoder, notes: list[Note]) -> float:
     )
 
 
-def head_state(encoder: Encoder) -> dict[str, torch.Tensor]:
+def state_of(encoder: Encoder) -> dict[str, torch.Tensor]:
     backbone: Any = encoder.backbone
     return {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
 
@@ -43,70 +50,66 @@ def test_pictures_find_their_descriptions(fresh: Callable[[], Encoder], shape_pi
     encoder = fresh()
     seen, unseen = gallery(shape_picture, range(4)), gallery(shape_picture, range(7, 8))
     assert recall(encoder, unseen) < 0.25
-    untouched = head_state(encoder)
-    loss = warm_up(encoder, seen, 80, seed=0)
+    untouched = state_of(encoder)
+    loss = warm_up(encoder, pairs_of(seen), 80, seed=0)
     assert recall(encoder, unseen) > 0.6
     assert 0 < loss < 2
-    changed = {n for n, tensor in head_state(encoder).items() if not torch.equal(tensor, untouched[n])}
-    assert changed
-    assert all(name.startswith("connector.head.") for name in changed)
-    assert np.allclose(
-        encoder.encode([Item.of("a red circle")]), fresh().encode([Item.of("a red circle")]), atol=1e-6
-    )
+    changed = {n for n, tensor in state_of(encoder).items() if not torch.equal(tensor, untouched[n])}
+    assert {name.split(".")[1] for name in changed} == {"head", "adapter", "scale"}
 
 
 def test_same_seed_same_head(fresh: Callable[[], Encoder], shape_picture: ShapePicture) -> None:
-    notes = gallery(shape_picture, range(1))
+    pairs = pairs_of(gallery(shape_picture, range(1)))
     states = []
     for noise in range(2):
         torch.manual_seed(noise)  # the surroundings must not matter
         encoder = fresh()
-        warm_up(encoder, notes, 3, seed=5)
-        states.append(head_state(encoder))
+        warm_up(encoder, pairs, 3, seed=5)
+        states.append(state_of(encoder))
     assert all(torch.equal(states[0][name], tensor) for name, tensor in states[1].items())
 
 
 def test_narrow_models_are_warmed_up_too(fresh: Callable[[], Encoder], notes: list[Note]) -> None:
     narrow = Encoder(fresh().backbone, EncoderSettings(dims=(64,), device="cpu"))
-    assert warm_up(narrow, notes, 2, seed=0) > 0
+    assert warm_up(narrow, pairs_of(notes), 2, seed=0) > 0
 
 
 @pytest.mark.parametrize("steps", [0, 5])
 def test_nothing_to_learn_from(fresh: Callable[[], Encoder], notes: list[Note], steps: int) -> None:
     encoder = fresh()
-    before = head_state(encoder)
-    assert warm_up(encoder, notes if steps == 0 else notes[:0], steps, seed=0) == 0.0
-    assert all(torch.equal(before[name], tensor) for name, tensor in head_state(encoder).items())
+    before = state_of(encoder)
+    assert warm_up(encoder, pairs_of(notes)[: 0 if steps else None], steps, seed=0) == 0.0
+    assert all(torch.equal(before[name], tensor) for name, tensor in state_of(encoder).items())
 
 
-def test_pairs_are_descriptions_then_ocr() -> None:
-    a = Picture("a", description="a cat", ocr=("SALE", "50%"))
-    b = Picture("b", description=" ", ocr=None)
-    c = Picture("c", description="a dog", ocr=())
-    notes = [Note("1", "", "", (a, b)), Note("2", "", "", (c,))]
-    assert warmup_pairs(notes) == [(a, "a cat"), (c, "a dog"), (a, "SALE\n50%")]
+def test_cached_embeddings_are_the_backbones_own(fresh: Callable[[], Encoder], notes: list[Note]) -> None:
+    """With the gate shut, cached tower outputs give what the whole backbone does, but for the tokens'
+    neighbourhood: a text alone, a picture alone, and the texts of a note."""
+    encoder = fresh()
+    backbone: Any = encoder.backbone
+    torch.nn.init.zeros_(backbone.connector.gate)
+    note = next(note for note in notes if len(note.pictures) > 1)
+    items = [Item.of(note.title), Item.of(note.pictures[0]), Item.of(*note.pictures, note.pictures[0])]
+    outputs = tower_outputs(encoder, items)
+    assert [len(rows) for rows in outputs.pictures] == [0, 1, len(note.pictures) + 1]
+    connector = copy.deepcopy(backbone.connector)
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uninote.training.warmup.DROPOUT", 0.0)
+        cached = embed(connector, outputs, torch.arange(3), torch.zeros(1280))
+    assert np.allclose(truncate(cached, backbone.width).numpy(), encoder.encode(items), atol=1e-5)
 
 
-def test_infonce_against_brute_force() -> None:
-    torch.manual_seed(0)
-    left, right = (normalize(torch.randn(4, 8), dim=-1) for _ in range(2))
-    same = torch.eye(4).bool()
-    same[0, 2] = same[2, 0] = True
-    expected = 0.0
-    for i in range(4):
-        rest = [j for j in range(4) if j == i or not same[i, j]]
-        for scores in (left @ right.T, right @ left.T):
-            row = scores[i] / TEMPERATURE
-            expected -= float(row[i] - torch.logsumexp(row[rest], 0)) / 8
-    assert float(in_batch_infonce(left, right, same)) == pytest.approx(expected, rel=1e-5)
-
-
-def test_texts_of_one_picture_are_not_each_others_negatives(
-    fresh: Callable[[], Encoder], shape_picture: ShapePicture
+@pytest.mark.parametrize("shared", ["query", "positive", "note"])
+def test_false_negatives_do_not_count(
+    fresh: Callable[[], Encoder], shape_picture: ShapePicture, shared: str
 ) -> None:
-    """Alone with its own other text, a picture has nothing to be told apart from."""
-    plain = shape_picture("red", "circle", 0)
-    both = Picture(plain.digest, None, plain.data, "a red circle", ("SALE",))
-    assert warm_up(fresh(), [Note("n", "", "", (both,))], 1, seed=0) == pytest.approx(0, abs=1e-6)
-    other = shape_picture("blue", "square", 0)
-    assert warm_up(fresh(), [Note("n", "", "", (both, other))], 1, seed=0) > 0.1
+    """Two pairs that share a side, or the note where membership decides, are not told apart."""
+    first, second = shape_picture("red", "circle", 0), shape_picture("blue", "square", 0)
+    task = Task.I2NOTE if shared == "note" else Task.I2T
+    query = first if shared == "query" else second
+    positive = "a sign" if shared == "positive" else "a street"
+    note = "1" if shared == "note" else "2"
+    one = Pair(task, Item.of(first), Item.of("a sign"), "1", 0)
+    assert warm_up(fresh(), [one, Pair(task, Item.of(query), Item.of(positive), note, 1)], 1, seed=0) == 0
+    apart = [Pair(Task.I2T, Item.of(p), Item.of(t), "1", 0) for p, t in ((first, "a sign"), (second, "sea"))]
+    assert warm_up(fresh(), apart, 1, seed=0) > 0.1

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Train a stage: `warmup` (picture head), `sft` (contrastive), then `rl` (ranking).",
+    help="Train a stage: `warmup` (connector), `sft` (contrastive), then `rl` (ranking).",
 )
 
 
@@ -44,7 +44,7 @@ def train_warmup(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Before stage 1: align the compact model's picture head with its texts, in seconds.
+    """Before stage 1: align the compact model's pictures and texts on cached tower outputs, in minutes.
 
     The result is the start of `train sft`, and a better reference encoder for `mine` than the untrained one.
     """

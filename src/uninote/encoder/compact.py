@@ -3,11 +3,13 @@
 Texts become word pieces, every picture four visual tokens (pooled grid -> LayerNorm -> projector), all in
 one sequence `[CLS] part [SEP] part [SEP] ...` through MiniLM. The read-out adds three terms:
 
-    e = unit(mean of text states) + tanh(g) * unit(mean of visual states) + s * mean_i unit(head(f_i))
+    t = unit(mean of text states)
+    e = t + adapter(t) + tanh(g) * unit(mean of visual states) + s * mean_i unit(head(f_i))
 
-The first alone is the pretrained sentence embedding, so an untrained model is a sound text encoder. The
-gate g starts near zero (as in Flamingo), so cold visual tokens do no harm. The residual head is an MLP on
-the pooled vision features f_i; it can be warmed up without running MiniLM at all.
+The adapter starts at zero and t alone is the pretrained sentence embedding, so an untrained model is a
+sound text encoder. The gate g starts near zero (as in Flamingo), so cold visual tokens do no harm. The
+residual head is an MLP on the pooled vision features f_i. Head and adapter read what the frozen towers say,
+so they can be warmed up on cached outputs, without running MiniLM.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ TOKENISER_CACHE = 65_536
 
 
 class Connector(nn.Module):
-    """What joins the pretrained towers: projector, residual head, gate and scale."""
+    """What joins the pretrained towers: projector, residual head, text adapter, gate and scale."""
 
     def __init__(self, width: int, hidden: int = 768) -> None:
         super().__init__()
@@ -51,10 +53,20 @@ class Connector(nn.Module):
         self.head = nn.Sequential(
             nn.LayerNorm(CHANNELS), nn.Linear(CHANNELS, hidden), nn.GELU(), nn.Linear(hidden, width)
         )
+        # Without biases: an item without words keeps exactly zero in their place.
+        self.adapter = nn.Sequential(
+            nn.Linear(width, hidden, bias=False), nn.GELU(), nn.Linear(hidden, width, bias=False)
+        )
         self.gate = nn.Parameter(torch.tensor(0.1))
         self.scale = nn.Parameter(torch.tensor(0.5))
         # Word embeddings of MiniLM have a standard deviation of about 0.05; visual tokens start alike.
         nn.init.normal_(cast(nn.Linear, self.projector[1]).weight, std=0.05 / CHANNELS**0.5)
+        nn.init.zeros_(cast(nn.Linear, self.adapter[2]).weight)
+
+    def words(self, readout: torch.Tensor) -> torch.Tensor:
+        """Read-outs of texts with the adapter's residual: float32 [n, width] -> [n, width]."""
+        adapted: torch.Tensor = readout + self.adapter(readout)
+        return adapted
 
     def pictures(self, features: torch.Tensor) -> torch.Tensor:
         """Residual vectors of pictures: float32 [n, 4, 1280] -> unit rows float32 [n, width]."""
@@ -184,7 +196,7 @@ class CompactBackbone(nn.Module):
         # [CLS] and one [SEP] stand in every sequence: beside pictures alone they say nothing. A text that
         # has no word pieces (a zero-width space) keeps them, as the pretrained embedding does.
         words = words * ((words.sum(1, keepdim=True) > 2) | ~visual.any(1, keepdim=True))
-        readout = normalize((states * words[..., None]).sum(1), dim=-1)
+        readout = self.connector.words(normalize((states * words[..., None]).sum(1), dim=-1))
         if len(features):
             seen = normalize((states * visual[..., None]).sum(1), dim=-1)
             share = member / member.sum(1, keepdim=True).clamp(min=1)

@@ -14,10 +14,12 @@ from uninote.tasks.definitions import SFT_TASKS, Pair
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
-from uninote.training.warmup import BATCH, warm_up, warmup_pairs
+from uninote.training.warmup import BATCH, warm_up
 
 WARMUP_STEPS = (100, 400)
-WARMUP_EPOCHS = 30
+WARMUP_EPOCHS = 3
+WARMUP_PAIRS = 5000
+"""Of a task, at most: every one costs a run of the text tower."""
 
 
 def load_encoder(model: Path, settings: Settings, features: Path | None = None) -> Encoder:
@@ -36,24 +38,25 @@ def base_model(settings: Settings, folder: Path, features: Path | None = None) -
 def warmed_up_model(
     base: Path, notes: Sequence[Note], settings: Settings, folder: Path, features: Path | None, progress: bool
 ) -> Encoder:
-    """The residual head aligned on cached features; also the reference encoder of stage 1."""
+    """Head and adapter aligned on cached tower outputs; also the reference encoder of stage 1."""
     encoder = load_encoder(base, settings, features)
+    pairs = drawn_pairs(notes, WARMUP_PAIRS, settings.seed)
     fewest, most = WARMUP_STEPS
-    steps = min(most, max(fewest, WARMUP_EPOCHS * len(warmup_pairs(notes)) // BATCH))
-    warm_up(encoder, notes, steps, settings.seed, progress)
+    steps = min(most, max(fewest, WARMUP_EPOCHS * len(pairs) // BATCH))
+    warm_up(encoder, pairs, steps, settings.seed, progress)
     encoder.save(folder)
     return encoder
 
 
 def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
-    """Pairs of the nine tasks of stage 1, no more of a task than its steps will see.
-
-    Mining and reference vectors cost time for every pair, so a short training takes a sample, drawn by
-    a hash of the note and picture.
-    """
+    """Pairs of stage 1, no more of a task than its steps will see: mining costs time for every pair."""
     wanted = settings.sft.steps * settings.sft.batch_size
-    most = max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS)))
-    by_lot = partial(lot, settings.seed)
+    return drawn_pairs(notes, max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS))), settings.seed)
+
+
+def drawn_pairs(notes: Sequence[Note], most: int, seed: int) -> list[Pair]:
+    """Pairs of the nine tasks of stage 1, at most so many of each, drawn by a hash of note and picture."""
+    by_lot = partial(lot, seed)
     return [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=by_lot)[:most]]
 
 

@@ -34,6 +34,9 @@ META_TASKS: dict[str, tuple[Task, ...]] = {
 SFT_TASKS: tuple[Task, ...] = tuple(task for task in Task if task is not Task.NOTE2NOTE)
 """The tasks of stage 1: all but Note2Note, which is learnt in stage 2."""
 
+ATOMIC_TASKS = frozenset({Task.I2T, Task.T2I, Task.I2OCR, Task.OCR2I})
+"""The tasks between one picture and one text, where no note takes part."""
+
 INSTRUCTIONS: dict[Task, str] = {
     Task.I2T: "Find the description of this image.",
     Task.T2I: "Find the image that this text describes.",

@@ -22,6 +22,8 @@ from transformers import (
 from transformers.trainer_callback import ProgressCallback
 
 METRICS = "metrics.jsonl"
+SCALAR_RATE = 1e-2
+"""Learning rate of gate and scale: AdamW moves a number by its rate a step, however few steps there are."""
 
 
 @dataclass(frozen=True)
@@ -142,22 +144,19 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         super().log({**logs, **means}, start_time)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW with its own learning rate for the connector; gates and LayerNorms are not decayed."""
+        """AdamW with own learning rates for the connector and its scalars; only matrices are decayed."""
         if self.optimizer is None:
-            groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+            head_rate = self.schedule.head_learning_rate or self.args.learning_rate
+            groups: dict[tuple[float, float], list[nn.Parameter]] = {}
             for name, parameter in (model or self.model).named_parameters():
                 if parameter.requires_grad:
-                    key = ("connector" in name, parameter.ndim > 1)
-                    groups.setdefault(key, []).append(parameter)
-            fast = self.schedule.head_learning_rate or self.args.learning_rate
+                    rate = head_rate if "connector" in name else self.args.learning_rate
+                    rate = rate if parameter.ndim else SCALAR_RATE
+                    groups.setdefault((rate, 0.01 if parameter.ndim > 1 else 0.0), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [
-                    {
-                        "params": parameters,
-                        "lr": fast if connector else self.args.learning_rate,
-                        "weight_decay": 0.01 if matrix else 0.0,
-                    }
-                    for (connector, matrix), parameters in groups.items()
+                    {"params": parameters, "lr": rate, "weight_decay": decay}
+                    for (rate, decay), parameters in groups.items()
                 ]
             )
         return self.optimizer
