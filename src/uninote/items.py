@@ -27,6 +27,7 @@ class Picture:
         data: the encoded bytes, or None when `path` does.
         description: `S_desc`, empty when not annotated.
         ocr: `S_ocr` as lines; None means "not read yet", `()` means "read, no text found".
+        frame: whether it was cut from a video, which some backbones tell the model.
     """
 
     digest: str
@@ -34,10 +35,13 @@ class Picture:
     data: bytes | None = field(default=None, compare=False, repr=False)
     description: str = ""
     ocr: tuple[str, ...] | None = None
+    frame: bool = False
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, description: str = "", ocr: tuple[str, ...] | None = None) -> Picture:
-        return cls(hashlib.sha256(data).hexdigest(), None, data, description, ocr)
+    def from_bytes(
+        cls, data: bytes, *, description: str = "", ocr: tuple[str, ...] | None = None, frame: bool = False
+    ) -> Picture:
+        return cls(hashlib.sha256(data).hexdigest(), None, data, description, ocr, frame)
 
     @classmethod
     def from_path(
@@ -90,7 +94,10 @@ class Item:
         """sha256 hex over texts and picture digests: equal keys are equal content, annotations apart."""
         digest = hashlib.sha256()
         for part in self.parts:
-            kind, content = ("p", part.digest) if isinstance(part, Picture) else ("t", part)
+            if isinstance(part, str):
+                kind, content = "t", part
+            else:
+                kind, content = "f" if part.frame else "p", part.digest
             encoded = content.encode("utf-8", "surrogatepass")
             digest.update(f"{kind}{len(encoded)}:".encode() + encoded)
         return digest.hexdigest()

@@ -6,10 +6,10 @@ Environment names are `UNINOTE_` + section + `__` + field, e.g. `UNINOTE_SFT__ST
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,6 +18,9 @@ from pydantic_settings import (
 )
 
 from uninote.errors import ConfigError
+
+MODEL_DIMS = (64, 512, 1024, 2048, 4096)
+"""K of Eq. 14 and what Qwen's 2B and 8B models add; those wider than the model are left out."""
 
 
 class Section(BaseModel):
@@ -62,14 +65,52 @@ class NegativeSettings(Section):
     pool: int = Field(512, ge=1, description="nearest candidates looked at per query")
 
 
-class EncoderSettings(Section):
-    """The compact backbone and the batching of the encoder."""
+QWEN_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
 
-    max_tokens: int = Field(128, ge=16, le=512, description="longest sequence of one item")
+
+class EncoderSettings(Section):
+    """The backbone and the batching of the encoder.
+
+    With `model` the defaults of max_tokens, token_budget and dims are 4096, 16384 and those of `MODEL_DIMS`.
+    """
+
+    model: str = Field("", description="a Qwen-VL model, local folder or hub id; empty: the compact backbone")
+    max_tokens: int = Field(128, ge=16, le=32_768, description="longest sequence of one item; compact: 512")
     token_budget: int = Field(4096, ge=64, description="tokens in one encoding batch, padding included")
     dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
-    vision_side: int = Field(224, ge=32, description="side at which pictures enter the vision tower")
+    vision_side: int = Field(
+        224, ge=32, description="side at which pictures enter the vision tower (compact)"
+    )
+    max_pictures: int = Field(12, ge=1, description="pictures of one item that are read (Qwen-VL)")
+    picture_pixels: int = Field(262_144, ge=1024, description="largest area of one picture (Qwen-VL)")
+    note_pixels: int = Field(2_097_152, ge=1024, description="area of all pictures of one item (Qwen-VL)")
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        "auto", description="auto: SDPA, with flash attention in the vision tower where installed (Qwen-VL)"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="less memory in training, more time (Qwen-VL)"
+    )
+    lora_targets: str = Field(QWEN_LAYERS, description="regular expression over layer names (Qwen-VL)")
+    remember: int = Field(0, ge=0, description="vectors kept so that an equal item is not encoded again")
+    remember_pictures: int = Field(
+        0, ge=0, description="pictures whose vision features are kept while the tower is frozen (Qwen-VL)"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_model(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("model"):
+            return {"max_tokens": 4096, "token_budget": 16_384, "dims": MODEL_DIMS, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _fits_compact(self) -> Self:
+        if not self.model and self.max_tokens > 512:
+            raise ValueError(
+                "the compact backbone reads at most 512 tokens: lower max_tokens or name a model"
+            )
+        return self
 
 
 class LoraSettings(Section):
@@ -88,15 +129,42 @@ class SftSettings(Section):
     negatives_per_query: int | None = Field(
         None, ge=0, description="mined negatives that enter a batch per query; default: all (own), 1 (batch)"
     )
+    cluster_size: int = Field(
+        1, ge=1, description="examples with similar positives that enter a batch together; 1: at random"
+    )
+    positives_per_query: int = Field(
+        1,
+        ge=1,
+        description="positives of one query that share its label; beyond these they are masked. infonce: 1",
+    )
     positive_label: Literal["one", "reference"] = "one"
     temperature: float = Field(0.02, gt=0)
     steps: int = Field(300, ge=0)
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, description="queries of one step, over all devices")
+    chunk_size: int | None = Field(
+        None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
+    )
+    accumulate: int = Field(
+        1, ge=1, description="forward passes one step is summed over; candidates=own only, else chunk_size"
+    )
     learning_rate: float = Field(3e-4, gt=0)
     head_learning_rate: float = Field(1e-4, gt=0, description="projector and vision head")
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     save_every: int = Field(50, ge=1)
     lora: LoraSettings = LoraSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.accumulate > 1 and self.candidates == "batch":
+            raise ValueError(
+                "accumulate would cut the batch that queries take their candidates from: "
+                "use chunk_size, or candidates=own"
+            )
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of accumulate {self.accumulate}")
+        if self.objective == "infonce" and self.positives_per_query > 1:
+            raise ValueError("infonce has one positive per query: choose a soft objective")
+        return self
 
 
 class RlSettings(Section):
@@ -106,12 +174,20 @@ class RlSettings(Section):
     temperature: float = Field(0.02, gt=0)
     penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
+    absolute: bool = Field(True, description="add R_abs (Eq. 9)")
+    relative: bool = Field(True, description="add R_rel (Eq. 10)")
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
     noise: int = Field(8, ge=1, description="noise notes shared by the batch, per query at least")
     steps: int = Field(100, ge=0)
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(8, ge=1, description="queries of one step, over all devices")
+    chunk_size: int | None = Field(
+        None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
+    )
+    shared_prefixes: bool = Field(
+        True, description="encode the nested candidates of a query in one pass, where the backbone can"
+    )
     learning_rate: float = Field(1e-4, gt=0)
     save_every: int = Field(25, ge=1)
     lora: LoraSettings = LoraSettings()

@@ -33,7 +33,7 @@ def test_frames_are_uniform_with_and_without_metadata(
 ) -> None:
     pictures = frames(film(name, count=50, container=container), 4, settings)
     assert len(pictures) == 4
-    assert all(picture.data and picture.path is None for picture in pictures)
+    assert all(picture.data and picture.path is None and picture.frame for picture in pictures)
     assert load_picture(pictures[0], settings).size == (64, 48)
     assert greys(pictures, settings) == pytest.approx([32, 96, 160, 223], abs=6)
 

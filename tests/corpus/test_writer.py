@@ -24,6 +24,7 @@ def notes(draw: st.DrawFn, sources: list[bytes]) -> Note:
             data,
             description=draw(texts),
             ocr=draw(st.none() | st.lists(texts, max_size=3).map(tuple)),
+            frame=draw(st.booleans()),
         )
         for data in draw(st.lists(st.sampled_from(sources), max_size=3))
     ]

@@ -50,19 +50,24 @@ def collate(noise: Sequence[Item], *halves: Halves, count: int = 8) -> dict[str,
     return RlCollator(backbone, noise, RlSettings(noise=count))(list(enumerate(halves)))
 
 
+def items_of(inputs: dict[str, Any]) -> list[Item]:
+    items: list[Item] = inputs["candidates"]["chunks"][0]["items"]
+    return items
+
+
 def test_candidates_positions_and_relevance() -> None:
     x, y = halves_of("x", "a", "b"), halves_of("y", "c", "d")
     noise = [Item.of("n1", picture("e")), Item.of("n2"), Item.of("n3", picture("b")), Item.of("n4")]
     inputs = collate(noise, x, y)
-    items = inputs["candidates"]["items"]
+    items = items_of(inputs)
     assert items[:4] == [*x.relevant, *y.relevant]
     assert set(items[4:]) == {noise[0], noise[1], noise[3]}  # n3 shows a picture of x
     assert inputs["relevant"].tolist() == [[True] * 2 + [False] * 5, [False] * 2 + [True] * 2 + [False] * 3]
     assert inputs["positions"].tolist() == [[1, 2, 3, 3, 3, 3, 3], [3, 3, 1, 2, 3, 3, 3]]
     assert inputs["mask"].all()
-    assert inputs["queries"]["items"] == [x.query, y.query]
-    assert inputs["queries"]["instruction"] == INSTRUCTIONS[Task.NOTE2NOTE]
-    assert inputs["candidates"]["instruction"] == ""
+    queries = {"items": [x.query, y.query], "instruction": INSTRUCTIONS[Task.NOTE2NOTE]}
+    assert inputs["queries"]["chunks"] == [queries]
+    assert inputs["candidates"]["chunks"][0]["instruction"] == ""
 
 
 def test_notes_that_share_a_picture_are_not_each_others_noise() -> None:
@@ -80,11 +85,11 @@ def test_noise_is_bounded_and_the_same_for_the_same_batch() -> None:
     x, y = halves_of("x", "a", "b"), halves_of("y", "c", "d")
     noise = [Item.of(f"n{i}") for i in range(40)]
     first, again = collate(noise, x, y, count=5), collate(noise, x, y, count=5)
-    assert len(first["candidates"]["items"]) == 4 + 5
-    assert first["candidates"]["items"] == again["candidates"]["items"]
+    assert len(items_of(first)) == 4 + 5
+    assert items_of(first) == items_of(again)
     backbone: Any = Recorder()
     other = RlCollator(backbone, noise, RlSettings(noise=5))([(7, x), (8, y)])
-    assert other["candidates"]["items"] != first["candidates"]["items"]
+    assert items_of(other) != items_of(first)
 
 
 def settings_of(**changes: Any) -> RlSettings:
@@ -98,7 +103,9 @@ def mean_reward(encoder: Encoder, notes: list[Note], settings: RlSettings) -> fl
     collator = RlCollator(encoder.backbone, [note.item() for note in notes], settings)
     inputs = collator(list(enumerate(halves)))
     with torch.inference_mode():
-        queries, candidates = (encoder.backbone(**inputs[side]) for side in ("queries", "candidates"))
+        queries, candidates = (
+            encoder.backbone(**inputs[side]["chunks"][0]) for side in ("queries", "candidates")
+        )
         cosines = prefix_cosines(queries, candidates, 384)
         group = top_group(cosines, inputs["positions"], inputs["relevant"], 6, inputs["mask"])
         rewards = ranking_rewards(group.positions, group.relevant, inputs["relevant"].sum(-1))
@@ -136,7 +143,7 @@ def test_training_raises_the_reward(
     assert logged[-1]["kl"] > 1e-3
     assert {"reward", "penalty", "relevant_in_group", "skipped", "loss"} <= logged[0].keys()
     assert all(0 < line["relevant_in_group"] <= 1 and line["penalty"] <= 0 for line in logged)
-    frozen = references[0].connector.state_dict()
+    frozen = references[0].backbone.connector.state_dict()
     assert all(torch.equal(tensor, untouched[f"connector.{name}"]) for name, tensor in frozen.items())
     assert not any(p.requires_grad for p in references[0].parameters())
 

@@ -4,8 +4,9 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import TrainerState
 
-from uninote.training.sampler import TaskBatchOrder
+from uninote.training.sampler import FollowEpochs, TaskBatchOrder
 
 GROUPS = st.lists(st.sampled_from("abc"), min_size=1, max_size=40)
 
@@ -62,3 +63,25 @@ def test_groups_are_mixed_and_the_rest_rotates() -> None:
         firsts.add(groups[made[0][0]])
     assert left_out == set(range(20))
     assert firsts == {"a", "b"}
+
+
+@given(GROUPS, st.sampled_from([(6, 1), (6, 2), (6, 3)]), st.integers(1, 3), st.integers(0, 9))
+def test_passes_and_processes_do_not_change_a_batch(
+    groups: list[str], split: tuple[int, int], world: int, seed: int
+) -> None:
+    """Accelerate deals passes in turn: process r takes the passes r, r + world, …"""
+    size, passes = split
+    plain, spread = TaskBatchOrder(groups, size, seed), TaskBatchOrder(groups, size, seed, passes, world)
+    flat, step = list(spread), size // passes
+    assert len(flat) == len(spread)
+    dealt = [flat[i : i + step] for i in range(0, len(flat), step)]
+    for rank in range(world):
+        assert [i for part in dealt[rank::world] for i in part] == list(plain)
+
+
+def test_the_epoch_follows_the_step() -> None:
+    order, state = TaskBatchOrder(["a"] * 20, 4, 1), TrainerState()
+    for step, epoch in [(0, 0), (4, 0), (5, 1), (12, 2)]:
+        state.global_step = step
+        FollowEpochs(order).on_epoch_begin(None, state, None)  # type: ignore[arg-type]
+        assert order.epoch == epoch

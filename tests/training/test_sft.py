@@ -20,7 +20,9 @@ from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_ite
 from uninote.settings import LoraSettings, NegativeSettings, SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Pair, Task
 from uninote.tasks.pairs import make_pairs
-from uninote.training.sft import NEGATIVES_BESIDE_BATCH, ExampleDataset, SftCollator, SftTrainer, train_sft
+from uninote.training.gradcache import ChunkedEncoder
+from uninote.training.inbatch import NEGATIVES_BESIDE_BATCH
+from uninote.training.sft import ExampleDataset, SftCollator, SftTrainer, train_sft
 from uninote.training.trainer import Schedule, training_arguments
 
 BATCH = SftSettings(candidates="batch", negatives_per_query=2)
@@ -71,7 +73,7 @@ def example(
 
 
 def columns(inputs: dict[str, Any]) -> list[str]:
-    texts: list[str] = inputs["candidates"]["texts"]
+    texts: list[str] = inputs["candidates"]["chunks"][0]["texts"]
     return texts
 
 
@@ -102,8 +104,9 @@ def test_own_candidates() -> None:
     expected = [[1, 0.1, 0.2, 0, 0, 0], [0, 0.1, 1, 0.2, 0, 0], [0, 0, 0, 0.1, 1, 0.2]]
     assert torch.allclose(inputs["labels"], torch.tensor(expected))
     assert inputs["labels"].dtype == torch.float32
-    assert inputs["queries"] == {"texts": ["q1", "q2", "q3"], "instruction": INSTRUCTIONS[Task.T2I]}
-    assert inputs["candidates"]["instruction"] == ""
+    queries = {"texts": ["q1", "q2", "q3"], "instruction": INSTRUCTIONS[Task.T2I]}
+    assert inputs["queries"]["chunks"] == [queries]
+    assert inputs["candidates"]["chunks"][0]["instruction"] == ""
 
 
 def test_label_of_the_positive_and_number_of_negatives() -> None:
@@ -181,11 +184,12 @@ def trainer_of(
     encoder: Encoder, mined: tuple[list[Example], ReferenceIndex], settings: SftSettings, folder: Path
 ) -> SftTrainer:
     schedule = Schedule(1, settings.batch_size, 1e-3, 1)
+    module: Any = encoder.backbone
     return SftTrainer(
         schedule=schedule,
         settings=settings,
         dims=encoder.dims,
-        model=encoder.backbone,
+        model=ChunkedEncoder(module),
         args=training_arguments(folder, schedule, 0, encoder.device, False),
         train_dataset=ExampleDataset(mined[0]),
         data_collator=SftCollator(encoder.backbone, mined[0], mined[1], settings),
@@ -249,7 +253,8 @@ def test_loss_falls(
     assert train_sft(encoder, *mined, settings, tmp_path / "run") is encoder
     after = float(probe.compute_loss(probe.model, inputs).detach())
     assert after < 0.8 * before
-    assert not probe.model.training
+    module: Any = encoder.backbone
+    assert not module.training
 
 
 class Killed(Exception):
@@ -290,7 +295,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(
     assert not half_written.exists()
 
     stored = load_file(tmp_path / "cut" / "checkpoint-8" / "model.safetensors")
-    assert stored.keys() == resumed.keys()
+    assert stored.keys() == {f"backbone.{name}" for name in resumed}
     assert all("connector" in name or "lora_" in name for name in stored)
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +8,11 @@ import pytest
 import torch
 
 from uninote.encoder import Encoder
-from uninote.encoder.matryoshka import truncate
 from uninote.items import Item, Note, Picture
 from uninote.settings import EncoderSettings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.pairs import make_pairs
-from uninote.training.warmup import embed, tower_outputs, warm_up
+from uninote.training.warmup import warm_up
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "black")
 SHAPES = ("circle", "square", "triangle")
@@ -80,23 +78,6 @@ def test_nothing_to_learn_from(fresh: Callable[[], Encoder], notes: list[Note], 
     before = state_of(encoder)
     assert warm_up(encoder, pairs_of(notes)[: 0 if steps else None], steps, seed=0) == 0.0
     assert all(torch.equal(before[name], tensor) for name, tensor in state_of(encoder).items())
-
-
-def test_cached_embeddings_are_the_backbones_own(fresh: Callable[[], Encoder], notes: list[Note]) -> None:
-    """With the gate shut, cached tower outputs give what the whole backbone does, but for the tokens'
-    neighbourhood: a text alone, a picture alone, and the texts of a note."""
-    encoder = fresh()
-    backbone: Any = encoder.backbone
-    torch.nn.init.zeros_(backbone.connector.gate)
-    note = next(note for note in notes if len(note.pictures) > 1)
-    items = [Item.of(note.title), Item.of(note.pictures[0]), Item.of(*note.pictures, note.pictures[0])]
-    outputs = tower_outputs(encoder, items)
-    assert [len(rows) for rows in outputs.pictures] == [0, 1, len(note.pictures) + 1]
-    connector = copy.deepcopy(backbone.connector)
-    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uninote.training.warmup.DROPOUT", 0.0)
-        cached = embed(connector, outputs, torch.arange(3), torch.zeros(1280))
-    assert np.allclose(truncate(cached, backbone.width).numpy(), encoder.encode(items), atol=1e-5)
 
 
 @pytest.mark.parametrize("shared", ["query", "positive", "note"])

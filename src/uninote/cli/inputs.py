@@ -36,10 +36,10 @@ def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list
 
 
 def encoder_of(model: Path | None, settings: Settings, features: Path | None) -> Encoder:
-    """The model of a folder; the untrained compact one if none."""
+    """The model of a folder; the untrained one of the settings if none."""
     from uninote.encoder import Encoder
     from uninote.pipeline.train import load_encoder
 
     if model is not None:
         return load_encoder(model, settings, features)
-    return Encoder.compact(settings.encoder, settings.corpus, features, settings.seed)
+    return Encoder.build(settings.encoder, settings.corpus, features, settings.seed)

@@ -11,7 +11,7 @@ and `ocr` (list of lines; absent means not read yet, empty means none found).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -78,6 +78,7 @@ class _RawPicture(_Raw):
     data: bytes | None = Field(None, alias="bytes")
     description: Text = Field("", validation_alias=AliasChoices("alt", "description"))
     ocr: list[Text] | None = None
+    frame: bool = False
 
 
 class _RawNote(_Raw):
@@ -155,11 +156,13 @@ def _picture(given: Any, base: Path | None, settings: CorpusSettings) -> Picture
     ocr = None if raw.ocr is None else tuple(raw.ocr)
     if raw.data is not None:
         name = f"bytes ({raw.path})" if raw.path else "bytes"
-        return read_picture(raw.data, settings, name=name, description=raw.description, ocr=ocr)
+        picture = read_picture(raw.data, settings, name=name, description=raw.description, ocr=ocr)
+        return replace(picture, frame=raw.frame)
     if raw.path is None:
         raise PictureError("it has neither a path nor bytes")
     path = resolve_inside(base, raw.path)
-    return read_picture(path, settings, name=raw.path, description=raw.description, ocr=ocr)
+    picture = read_picture(path, settings, name=raw.path, description=raw.description, ocr=ocr)
+    return replace(picture, frame=raw.frame)
 
 
 def _fields(given: Any) -> Iterator[tuple[str, Any]]:

@@ -131,4 +131,4 @@ def _picture(frame: Any) -> Picture:
         image = image.rotate(frame.rotation, expand=True)
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=_JPEG_QUALITY)
-    return Picture.from_bytes(encoded.getvalue())
+    return Picture.from_bytes(encoded.getvalue(), frame=True)

@@ -49,6 +49,8 @@ def _record(note: Note, path: Path) -> dict[str, Any]:
 
 def _picture(picture: Picture, path: Path) -> dict[str, Any]:
     fields: dict[str, Any] = {"path": _reference(picture, path), "alt": picture.description}
+    if picture.frame:
+        fields["frame"] = True
     return fields if picture.ocr is None else fields | {"ocr": picture.ocr}
 
 

@@ -1,6 +1,6 @@
 """Item -> vector: backbones behind one protocol, token-budget batches, Matryoshka dimensions."""
 
 from uninote.encoder.encoder import Encoder
-from uninote.encoder.protocol import Backbone, Inputs
+from uninote.encoder.protocol import Backbone, Inputs, PrefixBackbone
 
-__all__ = ["Backbone", "Encoder", "Inputs"]
+__all__ = ["Backbone", "Encoder", "Inputs", "PrefixBackbone"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,23 +18,28 @@ from rich.progress import Progress
 
 from uninote.encoder.batching import token_batches
 from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.device import resolve_device
 from uninote.encoder.matryoshka import check_dim, truncate_numpy
-from uninote.encoder.protocol import Backbone
+from uninote.encoder.memory import Memory
+from uninote.encoder.protocol import Backbone, Inputs
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item
 from uninote.settings import CorpusSettings, EncoderSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
-BACKBONES: dict[str, Callable[..., Backbone]] = {"compact": CompactBackbone.load}
+
+def _load_compact(folder: Path, *, device: str, base: str | Path | None, **options: Any) -> Backbone:
+    return CompactBackbone.load(folder, **options)
 
 
-def resolve_device(name: str) -> torch.device:
-    """`auto` takes CUDA, then MPS, then the CPU."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def _load_qwen(folder: Path, *, feature_folder: Path | None, **options: Any) -> Backbone:
+    from uninote.encoder.qwen_vl import QwenVLBackbone
+
+    return QwenVLBackbone.load(folder, **options)
+
+
+BACKBONES: dict[str, Callable[..., Backbone]] = {"compact": _load_compact, "qwen-vl": _load_qwen}
+"""By name: from a folder and the options corpus, feature_folder, device and base."""
 
 
 class Encoder:
@@ -41,6 +49,7 @@ class Encoder:
         backbone: the module that reads items.
         dims: trained Matryoshka dimensions, widest last.
         version: short hash of the weights, stored beside every vector; the seed model is `untrained`.
+        memory: vectors of items seen before, off unless `settings.remember` says how many.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class Encoder:
         if not self.dims:
             raise ModelError(f"no Matryoshka dimension fits a backbone of width {backbone.width}")
         self.version = version
+        self.memory = Memory(self.settings.remember)
         self.device = resolve_device(self.settings.device)
         self.backbone.to(self.device)  # type: ignore[attr-defined]
 
@@ -69,6 +79,38 @@ class Encoder:
     ) -> Self:
         """The untrained compact model: pretrained towers, fresh connector."""
         return cls(CompactBackbone(settings, corpus, feature_folder, seed), settings)
+
+    @classmethod
+    def pretrained(
+        cls,
+        model: str | Path,
+        settings: EncoderSettings | None = None,
+        corpus: CorpusSettings | None = None,
+        **options: Any,
+    ) -> Self:
+        """A model of the Qwen-VL family from a local folder or a hub id, ready to encode or to train on.
+
+        `options` are fields of `EncoderSettings`, when `settings` is not given. Raises ModelError when the
+        model cannot be loaded.
+        """
+        from uninote.encoder.qwen_vl import QwenVLBackbone
+
+        settings = settings or EncoderSettings(**{**options, "model": str(model)})
+        backbone = QwenVLBackbone(model, settings, corpus)
+        return cls(backbone, settings, backbone.fingerprint[:12])
+
+    @classmethod
+    def build(
+        cls,
+        settings: EncoderSettings,
+        corpus: CorpusSettings | None = None,
+        feature_folder: Path | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """The model to start from: `settings.model`, or the compact one."""
+        if settings.model:
+            return cls.pretrained(settings.model, settings, corpus)
+        return cls.compact(settings, corpus, feature_folder, seed)
 
     def encode(
         self,
@@ -93,43 +135,89 @@ class Encoder:
         """
         dim = check_dim(dim, self.dims)
         instruction = INSTRUCTIONS[task] if task is not None and self.uses_instructions else ""
-        first = {item.key: item for item in items}
-        unique = list(first.values())
-        costs = [self.backbone.cost(item, instruction) for item in unique]
+        unique = {item.key: item for item in items}
+        position = {key: n for n, key in enumerate(unique)}
         rows = np.full((len(unique), self.dims[-1]), np.nan, dtype=np.float32)
+        todo = self._recall(unique, instruction, rows) if self.memory.size else list(unique.values())
+        costs = [self.backbone.cost(item, instruction) for item in todo]
+        batches = [[todo[n] for n in batch] for batch in token_batches(costs, self.settings.token_budget)]
         broken: dict[str, ItemError] = {}
+        module: Any = self.backbone
+        module.eval()
         with Progress(disable=not progress, transient=True) as bar:
-            bar_task = bar.add_task("encoding", total=len(unique))
-            for batch in token_batches(costs, self.settings.token_budget):
-                good = self._forward([unique[i] for i in batch], instruction, broken, failures is None)
-                kept = [i for i in batch if unique[i].key not in broken]
-                if kept:
-                    rows[kept] = good
+            bar_task = bar.add_task("encoding", total=len(todo))
+            for batch, inputs in self._prepared(batches, instruction):
+                for item, vector in self._vectors(batch, inputs, instruction, broken):
+                    rows[position[item.key]] = vector
+                    if self.memory.size:
+                        self.memory.put((item.key, instruction), vector)
+                if broken and failures is None:
+                    raise next(iter(broken.values()))
                 bar.advance(bar_task, len(batch))
-        position = {item.key: i for i, item in enumerate(unique)}
         if failures is not None:
             failures |= {n: broken[item.key] for n, item in enumerate(items) if item.key in broken}
         return truncate_numpy(rows, dim)[[position[item.key] for item in items]]
 
-    @torch.inference_mode()
-    def _forward(
-        self, items: list[Item], instruction: str, broken: dict[str, ItemError], strict: bool
-    ) -> NDArray[np.float32]:
-        """Vectors of the readable items of one batch; a bad one costs its batch a second preparation."""
+    def _recall(self, unique: dict[str, Item], instruction: str, rows: NDArray[np.float32]) -> list[Item]:
+        """Fill the rows of remembered items; the others are returned."""
         module: Any = self.backbone
-        module.eval()
-        try:
-            inputs = self.backbone.prepare(items, instruction)
-        except PictureError as error:
-            if len(items) == 1:
-                broken[items[0].key] = ItemError(str(error))
-                if strict:
-                    raise broken[items[0].key] from error
-                return np.empty((0, self.dims[-1]), np.float32)
-            singles = [self._forward([item], instruction, broken, strict) for item in items]
-            return np.concatenate(singles)
-        hidden = module(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
-        vectors: NDArray[np.float32] = hidden[:, : self.dims[-1]].float().cpu().numpy()
+        memory, missing = self.memory.of(module), []
+        for n, (key, item) in enumerate(unique.items()):
+            found = memory.get((key, instruction))
+            if found is None:
+                missing.append(item)
+            else:
+                rows[n] = found
+        return missing
+
+    def _prepared(
+        self, batches: Sequence[list[Item]], instruction: str
+    ) -> Iterator[tuple[list[Item], Inputs | PictureError]]:
+        """Batches with their inputs, or the error of a bad picture among them.
+
+        While the model runs, one thread decodes, tokenises and pins the next batch; not when model and
+        decoding would fight for the same cores.
+        """
+
+        def prepare(batch: list[Item]) -> Inputs | PictureError:
+            try:
+                inputs = self.backbone.prepare(batch, instruction)
+            except PictureError as error:
+                return error
+            if self.device.type == "cuda":
+                return {name: tensor.pin_memory() for name, tensor in inputs.items()}
+            return inputs
+
+        if self.device.type == "cpu" and (os.cpu_count() or 1) <= torch.get_num_threads():
+            yield from ((batch, prepare(batch)) for batch in batches)
+            return
+        with ThreadPoolExecutor(1, "prepare") as pool:
+            ahead: deque[tuple[list[Item], Future[Inputs | PictureError]]] = deque()
+            for batch in batches:
+                ahead.append((batch, pool.submit(prepare, batch)))
+                if len(ahead) > 1:
+                    first, future = ahead.popleft()
+                    yield first, future.result()
+            for first, future in ahead:
+                yield first, future.result()
+
+    def _vectors(
+        self, items: list[Item], inputs: Inputs | PictureError, instruction: str, broken: dict[str, ItemError]
+    ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
+        """Readable items with their vectors; a bad one costs its batch a second preparation."""
+        if not isinstance(inputs, PictureError):
+            yield from zip(items, self._run(inputs), strict=True)
+        elif len(items) == 1:
+            broken[items[0].key] = ItemError(str(inputs))
+        else:
+            for batch, prepared in self._prepared([[item] for item in items], instruction):
+                yield from self._vectors(batch, prepared, instruction, broken)
+
+    @torch.inference_mode()
+    def _run(self, inputs: Inputs) -> NDArray[np.float32]:
+        module: Any = self.backbone
+        moved = {name: tensor.to(self.device, non_blocking=True) for name, tensor in inputs.items()}
+        vectors: NDArray[np.float32] = module(**moved)[:, : self.dims[-1]].float().cpu().numpy()
         return vectors
 
     def save(self, folder: str | Path) -> Path:
@@ -139,6 +227,7 @@ class Encoder:
         config_file.unlink(missing_ok=True)  # it vouches for the rest: a half-written folder has none
         self.backbone.save(folder)
         digest = hashlib.sha256()
+        digest.update(getattr(self.backbone, "fingerprint", "").encode())
         for weights in sorted(folder.rglob("*.safetensors")):
             digest.update(weights.read_bytes())
         self.version = digest.hexdigest()[:12]
@@ -154,18 +243,28 @@ class Encoder:
         corpus: CorpusSettings | None = None,
         feature_folder: Path | None = None,
         device: str = "auto",
+        base: str | Path | None = None,
+        remember: int = 0,
     ) -> Self:
-        """Raises ModelError when the folder holds no UniNote model."""
+        """The model saved in `folder`, of either kind.
+
+        Args:
+            base: where the pretrained weights of a Qwen-VL model are now, when they have moved.
+            remember: vectors kept in memory, so that a server does not encode an equal item again.
+
+        Raises:
+            ModelError: the folder holds no UniNote model.
+        """
         folder = Path(folder)
         try:
             config = json.loads((folder / "uninote.json").read_text())
             name = json.loads((folder / "backbone.json").read_text())["name"]
             build, version = BACKBONES[name], config["version"]
-            settings = EncoderSettings(**{**config["encoder"], "device": device})
+            settings = EncoderSettings(**{**config["encoder"], "device": device, "remember": remember})
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ModelError(
                 f"{folder} is not a saved UniNote model (no readable uninote.json): "
                 "train one with `uninote train sft`, or name another folder"
             ) from error
-        backbone = build(folder, corpus=corpus, feature_folder=feature_folder)
+        backbone = build(folder, corpus=corpus, feature_folder=feature_folder, device=device, base=base)
         return cls(backbone, settings, version)

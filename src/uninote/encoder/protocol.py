@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 
@@ -56,4 +56,29 @@ class Backbone(Protocol):
     @classmethod
     def load(cls, folder: Path, **options: Any) -> Self:
         """Rebuild from `save`. Raises ModelError when the folder is incomplete."""
+        ...
+
+
+@runtime_checkable
+class PrefixBackbone(Protocol):
+    """What a causal backbone may offer on top: nested items in one pass (design, stage 2).
+
+    Check with `isinstance(backbone, PrefixBackbone)`.
+    """
+
+    def prepare_prefixes(self, chains: Sequence[Sequence[Item]], instruction: str = "") -> Inputs:
+        """CPU tensors of one batch of chains, whose items may be prefixes of one another.
+
+        The items of a chain may come in any order (`Halves.relevant` as it is): those whose parts begin the
+        chain's longest item share its pass, any other item is encoded beside it. A chain of one item
+        is the ordinary case, so noise notes go into the same batch. Raises PictureError as `prepare` does.
+        """
+        ...
+
+    def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Read-outs float32 [number of items, width], chain after chain in the given order of items.
+
+        Equal to `forward(prepare(items))` of every item separately, up to float tolerance. `forward` takes
+        these inputs too, so that a wrapped model (DDP) can be called: `model(**inputs)`.
+        """
         ...

@@ -29,8 +29,8 @@ def load_encoder(model: Path, settings: Settings, features: Path | None = None) 
 
 
 def base_model(settings: Settings, folder: Path, features: Path | None = None) -> Encoder:
-    """The untrained compact model, saved so that it is measured like every other stage."""
-    encoder = Encoder.compact(settings.encoder, settings.corpus, features, settings.seed)
+    """The untrained model, saved so that it is measured like every other stage."""
+    encoder = Encoder.build(settings.encoder, settings.corpus, features, settings.seed)
     encoder.save(folder)
     return encoder
 

@@ -11,19 +11,23 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from uninote.encoder import Encoder
-from uninote.encoder.protocol import Backbone
+from uninote.encoder.protocol import Backbone, PrefixBackbone
 from uninote.errors import ModelError
 from uninote.items import Item, Note
 from uninote.settings import RlSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves, split_note
+from uninote.training.ahead import Ahead, arrived
+from uninote.training.gather import Shard, fit_whole
+from uninote.training.gradcache import ChunkedEncoder, encode_sides, prepare_side
 from uninote.training.groups import top_group
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import POLICIES, group_kl
 from uninote.training.rewards import ranking_rewards
+from uninote.training.sampler import FollowEpochs, TaskBatchOrder
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
@@ -59,8 +63,11 @@ class RlCollator:
     [B, N] is False where a candidate is not in the query's `L_rank`. Noise has position |L_rel| + 1.
     """
 
-    def __init__(self, backbone: Backbone, noise: Sequence[Item], settings: RlSettings) -> None:
+    def __init__(
+        self, backbone: Backbone, noise: Sequence[Item], settings: RlSettings, shard: Shard | None = None
+    ) -> None:
         self.backbone, self.noise, self.settings = backbone, noise, settings
+        self.shard = shard or Shard()
 
     def __call__(self, batch: Sequence[tuple[int, Halves]]) -> dict[str, Any]:
         halves = [half for _, half in batch]
@@ -82,9 +89,14 @@ class RlCollator:
         # A note that shares a picture with the query's note has content in common: it is no noise.
         foreign = [[pictures.isdisjoint(digests(item)) for item in unique.values()] for pictures in own]
         instruction = INSTRUCTIONS[Task.NOTE2NOTE] if self.backbone.uses_instructions else ""
+        queries, candidates = [half.query for half in halves], list(unique.values())
+        size = self.settings.chunk_size
+        # N_B, N_B + I_1, … are prefixes of one another: a causal backbone reads them all in one pass.
+        shared = self.settings.shared_prefixes and isinstance(self.backbone, PrefixBackbone)
+        chains = [*(half.relevant for half in halves), *((item,) for item in noise)] if shared else ()
         return {
-            "queries": self.backbone.prepare([half.query for half in halves], instruction),
-            "candidates": self.backbone.prepare(list(unique.values())),
+            "queries": prepare_side(self.backbone, queries, instruction, size, self.shard),
+            "candidates": prepare_side(self.backbone, candidates, "", size, self.shard, chains),
             "positions": positions,
             "relevant": relevant,
             "mask": relevant | torch.tensor(foreign),
@@ -92,16 +104,37 @@ class RlCollator:
 
 
 class RlTrainer(StageTrainer):
-    """`reference` is the frozen stage 1 model; None when the KL anchor is switched off."""
+    """The model is a `ChunkedEncoder`.
+
+    `reference` is that of the frozen stage 1 model; None when the KL anchor is switched off.
+    """
 
     def __init__(
-        self, *, settings: RlSettings, width: int, reference: nn.Module | None, **options: Any
+        self,
+        *,
+        settings: RlSettings,
+        width: int,
+        reference: nn.Module | None,
+        shard: Shard | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.settings, self.width, self.reference = settings, width, reference
+        self.shard = shard or Shard()
+
+    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
+        dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
+        tasks = [Task.NOTE2NOTE] * len(dataset)
+        order = TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
+        self.add_callback(FollowEpochs(order))
+        return order
 
     def _cosines(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
-        return prefix_cosines(model(**inputs["queries"]), model(**inputs["candidates"]), self.width)
+        queries, candidates = encode_sides(model, [inputs["queries"], inputs["candidates"]], self.shard)
+        return prefix_cosines(queries, candidates, self.width)
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        return super()._prepare_inputs(arrived(inputs))
 
     def compute_loss(
         self,
@@ -120,6 +153,8 @@ class RlTrainer(StageTrainer):
             n_relevant=relevant.sum(-1),
             penalty=settings.penalty,
             base_factor=settings.base_factor,
+            absolute=settings.absolute,
+            relative=settings.relative,
         )
         # Its own generator, seeded by the step: a resumed run samples what the uninterrupted one did.
         generator = torch.Generator(cosines.device).manual_seed(
@@ -137,6 +172,9 @@ class RlTrainer(StageTrainer):
         self.note(
             reward=outcome.rewards.total.mean(),
             penalty=outcome.rewards.penalty.mean(),
+            base=outcome.rewards.base.mean(),
+            absolute=outcome.rewards.absolute.mean(),
+            relative=outcome.rewards.relative.mean(),
             relevant_in_group=(group.relevant.sum(-1) / relevant.sum(-1)).mean(),
             skipped=outcome.skipped.float(),
         )
@@ -173,18 +211,22 @@ def train_rl(
     module: Any = encoder.backbone
     torch.manual_seed(seed)
     encoder.backbone.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
-    reference = copy.deepcopy(module).eval().requires_grad_(False) if settings.kl_weight else None
+    model = ChunkedEncoder(module, recompute=settings.chunk_size is not None)
+    reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_weight else None
     schedule = Schedule(settings.steps, settings.batch_size, settings.learning_rate, settings.save_every)
+    arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
+    shard = Shard.current()
     trainer = RlTrainer(
         schedule=schedule,
         settings=settings,
         width=encoder.dims[-1],
         reference=reference,
-        model=module,
-        args=training_arguments(folder, schedule, seed, encoder.device, progress),
+        shard=shard,
+        model=model,
+        args=arguments,
         train_dataset=HalvesDataset(halves),
-        data_collator=RlCollator(encoder.backbone, [note.item() for note in notes], settings),
+        data_collator=Ahead(RlCollator(encoder.backbone, [note.item() for note in notes], settings, shard)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
-    trainer.fit()
+    fit_whole(trainer, encoder)
     return encoder

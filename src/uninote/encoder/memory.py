@@ -1,0 +1,46 @@
+"""Vectors of items seen before, for serving: an exact duplicate is not encoded again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+Key = tuple[str, str]
+"""`Item.key` and instruction."""
+
+
+class Memory:
+    """The `size` vectors used last, forgotten as soon as a weight changes. Safe to share between threads."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._vectors: OrderedDict[Key, NDArray[np.float32]] = OrderedDict()
+        self._stamp: tuple[int, int] | None = None
+        self._lock = Lock()
+
+    def of(self, module: nn.Module) -> Memory:
+        """Self, emptied when the weights are not those of the last call: every in-place change counts up."""
+        versions = [parameter._version for parameter in module.parameters()]
+        stamp = len(versions), sum(versions)
+        with self._lock:
+            if stamp != self._stamp:
+                self._vectors.clear()
+                self._stamp = stamp
+        return self
+
+    def get(self, key: Key) -> NDArray[np.float32] | None:
+        with self._lock:
+            found = self._vectors.get(key)
+            if found is not None:
+                self._vectors.move_to_end(key)
+            return found
+
+    def put(self, key: Key, vector: NDArray[np.float32]) -> None:
+        with self._lock:
+            self._vectors[key] = vector.copy()
+            while len(self._vectors) > self.size:
+                self._vectors.popitem(last=False)

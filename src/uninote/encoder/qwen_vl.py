@@ -1,0 +1,290 @@
+"""The Qwen-VL family as backbone: Qwen3-VL, Qwen2.5-VL and other models that take pictures as they do.
+
+    item -> chat blocks -> token rows -> vision tower once per unique picture -> language model -> last token
+
+Weights come from a local folder or the hub, as safetensors; code never does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from uninote.encoder.chat import Block, Chat, labels
+from uninote.encoder.pixels import MIN_UNITS, Pixels
+from uninote.encoder.pretrained import load_pretrained
+from uninote.encoder.protocol import Inputs
+from uninote.encoder.rows import Frame, Spot, collate, share_rows, tree_mask
+from uninote.encoder.seen import Seen
+from uninote.encoder.truncate import fit_lengths
+from uninote.errors import ModelError
+from uninote.items import Item, Picture
+from uninote.settings import CorpusSettings, EncoderSettings
+
+log = logging.getLogger(__name__)
+
+DECODERS = min(8, os.cpu_count() or 1)
+
+
+class QwenVLBackbone(nn.Module):
+    """See the module.
+
+    Inputs: those of `rows.collate`; pixels [p, v] and grids [u, 3] of the unique pictures, known [t, width x
+    layers] of those seen before; spots [u, 3] name pictures to remember.
+
+    Attributes:
+        base: hub id or folder of the pretrained weights, which are never copied or changed.
+        fingerprint: tells those weights from others.
+        padding: side on which shorter rows are padded. Vectors do not depend on it; right is faster.
+    """
+
+    name = "qwen-vl"
+    causal = True
+    uses_instructions = True
+
+    def __init__(
+        self,
+        base: str | Path,
+        settings: EncoderSettings | None = None,
+        corpus: CorpusSettings | None = None,
+        device: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings or EncoderSettings(model=str(base))
+        loaded = load_pretrained(base, self.settings.attention, device or self.settings.device)
+        self.base, self.fingerprint = loaded.base, loaded.fingerprint
+        self.tokenizer, self.processor = loaded.tokenizer, loaded.processor
+        self.model: Any = loaded.model.requires_grad_(False).eval()
+        self.width = int(self.model.config.get_text_config().hidden_size)
+        self.picture_id = int(self.model.config.image_token_id)
+        self.chat = Chat(loaded.tokenizer, self.picture_id)
+        self.pixels = Pixels(loaded.processor, corpus)
+        self.seen = Seen(self.settings.remember_pictures)
+        self.padding = "right"
+        if self.settings.gradient_checkpointing:  # takes effect in training mode only
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self._no_split_modules = self.model._no_split_modules  # where FSDP may cut
+
+    @property
+    def core(self) -> Any:
+        """Vision tower and language model without the language head, adapters in place."""
+        return (self.model.get_base_model() if hasattr(self.model, "peft_config") else self.model).model
+
+    def _sides(self, item: Item, room: int) -> list[tuple[int, int]]:
+        """Sizes of the pictures that fit, first come first served, in at most half of `room` tokens.
+
+        What a picture gets depends on those before it only: the prefix of an item shows the same pixels.
+        """
+        unit = self.pixels.unit**2
+        left = max(1, min(self.settings.note_pixels // unit, room // 2))
+        sides: list[tuple[int, int]] = []
+        for picture in item.pictures[: self.settings.max_pictures]:
+            if sides and left < MIN_UNITS:
+                break
+            sides.append(self.pixels.side(picture, min(left, max(1, self.settings.picture_pixels // unit))))
+            left -= sides[-1][0] * sides[-1][1] // unit
+        return sides
+
+    def _blocks(self, item: Item, head: int, warn: bool = True) -> list[Block]:
+        """The parts that fit into the token budget behind a head of so many tokens."""
+        room = self.settings.max_tokens - head - len(self.chat.tail)
+        sides = self._sides(item, room)
+        pictures = item.pictures[: len(sides)]
+        shown = iter(zip(pictures, sides, labels(pictures, isinstance(item.parts[0], Picture)), strict=True))
+        parts: list[Block | tuple[int, ...]] = []
+        for part in item.parts:
+            if isinstance(part, str):
+                parts.append(self.chat.text(part, room))
+            elif (found := next(shown, None)) is not None:
+                picture, side, label = found
+                visual = side[0] * side[1] // self.pixels.unit**2
+                before, after = self.chat.label(label), self.chat.closed
+                parts.append(Block(before, after, picture.digest, side, visual))
+        fixed = sum(part.length for part in parts if isinstance(part, Block))
+        fixed += len(self.chat.separator) * (len(parts) - 1)
+        lengths = [len(part) for part in parts if not isinstance(part, Block)]
+        fitted = fit_lengths(lengths, room - fixed)
+        if warn and (len(pictures) < len(item.pictures) or fitted != lengths):
+            log.warning(
+                "item trimmed to %d of %d pictures and %d of %d text tokens",
+                *(len(pictures), len(item.pictures), sum(fitted), sum(lengths)),
+            )
+        cut = iter(fitted)
+        blocks: list[Block] = []
+        for tokens in parts:
+            block = tokens if isinstance(tokens, Block) else Block(tokens[: next(cut)])
+            if block.length:
+                lead = self.chat.separator if blocks else ()
+                blocks.append(block._replace(before=lead + block.before))
+        return blocks
+
+    def cost(self, item: Item, instruction: str = "") -> int:
+        head = len(self.chat.head(instruction))
+        blocks = self._blocks(item, head, warn=False)
+        return head + sum(block.length for block in blocks) + len(self.chat.tail)
+
+    def prepare(self, items: Sequence[Item], instruction: str = "") -> Inputs:
+        return self.prepare_prefixes([[item] for item in items], instruction)
+
+    def prepare_prefixes(self, chains: Sequence[Sequence[Item]], instruction: str = "") -> Inputs:
+        """See `PrefixBackbone`. An item that trimming made other than a prefix gets a row of its own."""
+        head = self.chat.head(instruction)
+        rendered = [[self._blocks(item, len(head)) for item in chain] for chain in chains]
+        pictures = {
+            picture.digest: picture for chain in chains for item in chain for picture in item.pictures
+        }
+        blocks = [block for chain in rendered for blocks in chain for block in blocks]
+        shown = {(block.digest, block.side): block.visual for block in blocks if block.visual}
+        recalled = {} if self.tower_trains else {spot: self.seen.get(spot) for spot in shown}
+        known = {spot: found for spot, found in recalled.items() if found is not None}
+        unseen = [spot for spot in shown if spot not in known]
+        first: dict[Spot, int] = {}
+        visual = 0
+        for spot in (*unseen, *known):
+            first[spot] = visual
+            visual += shown[spot]
+        frame = Frame(head, self.chat.tail, self.picture_id, self.pixels.unit)
+        rows, order = share_rows(rendered, frame, first, self.shares_prefixes)
+        batch = collate(rows, order, self.tokenizer.pad_token_id or 0, self.padding == "left")
+        if unseen:
+            batch |= self._pixels(unseen, pictures)
+        if known:
+            batch["known"] = torch.cat(list(known.values()))
+        return batch
+
+    @property
+    def shares_prefixes(self) -> bool:
+        """Whether all layers take the mask of shared prefixes; if not, every item has its own row.
+
+        Flash attention has no free mask, and a linear attention layer (Qwen3.5) reads tokens in row order.
+        """
+        config = self.core.language_model.config
+        layers = set(getattr(config, "layer_types", None) or ["full_attention"])
+        return layers == {"full_attention"} and config._attn_implementation in ("sdpa", "eager")
+
+    def _pixels(self, spots: Sequence[Spot], pictures: dict[str, Picture]) -> Inputs:
+        def patches(spot: Spot) -> torch.Tensor:
+            return self.pixels.patches(pictures[spot[0]], spot[1])
+
+        if len(spots) == 1 or DECODERS == 1:
+            found = [patches(spot) for spot in spots]
+        else:
+            with ThreadPoolExecutor(min(DECODERS, len(spots))) as pool:
+                found = list(pool.map(patches, spots))
+        size = self.processor.patch_size
+        grids = [[1, height // size, width // size] for _, (height, width) in spots]
+        batch = {"pixels": torch.cat(found).to(self.model.dtype), "grids": torch.tensor(grids)}
+        return batch | ({"spots": torch.tensor([Seen.key(spot) for spot in spots])} if self.seen.size else {})
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        slots: torch.Tensor,
+        positions: torch.Tensor,
+        readout: torch.Tensor,
+        pixels: torch.Tensor | None = None,
+        grids: torch.Tensor | None = None,
+        spots: torch.Tensor | None = None,
+        known: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+        branch: torch.Tensor | None = None,
+        reach: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        core = self.core
+        embedded = core.get_input_embeddings()(ids)
+        extra: dict[str, Any] = {}
+        features = [] if pixels is None else [self._see(core, pixels, grids, spots)]
+        features += [] if known is None else [known.to(embedded.dtype)]
+        if features:
+            here = slots >= 0
+            visual, *deep = torch.cat(features)[slots[here]].split(self.width, dim=1)
+            embedded = embedded.masked_scatter(here[..., None], visual.to(embedded.dtype))
+            if deep:  # DeepStack of Qwen3-VL: features of earlier vision layers join the first layers
+                extra = {"visual_pos_masks": here, "deepstack_visual_embeds": deep}
+        if branch is not None and reach is not None:
+            mask = tree_mask(branch, reach, embedded.dtype)
+        states = core.language_model(
+            inputs_embeds=embedded,
+            position_ids=positions.permute(2, 0, 1),
+            attention_mask=mask,
+            use_cache=False,
+            **extra,
+        ).last_hidden_state
+        read: torch.Tensor = states[readout[:, 0], readout[:, 1]].float()
+        return read
+
+    def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
+        read: torch.Tensor = self(**inputs)
+        return read
+
+    @property
+    def tower_trains(self) -> bool:
+        return any(parameter.requires_grad for parameter in self.core.visual.parameters())
+
+    def _see(self, core: Any, pixels: torch.Tensor, grids: Any, spots: torch.Tensor | None) -> torch.Tensor:
+        """Visual tokens of all pictures [t, width x (1 + DeepStack layers)]."""
+        trains = self.tower_trains
+        with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
+            seen = core.get_image_features(pixels, grids, return_dict=True)
+            layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or [])]
+            features = torch.cat([torch.cat(tuple(layer)) for layer in layers], dim=1)
+        if spots is not None and not trains:
+            self.seen.put(spots.tolist(), features.split([len(one) for one in seen.pooler_output]))
+        return features
+
+    def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
+        """The vision tower stays frozen unless `lora_targets` names layers of it.
+
+        Raises ModelError when `lora_targets` fits no layer.
+        """
+        from peft import LoraConfig, get_peft_model
+
+        if hasattr(self.model, "peft_config"):
+            return
+        targets = self.settings.lora_targets
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets)
+        try:
+            self.model = get_peft_model(self.model, config)
+        except ValueError as error:
+            raise ModelError(
+                f"encoder.lora_targets {targets!r} fits no layer of {self.base}: {error}"
+            ) from error
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / "adapter", ignore_errors=True)
+        if hasattr(self.model, "peft_config"):
+            self.model.save_pretrained(folder / "adapter", save_embedding_layers=False)
+        stored = {"base": self.base, "fingerprint": self.fingerprint, "settings": self.settings.model_dump()}
+        (folder / "backbone.json").write_text(json.dumps({"name": self.name, **stored}, indent=2))
+
+    @classmethod
+    def load(cls, folder: Path, *, base: str | Path | None = None, **options: Any) -> Self:
+        """`base` says where the pretrained weights are now, when they have moved since `save`."""
+        try:
+            stored = json.loads((folder / "backbone.json").read_text())
+            backbone = cls(base or stored["base"], EncoderSettings(**stored["settings"]), **options)
+            if backbone.fingerprint != stored["fingerprint"]:
+                raise ModelError(
+                    f"{backbone.base} holds other weights than those that {folder} was trained on: "
+                    "name their folder with `base`"
+                )
+            if (folder / "adapter").is_dir():
+                from peft import PeftModel
+
+                backbone.model = PeftModel.from_pretrained(
+                    backbone.model, str(folder / "adapter"), is_trainable=True
+                )
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
+            raise ModelError(f"{folder} is not a whole Qwen-VL model: {error}") from error
+        return backbone

@@ -1,0 +1,54 @@
+"""What the vision tower made of pictures, kept while the tower does not change."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import torch
+
+from uninote.encoder.rows import Spot
+
+
+class Seen:
+    """Features float [tokens, width x layers] of the `size` pictures used last, in CPU memory.
+
+    Filled by the model while it runs and read when a batch is prepared, in one process.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._features: OrderedDict[tuple[int, int, int], torch.Tensor] = OrderedDict()
+        self._lock = Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Seen:
+        """Copies of a backbone share the frozen tower and what it has computed."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A worker process starts with none, as what it prepares is computed elsewhere."""
+        return {"size": self.size}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["size"])  # type: ignore[misc]
+
+    @staticmethod
+    def key(spot: Spot) -> tuple[int, int, int]:
+        """A spot as integers, which can travel in a tensor: 62 bits of the digest, height, width."""
+        return int(spot[0][:16], 16) >> 2, *spot[1]
+
+    def get(self, spot: Spot) -> torch.Tensor | None:
+        with self._lock:
+            found = self._features.get(self.key(spot))
+            if found is not None:
+                self._features.move_to_end(self.key(spot))
+            return found
+
+    def put(self, keys: Sequence[Sequence[int]], features: Sequence[torch.Tensor]) -> None:
+        with self._lock:
+            for (digest, height, width), tensor in zip(keys, features, strict=True):
+                self._features[digest, height, width] = tensor.detach().to("cpu", copy=True)
+            while len(self._features) > self.size:
+                self._features.popitem(last=False)

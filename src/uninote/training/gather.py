@@ -1,0 +1,107 @@
+"""Several processes as one: who encodes which items of a batch, and every vector for everyone.
+
+All processes draw the same global batch and agree on its unique items; each encodes an equal share. The
+shares are gathered with gradients, so every process computes the loss of the whole batch, over the
+candidates of all devices: any number of processes gives the loss and the gradients of one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+from torch.nn.functional import pad
+
+from uninote.encoder import Encoder
+from uninote.training.trainer import StageTrainer
+
+
+class Shard(NamedTuple):
+    """This process among all: `rank` in 0..world - 1."""
+
+    rank: int = 0
+    world: int = 1
+
+    @classmethod
+    def current(cls) -> Shard:
+        """Of the process group, which building the training arguments brings up under `torchrun`."""
+        if dist.is_available() and dist.is_initialized():
+            return cls(dist.get_rank(), dist.get_world_size())
+        return cls()
+
+    def share(self, order: Sequence[int]) -> list[int]:
+        """The units of this process, dealt in turn from `order`.
+
+        All hands are equally long, so that collectives match: a short one repeats the last unit.
+        """
+        own = list(order[self.rank :: self.world])
+        return own + [order[-1]] * (-(-len(order) // self.world) - len(own))
+
+    def layout(self, order: Sequence[int], sizes: Sequence[int]) -> tuple[list[int], int]:
+        """Where dealing puts the rows of units of so many rows each.
+
+        Returns the first row of each unit in the gathered matrix, and the rows per process.
+        """
+        hands = [Shard(rank, self.world).share(order) for rank in range(self.world)]
+        height = max(sum(sizes[unit] for unit in hand) for hand in hands)
+        starts = [0] * len(sizes)
+        for rank, hand in reversed(list(enumerate(hands))):
+            row = rank * height
+            for unit in hand:
+                # Backwards: a unit's own hand comes before those that repeat it, and has the last word.
+                starts[unit] = row
+                row += sizes[unit]
+        return starts, height
+
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, local: Tensor, shard: Shard) -> Tensor:
+        ctx.shard, ctx.height = shard, len(local)
+        gathered = [torch.empty_like(local) for _ in range(shard.world)]
+        dist.all_gather(gathered, local.contiguous())
+        return torch.cat(gathered)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        # Every process has the gradient of the same whole loss, so its own rows need no exchange. DDP and
+        # FSDP average gradients over the processes where a sum of the shares is due: hence the factor.
+        start = ctx.shard.rank * ctx.height
+        return grads[0][start : start + ctx.height] * ctx.shard.world, None
+
+
+def gather_rows(local: Tensor, height: int, shard: Shard) -> Tensor:
+    """Rows of all processes, rank by rank, differentiable: [m ≤ height, D] -> [world · height, D]."""
+    if shard.world == 1:
+        return local
+    gathered: Tensor = _GatherRows.apply(pad(local, (0, 0, 0, height - len(local))), shard)
+    return gathered
+
+
+def collect(sharded: nn.Module, whole: nn.Module) -> None:
+    """Copy the trained weights of an FSDP2 module into its unsharded copy; every process must call it."""
+    trained = {
+        name: parameter.full_tensor() if isinstance(parameter, DTensor) else parameter
+        for name, parameter in sharded.named_parameters()
+        if parameter.requires_grad
+    }
+    with torch.no_grad():
+        for name, parameter in whole.named_parameters():
+            if name in trained:
+                parameter.copy_(trained[name])
+
+
+def fit_whole(trainer: StageTrainer, encoder: Encoder) -> None:
+    """Train the encoder's backbone, and leave it whole on every process: FSDP shards a module in place."""
+    backbone: Any = encoder.backbone
+    whole = copy.deepcopy(backbone).cpu() if trainer.is_fsdp_enabled else None
+    trainer.fit()
+    if whole is not None:
+        collect(backbone, whole)
+        encoder.backbone = backbone = whole.eval()
+    backbone.to(encoder.device)  # the trainer chooses the device of its process

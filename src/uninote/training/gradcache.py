@@ -1,0 +1,125 @@
+"""GradCache: the gradient of a large batch in the memory of a small chunk, exact for every chunk size.
+
+Items are encoded chunk by chunk and only their vectors are kept. The backward pass of the loss reaches
+the vectors first, then goes through the chunks one at a time, encoding each again, with the same dropout
+(Gao et al. 2021, arXiv 2101.06983). Here each chunk is a non-reentrant checkpoint: one graph and one call of
+the module per step, as DDP and FSDP ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from uninote.encoder.protocol import Backbone, Inputs, PrefixBackbone
+from uninote.items import Item
+from uninote.training.gather import Shard, gather_rows
+
+
+class Side(TypedDict):
+    """One side of a batch, queries or candidates, ready for the backbone.
+
+    `chunks` are this process's items, `height` the rows of each process, and `rows` int64 [n] finds each
+    of the n items in the gathered vectors.
+    """
+
+    chunks: list[Inputs]
+    height: int
+    rows: Tensor
+
+
+def prepare_side(
+    backbone: Backbone,
+    items: Sequence[Item],
+    instruction: str = "",
+    chunk_size: int | None = None,
+    shard: Shard | None = None,
+    chains: Sequence[Sequence[Item]] = (),
+) -> Side:
+    """This process's share of `items`, each encoded once, in chunks of items of similar length.
+
+    Args:
+        chains: items that are prefixes of one another, to be encoded in one pass each; all of `items` must
+            be in them. For a `PrefixBackbone` only.
+
+    Raises PictureError when a picture cannot be decoded.
+    """
+    shard = shard or Shard()
+    units = {tuple(item.key for item in chain): chain for chain in chains or [(item,) for item in items]}
+    groups = list(units.values())
+    order = list(range(len(groups)))
+    if shard.world > 1 or chunk_size is not None:
+        # Longest first: chunks waste little on padding, and the processes get equal work.
+        costs = [max(backbone.cost(item, instruction) for item in group) for group in groups]
+        order.sort(key=lambda i: (-costs[i], i))
+    sizes = [len(group) for group in groups]
+    starts, height = shard.layout(order, sizes)
+    rows = {
+        item.key: start + place
+        for start, group in zip(starts, groups, strict=True)
+        for place, item in enumerate(group)
+    }
+    own = [groups[i] for i in shard.share(order)]
+    # Counted in groups, not items: every process then has as many chunks.
+    size = len(own) if chunk_size is None else max(1, chunk_size // max(sizes))
+    chunks = []
+    for start in range(0, len(own), size):
+        part = own[start : start + size]
+        if chains and isinstance(backbone, PrefixBackbone):
+            chunks.append(backbone.prepare_prefixes(part, instruction))
+        else:
+            chunks.append(backbone.prepare([item for group in part for item in group], instruction))
+    return {"chunks": chunks, "height": height, "rows": torch.tensor([rows[item.key] for item in items])}
+
+
+class ChunkedEncoder(nn.Module):
+    """What the trainers train: the backbone, called once per step with every side of the batch.
+
+    Args:
+        backbone: the module that reads items.
+        recompute: forget a chunk's activations and encode it again in the backward pass.
+    """
+
+    def __init__(self, backbone: nn.Module, recompute: bool = False) -> None:
+        super().__init__()
+        self.backbone, self.recompute = backbone, recompute
+        # Where FSDP may cut. Not inside the vision tower: a process whose share has no picture would not
+        # come to its collectives, and the others would wait for it.
+        cuts = getattr(backbone, "_no_split_modules", None) or ()
+        self._no_split_modules = [name for name in cuts if "Vision" not in name]
+
+    def _encode(self, chunk: Inputs) -> Tensor:
+        encoded: Tensor = self.backbone(**chunk)
+        return encoded
+
+    def forward(self, sides: Sequence[Side]) -> list[Tensor]:
+        """Vectors of this process's items, one float [m, width] per side, in the order of its chunks."""
+        left = sum(len(side["chunks"]) for side in sides)
+        vectors = []
+        for side in sides:
+            made = []
+            for chunk in side["chunks"]:
+                left -= 1
+                # The last chunk is the first that the backward pass needs: its activations may stay.
+                if self.recompute and left and torch.is_grad_enabled():
+                    made.append(checkpoint(self._encode, chunk, use_reentrant=False))
+                else:
+                    made.append(self._encode(chunk))
+            vectors.append(torch.cat(made) if len(made) > 1 else made[0])
+        return vectors
+
+
+def encode_sides(model: nn.Module, sides: Sequence[Side], shard: Shard) -> list[Tensor]:
+    """Vectors of every item of every side, on every process, with gradients: float [n, width] per side.
+
+    Args:
+        model: a `ChunkedEncoder`, bare or as DDP or FSDP wrapped it.
+    """
+    return [
+        gather_rows(local, side["height"], shard)[side["rows"]]
+        for local, side in zip(model(sides), sides, strict=True)
+    ]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from uninote.encoder import Encoder
+from uninote.encoder.cached import CachedBackbone
+from uninote.encoder.compact import CompactBackbone
+from uninote.items import Item, Note, Picture
+
+MakePicture = Callable[..., Picture]
+
+
+@pytest.fixture
+def trained(untrained: Encoder) -> CompactBackbone:
+    """A connector that has moved from its start, its gate shut: the cached backbone has none."""
+    backbone = CompactBackbone(untrained.settings)
+    torch.nn.init.normal_(backbone.connector.adapter[2].weight, std=0.05)  # type: ignore[arg-type]
+    torch.nn.init.zeros_(backbone.connector.gate)
+    return backbone
+
+
+@pytest.fixture
+def note(make_picture: MakePicture) -> Note:
+    return Note("n", "Two trees", "An oak. A birch.", (make_picture(1), make_picture(2)))
+
+
+def test_vectors_are_the_backbones_own(trained: CompactBackbone, note: Note, tmp_path: Path) -> None:
+    """Texts alone and pictures alone (one of them twice), in one batch, one by one, and saved."""
+    items = [
+        Item.of(note.title, note.body),
+        Item.of(note.pictures[0]),
+        Item.of(*note.pictures, note.pictures[0]),
+    ]
+    cached = Encoder(CachedBackbone(trained), trained.settings)
+    vectors = cached.encode(items)
+    assert np.allclose(vectors, Encoder(trained, trained.settings).encode(items), atol=1e-5)
+    assert np.allclose(vectors, np.concatenate([cached.encode([item]) for item in items]), atol=1e-6)
+    cached.save(tmp_path)
+    assert np.allclose(Encoder.load(tmp_path, device="cpu").encode(items), vectors, atol=1e-5)
+
+
+def test_a_note_is_its_texts_and_its_pictures(trained: CompactBackbone, note: Note) -> None:
+    cached = CachedBackbone(trained)
+    item = note.item()
+    with torch.no_grad():
+        whole, texts, pictures = cached(
+            **cached.prepare([item, Item.of(*item.texts), Item.of(*item.pictures)])
+        )
+    assert torch.allclose(whole, texts + pictures, atol=1e-6)
+
+
+def test_towers_run_once(trained: CompactBackbone, note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = CachedBackbone(trained)
+    inputs = cached.prepare([note.item()])
+    monkeypatch.setattr(trained, "prepare", None)
+    monkeypatch.setattr(trained, "features", None)
+    assert all(torch.equal(inputs[name], tensor) for name, tensor in cached.prepare([note.item()]).items())
+
+
+def test_dropout_in_training_only(trained: CompactBackbone, note: Note) -> None:
+    cached = CachedBackbone(trained, dropout=0.5)
+    inputs = cached.prepare([note.item()])
+    assert not torch.equal(cached.train()(**inputs), cached(**inputs))
+    assert torch.equal(cached.eval()(**inputs), cached(**inputs))

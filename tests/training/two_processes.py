@@ -1,0 +1,124 @@
+"""What `test_distributed` runs under `torchrun`: both stages on the tiny backbone, losses and weights out."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import save_file
+from tests.training.tiny_backbone import (
+    HashedReference,
+    TinyBackbone,
+    items_of,
+    tiny_encoder,
+    tiny_examples,
+)
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from transformers import TrainerCallback
+
+from uninote.items import Note, Picture
+from uninote.negatives import ReferenceIndex
+from uninote.settings import RlSettings, SftSettings
+from uninote.tasks.definitions import Task
+from uninote.training.gather import Shard, collect
+from uninote.training.gradcache import ChunkedEncoder, encode_sides
+from uninote.training.objectives import OBJECTIVES, matryoshka_loss
+from uninote.training.rl import train_rl
+from uninote.training.sft import SftCollator, train_sft
+
+SHORT: dict[str, Any] = {
+    "steps": 4,
+    "learning_rate": 1e-2,
+    "head_learning_rate": 1e-2,
+    "warmup_ratio": 0,
+    "temperature": 0.1,
+    "save_every": 3,
+}
+SFT = {
+    # 7 queries: the two processes do not get the same number of items.
+    "batch": SftSettings(batch_size=7, **SHORT),
+    "chunks": SftSettings(batch_size=7, chunk_size=3, cluster_size=2, **SHORT),
+    "own": SftSettings(batch_size=6, candidates="own", accumulate=3, **SHORT),
+}
+RL = RlSettings(steps=3, batch_size=3, group_size=6, noise=3, learning_rate=1e-2, save_every=3, chunk_size=4)
+
+
+class Killed(Exception):
+    pass
+
+
+class Killer(TrainerCallback):  # type: ignore[misc]
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 3:
+            raise Killed
+
+
+def tiny_notes() -> list[Note]:
+    """Two pictures each, whose OCR text is all that the tiny backbone reads of them."""
+    made = []
+    for n in range(8):
+        pictures = tuple(Picture.from_bytes(b"%d-%d" % (n, i), ocr=(f"sale {n} {i}",)) for i in range(3))
+        made.append(Note(f"n{n}", f"title {n}", f"first half {n}. second half {n + 3}.", pictures))
+    return made
+
+
+def run_all(folder: Path) -> None:
+    """Train every case; the weights of each process stand beside the metrics of all."""
+    torch.set_num_threads(1)
+    examples = tiny_examples()
+    index = ReferenceIndex(items_of(examples), HashedReference())
+    for name, settings in SFT.items():
+        save(train_sft(tiny_encoder(), examples, index, settings, folder / name, seed=1), folder / name)
+    cut, settings = folder / "cut", SFT["batch"]
+    with suppress(Killed):
+        train_sft(tiny_encoder(), examples, index, settings, cut, seed=1, callbacks=[Killer()])
+    if Shard.current().world > 1:
+        dist.barrier()  # the other process has written its part of the checkpoint
+    save(train_sft(tiny_encoder(), examples, index, settings, cut, seed=1), cut)
+    save(train_rl(tiny_encoder(), tiny_notes(), RL, folder / "rl", seed=1), folder / "rl")
+
+
+def save(encoder: Any, folder: Path) -> None:
+    weights = {name: p.detach().clone() for name, p in encoder.backbone.named_parameters()}
+    save_file(weights, folder / f"weights-{Shard.current().rank}.safetensors")
+
+
+def one_step(chunk_size: int | None, sharded: bool) -> dict[str, torch.Tensor]:
+    """Weights after a plain step on one batch; `sharded` by FSDP2 over the running process group."""
+    examples, shard = [e for e in tiny_examples() if e.pair.task is Task.T2I], Shard.current()
+    index = ReferenceIndex(items_of(examples), HashedReference())
+    backbone, whole = TinyBackbone(), TinyBackbone()
+    model = ChunkedEncoder(backbone, recompute=chunk_size is not None)
+    if sharded:
+        mesh = init_device_mesh("cpu", (shard.world,))
+        fully_shard(backbone.mix, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+    inputs = SftCollator(backbone, examples, index, SftSettings(chunk_size=chunk_size), shard)(examples)
+    queries, candidates = encode_sides(model, [inputs["queries"], inputs["candidates"]], shard)
+    loss = matryoshka_loss(
+        OBJECTIVES["symmetric_kl"],
+        queries,
+        candidates,
+        inputs["labels"],
+        inputs["mask"],
+        dims=(8, 16),
+        temperature=0.1,
+        positive=inputs["positive"],
+    )
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.optim.SGD(backbone.parameters(), lr=1.0).step()
+    collect(backbone, whole)
+    return {name: p.detach().clone() for name, p in whole.named_parameters() if p.requires_grad}
+
+
+if __name__ == "__main__":
+    run_all(Path(sys.argv[1]))
+    for size in (None, 3):
+        file = f"fsdp-{size}-{Shard.current().rank}.safetensors"
+        save_file(one_step(size, sharded=True), Path(sys.argv[1]) / file)
+    dist.destroy_process_group()
