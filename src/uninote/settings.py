@@ -87,9 +87,7 @@ class EncoderSettings(Section):
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
         "auto", description="auto: SDPA, with flash attention in the vision tower where installed (Qwen-VL)"
     )
-    gradient_checkpointing: bool = Field(
-        False, description="less memory in training, more time (Qwen-VL)"
-    )
+    gradient_checkpointing: bool = Field(False, description="less memory in training, more time (Qwen-VL)")
     lora_targets: str = Field(QWEN_LAYERS, description="regular expression over layer names (Qwen-VL)")
     remember: int = Field(0, ge=0, description="vectors kept so that an equal item is not encoded again")
     remember_pictures: int = Field(

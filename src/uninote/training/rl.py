@@ -211,11 +211,11 @@ def train_rl(
     module: Any = encoder.backbone
     torch.manual_seed(seed)
     encoder.backbone.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
-    model = ChunkedEncoder(module, recompute=settings.chunk_size is not None)
-    reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_weight else None
     schedule = Schedule(settings.steps, settings.batch_size, settings.learning_rate, settings.save_every)
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
+    model = ChunkedEncoder(module, recompute=settings.chunk_size is not None).to(arguments.device)
+    reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_weight else None
     trainer = RlTrainer(
         schedule=schedule,
         settings=settings,

@@ -1,0 +1,164 @@
+"""The compact model in torch against its ONNX export in fp32 and int8: size, speed and nearness of vectors.
+
+    python benchmarks/onnx_int8.py --notes path/to/notes.jsonl --model model-rl
+
+The same items go through all three, rounds taking turns, on the same number of threads. "Text" is all behind
+the vision tower, with the features of pictures at hand, as in a corpus whose features are stored; "vision" is
+the tower alone. Without --model the untrained model is measured. Results: `benchmarks/results/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from uninote import Encoder, Item, SkipReport, load_settings, read_notes
+from uninote.corpus.decode import load_picture
+from uninote.evaluation.results import write_result
+from uninote.export import export_model, load_onnx
+from uninote.export.onnx_graphs import TEXT, TEXT_INT8
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def rounds(sides: dict[str, Callable[[], Any]], count: int) -> dict[str, list[float]]:
+    """Seconds of every round, sides taking turns after one unmeasured round each."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(count + 1):
+        for name, run in sides.items():
+            start = time.perf_counter()
+            run()
+            if number:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def ratio(times: dict[str, list[float]], slow: str, fast: str) -> tuple[float, tuple[float, float]]:
+    """How many times as fast, median of the rounds, with the lowest and highest round."""
+    each = [a / b for a, b in zip(times[slow], times[fast], strict=True)]
+    return statistics.median(each), (min(each), max(each))
+
+
+def first_hits(queries: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+    """Share of queries whose own target is nearest."""
+    return float(np.mean((queries @ targets.T).argmax(1) == np.arange(len(queries))))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--notes", type=Path, required=True)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--count", type=int, default=200, help="notes that are measured")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    settings = load_settings()
+    notes = read_notes(arguments.notes, settings.corpus, SkipReport())
+    notes = [note for note in notes if note.title.strip()]
+    notes = notes[:: max(1, len(notes) // arguments.count)][: arguments.count]
+    whole = [note.item() for note in notes]
+    titles = [Item.of(note.title) for note in notes]
+    bodies = [Item.of(note.body, *note.pictures) for note in notes if note.body.strip()]
+    items = [*whole, *titles, *bodies]
+    plain = Encoder.load(arguments.model, device="cpu") if arguments.model else Encoder.compact()
+
+    with tempfile.TemporaryDirectory() as space:
+        folder = export_model(plain, Path(space) / "onnx", "onnx")
+        encoders = {
+            "torch": plain,
+            "fp32": load_onnx(folder, threads=arguments.threads),
+            "int8": load_onnx(folder, precision="int8", threads=arguments.threads),
+        }
+        sizes = {name: (folder / file).stat().st_size for name, file in (("fp32", TEXT), ("int8", TEXT_INT8))}
+        vectors = {name: encoder.encode(items) for name, encoder in encoders.items()}
+        cosine = {name: (vectors[name] * vectors["torch"]).sum(1) for name in ("fp32", "int8")}
+        times = rounds({name: lambda e=e: e.encode(items) for name, e in encoders.items()}, arguments.rounds)
+        pictures = [picture for note in notes for picture in note.pictures][:64]
+        backbones: dict[str, Any] = {name: encoder.backbone for name, encoder in encoders.items()}
+        towers = {name: backbone.features.tower for name, backbone in backbones.items()}
+        pixels = [
+            towers["torch"].pixels(load_picture(picture, settings.corpus))[None] for picture in pictures
+        ]
+        seen = rounds(
+            {name: lambda t=towers[name]: [t(each) for each in pixels] for name in ("torch", "fp32")},
+            arguments.rounds,
+        )
+
+    hits = {
+        name: first_hits(found[len(whole) : len(whole) + len(titles)], found[: len(whole)])
+        for name, found in vectors.items()
+    }
+    for name, taken in times.items():
+        print(f"text    {name:6} {len(items) / statistics.median(taken):8.1f} items/s")
+    for name, taken in seen.items():
+        print(f"vision  {name:6} {len(pixels) / statistics.median(taken):8.1f} pictures/s")
+    for name, values in cosine.items():
+        print(f"cosine  {name:6} min {values.min():.5f} mean {values.mean():.5f}  {sizes[name] / 1e6:.1f} MB")
+    print("title finds its note at 1: " + ", ".join(f"{name} {value:.4f}" for name, value in hits.items()))
+
+    model = " --model MODEL" if arguments.model else ""
+    command = (
+        f"python benchmarks/onnx_int8.py --notes notes.jsonl{model} --count {arguments.count} "
+        f"--rounds {arguments.rounds} --threads {arguments.threads}"
+    )
+    where = f"{len(items)} items of {len(notes)} real notes, {arguments.threads} thread"
+
+    def write(name: str, claim: str, value: float, **more: Any) -> None:
+        write_result(arguments.results, name, claim, round(value, 5), command=command, **more)
+
+    speed, spread = ratio(times, "torch", "int8")
+    write(
+        "onnx-int8-speed",
+        f"int8 encodes so many times as fast as torch, features at hand; {where}",
+        speed,
+        unit="x",
+        interval=spread,
+    )
+    speed, spread = ratio(times, "torch", "fp32")
+    write(
+        "onnx-fp32-speed",
+        f"fp32 ONNX encodes so many times as fast as torch, features at hand; {where}",
+        speed,
+        unit="x",
+        interval=spread,
+    )
+    write(
+        "onnx-fp32-cosine",
+        "Lowest cosine of a fp32 ONNX vector to torch's",
+        float(cosine["fp32"].min()),
+        goal=0.9999,
+    )
+    write(
+        "onnx-int8-cosine",
+        "Lowest cosine of an int8 vector to torch's",
+        float(cosine["int8"].min()),
+        goal=0.98,
+    )
+    write(
+        "onnx-int8-size",
+        "The int8 text graph is so many times smaller than fp32",
+        sizes["fp32"] / sizes["int8"],
+        unit="x",
+    )
+    write(
+        "onnx-int8-recall",
+        "Change of recall@1 from title to note by int8",
+        100 * (hits["int8"] - hits["torch"]),
+        unit="points",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

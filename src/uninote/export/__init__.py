@@ -1,0 +1,31 @@
+"""Trained models for other programs: sentence-transformers, transformers and its servers, ONNX, the hub.
+
+The names load at first use: each format needs its own library only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uninote.export.hub import push_to_hub
+    from uninote.export.onnx_encoder import load_onnx
+    from uninote.export.run import export_model
+    from uninote.export.sentence_transformer import UniNoteModule, load_sentence_transformer
+
+__all__ = ["UniNoteModule", "export_model", "load_onnx", "load_sentence_transformer", "push_to_hub"]
+
+_HOMES = {
+    "UniNoteModule": "sentence_transformer",
+    "export_model": "run",
+    "load_onnx": "onnx_encoder",
+    "load_sentence_transformer": "sentence_transformer",
+    "push_to_hub": "hub",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

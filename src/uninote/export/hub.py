@@ -1,0 +1,48 @@
+"""An exported folder on the hub, as `push_to_hub` of the libraries around it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from uninote.errors import ModelError
+
+
+def push_to_hub(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    message: str = "Upload UniNote model",
+    revision: str | None = None,
+    token: str | None = None,
+) -> str:
+    """Upload an exported folder; the repository is made when it is missing. Returns the commit's address.
+
+    Args:
+        token: None for the one of `hf auth login` or HF_TOKEN. It is never logged or stored.
+
+    Raises ModelError when the folder is no export, or the hub refuses.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalTokenNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    folder = Path(folder)
+    if not (folder / "README.md").is_file():
+        raise ModelError(f"{folder} is no exported model (it has no card): write one with `uninote export`")
+    api = HfApi(token=token)
+    try:
+        repository = api.create_repo(repo_id, private=private, repo_type="model", exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repository.repo_id, folder_path=folder, commit_message=message, revision=revision
+        )
+    except LocalTokenNotFoundError as error:
+        raise ModelError("no token for the hub: run `hf auth login` or set HF_TOKEN") from error
+    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"{repo_id} cannot be uploaded: {reason}") from error
+    return str(commit.commit_url)

@@ -1,0 +1,158 @@
+"""What callers of sentence-transformers pass, as Items: texts, pictures, dicts, chat messages, our own notes.
+
+Nothing is fetched: a picture is a PIL image, an array, bytes, a `Picture`, a `data:` URI or a local file.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from uninote.corpus.decode import read_picture
+from uninote.corpus.rgb import to_rgb
+from uninote.errors import ItemError
+from uninote.items import Item, Note, Part, Picture
+from uninote.settings import CorpusSettings
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tiff", ".webp")
+"""A bare text that names such a file, if it is there, is a picture: the rule of sentence-transformers."""
+ADDRESS = ("http://", "https://")
+
+
+def to_item(value: Any) -> Item:
+    """One input of `SentenceTransformer.encode` as an Item.
+
+    A dict gives its parts in the order of its keys, each a value or a list of values; a chat message gives
+    them in the order of its blocks. What a system message says is `to_prompted`'s.
+
+    Raises:
+        ItemError: nothing is left to embed, or a part is of a kind that is not read.
+        PictureError: a picture cannot be read.
+    """
+    return to_prompted(value)[0]
+
+
+def to_prompted(value: Any) -> tuple[Item, str]:
+    """The Item, and the text of its system messages: the instruction."""
+    if isinstance(value, Note):
+        return value.item(), ""
+    if isinstance(value, Item):
+        return value, ""
+    if isinstance(value, Mapping) and {"role", "content"} <= value.keys():
+        value = [value]
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(part, Mapping) and "role" in part for part in value)
+    ):
+        return _conversation(value)
+    if isinstance(value, Mapping):
+        return Item.of(*(part for kind, parts in value.items() for part in _parts(kind, parts))), ""
+    return Item.of(_bare(value)), ""
+
+
+def to_messages(item: Item) -> list[dict[str, Any]]:
+    """An Item as one user message in chat form, its pictures as they are: `to_item` reads it back."""
+    blocks = [
+        {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "image": part}
+        for part in item.parts
+    ]
+    return [{"role": "user", "content": blocks}]
+
+
+def _conversation(messages: Sequence[Mapping[str, Any]]) -> tuple[Item, str]:
+    system: list[str] = []
+    parts: list[Part] = []
+    for message in messages:
+        content = message["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        read = [part for block in blocks for part in _block(block)]
+        if message["role"] == "system":
+            system += [part for part in read if isinstance(part, str)]
+        else:
+            parts += read
+    return Item.of(*parts), "\n".join(system)
+
+
+def _block(block: Mapping[str, Any]) -> Iterable[Part]:
+    kind = str(block.get("type", ""))
+    if kind == "image_url":  # the form of OpenAI's interface
+        url = block.get("image_url")
+        return _parts("image", url["url"] if isinstance(url, Mapping) else url)
+    return _parts(kind, block.get(kind))
+
+
+def _parts(kind: Any, values: Any) -> Iterable[Part]:
+    several = values if isinstance(values, list | tuple) else [values]
+    if kind == "text" and all(isinstance(text, str) for text in several):
+        return list(several)
+    if kind == "image":
+        return [to_picture(value) for value in several]
+    raise ItemError(
+        f"an item has no part {kind!r} of type {type(values).__name__}: give 'text' and 'image', each a "
+        "value or a list; of a video give its frames as images"
+    )
+
+
+def _bare(value: Any) -> Part:
+    if isinstance(value, str) and not value.startswith("data:image/"):
+        address = value.startswith(ADDRESS) and " " not in value
+        if not (value.lower().endswith(SUFFIXES) and (address or _is_file(value))):
+            return value
+    return to_picture(value)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # too long for a path, or with a zero byte: a text
+        return False
+
+
+def to_picture(value: Any) -> Picture:
+    """A picture in any of its forms. Raises ItemError for another kind, PictureError for a bad file."""
+    if isinstance(value, Picture):
+        return value
+    if isinstance(value, bytes):
+        return Picture.from_bytes(value)
+    if isinstance(value, np.ndarray):
+        if value.dtype != np.uint8 or value.ndim != 3 or value.shape[2] != 3:
+            raise ItemError(
+                f"a picture as array is uint8 [height, width, 3], not {value.dtype} {list(value.shape)}"
+            )
+        value = Image.fromarray(value)
+    if isinstance(value, Image.Image):
+        return _encoded(value)
+    if isinstance(value, str) and value.startswith("data:image/"):
+        try:
+            return Picture.from_bytes(base64.b64decode(value.partition(",")[2], validate=True))
+        except binascii.Error as error:
+            raise ItemError(f"a data: picture is not valid base64: {error}") from error
+    if isinstance(value, str) and value.startswith(ADDRESS):
+        raise ItemError(
+            f"pictures are not fetched: download {value[:80]!r} and pass the file; if the address "
+            "itself is the text, pass {'text': address}"
+        )
+    if isinstance(value, str | Path):
+        return read_picture(Path(value), CorpusSettings())
+    raise ItemError(
+        f"{type(value).__name__} is not a picture: give a PIL image, a uint8 array, encoded bytes, a path or "
+        "a uninote Picture"
+    )
+
+
+def _encoded(image: Image.Image) -> Picture:
+    """PNG keeps every pixel, so the vector is that of the file the image came from."""
+    buffer = io.BytesIO()
+    try:
+        to_rgb(image).save(buffer, "PNG", compress_level=1)
+    except (OSError, ValueError, SyntaxError) as error:  # a lazily opened image is decoded here
+        raise ItemError(f"a PIL image cannot be decoded: {error}") from error
+    return Picture.from_bytes(buffer.getvalue())

@@ -1,0 +1,218 @@
+"""A Qwen-VL model for servers: adapters merged, plain `transformers` layout, the prompt as its chat template.
+
+What `SentenceTransformer(folder)` and vLLM read is here without any code of ours: weights, tokenizer, picture
+processor, `modules.json` (last token, unit length) and `chat_template.jinja`, which renders messages as
+`encoder.chat` renders items. `uninote_prompt.json` says the same in words a client can check itself against.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from uninote.encoder import Encoder
+from uninote.encoder.chat import CHATML, INSTRUCTION, SEPARATOR
+from uninote.encoder.pixels import MIN_UNITS
+from uninote.encoder.qwen_vl import QwenVLBackbone
+from uninote.errors import ModelError
+from uninote.tasks.definitions import INSTRUCTIONS
+
+PROMPT_FILE = "uninote_prompt.json"
+BASE_FILES = ("video_preprocessor_config.json", "generation_config.json")
+"""Files of the checkpoint that libraries ask for and this model does not use."""
+
+# The names that all versions of sentence-transformers, vLLM and TEI know.
+MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+]
+
+TEMPLATE = """\
+{%- set system = namespace(text=@INSTRUCTION@) -%}
+{%- set seen = namespace(blocks=0, pictures=0) -%}
+{%- macro escape(text) -%}
+{%- set clean = namespace(text=text) -%}
+{%- for token in @CONTROLS@ -%}
+{%- set clean.text = clean.text.replace(token, token[0] + ' ' + token[1:]) -%}
+{%- endfor -%}
+{{- clean.text -}}
+{%- endmacro -%}
+{%- for message in messages if message.role == 'system' -%}
+{%- if message.content is string -%}
+{%- set system.text = message.content or system.text -%}
+{%- else -%}
+{%- for part in message.content if part.type == 'text' -%}
+{%- set system.text = part.text or system.text -%}
+{%- endfor -%}
+{%- endif -%}
+{%- endfor -%}
+{{- @HEAD@ + escape(system.text) + @BODY@ -}}
+{%- for message in messages if message.role != 'system' -%}
+{%- if message.content is string -%}
+{%- set parts = [{'type': 'text', 'text': message.content}] -%}
+{%- else -%}
+{%- set parts = message.content -%}
+{%- endif -%}
+{%- for part in parts -%}
+{%- if part.type == 'text' -%}
+{%- if part.text.strip() -%}
+{{- (@SEPARATOR@ if seen.blocks else '') + escape(part.text.strip()) -}}
+{%- set seen.blocks = seen.blocks + 1 -%}
+{%- endif -%}
+{%- else -%}
+{%- set seen.pictures = seen.pictures + 1 -%}
+{{- @SEPARATOR@ if seen.blocks else '' -}}
+{%- if seen.pictures > 1 -%}{{- 'Picture ' ~ seen.pictures ~ ':' -}}
+{%- elif seen.blocks -%}{{- 'Cover:' -}}{%- endif -%}
+{{- @PICTURE@ -}}
+{%- set seen.blocks = seen.blocks + 1 -%}
+{%- endif -%}
+{%- endfor -%}
+{%- endfor -%}
+{{- @TAIL@ -}}
+"""
+
+
+def write_merged(encoder: Encoder, folder: Path) -> None:
+    """Merges the adapters of `encoder` in place and writes the folder.
+
+    Raises ModelError for another backbone than Qwen-VL.
+    """
+    from transformers import AutoConfig
+
+    backbone = encoder.backbone
+    if not isinstance(backbone, QwenVLBackbone):
+        raise ModelError(
+            f"the transformers layout is for models of the Qwen-VL family, this one is {backbone.name}: "
+            "choose --format sentence-transformers, or --format onnx for serving"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    if hasattr(backbone.model, "peft_config"):
+        backbone.model = backbone.model.merge_and_unload()
+    template = chat_template(backbone)
+    dtype = AutoConfig.from_pretrained(backbone.base, trust_remote_code=False).dtype
+    backbone.model.to(dtype or backbone.model.dtype).save_pretrained(folder)  # merged in float32 on a CPU
+    tokenizer, processor = backbone.tokenizer, backbone.processor
+    tokenizer.chat_template = template
+    tokenizer.model_max_length = encoder.settings.max_tokens
+    tokenizer.save_pretrained(folder)
+    unit = backbone.pixels.unit**2
+    processor.size = {
+        "shortest_edge": MIN_UNITS * unit,
+        "longest_edge": max(encoder.settings.picture_pixels, unit),
+    }
+    processor.save_pretrained(folder)
+    _copy_base_files(backbone.base, folder)
+    _write_modules(folder, backbone.width, encoder.dims[-1])
+    _write(folder / PROMPT_FILE, prompt(encoder, template))
+
+
+def chat_template(backbone: QwenVLBackbone) -> str:
+    """The Jinja template that gives a chat of texts and pictures the very tokens of `backbone.prepare`."""
+    tokenizer, chat = backbone.tokenizer, backbone.chat
+    # The strings around the content as the model's own template writes them; see `Chat`.
+    marks = "«system»", "«before»", "«after»"
+    user = [{"type": "text", "text": marks[1]}, {"type": "image"}, {"type": "text", "text": marks[2]}]
+    written = tokenizer.apply_chat_template(
+        [
+            {"role": "system", "content": [{"type": "text", "text": marks[0]}]},
+            {"role": "user", "content": user},
+        ],
+        chat_template=tokenizer.chat_template or CHATML,
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    head, body, picture, tail = re.split("|".join(marks), written)
+    first = chat.head("")[: len(chat.head("")) - len(chat.ids(head + INSTRUCTION + body))]
+    last = chat.tail[len(chat.ids(tail)) :]
+    values: dict[str, Any] = {
+        "@INSTRUCTION@": INSTRUCTION,
+        "@CONTROLS@": sorted((t for t in tokenizer.get_added_vocab() if len(t) > 1), key=len, reverse=True),
+        "@HEAD@": "".join(tokenizer.convert_ids_to_tokens(first)) + head,
+        "@BODY@": body,
+        "@SEPARATOR@": SEPARATOR,
+        "@PICTURE@": picture,
+        "@TAIL@": tail + "".join(tokenizer.convert_ids_to_tokens(last)),
+    }
+    template = TEMPLATE
+    for name, value in values.items():
+        template = template.replace(name, json.dumps(value, ensure_ascii=False))
+    return template
+
+
+def prompt(encoder: Encoder, template: str) -> dict[str, Any]:
+    """The exact prompt with an example, the instructions, and the limits that a client keeps itself."""
+    import jinja2.sandbox
+
+    settings = encoder.settings
+    example = [
+        {"role": "system", "content": [{"type": "text", "text": next(iter(INSTRUCTIONS.values()))}]},
+        {"role": "user", "content": [{"type": "text", "text": "A title"}, *[{"type": "image"}] * 2]},
+    ]
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    return {
+        "pooling": "last token, then unit length; for a shorter vector cut, then unit length",
+        "dims": list(encoder.dims),
+        "default_instruction": INSTRUCTION,
+        "query_instructions": {task.value: text for task, text in INSTRUCTIONS.items()},
+        "example": {
+            "messages": example,
+            "prompt": environment.from_string(template).render(messages=example),
+        },
+        "limits": {
+            "max_tokens": settings.max_tokens,
+            "max_pictures": settings.max_pictures,
+            "picture_pixels": settings.picture_pixels,
+            "note_pixels": settings.note_pixels,
+        },
+    }
+
+
+def _copy_base_files(base: str, folder: Path) -> None:
+    from transformers.utils import cached_file
+
+    for name in BASE_FILES:
+        found = cached_file(
+            base,
+            name,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+        if found is not None and not (folder / name).exists():
+            (folder / name).write_bytes(Path(found).read_bytes())
+
+
+def _write_modules(folder: Path, width: int, widest: int) -> None:
+    way = {"method": "forward", "method_output_name": "last_hidden_state"}
+    _write(folder / "modules.json", MODULES)
+    _write(
+        folder / "sentence_bert_config.json",
+        {
+            "transformer_task": "feature-extraction",
+            "modality_config": {"text": way, "image": way, "message": {**way, "format": "structured"}},
+            "module_output_name": "token_embeddings",
+        },
+    )
+    _write(
+        folder / "config_sentence_transformers.json",
+        {
+            "model_type": "SentenceTransformer",
+            "prompts": {task.value: text for task, text in INSTRUCTIONS.items()},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+            "truncate_dim": widest if widest < width else None,
+        },
+    )
+    for name in ("1_Pooling", "2_Normalize"):
+        (folder / name).mkdir(exist_ok=True)
+    pooling = {"word_embedding_dimension": width, "pooling_mode_lasttoken": True}
+    _write(folder / "1_Pooling" / "config.json", pooling)
+    _write(folder / "2_Normalize" / "config.json", {})
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")

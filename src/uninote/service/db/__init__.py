@@ -1,0 +1,1 @@
+"""The tables, their migrations, and one transaction as one function call."""

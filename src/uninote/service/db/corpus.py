@@ -1,0 +1,139 @@
+"""Tables of what is searched: model versions, notes, their vectors and pictures, and what is sent on."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from uninote.service.db.base import Base, Digest, Half, Json, Key, Moment, Name, Now, Serial
+
+MODEL_STATES = ("loading", "shadow", "active", "retired")
+
+
+class ModelVersion(Base):
+    """A version of the encoder. One is active; loading and shadow ones are written along with it."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (
+        CheckConstraint("dim BETWEEN 1 AND 4000", name="dim"),
+        CheckConstraint(f"state IN {MODEL_STATES}", name="state"),
+        Index(
+            "uq_model_versions_active", text("(true)"), unique=True, postgresql_where=text("state = 'active'")
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(SmallInteger, Identity(always=True), primary_key=True)
+    version: Mapped[Name] = mapped_column(unique=True)
+    dim: Mapped[int]
+    state: Mapped[Name]
+    created: Mapped[Now]
+    activated: Mapped[Moment | None]
+
+
+class StoredNote(Base):
+    """A note as it was sent, pictures by digest. `content_key` is equal when the embedded content is."""
+
+    __tablename__ = "notes"
+    __table_args__ = (Index(None, "category", "id"), Index(None, "time"))
+
+    id: Mapped[Key] = mapped_column(primary_key=True)
+    content_key: Mapped[Digest]
+    payload: Mapped[Json]
+    kind: Mapped[Name]
+    category: Mapped[Name]
+    lang: Mapped[Name]
+    time: Mapped[Moment | None]
+    created: Mapped[Now]
+    updated: Mapped[Now]
+
+
+class NoteVector(Base):
+    """The vector of a note under one model. The filter columns repeat the note's, for one-table search."""
+
+    __tablename__ = "vectors"
+
+    note_id: Mapped[Key] = mapped_column(ForeignKey(StoredNote.id, ondelete="CASCADE"), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id), primary_key=True)
+    content_key: Mapped[Digest]
+    vector: Mapped[Half]
+    kind: Mapped[Name]
+    category: Mapped[Name]
+    time: Mapped[Moment | None]
+
+
+class StoredPicture(Base):
+    """Encoded bytes of a picture, once per content."""
+
+    __tablename__ = "pictures"
+
+    digest: Mapped[Digest] = mapped_column(primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class NotePicture(Base):
+    """Which notes show which pictures: a picture goes when its last use goes."""
+
+    __tablename__ = "note_pictures"
+    __table_args__ = (Index(None, "digest"),)
+
+    note_id: Mapped[Key] = mapped_column(ForeignKey(StoredNote.id, ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[Digest] = mapped_column(ForeignKey(StoredPicture.digest), primary_key=True)
+
+
+class Outbox(Base):
+    """Ids whose stored state changed and that the vector cluster has not been told of yet.
+
+    The row says only which note: who delivers it reads the note's state at that time, so that delivering
+    twice or out of order ends in the same state.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index(None, "note_id", "seq"),)
+
+    seq: Mapped[Serial]
+    note_id: Mapped[Key]
+    deleted: Mapped[bool]
+    created: Mapped[Now]
+
+
+class Request(Base):
+    """Idempotency keys that were answered; digests only, no content."""
+
+    __tablename__ = "requests"
+    __table_args__ = (Index(None, "created"),)
+
+    key: Mapped[Digest] = mapped_column(primary_key=True)
+    digest: Mapped[Digest]
+    created: Mapped[Now]
+
+
+class Forgotten(Base):
+    """Hashes of the ids of forgotten notes, so that a late delivery does not bring one back."""
+
+    __tablename__ = "forgotten"
+
+    id_hash: Mapped[Digest] = mapped_column(primary_key=True)
+    created: Mapped[Now]
+
+
+class Audit(Base):
+    """Who did what to what, in order; append-only by trigger. Notes are named by the hash of their id."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "subject", "id"), Index(None, "action", "id"))
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[Now]
+    actor: Mapped[Name]
+    action: Mapped[Name]
+    subject: Mapped[Key]
+    details: Mapped[Json]

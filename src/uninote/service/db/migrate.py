@@ -1,0 +1,46 @@
+"""Bring the schema up to date: Alembic over the migrations inside the package, one process at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from uninote.errors import StoreError
+from uninote.service.db.base import SCHEMA
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Run what is missing, in one transaction. Raises StoreError for a database newer than this program."""
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uninote.service.schema'))"))
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+        present = current(connection)
+        if present is not None and present not in known:
+            raise StoreError(
+                f"the database is at schema {present}, which this version does not know: update UniNote"
+            )
+        command.upgrade(config(connection), revision)
+    engine.dispose()  # connections made before the extension know no vector type
+
+
+def current(connection: Connection) -> str | None:
+    """The schema revision of the database, None when it has no tables yet."""
+    options = {"version_table_schema": SCHEMA}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+def config(connection: Connection) -> Config:
+    """An Alembic configuration for this connection, without a file."""
+    settings = Config()
+    settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    settings.attributes["connection"] = connection
+    return settings

@@ -1,0 +1,89 @@
+"""Backup and restore of everything the service stores, by PostgreSQL's own programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import text
+
+from uninote.errors import StoreError
+from uninote.service.db.base import SCHEMA
+from uninote.service.db.engine import Database
+from uninote.store.embedded import _programs
+
+
+def backup(database: Database, file: Path) -> int:
+    """Write a dump of one moment to `file`, while the service goes on; gives its bytes. It appears whole or
+    not at all. Raises StoreError when it cannot be written."""
+    partial = file.with_name(file.name + ".partial")
+    try:
+        _program("pg_dump", database.address, "--format=custom", f"--schema={SCHEMA}", f"--file={partial}")
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return file.stat().st_size
+
+
+def restore(address: str, file: Path) -> None:
+    """Load a dump into a database without a service schema, in one transaction; then open it with `Database`,
+    which brings an older dump up to date. Raises StoreError when there is one, or the file is no dump."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [SCHEMA]).fetchone():
+            raise StoreError(
+                f"the database has a schema {SCHEMA!r} already; restore into a new database, "
+                f"or remove it with DROP SCHEMA {SCHEMA} CASCADE"
+            )
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    _program("pg_restore", address, "--single-transaction", "--no-owner", "--exit-on-error", str(file))
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+
+
+def counts(database: Database) -> dict[str, int]:
+    """Rows per table, to compare a restored database with the one it was made from."""
+    with database.engine.connect() as connection:
+        tables = connection.execute(
+            text(
+                "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(:schema) AND relkind = 'r'"
+            ),
+            {"schema": SCHEMA},
+        ).scalars()
+        return {
+            name: int(connection.execute(text(f"SELECT count(*) FROM {SCHEMA}.{name}")).scalar_one())
+            for name in sorted(tables)
+        }
+
+
+def _program(name: str, address: str, *arguments: str) -> None:
+    """Run it; the password goes by the environment, where other users do not see it."""
+    parts = conninfo_to_dict(address)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    if parts.get("password"):
+        environment["PGPASSWORD"] = str(parts.pop("password"))
+    target = make_conninfo(**parts)  # type: ignore[arg-type]
+    done = subprocess.run(
+        [_found(name), f"--dbname={target}", *arguments],
+        env=environment | {"LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StoreError(f"{name} failed: {' | '.join(done.stderr.strip().splitlines()[-3:])}")
+
+
+def _found(name: str) -> str:
+    try:
+        own = _programs() / name
+        return str(own) if own.exists() else name
+    except StoreError:
+        there = shutil.which(name)
+        if there is None:
+            raise StoreError(f"{name} is not installed; install PostgreSQL's client programs") from None
+        return there

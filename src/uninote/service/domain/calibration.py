@@ -1,0 +1,154 @@
+"""Choosing a category's threshold (method, section 5): by equal volume, by precision, by recall.
+
+All functions are pure. Scores are cosines; a note is a hit when its score is at or above the threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from uninote.service.errors import InvalidError
+
+DECIMALS = 6  # scores are stored with so many
+
+Scores = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and what it would have done to the scores it was chosen on.
+
+    hits: scores at or above it. precision, recall: None without labels, and precision without a hit.
+    """
+
+    threshold: float
+    hits: int
+    precision: float | None = None
+    recall: float | None = None
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts per bin; bin i is edges[i] <= score < edges[i + 1], the last one with its upper edge."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    positives: tuple[int, ...] = ()
+
+
+def by_volume(scores: ArrayLike, volume: int) -> Calibration:
+    """The threshold whose number of hits is nearest to `volume` and not above it: equal scores are hits
+    together or not at all. For "as many hits as the baseline has" (method, section 5).
+
+    Raises InvalidError for a negative volume, or no scores.
+    """
+    values = _scores(scores)
+    if volume < 0:
+        raise InvalidError(f"a number of hits is not negative: {volume}")
+    ordered = np.sort(values)[::-1]
+    if volume >= len(ordered):
+        return Calibration(float(ordered[-1]), len(ordered))
+    above = ordered[ordered > ordered[volume]]  # the first score that must not be a hit, and its equals
+    threshold = float(above[-1]) if len(above) else _just_above(float(ordered[0]))
+    return at_threshold(values, threshold)
+
+
+def by_precision(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibration:
+    """The lowest threshold where at least `target` of the hits are positives: the most hits of that quality.
+
+    Raises InvalidError when no threshold reaches it, naming the best precision there is.
+    """
+    curve = _Curve(scores, labels)
+    good = np.flatnonzero(curve.precision >= _fraction(target) - 1e-12)
+    if not len(good):
+        best = curve.at(int(np.argmax(curve.precision)))
+        raise InvalidError(
+            f"no threshold reaches precision {target}; the best is {best.precision:.4f} at {best.threshold}"
+        )
+    return curve.at(int(good[-1]))
+
+
+def by_recall(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibration:
+    """The highest threshold at which at least `target` of the positives are hits: the fewest hits at that
+    coverage. Raises InvalidError without a positive."""
+    curve = _Curve(scores, labels)
+    return curve.at(int(np.flatnonzero(curve.recall >= _fraction(target) - 1e-12)[0]))
+
+
+def at_threshold(scores: ArrayLike, threshold: float, labels: ArrayLike | None = None) -> Calibration:
+    """What a given threshold does: hits, and with labels precision and recall."""
+    values = _scores(scores)
+    hit = values >= threshold
+    if labels is None:
+        return Calibration(threshold, int(hit.sum()))
+    truth = _labels(labels, len(values))
+    right = int((hit & truth).sum())
+    precision = right / int(hit.sum()) if hit.any() else None
+    return Calibration(threshold, int(hit.sum()), precision, right / int(truth.sum()))
+
+
+def histogram(
+    scores: ArrayLike, labels: ArrayLike | None = None, bins: int = 40, low: float | None = None
+) -> Histogram:
+    """Counts over equal bins from `low` (default: the lowest score) to 1."""
+    values = _scores(scores)
+    if not 1 <= bins <= 1000:
+        raise InvalidError(f"a histogram has 1 to 1000 bins, not {bins}")
+    bottom = float(values.min()) if low is None else low
+    edges = np.linspace(bottom, max(1.0, bottom + 1e-6), bins + 1)
+    counts = np.histogram(values, edges)[0].tolist()
+    positive = [] if labels is None else np.histogram(values[_labels(labels, len(values))], edges)[0].tolist()
+    return Histogram(tuple(round(edge, DECIMALS) for edge in edges.tolist()), tuple(counts), tuple(positive))
+
+
+class _Curve:
+    """Precision and recall at every distinct score, the highest first."""
+
+    def __init__(self, scores: ArrayLike, labels: ArrayLike) -> None:
+        values = _scores(scores)
+        truth = _labels(labels, len(values))
+        order = np.argsort(-values, kind="stable")
+        values, right = values[order], np.cumsum(truth[order])
+        last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # the last of each run of equals
+        self.thresholds: Scores = values[last]
+        self.hits = last + 1
+        self.precision: Scores = right[last] / self.hits
+        self.recall: Scores = right[last] / right[-1]
+
+    def at(self, place: int) -> Calibration:
+        return Calibration(
+            float(self.thresholds[place]),
+            int(self.hits[place]),
+            float(self.precision[place]),
+            float(self.recall[place]),
+        )
+
+
+def _scores(scores: ArrayLike) -> Scores:
+    values = np.asarray(np.round(np.asarray(scores, dtype=np.float64), DECIMALS), dtype=np.float64)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise InvalidError("calibration needs a list of finite scores, at least one")
+    return values
+
+
+def _labels(labels: ArrayLike, length: int) -> Labels:
+    truth = np.asarray(labels).astype(np.bool_)
+    if truth.shape != (length,):
+        raise InvalidError(f"{length} scores need as many labels, not an array of shape {truth.shape}")
+    if not truth.any():
+        raise InvalidError("no label is positive: precision and recall say nothing")
+    return truth
+
+
+def _fraction(target: float) -> float:
+    if not 0 < target <= 1:
+        raise InvalidError(f"a target is a fraction in (0, 1], not {target}")
+    return target
+
+
+def _just_above(score: float) -> float:
+    return min(1.0, round(score + 1e-6, DECIMALS))

@@ -1,0 +1,47 @@
+"""The right to be forgotten: a note and everything made from it goes, in one transaction, from every table.
+
+What stays: the hash of its id, in the audit log and in the list that keeps a late delivery from bringing it
+back. What this cannot reach: backups made before, and files that were exported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from uninote.service.db.corpus import Forgotten, NotePicture, Outbox, StoredNote
+from uninote.service.db.moderation import Job, Sample, SamplePicture
+from uninote.service.domain import audit, revision
+from uninote.service.domain.pictures import drop_unused
+
+
+def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
+    """Delete notes with vectors, matches, reviews, job hits, pictures and the gallery samples made from them;
+    gives how many were stored. Ids that are not stored are barred all the same."""
+    ids = sorted(set(note_ids))
+    hashes = [{"id_hash": audit.id_hash(note_id)} for note_id in ids]
+    if not ids:
+        return 0
+    revision.hold(session)  # an ingest of one of them is committed by now, or will find it barred
+    session.execute(upsert(Forgotten).values(hashes).on_conflict_do_nothing())
+    shown = select(NotePicture.digest).where(NotePicture.note_id.in_(ids))
+    made = select(Sample.id).where(Sample.source_note.in_(ids))
+    sampled = select(SamplePicture.digest).where(SamplePicture.sample_id.in_(made))
+    digests = set(session.scalars(shown.union(sampled)))
+    samples = session.scalars(delete(Sample).where(Sample.source_note.in_(ids)).returning(Sample.id)).all()
+    gone = delete(StoredNote).where(StoredNote.id.in_(ids)).returning(StoredNote.id)
+    present = session.scalars(gone).all()
+    drop_unused(session, digests)
+    session.execute(delete(Outbox).where(Outbox.note_id.in_(ids)))
+    session.execute(insert(Outbox), [{"note_id": note_id, "deleted": True} for note_id in ids])
+    # A job stands behind the note it looked at last: one that is gone gives its place to the note before it.
+    before = select(func.coalesce(func.max(StoredNote.id), "")).where(StoredNote.id < Job.cursor)
+    session.execute(update(Job).where(Job.cursor.in_(ids)).values(cursor=before.scalar_subquery()))
+    for note_id in ids:
+        audit.record(session, actor, "note.forget", audit.note_subject(note_id))
+    if samples:
+        revision.bump(session)
+    return len(present)

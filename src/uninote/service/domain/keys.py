@@ -1,0 +1,75 @@
+"""API keys: `un_<prefix>_<secret>`. Stored are the prefix and the sha256 of the secret, which has 256 random
+bits: a slow hash protects guessable secrets and would only cost time here."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from uninote.service.db.moderation import ROLES, ApiKey
+from uninote.service.domain import audit
+from uninote.service.errors import InvalidError, NotFoundError, UnauthorizedError
+
+MARK = "un"
+
+
+def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, str]:
+    """A new key, and its text, shown this once. Raises InvalidError for an unknown role or a bad name."""
+    if role not in ROLES:
+        raise InvalidError(f"role {role!r} is none of {', '.join(ROLES)}")
+    if not name.strip() or len(name) > 256 or "\0" in name:
+        raise InvalidError("a key needs a name of 1 to 256 characters, so that it can be told apart")
+    prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    key = ApiKey(prefix=prefix, secret_hash=_hash(secret), name=name, role=role, actor=actor)
+    session.add(key)
+    session.flush()
+    audit.record(session, actor, "key.create", f"key:{prefix}", role=role, name=name)
+    return key, f"{MARK}_{prefix}_{secret}"
+
+
+def verify(session: Session, text: str) -> ApiKey:
+    """The key of that text. Raises UnauthorizedError, the same for every reason, when it is not good."""
+    mark, _, rest = text.partition("_")
+    prefix, _, secret = rest.partition("_")
+    usable = mark == MARK and prefix.isascii() and prefix.isalnum()
+    key = session.get(ApiKey, prefix) if usable else None
+    # Compared even without a key: the time tells nothing about which prefixes exist.
+    same = hmac.compare_digest(key.secret_hash if key else bytes(32), _hash(secret))
+    if key is None or not same or key.revoked is not None:
+        raise UnauthorizedError(
+            "the API key is unknown or revoked; send a good one as `Authorization: Bearer`"
+        )
+    return key
+
+
+def allows(role: str, needed: str) -> bool:
+    """Roles in order: each may do what the ones before may."""
+    return ROLES.index(role) >= ROLES.index(needed)
+
+
+def revoke(session: Session, prefix: str, actor: str) -> ApiKey:
+    """Stop a key at once; again does nothing. Raises NotFoundError."""
+    statement = (
+        update(ApiKey)
+        .where(ApiKey.prefix == prefix)
+        .values(revoked=func.coalesce(ApiKey.revoked, func.now()))
+        .returning(ApiKey)
+    )
+    key = session.scalars(statement, execution_options={"populate_existing": True}).one_or_none()
+    if key is None:
+        raise NotFoundError("there is no API key of that prefix")
+    audit.record(session, actor, "key.revoke", f"key:{prefix}")
+    return key
+
+
+def listing(session: Session) -> list[ApiKey]:
+    """All keys, the newest first; secrets are not stored."""
+    return list(session.scalars(select(ApiKey).order_by(ApiKey.created.desc(), ApiKey.prefix)))
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,135 @@
+"""Telling a vector cluster what changed: at least once, in order per note, and the last state always arrives.
+
+A row says that a note changed. What is sent is the note's state when the row is delivered, which includes
+that change and maybe later ones; those have rows of their own, so the last delivery of a note sends its last
+state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import delete, extract, func, insert, select
+from sqlalchemy.orm import Session
+
+from uninote.service.db.corpus import ModelVersion, NoteVector, Outbox, StoredNote
+from uninote.service.db.engine import Database
+from uninote.service.domain.vectors import Matrix, from_lists
+from uninote.store.protocol import Record, Store
+
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('uninote.outbox'))"
+REBUILD_CHUNK = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """The state of a note that changed: its vector per model version, none when it was deleted."""
+
+    note_id: str
+    vectors: Mapping[str, Matrix]
+    kind: str = ""
+    category: str = ""
+    time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Lag:
+    """What was not delivered yet: rows, and the age of the oldest in seconds."""
+
+    rows: int
+    seconds: float
+
+
+Sink = Callable[[Sequence[Change]], None]
+
+
+def deliver(database: Database, sink: Sink, limit: int = 500) -> int:
+    """Send one batch of changes, at most one per note; gives how many rows are done, 0 when there were none
+    or another process is delivering.
+
+    `sink` has made them durable when it returns; when it raises, the batch is sent again by the next call.
+    """
+    with database.connect(autocommit=True) as lock:  # its end, however it comes, gives the lock back
+        if lock.execute(_LOCK).fetchone() != (True,):
+            return 0
+        rows, changes = database.run(lambda session: _read(session, limit))
+        if rows:
+            sink(changes)
+            database.run(lambda session: session.execute(delete(Outbox).where(Outbox.seq.in_(rows))))
+        return len(rows)
+
+
+def lag(session: Session) -> Lag:
+    """How far the cluster is behind."""
+    age = extract("epoch", func.now() - func.min(Outbox.created))
+    rows, seconds = session.execute(select(func.count(), age).select_from(Outbox)).one()
+    return Lag(rows, float(seconds or 0))
+
+
+def rebuild(database: Database) -> int:
+    """Put every note in line again, for a cluster that was emptied; gives how many. Safe to repeat."""
+    total, after = 0, ""
+    while ids := database.run(partial(_line_up, after=after)):
+        total, after = total + len(ids), ids[-1]
+    return total
+
+
+def store_sink(stores: Mapping[str, Store]) -> Sink:
+    """A sink into one vector store per model version."""
+
+    def send(changes: Sequence[Change]) -> None:
+        for version, store in stores.items():
+            gone = [change.note_id for change in changes if version not in change.vectors]
+            records = [
+                Record(
+                    change.note_id,
+                    change.vectors[version],
+                    change.kind,
+                    change.category,
+                    change.time,
+                    model_version=version,
+                )
+                for change in changes
+                if version in change.vectors
+            ]
+            if records:
+                store.upsert(records).raise_rejected()
+            if gone:
+                store.delete(gone)
+
+    return send
+
+
+def _line_up(session: Session, after: str) -> list[str]:
+    page = select(StoredNote.id).where(StoredNote.id > after).order_by(StoredNote.id).limit(REBUILD_CHUNK)
+    ids = list(session.scalars(page))
+    if ids:
+        session.execute(insert(Outbox), [{"note_id": note_id, "deleted": False} for note_id in ids])
+    return ids
+
+
+def _read(session: Session, limit: int) -> tuple[list[int], list[Change]]:
+    rows = (
+        session.execute(select(Outbox.seq, Outbox.note_id).order_by(Outbox.seq).limit(limit)).tuples().all()
+    )
+    ids = list(dict.fromkeys(note_id for _, note_id in rows))
+    found = session.execute(
+        select(NoteVector, ModelVersion.version)
+        .join(ModelVersion, ModelVersion.id == NoteVector.model_id)
+        .where(NoteVector.note_id.in_(ids))
+    ).tuples()
+    vectors: dict[str, dict[str, NoteVector]] = {}
+    for row, version in found:
+        vectors.setdefault(row.note_id, {})[version] = row
+    return [seq for seq, _ in rows], [_change(note_id, vectors.get(note_id, {})) for note_id in ids]
+
+
+def _change(note_id: str, rows: Mapping[str, NoteVector]) -> Change:
+    if not rows:
+        return Change(note_id, {})
+    one = next(iter(rows.values()))
+    vectors = {version: from_lists([row.vector])[0] for version, row in rows.items()}
+    return Change(note_id, vectors, one.kind, one.category, one.time)

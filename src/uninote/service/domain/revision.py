@@ -1,0 +1,43 @@
+"""One counter over everything that decides a match, and the lock that orders its changes with ingests.
+
+An ingest holds the lock shared until it commits, a change holds it alone. So every note was either committed
+before the change, and is seen by a back-check that starts after it, or is matched with it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from uninote.service.db.moderation import GalleryState
+
+CHANNEL = "uninote_gallery"
+_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtext('uninote.gallery'))")
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtext('uninote.gallery'))")
+
+
+def pin(session: Session) -> int:
+    """The revision, which stays until this transaction ends."""
+    session.execute(_SHARED)
+    return current(session)
+
+
+def current(session: Session) -> int:
+    """The revision as committed by others or made in this transaction."""
+    return session.scalars(select(GalleryState.revision)).one()
+
+
+def hold(session: Session) -> None:
+    """Wait for the ingests under way, and let none begin before this transaction ends."""
+    session.execute(_ALONE)
+
+
+def bump(session: Session) -> int:
+    """Make a new revision, and tell listeners at the commit. Call it last: ingests wait from here on."""
+    session.flush()
+    hold(session)
+    revision = session.scalars(
+        update(GalleryState).values(revision=GalleryState.revision + 1).returning(GalleryState.revision)
+    ).one()
+    session.execute(select(func.pg_notify(CHANNEL, str(revision))))
+    return revision

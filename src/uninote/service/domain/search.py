@@ -1,0 +1,220 @@
+"""Search over the stored notes: top k and everything above a threshold, by one model version.
+
+An index is made over one of three forms of the vectors of one version: all dimensions, the first ones
+(Matryoshka) or their signs (binary, one bit each). The last two find candidates, which the full vectors then
+put in order. Without an index, and for filters that select few notes, every selected vector is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+from sqlalchemy.orm import Session
+
+from uninote.service.db.corpus import ModelVersion
+from uninote.service.db.engine import Database
+from uninote.service.domain.vectors import Half, as_parameter, half_unit
+from uninote.service.errors import InvalidError
+from uninote.store.protocol import EVERYTHING, Filter
+from uninote.store.validate import cosine, storable
+
+EXACT_BELOW = 20_000
+MAX_K = 10_000
+MIN_EF, MAX_EF = 200, 1000  # the upper bound is pgvector's
+
+Form = Literal["full", "prefix", "binary"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which index to use: its form and, for `prefix`, how many dimensions it holds.
+
+    `candidates` are fetched per wanted result and put in order by the full vectors; `full` needs none.
+    """
+
+    form: Form
+    dims: int
+    candidates: int = 10
+
+    @property
+    def operand(self) -> str:
+        """The indexed expression; `{0}` is a column or a bound query."""
+        return {
+            "full": f"({{0}}::halfvec({self.dims}))",
+            "prefix": f"(subvector({{0}}, 1, {self.dims})::halfvec({self.dims}))",
+            "binary": f"(binary_quantize({{0}})::bit({self.dims}))",
+        }[self.form]
+
+    @property
+    def operator(self) -> str:
+        return {"full": "<#>", "prefix": "<=>", "binary": "<~>"}[self.form]
+
+    @property
+    def operators(self) -> str:
+        return {"full": "halfvec_ip_ops", "prefix": "halfvec_cosine_ops", "binary": "bit_hamming_ops"}[
+            self.form
+        ]
+
+
+@dataclass(frozen=True)
+class NoteHit:
+    """A stored note; `score` is the cosine with the query, to six decimals."""
+
+    note_id: str
+    score: float
+    kind: str
+    category: str
+    time: datetime | None
+
+
+_FILTER = (
+    "model_id = %(model)s "
+    "AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)) "
+    "AND (%(categories)s::text[] IS NULL OR category = ANY(%(categories)s)) "
+    "AND (%(since)s::timestamptz IS NULL OR time >= %(since)s) "
+    "AND (%(until)s::timestamptz IS NULL OR time < %(until)s)"
+)
+# The model is asked first: vectors of other models have other dimensions, and comparing them is an error.
+_DISTANCE = "CASE WHEN model_id = %(model)s THEN vector <#> %(query)b::halfvec END"
+_COLUMNS = f"note_id, -({_DISTANCE}), kind, category, time"
+_EXACT = (
+    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} "
+    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
+)
+_WITHIN = (
+    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND -({_DISTANCE}) >= %(threshold)s "
+    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
+)
+_NEAR = "SELECT * FROM service.vectors WHERE {filter} ORDER BY {column} {operator} {query} LIMIT %(many)s"
+_RESCORED = (
+    f"SELECT {_COLUMNS} FROM ({{near}}) AS near ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
+)
+_COUNT = f"SELECT count(*) FROM (SELECT 1 FROM service.vectors WHERE {_FILTER} LIMIT %(k)s) AS selected"
+# Strict order, so that a filtered scan goes on until enough rows pass; no sort, so that the index is used.
+_TUNE = """
+SELECT set_config('hnsw.ef_search', %(ef)s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
+    set_config('hnsw.max_scan_tuples', '200000', true), set_config('enable_sort', 'off', true)
+"""
+_INDEXES = """
+SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indrelid = 'service.vectors'::regclass AND indisvalid AND relname LIKE %(name)s
+"""
+
+
+def build_index(
+    database: Database, model: ModelVersion, form: Form = "full", dims: int | None = None
+) -> Plan:
+    """Make the index while notes are written; does nothing when it is there. Minutes for a large corpus."""
+    plan = Plan(form, model.dim if form != "prefix" else dims or min(model.dim, 128))
+    if not 1 <= plan.dims <= model.dim:
+        raise InvalidError(f"an index over {plan.dims} of {model.dim} dimensions is not possible")
+    name = _index_name(model.id, plan)
+    with database.connect(autocommit=True) as connection:
+        # Left invalid by a build that was killed; a valid one of the same name is kept.
+        broken = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
+        if connection.execute(broken, [f"service.{name}"]).fetchone():
+            connection.execute(f"DROP INDEX CONCURRENTLY service.{name}")
+        connection.execute("SET maintenance_work_mem = '512MB'")
+        connection.execute(
+            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON service.vectors "
+            f"USING hnsw ({plan.operand.format('vector')} {plan.operators}) WHERE model_id = {model.id}"
+        )
+    return plan
+
+
+def plans(session: Session, model: ModelVersion) -> list[Plan]:
+    """The indexes of this model, the most accurate first."""
+    rows = session.connection().exec_driver_sql(_INDEXES, {"name": f"vectors\\_{model.id}\\_%"})
+    found = []
+    for (name,) in rows:
+        _, _, form, dims = name.split("_")
+        found.append(Plan(form, int(dims)))
+    order = ["full", "prefix", "binary"]
+    return sorted(found, key=lambda plan: (order.index(plan.form), -plan.dims))
+
+
+def search(
+    session: Session,
+    model: ModelVersion,
+    query: ArrayLike,
+    k: int,
+    filter: Filter = EVERYTHING,
+    *,
+    plan: Plan | Literal["exact", "auto"] = "auto",
+) -> list[NoteHit]:
+    """The k nearest notes, best first, equal scores by id. `query` is float [dim].
+
+    `auto` compares exactly when the filter selects at most `EXACT_BELOW` notes or nothing is indexed, and
+    whenever the index came back short. Raises InvalidError for a bad k, VectorError for a bad query.
+    """
+    if not 1 <= k <= MAX_K:
+        raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
+    values = _values(model, filter, half_unit(query, model.dim)) | {"k": k}
+    if plan == "auto":
+        plan = _choose(session, model, values, k)
+    if plan == "exact":
+        return _hits(session, _EXACT, values)
+    many = k if plan.form == "full" else min(MAX_EF, max(k, k * plan.candidates))
+    _run(session, _TUNE, {"ef": str(min(MAX_EF, max(MIN_EF, 4 * k, many)))})
+    near = _NEAR.format(
+        filter=_FILTER,
+        column=plan.operand.format("vector"),
+        operator=plan.operator,
+        query=plan.operand.format("%(query)b::halfvec"),
+    )
+    found = _hits(session, _RESCORED.format(near=near), values | {"many": many})
+    if len(found) == k:
+        return found
+    _run(session, "SET LOCAL enable_sort = on", {})
+    return _hits(session, _EXACT, values)
+
+
+def within(
+    session: Session,
+    model: ModelVersion,
+    query: ArrayLike,
+    threshold: float,
+    filter: Filter = EVERYTHING,
+    limit: int = MAX_K,
+) -> list[NoteHit]:
+    """Every note with score >= threshold, the best `limit` of them; always exact."""
+    values = _values(model, filter, half_unit(query, model.dim))
+    # Scores are compared as they are shown, rounded.
+    found = _hits(session, _WITHIN, values | {"threshold": threshold - 1e-6, "k": limit})
+    return [hit for hit in found if hit.score >= threshold]
+
+
+def _choose(
+    session: Session, model: ModelVersion, values: Mapping[str, Any], k: int
+) -> Plan | Literal["exact"]:
+    usable = plans(session, model) if k <= MAX_EF else []
+    if not usable:
+        return "exact"
+    selected = _run(session, _COUNT, {**values, "k": EXACT_BELOW + 1}).scalar_one()
+    return usable[0] if selected > EXACT_BELOW else "exact"
+
+
+def _values(model: ModelVersion, filter: Filter, query: Half) -> dict[str, Any]:
+    chosen = {
+        name: [text for text in value if storable(text)] if isinstance(value, tuple) else value
+        for name, value in asdict(filter).items()
+        if name != "model_versions"  # the model is given
+    }
+    return chosen | {"model": model.id, "query": as_parameter(query)}
+
+
+def _hits(session: Session, statement: str, values: Mapping[str, Any]) -> list[NoteHit]:
+    hits = [NoteHit(row[0], cosine(row[1]), *row[2:]) for row in _run(session, statement, values)]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.note_id))
+
+
+def _index_name(model_id: int, plan: Plan) -> str:
+    return f"vectors_{model_id}_{plan.form}_{plan.dims}"
+
+
+def _run(session: Session, statement: str, values: Mapping[str, Any]) -> Any:
+    return session.connection().exec_driver_sql(statement, values)

@@ -1,0 +1,51 @@
+"""Vectors as the tables hold them: unit length, 16-bit floats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pgvector import HalfVector
+from sqlalchemy.orm import Session
+
+from uninote.store.validate import unit_queries, unit_vector
+
+Half = NDArray[np.float16]
+Matrix = NDArray[np.float32]
+
+
+def half_unit(vector: ArrayLike, dim: int) -> Half:
+    """float16 [dim] of length 1. Raises VectorError for NaN, infinity, zero and a wrong dimension."""
+    return unit_vector(vector, dim).astype(np.float16)
+
+
+def half_units(vectors: ArrayLike, dim: int) -> Matrix:
+    """Queries [q, dim] rounded as stored vectors are, float32: scores of queries and stored notes agree."""
+    return unit_queries(vectors, dim).astype(np.float16).astype(np.float32)
+
+
+def as_parameter(vector: Half) -> HalfVector:
+    """A statement parameter; pass it in binary (`%b`)."""
+    return HalfVector(vector)
+
+
+def read_binary(session: Session, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Rows in the binary format: parsing vectors from text takes ten times as long."""
+    connection: Any = session.connection().connection.driver_connection
+    rows: list[tuple[Any, ...]] = connection.cursor(binary=True).execute(statement, values).fetchall()
+    return rows
+
+
+def from_database(values: list[HalfVector], dim: int) -> Matrix:
+    """What the database gave as a matrix float32 [n, dim]."""
+    rows = np.empty((len(values), dim), np.float32)
+    for row, value in zip(rows, values, strict=True):
+        row[:] = value.to_numpy()
+    return rows
+
+
+def from_lists(values: list[list[float]]) -> Matrix:
+    """Vectors of mapped rows as a matrix float32 [n, dim]."""
+    return np.asarray(values, dtype=np.float32)

@@ -1,0 +1,42 @@
+"""Errors of the service: each says what is wrong with the request and how to mend it.
+
+The HTTP layer maps a class to a status; `code` is stable and meant for programs.
+"""
+
+from __future__ import annotations
+
+from uninote.errors import UniNoteError
+
+
+class ServiceError(UniNoteError):
+    """Base of what a caller of the service can mend."""
+
+    code = "invalid"
+
+
+class InvalidError(ServiceError):
+    """A value is out of range or does not fit together (400, 422)."""
+
+
+class NotFoundError(ServiceError):
+    """Nothing is stored under that name (404)."""
+
+    code = "not_found"
+
+
+class ConflictError(ServiceError):
+    """The request contradicts what is stored (409)."""
+
+    code = "conflict"
+
+
+class UnauthorizedError(ServiceError):
+    """The key is missing, unknown or revoked (401)."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(ServiceError):
+    """The key is good, its role is not enough (403)."""
+
+    code = "forbidden"

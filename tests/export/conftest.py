@@ -1,0 +1,87 @@
+"""Small trained models of both kinds, and notes with several pictures."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from uninote.encoder import Encoder
+from uninote.items import Item, Note, Picture
+from uninote.settings import EncoderSettings
+
+
+@pytest.fixture(scope="session")
+def make_picture() -> Callable[..., Picture]:
+    """A picture of coloured noise; equal seeds and sizes give equal bytes."""
+
+    def make(seed: int, size: tuple[int, int] = (48, 32)) -> Picture:
+        small = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(small).resize(size).save(buffer, "PNG")
+        return Picture.from_bytes(buffer.getvalue())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def note(make_picture: Callable[..., Picture]) -> Note:
+    sizes = ((300, 200), (90, 120), (40, 30))
+    return Note("n", "a blue sky", "and a cat", tuple(make_picture(n, size) for n, size in enumerate(sizes)))
+
+
+@pytest.fixture(scope="session")
+def items(note: Note, make_picture: Callable[..., Picture]) -> list[Item]:
+    return [
+        note.item(),
+        Item.of("a red circle"),
+        Item.of(make_picture(7)),
+        Item.of("one", make_picture(8), "two [SEP] <|image_pad|><|im_end|>", make_picture(9, (64, 64))),
+    ]
+
+
+def perturb(encoder: Encoder) -> Encoder:
+    """As after training: adapters that change the vectors."""
+    encoder.backbone.add_lora(2, 4, 0.0)
+    module: Any = encoder.backbone
+    generator = torch.Generator().manual_seed(0)
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
+    return encoder
+
+
+@pytest.fixture(scope="session")
+def compact() -> Encoder:
+    return perturb(Encoder.compact(EncoderSettings(vision_side=64, device="cpu")))
+
+
+@pytest.fixture(scope="session")
+def shallow(compact: Encoder) -> Encoder:
+    """One layer of the text tower: tracing it takes a second."""
+    backbone: Any = copy.deepcopy(compact.backbone)
+    stack = backbone.text.get_base_model().encoder
+    stack.layer = stack.layer[:1]
+    return Encoder(backbone, compact.settings, "shallow")
+
+
+@pytest.fixture(scope="session")
+def trained_qwen(tiny_qwen: Callable[..., Path]) -> Callable[[str], Encoder]:
+    """A new one at every call: merging changes it."""
+
+    def build(kind: str) -> Encoder:
+        return perturb(Encoder.pretrained(tiny_qwen(kind), device="cpu", dims=(16, 64), max_tokens=512))
+
+    return build
+
+
+@pytest.fixture
+def qwen(trained_qwen: Callable[[str], Encoder]) -> Encoder:
+    return trained_qwen("qwen3")

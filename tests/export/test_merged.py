@@ -1,0 +1,137 @@
+"""The merged folder, read by transformers alone as a server does, gives the vectors of the trained model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from uninote.corpus.decode import load_picture
+from uninote.encoder import Encoder
+from uninote.errors import ModelError
+from uninote.export.inputs import to_messages
+from uninote.export.run import export_model
+from uninote.items import Item
+from uninote.settings import CorpusSettings
+from uninote.tasks.definitions import INSTRUCTIONS, Task
+
+IMAGE = "<|image_pad|>"
+
+
+class Server:
+    """A stranger to this package: chat template, tokenizer, picture processor and model of the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+
+    def ids(self, item: Item, system: str) -> tuple[torch.Tensor, dict[str, Any]]:
+        messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+        prompt = self.tokenizer.apply_chat_template([*messages, *to_messages(item)], tokenize=False)
+        pictures = [load_picture(picture, CorpusSettings()) for picture in item.pictures]
+        seen = dict(self.processor(images=pictures, return_tensors="pt")) if pictures else {}
+        counts = [int(grid.prod()) // self.processor.merge_size**2 for grid in seen.get("image_grid_thw", [])]
+        around = prompt.split(IMAGE)
+        assert len(around) == len(counts) + 1
+        prompt = around[0] + "".join(
+            IMAGE * count + text for count, text in zip(counts, around[1:], strict=True)
+        )
+        ids = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        if seen:
+            seen["mm_token_type_ids"] = (ids == self.tokenizer.convert_tokens_to_ids(IMAGE)).int()
+        return ids, seen
+
+    def embed(self, item: Item, system: str = "") -> NDArray[np.float32]:
+        ids, seen = self.ids(item, system)
+        with torch.inference_mode():
+            states = self.model.model(input_ids=ids, attention_mask=torch.ones_like(ids), **seen)
+        last: NDArray[np.float32] = states.last_hidden_state[0, -1].numpy()
+        return last / np.linalg.norm(last)
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "qwen2.5"])
+def test_a_server_gives_the_same_tokens_and_vectors(
+    trained_qwen: Callable[[str], Encoder],
+    tiny_qwen: Callable[..., Path],
+    kind: str,
+    items: list[Item],
+    tmp_path: Path,
+) -> None:
+    encoder = trained_qwen(kind)
+    items = [*items, Item.of(items[2].pictures[0], "behind", items[0].pictures[1])]
+    backbone: Any = encoder.backbone
+    want, asked = encoder.encode(items), encoder.encode(items, task=Task.T2NOTE)
+    instruction = INSTRUCTIONS[Task.T2NOTE]
+    tokens = [backbone.prepare([item], instruction)["ids"] for item in items]
+    server = Server(export_model(encoder, tmp_path / "merged", "transformers"))
+    for n, item in enumerate(items):
+        assert torch.equal(server.ids(item, instruction)[0], tokens[n])
+        assert server.embed(item) @ want[n] >= 0.9999
+        assert server.embed(item, instruction) @ asked[n] >= 0.9999
+        assert server.embed(item) @ asked[n] < 0.9999
+    untrained = Encoder.pretrained(tiny_qwen(kind), device="cpu", dims=(16, 64), max_tokens=512)
+    assert ((untrained.encode(items) * want).sum(1) < 0.999).all()  # the adapters were merged, not lost
+
+
+def test_the_prompt_file_shows_the_prompt(trained_qwen: Callable[[str], Encoder], tmp_path: Path) -> None:
+    encoder = trained_qwen("qwen3")
+    folder = export_model(
+        encoder, tmp_path / "merged", "sentence-transformers"
+    )  # the same layout for Qwen-VL
+    stored = json.loads((folder / "uninote_prompt.json").read_text())
+    assert stored["example"]["prompt"] == (
+        f"<|im_start|>system\n{INSTRUCTIONS[Task.I2T]}<|im_end|>\n<|im_start|>user\nA title \n"
+        "Cover:<|vision_start|><|image_pad|><|vision_end|> \n"
+        "Picture 2:<|vision_start|><|image_pad|><|vision_end|><|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert stored["query_instructions"] == {task.value: text for task, text in INSTRUCTIONS.items()}
+    assert stored["limits"]["max_tokens"] == encoder.settings.max_tokens
+    modules = json.loads((folder / "modules.json").read_text())
+    assert [module["type"].split(".")[0] for module in modules] == ["sentence_transformers"] * 3
+    written = (
+        "".join(path.read_text() for path in folder.rglob("*.json")) + (folder / "README.md").read_text()
+    )
+    assert str(tmp_path.parent) not in written  # no path of this machine
+
+
+def test_sentence_transformers_loads_it_without_any_code_of_ours(
+    trained_qwen: Callable[[str], Encoder], items: list[Item], tmp_path: Path
+) -> None:
+    pytest.importorskip("torchvision", reason="the library's own Qwen-VL processor needs it")
+    from sentence_transformers import SentenceTransformer
+
+    encoder = trained_qwen("qwen3")
+    want, asked = encoder.encode(items), encoder.encode(items, task=Task.T2NOTE)
+    folder = export_model(encoder, tmp_path / "merged")
+    model = SentenceTransformer(str(folder), device="cpu")
+    chats = [
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": part}
+                    if isinstance(part, str)
+                    else {"type": "image", "image": load_picture(part, CorpusSettings())}
+                    for part in item.parts
+                ],
+            }
+        ]
+        for item in items
+    ]
+    assert ((model.encode(chats) * want).sum(1) >= 0.9999).all()
+    assert ((model.encode(chats, prompt_name="T2Note") * asked).sum(1) >= 0.9999).all()
+
+
+def test_onnx_is_refused_with_the_way_out(trained_qwen: Callable[[str], Encoder], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="choose --format transformers"):
+        export_model(trained_qwen("qwen3"), tmp_path / "graphs", "onnx")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,114 @@
+"""One embedded server for the whole room, a fresh database per test, and notes with vectors to fill it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import psycopg
+import pytest
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from uninote.items import Item, Note
+from uninote.service.db.engine import Database
+from uninote.service.domain import gallery, ingest, thresholds, versions
+from uninote.service.domain.gallery import NewSample
+from uninote.service.domain.matcher import Matcher
+from uninote.service.domain.outcome import Incoming, Outcome
+from uninote.store.embedded import EmbeddedServer
+
+DIM = 8
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedServer) -> str:
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE prepared")
+    Database(address_of(server, "prepared")).close()
+    return "prepared"
+
+
+@pytest.fixture
+def address(server: EmbeddedServer, template: str) -> str:
+    """A database of its own with the newest schema and nothing in it."""
+    name = f"t{next(_numbers)}"
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    return address_of(server, name)
+
+
+@pytest.fixture
+def database(address: str) -> Iterator[Database]:
+    with Database(address) as database:
+        yield database
+
+
+def address_of(server: EmbeddedServer, name: str) -> str:
+    return server.address.replace("/postgres?", f"/{name}?")
+
+
+def toward(*components: float, dim: int = DIM) -> NDArray[np.float64]:
+    """A vector with the given first components, filled up to length 1 in the last one."""
+    vector = np.zeros(dim)
+    vector[: len(components)] = components
+    vector[-1] = np.sqrt(max(0.0, 1 - (vector**2).sum()))
+    return vector
+
+
+@dataclass
+class World:
+    """A service with one active model `m1` of 8 dimensions, and short ways to fill it."""
+
+    database: Database
+    matcher: Matcher
+
+    def category(self, name: str, threshold: float | None = 0.8, **options: object) -> None:
+        def work(session: Session) -> None:
+            gallery.put_category(session, name, "ops", **options)  # type: ignore[arg-type]
+            if threshold is not None:
+                thresholds.put(session, name, "m1", threshold, "ops")
+
+        self.database.run(work)
+
+    def sample(self, category: str, vector: NDArray[np.float64], text: str = "", **options: object) -> int:
+        item = Item.of(text or f"sample {next(_numbers)}")
+        new = NewSample(category, "text", item, {"m1": vector}, **options)  # type: ignore[arg-type]
+        return self.database.run(lambda session: gallery.add_samples(session, [new], "ops"))[0].id
+
+    def ingest(self, *batch: Incoming, **options: object) -> list[Outcome]:
+        return ingest.ingest(self.database, self.matcher, batch, "app", **options)  # type: ignore[arg-type]
+
+    def rows(self, statement: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.database.address) as connection:
+            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    database.run(lambda session: versions.ensure(session, "m1", DIM, "ops"))
+    return World(database, Matcher())
+
+
+@pytest.fixture
+def note() -> Callable[..., Incoming]:
+    def make(note_id: str, vector: NDArray[np.float64], title: str = "", **options: object) -> Incoming:
+        fields = {name: options.pop(name) for name in ("pictures", "category", "lang") if name in options}
+        content = Note(note_id, title=title or f"note {note_id}", **fields)  # type: ignore[arg-type]
+        return Incoming(content, {"m1": vector}, **options)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def at() -> Callable[..., NDArray[np.float64]]:
+    return toward

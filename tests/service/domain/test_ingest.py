@@ -1,0 +1,151 @@
+"""Ingest: one transaction, one effect, whatever is sent twice."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from uninote.items import Note, Picture
+from uninote.service.domain.ingest import match
+from uninote.service.domain.outcome import Incoming
+from uninote.service.errors import ConflictError
+
+
+def test_a_note_is_stored_with_vector_match_audit_and_outbox(world: Any, note: Any, at: Any) -> None:
+    world.category("spam", 0.8)
+    sample = world.sample("spam", at(1.0))
+    world.sample("spam", at(0.0, 1.0))
+    (outcome,) = world.ingest(note("n1", at(0.9)))
+    assert outcome.status == "created"
+    (hit,) = outcome.hits
+    assert (hit.sample_id, hit.category, hit.threshold) == (sample, "spam", 0.8)
+    assert hit.score == pytest.approx(0.9, abs=1e-3)
+    assert world.rows("SELECT note_id, sample_id, score, threshold FROM service.matches") == [
+        ("n1", sample, hit.score, 0.8)
+    ]
+    assert world.rows("SELECT note_id, deleted FROM service.outbox") == [("n1", False)]
+    assert world.rows("SELECT actor, details FROM service.audit WHERE action = 'note.create'") == [
+        ("app", {"hits": [sample]})
+    ]
+
+
+def test_the_same_note_again_changes_nothing(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    world.sample("spam", at(1.0))
+    (first,) = world.ingest(note("n1", at(0.9)))
+    before = everything(world)
+    (again,) = world.ingest(note("n1", at(0.9)))
+    assert again.status == "unchanged"
+    assert again.hits == first.hits
+    assert everything(world) == before
+
+
+def test_changed_content_replaces_vector_and_matches(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    old, new = world.sample("spam", at(1.0)), world.sample("spam", at(0.0, 1.0))
+    (first,) = world.ingest(note("n1", at(0.9), "old"))
+    (second,) = world.ingest(note("n1", at(0.0, 0.95), "new"))
+    assert [hit.sample_id for hit in first.hits] == [old]
+    assert second.status == "updated"
+    assert [hit.sample_id for hit in second.hits] == [new]
+    assert world.rows("SELECT sample_id FROM service.matches") == [(new,)]
+    assert world.rows("SELECT count(*) FROM service.vectors") == [(1,)]
+
+
+def test_changed_metadata_keeps_matches_and_reaches_the_vector_row(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    world.sample("spam", at(1.0))
+    world.ingest(note("n1", at(0.9), category="travel"))
+    (matched,) = world.rows("SELECT id FROM service.matches")
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    (outcome,) = world.ingest(note("n1", at(0.9), category="food", time=when))
+    assert (outcome.status, len(outcome.hits)) == ("updated", 1)
+    assert world.rows("SELECT category, time FROM service.vectors") == [("food", when)]
+    assert world.rows("SELECT id FROM service.matches") == [matched]
+
+
+def test_bad_notes_are_named_and_the_others_go_on(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    batch = [
+        note("nan", np.full(8, np.nan)),
+        note("short", np.ones(5)),
+        note("zero", np.zeros(8)),
+        Incoming(Note("empty", title=" "), {"m1": at(1.0)}),
+        note("odd", at(1.0), categories=("nonsense",)),
+        Incoming(Note("other", title="x"), {"m9": at(1.0)}),
+        note("nul\0", at(1.0)),
+        note("twice", at(1.0), "one"),
+        note("twice", at(1.0), "another"),
+        note("local", at(1.0), time=datetime(2026, 1, 1)),
+        note("good", at(1.0)),
+    ]
+    outcomes = world.ingest(*batch)
+    assert [outcome.code for outcome in outcomes] == [
+        "bad_vector",
+        "bad_vector",
+        "bad_vector",
+        "empty_note",
+        "unknown_category",
+        "unknown_model",
+        "bad_field",
+        "duplicate_id",
+        "duplicate_id",
+        "bad_field",
+        "",
+    ]
+    assert all(outcome.reason for outcome in outcomes[:-1])
+    assert world.rows("SELECT id FROM service.notes") == [("good",)]
+
+
+def test_an_idempotency_key_answers_without_writing(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    world.sample("spam", at(1.0))
+    old = note("n1", at(0.9), "old")
+    (first,) = world.ingest(old, request=("key", "digest"))
+    world.ingest(note("n1", at(0.0, 1.0), "new"))
+    before = everything(world)
+    (replayed,) = world.ingest(old, request=("key", "digest"))
+    assert (first.status, replayed.status, replayed.hits) == ("created", "unchanged", ())
+    assert everything(world) == before
+    with pytest.raises(ConflictError, match="another request"):
+        world.ingest(old, request=("key", "other"))
+
+
+def test_many_callers_of_one_note_make_one_effect(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    world.sample("spam", at(1.0))
+    batch = [note(f"n{number}", at(0.9)) for number in range(5)]
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(world.ingest, *(batch if n % 2 else batch[::-1])) for n in range(12)]
+    statuses = [outcome.status for call in calls for outcome in call.result()]
+    assert statuses.count("created") == 5
+    assert statuses.count("unchanged") == 55
+    assert world.rows("SELECT count(*), count(DISTINCT note_id) FROM service.matches") == [(5, 5)]
+    assert world.rows("SELECT count(*) FROM service.outbox") == [(5,)]
+
+
+def test_pictures_are_kept_while_shown(world: Any, note: Any, at: Any) -> None:
+    shared, single = Picture.from_bytes(b"shared"), Picture.from_bytes(b"single", ocr=("words",))
+    world.ingest(note("n1", at(1.0), pictures=(shared, single)), note("n2", at(1.0), pictures=(shared,)))
+    assert world.rows("SELECT count(*) FROM service.pictures") == [(2,)]
+    world.ingest(note("n1", at(1.0), "changed"))
+    assert world.rows("SELECT digest FROM service.pictures") == [(shared.digest,)]
+
+
+def test_match_looks_without_storing(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    world.sample("spam", at(1.0))
+    before = everything(world)
+    good, bad = match(world.database, world.matcher, [note("n1", at(0.9)), note("n2", np.zeros(8))])
+    assert len(good.hits) == 1
+    assert bad.code == "bad_vector"
+    assert everything(world) == before
+
+
+def everything(world: Any) -> list[Any]:
+    tables = ("notes", "vectors", "matches", "audit", "outbox")
+    return [sorted(world.rows(f"SELECT t::text FROM service.{table} AS t")) for table in tables]
