@@ -79,7 +79,7 @@ class EncoderSettings(Section):
     token_budget: int = Field(4096, ge=64, description="tokens in one encoding batch, padding included")
     dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
     vision_side: int = Field(
-        224, ge=32, description="side at which pictures enter the vision tower (compact)"
+        448, ge=32, description="side at which pictures enter the vision tower (compact)"
     )
     max_pictures: int = Field(12, ge=1, description="pictures of one item that are read (Qwen-VL)")
     picture_pixels: int = Field(262_144, ge=1024, description="largest area of one picture (Qwen-VL)")
@@ -168,7 +168,7 @@ class SftSettings(Section):
 class RlSettings(Section):
     """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
 
-    policy: Literal["softmax", "weighted_softmax", "plackett_luce"] = "softmax"
+    policy: Literal["softmax", "weighted_softmax", "plackett_luce"] = "plackett_luce"
     temperature: float = Field(0.02, gt=0)
     penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
@@ -178,16 +178,19 @@ class RlSettings(Section):
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
     noise: int = Field(8, ge=1, description="noise notes shared by the batch, per query at least")
-    steps: int = Field(100, ge=0)
+    steps: int = Field(400, ge=0)
     batch_size: int = Field(8, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
     )
+    frozen_towers: bool = Field(
+        True, description="train what follows the towers only, and run those once per item (compact)"
+    )
     shared_prefixes: bool = Field(
         True, description="encode the nested candidates of a query in one pass, where the backbone can"
     )
-    learning_rate: float = Field(1e-4, gt=0)
-    save_every: int = Field(25, ge=1)
+    learning_rate: float = Field(3e-5, gt=0)
+    save_every: int = Field(100, ge=1)
     lora: LoraSettings = LoraSettings()
 
 

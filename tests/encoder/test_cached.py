@@ -17,10 +17,10 @@ MakePicture = Callable[..., Picture]
 
 @pytest.fixture
 def trained(untrained: Encoder) -> CompactBackbone:
-    """A connector that has moved from its start, its gate shut: the cached backbone has none."""
+    """A connector that has moved from its start."""
     backbone = CompactBackbone(untrained.settings)
     torch.nn.init.normal_(backbone.connector.adapter[2].weight, std=0.05)  # type: ignore[arg-type]
-    torch.nn.init.zeros_(backbone.connector.gate)
+    torch.nn.init.constant_(backbone.connector.gate, 0.5)
     return backbone
 
 
@@ -30,8 +30,9 @@ def note(make_picture: MakePicture) -> Note:
 
 
 def test_vectors_are_the_backbones_own(trained: CompactBackbone, note: Note, tmp_path: Path) -> None:
-    """Texts alone and pictures alone (one of them twice), in one batch, one by one, and saved."""
+    """A whole note, texts and pictures alone (one of them twice), in one batch, one by one, and saved."""
     items = [
+        note.item(),
         Item.of(note.title, note.body),
         Item.of(note.pictures[0]),
         Item.of(*note.pictures, note.pictures[0]),
@@ -44,14 +45,33 @@ def test_vectors_are_the_backbones_own(trained: CompactBackbone, note: Note, tmp
     assert np.allclose(Encoder.load(tmp_path, device="cpu").encode(items), vectors, atol=1e-5)
 
 
-def test_a_note_is_its_texts_and_its_pictures(trained: CompactBackbone, note: Note) -> None:
+def test_gradients_are_the_backbones_own(trained: CompactBackbone, note: Note) -> None:
+    items = [note.item(), Item.of("a cat"), Item.of(note.pictures[0])]
     cached = CachedBackbone(trained)
-    item = note.item()
-    with torch.no_grad():
-        whole, texts, pictures = cached(
-            **cached.prepare([item, Item.of(*item.texts), Item.of(*item.pictures)])
+    assert {name.split(".")[0] for name, _ in cached.named_parameters()} == {"connector"}
+    found = []
+    for backbone in (trained, cached):
+        trained.zero_grad()
+        backbone(**backbone.prepare(items)).square().sum().backward()
+        connector = trained.connector
+        found.append(
+            [
+                p.grad.clone()
+                for p in (connector.gate, connector.scale, *connector.head.parameters())
+                if p.grad is not None
+            ]
         )
-    assert torch.allclose(whole, texts + pictures, atol=1e-6)
+    assert len(found[0]) == len(found[1]) > 4
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
+
+
+def test_pictures_beyond_the_tokens_do_not_count(make_picture: MakePicture, untrained: Encoder) -> None:
+    narrow = CompactBackbone(untrained.settings.model_copy(update={"max_tokens": 16}))
+    item = Item.of(*[make_picture(shade) for shade in range(4)])
+    vectors = [
+        Encoder(backbone, narrow.settings).encode([item]) for backbone in (CachedBackbone(narrow), narrow)
+    ]
+    assert np.allclose(*vectors, atol=1e-5)
 
 
 def test_towers_run_once(trained: CompactBackbone, note: Note, monkeypatch: pytest.MonkeyPatch) -> None:

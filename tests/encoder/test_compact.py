@@ -47,10 +47,10 @@ def test_sequence_of_a_note(backbone: CompactBackbone) -> None:
     inputs = other.prepare([Item.of("red cat", a, b, "sale", a), Item.of("red")])
     decoded = other.tokenizer.convert_ids_to_tokens(inputs["ids"][0].tolist())
     pads = ["[PAD]"] * CELLS
-    assert decoded == ["[CLS]", "red", "cat", "[SEP]", *pads, *pads, "sale", "[SEP]", *pads, "[SEP]"]
-    slots = [-1] * 4 + list(range(8)) + [-1] * 2 + list(range(4)) + [-1]
+    assert decoded == ["[CLS]", "red", "cat", "[SEP]", *pads, *pads, "sale", "[SEP]", *pads]
+    slots = [-1] * 4 + list(range(8)) + [-1] * 2 + list(range(4))
     assert inputs["slots"][0].tolist() == slots
-    assert inputs["mask"].tolist() == [[1] * 19, [1] * 3 + [0] * 16]
+    assert inputs["mask"].tolist() == [[1] * 18, [1] * 3 + [0] * 15]
     assert inputs["member"].tolist() == [[2, 1], [0, 0]]
     assert inputs["features"].shape == (2, CELLS, CHANNELS)
 
@@ -119,6 +119,28 @@ def test_length_within_max_tokens_and_cost(
     assert length <= other.cost(item) <= length + len(parts) + 1
     shown = int((inputs["slots"] >= 0).sum())
     assert shown == CELLS * min(len(item.pictures), max(1, max_tokens // 2 // CELLS))
+
+
+def test_cold_visual_tokens_leave_the_words_alone(
+    backbone: CompactBackbone, make_picture: Callable[..., Picture]
+) -> None:
+    """The words of a note read as if there were no picture; the visual tokens read both."""
+    a, b = make_picture(1), make_picture(2)
+    items = [
+        Item.of("red cat", a, "sale", b),
+        Item.of("red cat", "sale"),
+        Item.of("dog", a, "sale", b),
+        Item.of(a),
+    ]
+    inputs = backbone.prepare(items)
+    del inputs["member"]
+    with torch.no_grad():
+        words, seen = backbone.towers(**inputs)
+    assert torch.allclose(words[0], words[1], atol=1e-6)
+    assert not torch.allclose(words[0], words[2], atol=1e-2)
+    assert not torch.allclose(seen[0], seen[2], atol=1e-3)
+    assert not words[3].any()
+    assert not seen[1].any()
 
 
 def test_features_of_a_repeated_picture_are_computed_once(

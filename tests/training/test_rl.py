@@ -93,7 +93,7 @@ def test_noise_is_bounded_and_the_same_for_the_same_batch() -> None:
 
 
 def settings_of(**changes: Any) -> RlSettings:
-    plain = {"steps": 8, "batch_size": 4, "group_size": 6, "noise": 3, "save_every": 50, "lora": LORA}
+    plain = {"steps": 8, "batch_size": 4, "group_size": 12, "noise": 3, "save_every": 50, "lora": LORA}
     return RlSettings.model_validate({**plain, "learning_rate": 2e-3, **changes})
 
 
@@ -107,7 +107,7 @@ def mean_reward(encoder: Encoder, notes: list[Note], settings: RlSettings) -> fl
             encoder.backbone(**inputs[side]["chunks"][0]) for side in ("queries", "candidates")
         )
         cosines = prefix_cosines(queries, candidates, 384)
-        group = top_group(cosines, inputs["positions"], inputs["relevant"], 6, inputs["mask"])
+        group = top_group(cosines, inputs["positions"], inputs["relevant"], 12, inputs["mask"])
         rewards = ranking_rewards(group.positions, group.relevant, inputs["relevant"].sum(-1))
     return float(rewards.total.mean())
 
@@ -130,10 +130,11 @@ def references(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
+@pytest.mark.parametrize("policy", ["softmax", "plackett_luce"])
 def test_training_raises_the_reward(
-    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, references: list[Any]
+    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, references: list[Any], policy: str
 ) -> None:
-    settings, encoder = settings_of(), fresh()
+    settings, encoder = settings_of(policy=policy, steps=120, learning_rate=5e-4), fresh()
     before = mean_reward(encoder, notes, settings)
     untouched = {name: tensor.clone() for name, tensor in encoder.backbone.state_dict().items()}  # type: ignore[attr-defined]
     assert train_rl(encoder, notes, settings, tmp_path) is encoder
@@ -146,6 +147,22 @@ def test_training_raises_the_reward(
     frozen = references[0].backbone.connector.state_dict()
     assert all(torch.equal(tensor, untouched[f"connector.{name}"]) for name, tensor in frozen.items())
     assert not any(p.requires_grad for p in references[0].parameters())
+
+
+def test_towers_may_be_trained_too(fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path) -> None:
+    """Frozen, the connector alone moves, its projector excepted; else LoRA adapters are added and move."""
+    for frozen in (True, False):
+        backbone: Any = train_rl(
+            encoder := fresh(), notes, settings_of(steps=2, frozen_towers=frozen), tmp_path / str(frozen)
+        ).backbone
+        assert backbone is encoder.backbone
+        assert hasattr(backbone.text, "peft_config") is not frozen
+        original = fresh().backbone.connector.state_dict()  # type: ignore[attr-defined]
+        moved = {
+            n for n, tensor in backbone.connector.state_dict().items() if not torch.equal(tensor, original[n])
+        }
+        assert any(name.startswith("projector") for name in moved) is not frozen
+        assert any(name.startswith("head") for name in moved)
 
 
 def test_without_the_anchor_there_is_no_second_model(

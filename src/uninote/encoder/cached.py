@@ -1,24 +1,22 @@
 """The compact backbone with both towers run once per item: what its connector alone can learn, in seconds.
 
-Texts and pictures meet only in the connector, so the embedding is
-
-    e = t + adapter(t) + s * mean_i unit(head(f_i))
-
-with t of the item's texts alone, without the gated term. An experiment that asks which pairs, negatives or
-objective teach best takes a minute here instead of the better part of an hour.
+Adapter, gate, scale and head come after the towers. While those and the projector stand still, their outputs
+can be kept, and the vectors are the backbone's own: the warm-up and stage 2 train like this, and an
+experiment that asks which pairs, negatives or objective teach best takes a minute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
+from rich.progress import Progress
 from torch import nn
 
-from uninote.encoder.compact import CompactBackbone, Connector
-from uninote.encoder.encoder import Encoder
+from uninote.encoder.batching import token_batches
+from uninote.encoder.compact import CompactBackbone
 from uninote.encoder.protocol import Inputs
 from uninote.encoder.vision import CHANNELS
 from uninote.items import Item
@@ -27,68 +25,84 @@ COST = 4
 """Tokens that one item counts for: no tower is run, so batches may be large."""
 
 
+class Outputs(NamedTuple):
+    """Of the towers for one item: words, seen float32 [width]; digests of the pictures that are read."""
+
+    words: torch.Tensor
+    seen: torch.Tensor
+    digests: tuple[str, ...]
+
+
 class CachedBackbone(nn.Module):
-    """Trains the connector of `compact` in place. Inputs: readouts float32 [n, width]; features float32
-    [u, 1, 1280], pooled; member float32 [n, u], how often picture u stands in item n."""
+    """Trains the connector of `compact` in place, its projector excepted.
+
+    Inputs: words, seen float32 [n, width]; features float32 [u, 1, 1280], pooled; member float32 [n, u], how
+    often picture u stands in item n.
+    """
 
     name = "compact"
     causal = False
     uses_instructions = False
 
     def __init__(self, compact: CompactBackbone, dropout: float = 0.0) -> None:
-        """`dropout`, of features and read-outs on their way into the connector, in training mode only."""
+        """`dropout`, of features and words on their way into the connector, in training mode only."""
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.compact, self.width = compact, compact.width
-        self.readouts: dict[str, torch.Tensor] = {}
+        self.connector, self.width = compact.connector, compact.width
+        self.towers = (compact,)  # in a tuple, so that its weights are none of this module's
+        self.outputs: dict[str, Outputs] = {}
         self.pooled: dict[str, torch.Tensor] = {}
 
+    @property
+    def compact(self) -> CompactBackbone:
+        return self.towers[0]
+
+    @torch.no_grad()
     def remember(self, items: Sequence[Item], progress: bool = False) -> None:
         """Run the towers over what was not seen yet. Raises PictureError for one that cannot be decoded."""
-        missing = {item.key: item for item in items if item.key not in self.readouts}
-        texts = {key: Item.of(*item.texts) for key, item in missing.items() if "".join(item.texts).strip()}
-        rows = self._bare_readouts(list(texts.values()), progress) if texts else ()
-        self.readouts |= dict.fromkeys(missing, torch.zeros(self.width))
-        self.readouts |= dict(zip(texts, rows, strict=True))
-        for picture in {p.digest: p for item in missing.values() for p in item.pictures}.values():
-            if picture.digest not in self.pooled:
-                self.pooled[picture.digest] = self.compact.features([picture]).mean(1)
-
-    def _bare_readouts(self, texts: list[Item], progress: bool) -> torch.Tensor:
-        """Unit rows float32 [n, width] as the text tower gives them, before the trained adapter."""
-        encoder = Encoder(self.compact, self.compact.settings.model_copy(update={"dims": (self.width,)}))
-        trained = self.compact.connector
-        self.compact.connector = Connector(self.width).to(encoder.device)  # a fresh adapter adds nothing
-        try:
-            return torch.from_numpy(encoder.encode(texts, progress=progress))
-        finally:
-            self.compact.connector = trained
+        missing = list({item.key: item for item in items if item.key not in self.outputs}.values())
+        costs = [self.compact.cost(item) for item in missing]
+        device = next(self.compact.parameters()).device
+        with Progress(disable=not progress, transient=True) as bar:
+            task = bar.add_task("towers", total=len(missing))
+            for batch in token_batches(costs, self.compact.settings.token_budget):
+                chosen = [missing[n] for n in batch]
+                inputs = {name: tensor.to(device) for name, tensor in self.compact.prepare(chosen).items()}
+                del inputs["member"]
+                for item, words, seen in zip(chosen, *self.compact.towers(**inputs), strict=True):
+                    pictures = self.compact.pictures_of(item)
+                    digests = tuple(picture.digest for picture in pictures)
+                    self.outputs[item.key] = Outputs(words.cpu().clone(), seen.cpu().clone(), digests)
+                    for picture in pictures:
+                        if picture.digest not in self.pooled:
+                            self.pooled[picture.digest] = self.compact.features([picture])[0].mean(0, True)
+                bar.advance(task, len(batch))
 
     def cost(self, item: Item, instruction: str = "") -> int:
         return COST
 
     def prepare(self, items: Sequence[Item], instruction: str = "") -> Inputs:
         self.remember(items)
+        rows = [self.outputs[item.key] for item in items]
         position = {
-            digest: row for row, digest in enumerate({p.digest: 0 for i in items for p in i.pictures})
+            digest: n for n, digest in enumerate(dict.fromkeys(d for row in rows for d in row.digests))
         }
         member = torch.zeros(len(items), len(position))
-        for row, item in enumerate(items):
-            for picture in item.pictures:
-                member[row, position[picture.digest]] += 1
+        for n, row in enumerate(rows):
+            for digest in row.digests:
+                member[n, position[digest]] += 1
         features = [self.pooled[digest] for digest in position]
         return {
-            "readouts": torch.stack([self.readouts[item.key] for item in items]),
+            "words": torch.stack([row.words for row in rows]),
+            "seen": torch.stack([row.seen for row in rows]),
             "features": torch.stack(features) if features else torch.zeros(0, 1, CHANNELS),
             "member": member,
         }
 
-    def forward(self, readouts: torch.Tensor, features: torch.Tensor, member: torch.Tensor) -> torch.Tensor:
-        connector = self.compact.connector
-        embedded: torch.Tensor = readouts + connector.adapter(self.dropout(readouts))
-        if len(features):
-            share = member / member.sum(1, keepdim=True).clamp(min=1)
-            embedded = embedded + connector.scale * (share @ connector.pictures(self.dropout(features)))
+    def forward(
+        self, words: torch.Tensor, seen: torch.Tensor, features: torch.Tensor, member: torch.Tensor
+    ) -> torch.Tensor:
+        embedded: torch.Tensor = self.connector(self.dropout(words), seen, self.dropout(features), member)
         return embedded
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:

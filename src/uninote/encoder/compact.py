@@ -1,15 +1,17 @@
 """The compact backbone: MiniLM and EfficientNet-Lite0 in one sequence, for a laptop CPU without a hub.
 
 Texts become word pieces, every picture four visual tokens (pooled grid -> LayerNorm -> projector), all in
-one sequence `[CLS] part [SEP] part [SEP] ...` through MiniLM. The read-out adds three terms:
+one sequence `[CLS] part [SEP] part [SEP] ...` through MiniLM. Visual tokens read everything; word pieces
+read, and are counted by, one another only, so that t below is what the text tower says of the texts alone.
+The read-out adds three terms:
 
     t = unit(mean of text states)
     e = t + adapter(t) + tanh(g) * unit(mean of visual states) + s * mean_i unit(head(f_i))
 
 The adapter starts at zero and t alone is the pretrained sentence embedding, so an untrained model is a
 sound text encoder. The gate g starts near zero (as in Flamingo), so cold visual tokens do no harm. The
-residual head is an MLP on the pooled vision features f_i. Head and adapter read what the frozen towers say,
-so they can be warmed up on cached outputs, without running MiniLM.
+residual head is an MLP on the pooled vision features f_i. Adapter, gate, scale and head read what the towers
+say and can be trained on cached outputs, without running a tower (`cached.py`).
 """
 
 from __future__ import annotations
@@ -63,13 +65,25 @@ class Connector(nn.Module):
         nn.init.normal_(cast(nn.Linear, self.projector[1]).weight, std=0.05 / CHANNELS**0.5)
         nn.init.zeros_(cast(nn.Linear, self.adapter[2]).weight)
 
+    def forward(
+        self, words: torch.Tensor, seen: torch.Tensor, features: torch.Tensor, member: torch.Tensor
+    ) -> torch.Tensor:
+        """The read-out e of the module: words, seen float32 [n, width] as `CompactBackbone.towers` gives
+        them, features float32 [u, cells, 1280], member float32 [n, u] -> [n, width].
+        """
+        embedded = self.words(words)
+        if len(features):
+            share = member / member.sum(1, keepdim=True).clamp(min=1)
+            embedded = embedded + self.gate.tanh() * seen + self.scale * (share @ self.pictures(features))
+        return embedded
+
     def words(self, readout: torch.Tensor) -> torch.Tensor:
         """Read-outs of texts with the adapter's residual: float32 [n, width] -> [n, width]."""
         adapted: torch.Tensor = readout + self.adapter(readout)
         return adapted
 
     def pictures(self, features: torch.Tensor) -> torch.Tensor:
-        """Residual vectors of pictures: float32 [n, 4, 1280] -> unit rows float32 [n, width]."""
+        """Residual vectors of pictures: float32 [n, cells, 1280] -> unit rows float32 [n, width]."""
         return normalize(self.head(features.mean(1)), dim=-1)
 
 
@@ -134,11 +148,14 @@ class CompactBackbone(nn.Module):
             else:
                 parts.append(self._tokens(part))
         texts = [p for p in parts if isinstance(p, tuple)]
-        # [CLS], a [SEP] after every text, and one at the end when no text stands there.
-        special = 1 + len(texts) + (not parts or isinstance(parts[-1], Picture))
+        special = 1 + max(1, len(texts))  # [CLS], and a [SEP] after every text
         budget = self.settings.max_tokens - special - CELLS * len(kept)
         fitted = iter(fit_lengths([len(t) for t in texts], budget))
         return [p[: next(fitted)] if isinstance(p, tuple) else p for p in parts]
+
+    def pictures_of(self, item: Item) -> list[Picture]:
+        """The pictures that are read: all, unless they are too many for the tokens."""
+        return [part for part in self._sequence(item) if isinstance(part, Picture)]
 
     def cost(self, item: Item, instruction: str = "") -> int:
         parts = self._sequence(item)
@@ -166,8 +183,8 @@ class CompactBackbone(nn.Module):
                 elif part:
                     ids += [*part, sep]
                     slots += [-1] * (len(part) + 1)
-            if ids[-1] != sep:
-                ids, slots = [*ids, sep], [*slots, -1]
+            if len(ids) == 1:
+                ids, slots = [cls, sep], [-1, -1]
             sequences.append((ids, slots))
         longest = max(len(ids) for ids, _ in sequences)
         return {
@@ -186,23 +203,30 @@ class CompactBackbone(nn.Module):
         features: torch.Tensor,
         member: torch.Tensor,
     ) -> torch.Tensor:
+        words, seen = self.towers(ids, slots, mask, features)
+        embedded: torch.Tensor = self.connector(words, seen, features, member)
+        return embedded
+
+    def towers(
+        self, ids: torch.Tensor, slots: torch.Tensor, mask: torch.Tensor, features: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Unit rows [n, width] of the words and of the visual tokens; zero where an item has none."""
         embedded = self.text.get_input_embeddings()(ids)
-        visual = slots >= 0
+        visual, attended = slots >= 0, mask
+        positions = ((mask.bool() & ~visual).cumsum(1) - 1).clamp(min=0)
         if len(features):
             tokens = self.connector.projector(features).flatten(0, 1)
             embedded = torch.where(visual[..., None], tokens[slots.clamp(min=0)], embedded)
-        states = self.text(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
+            # Cold visual tokens would blur the words: query by key, [n, 1, L, L].
+            attended = (mask.bool()[:, None] & (visual[:, :, None] | ~visual[:, None]))[:, None]
+        states = self.text(
+            inputs_embeds=embedded, attention_mask=attended, position_ids=positions
+        ).last_hidden_state
         words = (mask.bool() & ~visual).float()
-        # [CLS] and one [SEP] stand in every sequence: beside pictures alone they say nothing. A text that
-        # has no word pieces (a zero-width space) keeps them, as the pretrained embedding does.
-        words = words * ((words.sum(1, keepdim=True) > 2) | ~visual.any(1, keepdim=True))
-        readout = self.connector.words(normalize((states * words[..., None]).sum(1), dim=-1))
-        if len(features):
-            seen = normalize((states * visual[..., None]).sum(1), dim=-1)
-            share = member / member.sum(1, keepdim=True).clamp(min=1)
-            residual = share @ self.connector.pictures(features)
-            readout = readout + self.connector.gate.tanh() * seen + self.connector.scale * residual
-        return readout
+        # [CLS] beside pictures alone says nothing. A text that has no word pieces (a zero-width space) keeps
+        # [CLS] and [SEP], as the pretrained embedding does.
+        words = words * ((words.sum(1, keepdim=True) > 1) | ~visual.any(1, keepdim=True))
+        return tuple(normalize((states * part[..., None]).sum(1), dim=-1) for part in (words, visual))  # type: ignore[return-value]
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
         from peft import LoraConfig, get_peft_model

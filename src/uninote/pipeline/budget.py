@@ -8,15 +8,15 @@ from uninote.settings import Settings
 def scaled_to(settings: Settings, n_notes: int) -> Settings:
     """Steps that suit `n_notes` training notes on a laptop CPU; steps that were set are left alone.
 
-    Both stages see a note a few times: an eighth of a step a note in stage 1 (batches of one task each)
-    and a quarter of that in stage 2, within bounds that keep a small sample worth training on and a large
-    collection within the hour.
+    Both stages see a note a few times: an eighth of a step a note in stage 1 (batches of one task each) and
+    twice that in stage 2, whose steps are cheap, within bounds that keep a small sample worth training on
+    and a large collection within the hour.
     """
     sft, rl = settings.sft, settings.rl
     if "steps" not in sft.model_fields_set:
         steps = min(max(n_notes // 8, 30), sft.steps)
         sft = sft.model_copy(update={"steps": steps, "save_every": max(10, steps // 6)})
     if "steps" not in rl.model_fields_set:
-        steps = min(max(n_notes // 32, 12), rl.steps)
+        steps = min(max(n_notes // 4, 30), rl.steps)
         rl = rl.model_copy(update={"steps": steps, "save_every": max(8, steps // 4)})
     return settings.model_copy(update={"sft": sft, "rl": rl})

@@ -16,8 +16,8 @@ from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 from uninote.training.warmup import BATCH, warm_up
 
-WARMUP_STEPS = (100, 400)
-WARMUP_EPOCHS = 3
+WARMUP_STEPS = (100, 600)
+WARMUP_EPOCHS = 6
 WARMUP_PAIRS = 5000
 """Of a task, at most: every one costs a run of the text tower."""
 

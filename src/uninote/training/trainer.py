@@ -22,8 +22,9 @@ from transformers import (
 from transformers.trainer_callback import ProgressCallback
 
 METRICS = "metrics.jsonl"
-SCALAR_RATE = 1e-2
-"""Learning rate of gate and scale: AdamW moves a number by its rate a step, however few steps there are."""
+SCALAR_FACTOR = 30
+"""Of the connector's learning rate, for gate and scale: AdamW moves a number by its rate a step, and both are
+about 1, some thirty times a weight of a matrix."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]
             for name, parameter in (model or self.model).named_parameters():
                 if parameter.requires_grad:
                     rate = head_rate if "connector" in name else self.args.learning_rate
-                    rate = rate if parameter.ndim else SCALAR_RATE
+                    rate = rate if parameter.ndim else SCALAR_FACTOR * rate
                     groups.setdefault((rate, 0.01 if parameter.ndim > 1 else 0.0), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [

@@ -1,9 +1,9 @@
 """Warm-up of the compact backbone on cached tower outputs: a minute, before stage 1.
 
 The picture head starts random, so stage 1 would spend most of its steps on that alone. Here head, text
-adapter and scale learn from pairs of all tasks without running the towers: the text read-out of every item
-and the vision features of every picture are computed once. The projector and the gate, which only matter
-inside MiniLM, wait for stage 1. Plain InfoNCE both ways over large batches of one task, no mined negatives.
+adapter and scale learn from pairs of all tasks while the towers run once per item. The projector, which
+works inside MiniLM, and the gate of what it makes wait for stage 1. Plain InfoNCE both ways over large
+batches of one task, no mined negatives.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 
 BATCH = 256
 TEMPERATURE = 0.05
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.05
-DROPOUT = 0.3
+DROPOUT = 0.4
 """Keeps a few thousand pictures from being learnt by heart."""
 
 
