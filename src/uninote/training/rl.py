@@ -22,7 +22,7 @@ from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves, split_note
 from uninote.training.ahead import Ahead, arrived
 from uninote.training.gather import Shard, fit_whole
-from uninote.training.gradcache import ChunkedEncoder, encode_sides, prepare_side
+from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.groups import top_group
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import POLICIES, group_kl
@@ -90,13 +90,14 @@ class RlCollator:
         foreign = [[pictures.isdisjoint(digests(item)) for item in unique.values()] for pictures in own]
         instruction = INSTRUCTIONS[Task.NOTE2NOTE] if self.backbone.uses_instructions else ""
         queries, candidates = [half.query for half in halves], list(unique.values())
-        size = self.settings.chunk_size
         # N_B, N_B + I_1, … are prefixes of one another: a causal backbone reads them all in one pass.
         shared = self.settings.shared_prefixes and isinstance(self.backbone, PrefixBackbone)
         chains = [*(half.relevant for half in halves), *((item,) for item in noise)] if shared else ()
+        contents = [Content(queries, instruction), Content(candidates, "", chains)]
+        sides = prepare_sides(self.backbone, contents, self.settings.chunk_size, self.shard)
         return {
-            "queries": prepare_side(self.backbone, queries, instruction, size, self.shard),
-            "candidates": prepare_side(self.backbone, candidates, "", size, self.shard, chains),
+            "queries": sides[0],
+            "candidates": sides[1],
             "positions": positions,
             "relevant": relevant,
             "mask": relevant | torch.tensor(foreign),
