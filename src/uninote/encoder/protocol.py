@@ -86,7 +86,7 @@ class PrefixBackbone(Protocol):
 
 @runtime_checkable
 class StepBackbone(Protocol):
-    """What a backbone may offer on top: the pictures of a training step seen once, whatever it is cut into."""
+    """What a backbone may offer on top: pictures of a training step seen once, whatever it is cut into."""
 
     def prepare_step(
         self, chunks: Sequence[tuple[Sequence[Sequence[Item]], str]]
