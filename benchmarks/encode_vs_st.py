@@ -9,8 +9,8 @@ pixels; the vectors are compared before anything is timed. Two corpora, as UniNo
 * pool: those, and every picture of the notes as an item of its own, as in the ten tasks. Each picture then
   stands in two items; UniNote keeps vision features (`encoder.remember_pictures`).
 
-sentence-transformers runs with its default batch size of 32, and at batch size 1, which on a CPU is better for
-it as nothing is padded. Decoding files and tokenising are in the time on both sides.
+sentence-transformers runs with its default batch size of 32, and at batch size 1, which on a CPU is better
+for it as nothing is padded. Decoding files and tokenising are in the time on both sides.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from peer import as_messages, peer_of
 from random_qwen import SHAPES, build_qwen
 from rounds import RESULTS, claim, median, ratio, take_turns
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     notes = read_notes(arguments.notes, load_settings().corpus, SkipReport())
     texts = [note.body for note in notes[:400]]
     notes = notes[:: max(1, len(notes) // arguments.count)][: arguments.count]

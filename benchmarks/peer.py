@@ -1,8 +1,8 @@
 """sentence-transformers as the other side of a benchmark, on the very weights, prompts and pictures of ours.
 
-It loads Qwen-VL through torchvision, which the project itself does without: `make .peer/installed` puts it into
-a folder of its own, `.peer`, that only benchmarks look into. Import this module before transformers, which looks
-for torchvision once.
+It loads Qwen-VL through torchvision, which the project itself does without: `make .peer/installed` puts it
+into a folder of its own, `.peer`, that only benchmarks look into. Import this module before transformers,
+which looks for torchvision once.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PEER = Path(__file__).parent.parent / ".peer"
 def find_torchvision() -> bool:
     """Make torchvision importable, and say whether it is.
 
-    The registry's is built for CUDA. Where its operators cannot be loaded they are declared: what the peer takes
-    from torchvision is resizing, which is plain torch.
+    The registry's is built for CUDA. Where its operators cannot be loaded they are declared: what the peer
+    takes from torchvision is resizing, which is plain torch.
     """
     if importlib.util.find_spec("torchvision") is None and PEER.is_dir():
         sys.path.append(str(PEER))

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from uninote.evaluation.results import write_result
 
 RESULTS = Path(__file__).parent / "results"
@@ -22,18 +24,22 @@ def take_turns(
 ) -> dict[str, list[float]]:
     """Seconds of every round of every side, after `warm` rounds that are not counted.
 
+    On a CPU these are seconds of processor time of this process, all threads together: what other processes
+    take is not counted. On a GPU it is the clock's time.
+
     The side that begins changes from round to round. `sync` waits for the device.
     """
     times: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     for number in range(rounds + warm):
         for name in names if number % 2 else names[::-1]:
             sync()
-            start = time.perf_counter()
+            start = clock()
             sides[name]()
             sync()
             if number >= warm:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return times
 
 

@@ -2,12 +2,12 @@
 
     python benchmarks/sft_vs_st.py --notes path/to/notes.jsonl
 
-Both sides train the same LoRA adapters of the same random Qwen3-VL (`random_qwen.py`, frozen vision tower) with
+Both sides train the same LoRA adapters of the same random Qwen3-VL (`random_qwen.py`, frozen vision tower) by
 the same loss, InfoNCE over the candidates of the batch on every Matryoshka prefix, on the same batches in the
 same order, with the same AdamW: I2Note and T2Note in turn, each query with its positive and the rule negative
-(the very note without the picture). Both encode as many rows at once (`chunk_size`, `mini_batch_size`), so both
-hold as few activations; `uninote, whole` forgoes GradCache, as it may where a batch fits. A step is collating
-(decoding pictures included), loss, backward pass and optimiser; the sides take turns, step by step.
+(the very note without the picture). Both encode as many rows at once (`chunk_size`, `mini_batch_size`), so
+both hold as few activations; `uninote, whole` forgoes GradCache, as it may where a batch fits. A step is
+collating (decoding pictures included), loss, backward pass and optimiser; the sides take turns, step by step.
 
 As the losses are the same function, so must the trainings be: the losses of all steps are compared, and
 recall@10 on held-out notes before and after.
@@ -55,7 +55,7 @@ RATE, DECAY = 1e-3, 0.01
 
 
 class Hashed:
-    """Reference vectors by content alone: InfoNCE reads no soft label, and no two items are near-duplicates."""
+    """Reference vectors by content alone: InfoNCE reads no soft label, and no two items are alike."""
 
     def encode(self, items: Sequence[Item]) -> Any:
         rows = np.stack([np.random.default_rng(int(item.key[:8], 16)).normal(size=64) for item in items])
@@ -84,6 +84,20 @@ def draw_batches(notes: Sequence[Note], size: int, count: int) -> list[list[Exam
     return batches
 
 
+def moved(tree: Any, device: torch.device) -> Any:
+    """Tensors of nested dicts and lists on the device; what else there is stays."""
+    if isinstance(tree, torch.Tensor):
+        return tree.to(device)
+    if isinstance(tree, dict):
+        return {key: moved(value, device) for key, value in tree.items()}
+    return [moved(value, device) for value in tree] if isinstance(tree, list) else tree
+
+
+def autocast(device: torch.device) -> Any:
+    """bfloat16 on a GPU, as both trainers do."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
 def optimiser(module: torch.nn.Module) -> torch.optim.Optimizer:
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(trained, lr=RATE, weight_decay=DECAY)
@@ -103,18 +117,19 @@ class Ours:
 
     def step(self, examples: list[Example]) -> None:
         self.model.train()
-        inputs = self.collate(examples)
-        queries, candidates = encode_sides(self.model, [inputs["queries"], inputs["candidates"]], Shard())
-        loss = matryoshka_loss(
-            OBJECTIVES["infonce"],
-            queries,
-            candidates,
-            inputs["labels"],
-            inputs["mask"],
-            dims=self.encoder.dims,
-            temperature=self.settings.temperature,
-            positive=inputs["positive"],
-        )
+        inputs = moved(self.collate(examples), self.encoder.device)
+        with autocast(self.encoder.device):
+            queries, candidates = encode_sides(self.model, [inputs["queries"], inputs["candidates"]], Shard())
+            loss = matryoshka_loss(
+                OBJECTIVES["infonce"],
+                queries,
+                candidates,
+                inputs["labels"],
+                inputs["mask"],
+                dims=self.encoder.dims,
+                temperature=self.settings.temperature,
+                positive=inputs["positive"],
+            )
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -158,7 +173,7 @@ class Theirs:
             }
             for example in examples
         ]
-        batch = self.collators[examples[0].pair.task](rows)
+        batch = moved(self.collators[examples[0].pair.task](rows), self.model.device)
         columns = [
             {
                 key.removeprefix(f"{name}_"): value
@@ -167,7 +182,8 @@ class Theirs:
             }
             for name in rows[0]
         ]
-        loss = self.loss(columns, None)
+        with autocast(self.model.device):
+            loss = self.loss(columns, None)
         loss.backward()
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -223,6 +239,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=60, help="notes that recall is measured on")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     notes = read_notes(arguments.notes, load_settings().corpus, SkipReport())
     texts = [note.body for note in notes[:400]]

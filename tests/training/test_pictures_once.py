@@ -1,4 +1,4 @@
-"""Pictures of a step go through the vision tower once: for both sides, all chunks, and the anchor of stage 2."""
+"""Pictures of a step go through the vision tower once: for both sides, all chunks and the anchor."""
 
 from __future__ import annotations
 
