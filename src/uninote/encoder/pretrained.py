@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from uninote.encoder.device import resolve_device
+from uninote.encoder.tree_attention import TREE, register_tree_attention
 from uninote.errors import ModelError
 
 SAMPLE = 65_536
@@ -82,15 +83,15 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
 def _attention(name: str, cuda: bool) -> str | dict[str, str]:
     """`auto`: the vision tower has many short sequences, for which flash attention is made.
 
-    The language model stays with SDPA, which takes the mask of shared prefixes.
+    The language model stays with SDPA, in the form that takes shared prefixes.
     """
     from transformers.utils import is_flash_attn_2_available
 
-    if name != "auto":
+    if name not in ("auto", "sdpa"):
         return name
-    if cuda and is_flash_attn_2_available():
-        return {"": "sdpa", "text_config": "sdpa", "vision_config": "flash_attention_2"}
-    return "sdpa"
+    register_tree_attention()
+    flash = name == "auto" and cuda and is_flash_attn_2_available()
+    return {"": "sdpa", "text_config": TREE, "vision_config": "flash_attention_2" if flash else "sdpa"}
 
 
 def weights_fingerprint(folder: Path) -> str:

@@ -26,6 +26,7 @@ from uninote.encoder.pretrained import load_pretrained
 from uninote.encoder.protocol import Inputs
 from uninote.encoder.rows import Frame, Spot, collate, share_rows, tree_mask
 from uninote.encoder.seen import Seen
+from uninote.encoder.tree_attention import TREE
 from uninote.encoder.truncate import fit_lengths
 from uninote.errors import ModelError
 from uninote.items import Item, Picture
@@ -178,7 +179,7 @@ class QwenVLBackbone(nn.Module):
         """
         config = self.core.language_model.config
         layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-        return layers == {"full_attention"} and config._attn_implementation in ("sdpa", "eager")
+        return layers == {"full_attention"} and config._attn_implementation in (TREE, "eager")
 
     def _pixels(self, spots: Sequence[Spot], pictures: dict[str, Picture]) -> Inputs:
         def patches(spot: Spot) -> torch.Tensor:
@@ -207,6 +208,7 @@ class QwenVLBackbone(nn.Module):
         mask: torch.Tensor | None = None,
         branch: torch.Tensor | None = None,
         reach: torch.Tensor | None = None,
+        tails: torch.Tensor | None = None,
         features: torch.Tensor | None = None,
     ) -> torch.Tensor:
         core = self.core
@@ -219,8 +221,10 @@ class QwenVLBackbone(nn.Module):
             visual, *deep = features[slots[here]].split(self.width, dim=1)
             embedded = embedded.masked_scatter(here[..., None], visual.to(embedded.dtype))
             if deep:  # DeepStack of Qwen3-VL: features of earlier vision layers join the first layers
-                extra = {"visual_pos_masks": here, "deepstack_visual_embeds": deep}
-        if branch is not None and reach is not None:
+                extra |= {"visual_pos_masks": here, "deepstack_visual_embeds": deep}
+        if tails is not None and core.language_model.config._attn_implementation == TREE:
+            extra["tails"] = tails
+        elif branch is not None and reach is not None:
             mask = tree_mask(branch, reach, embedded.dtype)
         states = core.language_model(
             inputs_embeds=embedded,
