@@ -3,18 +3,18 @@
     python benchmarks/gpu.py                          # 2b and 8b on a GPU, the tiny shape on a CPU
     python benchmarks/gpu.py --notes path/to/notes.jsonl --shapes 2b
 
-Random weights of the published shapes (`random_qwen.py`), bfloat16 on a GPU; your notes, or posts made on the
-spot with 1 to 12 pictures and short and long texts. Both sides encode the same items, one after the other, each
-with the memory to itself, and train LoRA as `sft_vs_st.py` does.
+Random weights of the published shapes (`random_qwen.py`), bfloat16 on a GPU; your notes, or posts made on
+the spot with 1 to 12 pictures and short and long texts. Both sides encode the same items, one after the
+other, each with the memory to itself, and train LoRA as `sft_vs_st.py` does.
 
     MFU = model FLOPs per second / peak FLOPs per second of the device in bfloat16, dense (`PEAK`)
 
-Model FLOPs count what the result needs and nothing else: 2 per weight and token of the language model's layers,
-2 x length x width per token and layer for causal attention, and for the vision tower the same by patch, without
-the causal half; tokens of different items only, no padding, every picture once a batch. Training counts the
-language model twice (forward, and backward to its inputs: the weights are frozen, adapters left out) and the
-frozen tower once; recomputation by GradCache is not counted. On a CPU the peak is that of a large float32
-product, measured.
+Model FLOPs count what the result needs and nothing else: 2 per weight and token of the language model's
+layers, 2 x length x width per token and layer for causal attention, and for the vision tower the same by
+patch, without the causal half; tokens of different items only, no padding, every picture once a batch.
+Training counts the language model twice (forward, and backward to its inputs: the weights are frozen,
+adapters left out) and the frozen tower once; recomputation by GradCache is not counted. On a CPU the peak
+is that of a large float32 product, measured.
 """
 
 from __future__ import annotations

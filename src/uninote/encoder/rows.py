@@ -136,9 +136,9 @@ def collate(
     """Padded tensors of rows; `order` names the (row, tail) of each read-out.
 
     Returns ids and slots [n, L], positions [n, L, 3], readout [m, 2]. When a row has several tails also
-    branch and reach [n, L] and, padded on the right, tails [n, T, 3]: column, reach and first column of the
-    tail for each tail token, column L for a filler. Else, padded on the left, mask [n, L]. Padded on the right
-    a causal model needs no mask, as no token sees what follows it: attention takes its fastest kernel.
+    branch and reach [n, L] and, padded on the right, tails [n, T, 3]: column, reach and first column of
+    the tail for each tail token, column L for a filler. Else, padded on the left, mask [n, L]. Padded on the
+    right a causal model needs no mask, as no token sees what follows it: attention takes its fastest kernel.
     """
     longest = max(len(row.ids) for row in rows)
     shift = [longest - len(row.ids) if left else 0 for row in rows]

@@ -1,8 +1,8 @@
 """Attention over rows with several tails: a causal pass over all columns, then the few tail tokens again.
 
 A mask of all columns by all columns would keep attention from its fused causal kernel, at twice the work and
-the memory of the square. Tails stand behind their trunk, so the causal pass is right for the trunk as it is, and
-only tail tokens, a handful a row, need a mask.
+the memory of the square. Tails stand behind their trunk, so the causal pass is right for the trunk as it is,
+and only tail tokens, a handful a row, need a mask.
 """
 
 from __future__ import annotations

@@ -182,6 +182,15 @@ class RlTrainer(StageTrainer):
         return (loss, cosines) if return_outputs else loss
 
 
+def anchor(model: nn.Module, share: bool = True) -> nn.Module:
+    """A frozen copy. `share`: only what trains is copied, which is little of a large model with adapters.
+
+    Not to be shared are weights that FSDP will shard in place.
+    """
+    frozen = {id(p): p for p in model.parameters() if share and not p.requires_grad}
+    return copy.deepcopy(model, frozen).eval().requires_grad_(False)  # type: ignore[arg-type]
+
+
 def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Halves]:
     """The stage 2 samples: notes with two pictures or more, split in halves."""
     made = (split_note(note, seed, settings.max_relevant) for note in notes)
@@ -216,12 +225,11 @@ def train_rl(
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
     model = ChunkedEncoder(module, recompute=settings.chunk_size is not None).to(arguments.device)
-    reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_weight else None
     trainer = RlTrainer(
         schedule=schedule,
         settings=settings,
         width=encoder.dims[-1],
-        reference=reference,
+        reference=None,
         shard=shard,
         model=model,
         args=arguments,
@@ -229,5 +237,7 @@ def train_rl(
         data_collator=Ahead(RlCollator(encoder.backbone, [note.item() for note in notes], settings, shard)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
+    if settings.kl_weight:
+        trainer.reference = anchor(model, share=not trainer.is_fsdp_enabled)
     fit_whole(trainer, encoder)
     return encoder
