@@ -42,9 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--shape", choices=SHAPES, default="mini")
-    parser.add_argument("--count", type=int, default=32, help="notes that are encoded")
+    parser.add_argument("--count", type=int, default=16, help="notes that are encoded")
     parser.add_argument("--pixels", type=int, default=65_536, help="largest area of a picture")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -62,6 +62,7 @@ def main() -> None:
             "device": "cpu",
             "picture_pixels": arguments.pixels,
             "note_pixels": 12 * arguments.pixels,
+            "max_tokens": 8192,
         }
         peer = peer_of(Encoder.pretrained(base, **options), Path(space) / "peer")
         for name, items in corpora(notes).items():
