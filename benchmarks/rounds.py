@@ -45,14 +45,19 @@ def take_turns(
 
 def ratio(
     slow: Sequence[float], fast: Sequence[float], samples: int = 2000
-) -> tuple[float, tuple[float, float]]:
-    """How many times as fast: total over total, and its 95 % bootstrap interval over paired rounds."""
+) -> tuple[float, tuple[float, float] | None]:
+    """How many times as fast: total over total, and its 95 % bootstrap interval over paired rounds.
+
+    One round has no interval.
+    """
     pairs = list(zip(slow, fast, strict=True))
     rng = random.Random(0)
 
     def of(drawn: Sequence[tuple[float, float]]) -> float:
         return sum(a for a, _ in drawn) / sum(b for _, b in drawn)
 
+    if len(pairs) < 2:
+        return of(pairs), None
     found = sorted(of(rng.choices(pairs, k=len(pairs))) for _ in range(samples))
     return of(pairs), (found[round(0.025 * samples)], found[round(0.975 * samples) - 1])
 
