@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peer import as_messages, peer_of
+from peer import MISSING, as_messages, peer_of
 from PIL import Image
 from random_qwen import PATCH, SHAPES, Shape, build_qwen
 from rounds import RESULTS, claim
@@ -208,8 +208,8 @@ def measure(bench: Bench, top: float | None, results: Path, command: str, until:
             goal = {"encode": 0.55, "sft": 0.45}[name] if bench.name == "8b" else None
             text = f"MFU of {name}, Qwen3-VL {bench.name} shape, random weights; formula in benchmarks/gpu.py"
             claim(f"{bench.name}-{name}-mfu", text, rate / top, command, folder=results, goal=goal, unit="")
-    if time.monotonic() > until:
-        print(f"{bench.name}: no time left for sentence-transformers", flush=True)
+    if MISSING or time.monotonic() > until:
+        print(f"{bench.name}: {MISSING or 'no time left for sentence-transformers'}", flush=True)
         return found
     for name, seconds, memory in bench.theirs():
         ratio = seconds / found[name]["seconds"]

@@ -41,11 +41,16 @@ def find_torchvision() -> bool:
     return True
 
 
-if not find_torchvision():
-    sys.exit("sentence-transformers reads pictures with torchvision: run `make .peer/installed`")
+MISSING = (
+    ""
+    if find_torchvision()
+    else "sentence-transformers reads pictures with torchvision: `make .peer/installed`"
+)
+"""What to do before `peer_of` works; empty when it does."""
+if importlib.util.find_spec("sentence_transformers") is None:
+    MISSING = "sentence-transformers is not installed: pip install 'uninote[export]'"
 
 from uninote import Encoder, Item  # noqa: E402
-from uninote.export import export_model  # noqa: E402
 
 
 def as_messages(item: Item) -> list[dict[str, Any]]:
@@ -63,7 +68,14 @@ def as_messages(item: Item) -> list[dict[str, Any]]:
 
 
 def peer_of(encoder: Encoder, folder: Path, device: str = "cpu", **options: Any) -> Any:
-    """The encoder as a `SentenceTransformer` of the library's own modules. Adapters are merged on the way."""
+    """The encoder as a `SentenceTransformer` of the library's own modules. Adapters are merged on the way.
+
+    Exits with the way out when something is missing.
+    """
+    if MISSING:
+        sys.exit(MISSING)
     from sentence_transformers import SentenceTransformer
+
+    from uninote.export import export_model
 
     return SentenceTransformer(str(export_model(encoder, folder)), device=device, **options)
