@@ -1,7 +1,7 @@
 # The environment .venv is made on first use, and brought up to date when what it is made from changes.
 #   make demo [NOTES=path]   train, measure and index the built-in sample, or your own notes
 #   make test                lint, then every test
-#   make bench NOTES=path    the measured claims, on your notes
+#   make bench NOTES=path    the measured claims, on your notes; BENCHES=... for some of them only
 #   make lint                style, types, and which room may import which
 #   make constraints         pin what .venv holds now
 #   make clean               remove the environment, the caches and the demo's output
@@ -9,6 +9,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# Minutes each on two cores, the last one the better part of an hour.
+BENCHES ?= rl_step encode_vs_st sft_vs_st gpu onnx_int8 real_notes
 
 .PHONY: demo test bench lint constraints clean
 
@@ -22,9 +24,17 @@ test: export HF_HUB_OFFLINE = 1
 test: lint
 	$(BIN)/pytest
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) .peer/installed
 	@test -n "$(NOTES)" || { echo "make bench measures on notes of yours: make bench NOTES=path" >&2; exit 2; }
-	$(BIN)/python benchmarks/real_notes.py --notes "$(NOTES)"
+	@for name in $(BENCHES); do \
+	  echo; echo "== $$name: $$(sed -n '1s/^"""//p' benchmarks/$$name.py)"; \
+	  $(BIN)/python benchmarks/$$name.py --notes "$(NOTES)" || exit; \
+	done
+
+# For sentence-transformers as the other side: beside the environment, as the project does without torchvision.
+.peer/installed: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .peer 'torchvision>=0.28,<0.29'
+	@touch $@
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -41,7 +51,7 @@ constraints: $(INSTALLED)
 	@touch $(INSTALLED)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo
+	rm -rf .venv .peer .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo
 
 $(INSTALLED): pyproject.toml constraints.txt scripts/environment.py
 	$(PYTHON) scripts/environment.py .venv

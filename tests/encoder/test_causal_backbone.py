@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from uninote.encoder import Encoder
-from uninote.items import Note, Picture
+from uninote.items import Item, Note, Picture
 from uninote.negatives import ReferenceIndex, mine_from_index, pair_items
 from uninote.settings import LoraSettings, NegativeSettings, RlSettings, SftSettings
 from uninote.tasks.definitions import Task
@@ -69,3 +69,15 @@ def test_both_stages_train_it_and_it_saves(
     again = Encoder.load(tmp_path / "model", device="cpu")
     assert np.allclose(again.encode(items), encoder.encode(items), atol=1e-6)
     assert not np.allclose(again.encode(items), after_sft, atol=1e-4)
+
+
+def test_batches_on_a_cpu_stay_small(tiny_qwen: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Encoder.pretrained(tiny_qwen(), device="cpu", max_tokens=700)
+    assert encoder.settings.token_budget == 16_384
+    sizes, forward = [], encoder._run
+    monkeypatch.setattr(
+        encoder, "_run", lambda inputs: sizes.append(inputs["ids"].numel()) or forward(inputs)
+    )
+    encoder.encode([Item.of(f"{n} " * (20 * n)) for n in range(1, 16)])
+    assert len(sizes) > 1
+    assert max(sizes) <= 2048

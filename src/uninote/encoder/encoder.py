@@ -27,6 +27,9 @@ from uninote.items import Item
 from uninote.settings import CorpusSettings, EncoderSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
+CPU_TOKENS = 2048
+"""Most tokens of a large model's batch on a CPU: more fall out of its cache; 16,384 took twice as long."""
+
 
 def _load_compact(folder: Path, *, device: str, base: str | Path | None, **options: Any) -> Backbone:
     return CompactBackbone.load(folder, **options)
@@ -64,6 +67,12 @@ class Encoder:
         self.memory = Memory(self.settings.remember)
         self.device = resolve_device(self.settings.device)
         self.backbone.to(self.device)  # type: ignore[attr-defined]
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens of one batch, padding included."""
+        most = self.settings.token_budget
+        return min(most, CPU_TOKENS) if self.device.type == "cpu" and self.backbone.causal else most
 
     @property
     def uses_instructions(self) -> bool:
@@ -140,7 +149,7 @@ class Encoder:
         rows = np.full((len(unique), self.dims[-1]), np.nan, dtype=np.float32)
         todo = self._recall(unique, instruction, rows) if self.memory.size else list(unique.values())
         costs = [self.backbone.cost(item, instruction) for item in todo]
-        batches = [[todo[n] for n in batch] for batch in token_batches(costs, self.settings.token_budget)]
+        batches = [[todo[n] for n in batch] for batch in token_batches(costs, self.token_budget)]
         broken: dict[str, ItemError] = {}
         module: Any = self.backbone
         module.eval()

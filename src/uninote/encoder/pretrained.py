@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from uninote.encoder.device import resolve_device
+from uninote.encoder.tree_attention import TREE, register_tree_attention
 from uninote.errors import ModelError
 
 SAMPLE = 65_536
@@ -47,12 +48,13 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
         # Named, as the automatic choice needs torchvision; Pillow gives the same pixels everywhere.
         processing, _ = Processor.get_image_processor_dict(source)
         processor = Processor.from_pretrained(source)
-        model = AutoModelForImageTextToText.from_pretrained(
+        model, report = AutoModelForImageTextToText.from_pretrained(
             source,
             dtype=dtype,
             attn_implementation=_attention(attention, cuda),
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -67,6 +69,13 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
             f"{base} is a {model.config.model_type} model with {kind or 'an unnamed picture processor'}, "
             "which does not take pictures as Qwen-VL does: choose a Qwen2-VL, Qwen2.5-VL or Qwen3-VL model"
         )
+    # The library fills gaps with random weights. An embedding model has no language head, and needs none.
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("lm_head."))
+    if missing:
+        raise ModelError(
+            f"{base} lacks {len(missing)} weights of its {model.config.model_type} model, "
+            f"{missing[0]} among them: download it again, or name the merged model if these are adapters"
+        )
     commit = getattr(model.config, "_commit_hash", None)
     return Loaded(source, commit or weights_fingerprint(folder), model, tokenizer, processor)
 
@@ -74,15 +83,15 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
 def _attention(name: str, cuda: bool) -> str | dict[str, str]:
     """`auto`: the vision tower has many short sequences, for which flash attention is made.
 
-    The language model stays with SDPA, which takes the mask of shared prefixes.
+    The language model stays with SDPA, in the form that takes shared prefixes.
     """
     from transformers.utils import is_flash_attn_2_available
 
-    if name != "auto":
+    if name not in ("auto", "sdpa"):
         return name
-    if cuda and is_flash_attn_2_available():
-        return {"": "sdpa", "text_config": "sdpa", "vision_config": "flash_attention_2"}
-    return "sdpa"
+    register_tree_attention()
+    flash = name == "auto" and cuda and is_flash_attn_2_available()
+    return {"": "sdpa", "text_config": TREE, "vision_config": "flash_attention_2" if flash else "sdpa"}
 
 
 def weights_fingerprint(folder: Path) -> str:

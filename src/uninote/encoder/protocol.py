@@ -82,3 +82,25 @@ class PrefixBackbone(Protocol):
         these inputs too, so that a wrapped model (DDP) can be called: `model(**inputs)`.
         """
         ...
+
+
+@runtime_checkable
+class StepBackbone(Protocol):
+    """What a backbone may offer on top: pictures of a training step seen once, whatever it is cut into."""
+
+    def prepare_step(
+        self, chunks: Sequence[tuple[Sequence[Sequence[Item]], str]]
+    ) -> tuple[list[Inputs], Inputs]:
+        """CPU tensors of several batches, and of the pictures of all of them.
+
+        A batch is given by its chains, as `PrefixBackbone.prepare_prefixes` takes them, and its instruction.
+        Raises PictureError as `prepare` does.
+        """
+        ...
+
+    def see(self, **pictures: torch.Tensor) -> torch.Tensor:
+        """What `forward` takes as `features` with every batch of the step: float [visual tokens, any].
+
+        Without gradients as long as no weight that reads pictures trains.
+        """
+        ...

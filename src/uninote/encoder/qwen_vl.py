@@ -26,6 +26,7 @@ from uninote.encoder.pretrained import load_pretrained
 from uninote.encoder.protocol import Inputs
 from uninote.encoder.rows import Frame, Spot, collate, share_rows, tree_mask
 from uninote.encoder.seen import Seen
+from uninote.encoder.tree_attention import TREE
 from uninote.encoder.truncate import fit_lengths
 from uninote.errors import ModelError
 from uninote.items import Item, Picture
@@ -138,12 +139,21 @@ class QwenVLBackbone(nn.Module):
 
     def prepare_prefixes(self, chains: Sequence[Sequence[Item]], instruction: str = "") -> Inputs:
         """See `PrefixBackbone`. An item that trimming made other than a prefix gets a row of its own."""
-        head = self.chat.head(instruction)
-        rendered = [[self._blocks(item, len(head)) for item in chain] for chain in chains]
-        pictures = {
-            picture.digest: picture for chain in chains for item in chain for picture in item.pictures
-        }
-        blocks = [block for chain in rendered for blocks in chain for block in blocks]
+        (batch,), pictures = self.prepare_step([(chains, instruction)])
+        return batch | pictures
+
+    def prepare_step(
+        self, chunks: Sequence[tuple[Sequence[Sequence[Item]], str]]
+    ) -> tuple[list[Inputs], Inputs]:
+        """See `StepBackbone`. Slots of all batches count the visual tokens of the step."""
+        heads = [self.chat.head(instruction) for _, instruction in chunks]
+        rendered = [
+            [[self._blocks(item, len(head)) for item in chain] for chain in chains]
+            for head, (chains, _) in zip(heads, chunks, strict=True)
+        ]
+        items = (item for chains, _ in chunks for chain in chains for item in chain)
+        pictures = {picture.digest: picture for item in items for picture in item.pictures}
+        blocks = (block for chains in rendered for chain in chains for blocks in chain for block in blocks)
         shown = {(block.digest, block.side): block.visual for block in blocks if block.visual}
         recalled = {} if self.tower_trains else {spot: self.seen.get(spot) for spot in shown}
         known = {spot: found for spot, found in recalled.items() if found is not None}
@@ -153,14 +163,13 @@ class QwenVLBackbone(nn.Module):
         for spot in (*unseen, *known):
             first[spot] = visual
             visual += shown[spot]
-        frame = Frame(head, self.chat.tail, self.picture_id, self.pixels.unit)
-        rows, order = share_rows(rendered, frame, first, self.shares_prefixes)
-        batch = collate(rows, order, self.tokenizer.pad_token_id or 0, self.padding == "left")
-        if unseen:
-            batch |= self._pixels(unseen, pictures)
-        if known:
-            batch["known"] = torch.cat(list(known.values()))
-        return batch
+        batches = []
+        for head, chains in zip(heads, rendered, strict=True):
+            frame = Frame(head, self.chat.tail, self.picture_id, self.pixels.unit)
+            rows, order = share_rows(chains, frame, first, self.shares_prefixes)
+            batches.append(collate(rows, order, self.tokenizer.pad_token_id or 0, self.padding == "left"))
+        seen = self._pixels(unseen, pictures) if unseen else {}
+        return batches, seen | ({"known": torch.cat(list(known.values()))} if known else {})
 
     @property
     def shares_prefixes(self) -> bool:
@@ -170,7 +179,7 @@ class QwenVLBackbone(nn.Module):
         """
         config = self.core.language_model.config
         layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-        return layers == {"full_attention"} and config._attn_implementation in ("sdpa", "eager")
+        return layers == {"full_attention"} and config._attn_implementation in (TREE, "eager")
 
     def _pixels(self, spots: Sequence[Spot], pictures: dict[str, Picture]) -> Inputs:
         def patches(spot: Spot) -> torch.Tensor:
@@ -199,19 +208,23 @@ class QwenVLBackbone(nn.Module):
         mask: torch.Tensor | None = None,
         branch: torch.Tensor | None = None,
         reach: torch.Tensor | None = None,
+        tails: torch.Tensor | None = None,
+        features: torch.Tensor | None = None,
     ) -> torch.Tensor:
         core = self.core
         embedded = core.get_input_embeddings()(ids)
         extra: dict[str, Any] = {}
-        features = [] if pixels is None else [self._see(core, pixels, grids, spots)]
-        features += [] if known is None else [known.to(embedded.dtype)]
-        if features:
+        if pixels is not None or known is not None:
+            features = self.see(pixels, grids, spots, known)
+        if features is not None:
             here = slots >= 0
-            visual, *deep = torch.cat(features)[slots[here]].split(self.width, dim=1)
+            visual, *deep = features[slots[here]].split(self.width, dim=1)
             embedded = embedded.masked_scatter(here[..., None], visual.to(embedded.dtype))
             if deep:  # DeepStack of Qwen3-VL: features of earlier vision layers join the first layers
-                extra = {"visual_pos_masks": here, "deepstack_visual_embeds": deep}
-        if branch is not None and reach is not None:
+                extra |= {"visual_pos_masks": here, "deepstack_visual_embeds": deep}
+        if tails is not None and core.language_model.config._attn_implementation == TREE:
+            extra["tails"] = tails
+        elif branch is not None and reach is not None:
             mask = tree_mask(branch, reach, embedded.dtype)
         states = core.language_model(
             inputs_embeds=embedded,
@@ -231,16 +244,27 @@ class QwenVLBackbone(nn.Module):
     def tower_trains(self) -> bool:
         return any(parameter.requires_grad for parameter in self.core.visual.parameters())
 
-    def _see(self, core: Any, pixels: torch.Tensor, grids: Any, spots: torch.Tensor | None) -> torch.Tensor:
-        """Visual tokens of all pictures [t, width x (1 + DeepStack layers)]."""
-        trains = self.tower_trains
-        with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
-            seen = core.get_image_features(pixels, grids, return_dict=True)
-            layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or [])]
-            features = torch.cat([torch.cat(tuple(layer)) for layer in layers], dim=1)
-        if spots is not None and not trains:
-            self.seen.put(spots.tolist(), features.split([len(one) for one in seen.pooler_output]))
-        return features
+    def see(
+        self,
+        pixels: torch.Tensor | None = None,
+        grids: torch.Tensor | None = None,
+        spots: torch.Tensor | None = None,
+        known: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Visual tokens of all pictures [t, width x (1 + DeepStack layers)], those seen before last."""
+        trains, core = self.tower_trains, self.core
+        found: list[torch.Tensor] = []
+        if pixels is not None:
+            with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
+                seen = core.get_image_features(pixels, grids, return_dict=True)
+                layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or [])]
+                found = [torch.cat([torch.cat(tuple(layer)) for layer in layers], dim=1)]
+            if spots is not None and not trains:
+                sizes = [len(one) for one in seen.pooler_output]
+                self.seen.put(spots.tolist(), found[0].split(sizes))
+        if known is not None:
+            found.append(known.to(core.get_input_embeddings().weight.dtype))
+        return torch.cat(found) if len(found) > 1 else found[0]
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
         """The vision tower stays frozen unless `lora_targets` names layers of it.

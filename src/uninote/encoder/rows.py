@@ -136,8 +136,9 @@ def collate(
     """Padded tensors of rows; `order` names the (row, tail) of each read-out.
 
     Returns ids and slots [n, L], positions [n, L, 3], readout [m, 2]. When a row has several tails also
-    branch and reach [n, L]; else, padded on the left, mask [n, L]. Padded on the right a causal model needs
-    no mask, as no token sees what follows it: attention then takes its fastest kernel.
+    branch and reach [n, L] and, padded on the right, tails [n, T, 3]: column, reach and first column of
+    the tail for each tail token, column L for a filler. Else, padded on the left, mask [n, L]. Padded on the
+    right a causal model needs no mask, as no token sees what follows it: attention takes its fastest kernel.
     """
     longest = max(len(row.ids) for row in rows)
     shift = [longest - len(row.ids) if left else 0 for row in rows]
@@ -161,9 +162,22 @@ def collate(
         # Nothing sees a padded column; a padded row sees itself, so that its softmax is finite.
         batch["branch"] = padded([row.branch for row in rows], -1)
         batch["reach"] = padded([row.reach for row in rows], 0)
+        if not left:
+            batch["tails"] = _tails(rows, longest)
     elif left:
         batch["mask"] = padded([[1] * len(row.ids) for row in rows], 0)
     return batch
+
+
+def _tails(rows: Sequence[Row], longest: int) -> torch.Tensor:
+    found = []
+    for row in rows:
+        first = {branch: column for column, branch in reversed(list(enumerate(row.branch)))}
+        found.append(
+            [(column, row.reach[column], first[branch]) for column, branch in enumerate(row.branch) if branch]
+        )
+    most = max(map(len, found))
+    return torch.tensor([tails + [(longest, 1, longest)] * (most - len(tails)) for tails in found])
 
 
 def tree_mask(branch: torch.Tensor, reach: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

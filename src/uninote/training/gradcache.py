@@ -9,27 +9,96 @@ the module per step, as DDP and FSDP ask for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from uninote.encoder.protocol import Backbone, Inputs, PrefixBackbone
+from uninote.encoder.protocol import Backbone, Inputs, PrefixBackbone, StepBackbone
 from uninote.items import Item
 from uninote.training.gather import Shard, gather_rows
+
+
+class Pictures:
+    """The pictures of a step, for all its chunks: what the backbone makes of them is made once.
+
+    An object, not a dict, so that the trainer and DDP hand it on as it is.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.features: Tensor | None = None
+
+    def seen_by(self, backbone: Any, recompute: bool) -> Tensor:
+        """Features with gradients where reading pictures trains; else kept, for the anchor of stage 2 too."""
+        if self.features is not None:
+            return self.features
+        device = next(backbone.parameters()).device
+        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
+        features: Tensor
+        if recompute and torch.is_grad_enabled():
+            features = checkpoint(backbone.see, **inputs, use_reentrant=False)
+        else:
+            features = backbone.see(**inputs)
+        if not features.requires_grad and not getattr(backbone, "tower_trains", True):
+            self.features = features
+        return features
 
 
 class Side(TypedDict):
     """One side of a batch, queries or candidates, ready for the backbone.
 
     `chunks` are this process's items, `height` the rows of each process, and `rows` int64 [n] finds each
-    of the n items in the gathered vectors.
+    of the n items in the gathered vectors. `pictures` are those of all sides, None where chunks hold theirs.
     """
 
     chunks: list[Inputs]
     height: int
     rows: Tensor
+    pictures: Pictures | None
+
+
+class Content(NamedTuple):
+    """Items of one side; `chains` group all of them as prefixes of one another (`PrefixBackbone` only)."""
+
+    items: Sequence[Item]
+    instruction: str = ""
+    chains: Sequence[Sequence[Item]] = ()
+
+
+def prepare_sides(
+    backbone: Backbone,
+    contents: Sequence[Content],
+    chunk_size: int | None = None,
+    shard: Shard | None = None,
+) -> list[Side]:
+    """This process's share of every side, each item encoded once, in chunks of items of similar length.
+
+    A picture is decoded, and seen by the backbone, once for all chunks of all sides where it offers that.
+
+    Raises PictureError when a picture cannot be decoded.
+    """
+    shard = shard or Shard()
+    plans = [_plan(backbone, content, chunk_size, shard) for content in contents]
+    if isinstance(backbone, StepBackbone):
+        prepared, inputs = backbone.prepare_step(
+            [
+                (part, content.instruction)
+                for content, plan in zip(contents, plans, strict=True)
+                for part in plan[0]
+            ]
+        )
+        pictures = Pictures(inputs) if inputs else None
+    else:
+        prepared, pictures = [], None
+        for content, plan in zip(contents, plans, strict=True):
+            prepared += [_prepare(backbone, part, content) for part in plan[0]]
+    ready = iter(prepared)
+    return [
+        {"chunks": [next(ready) for _ in parts], "height": height, "rows": rows, "pictures": pictures}
+        for parts, height, rows in plans
+    ]
 
 
 def prepare_side(
@@ -40,15 +109,15 @@ def prepare_side(
     shard: Shard | None = None,
     chains: Sequence[Sequence[Item]] = (),
 ) -> Side:
-    """This process's share of `items`, each encoded once, in chunks of items of similar length.
+    """One side alone; see `prepare_sides`."""
+    return prepare_sides(backbone, [Content(items, instruction, chains)], chunk_size, shard)[0]
 
-    Args:
-        chains: items that are prefixes of one another, to be encoded in one pass each; all of `items` must
-            be in them. For a `PrefixBackbone` only.
 
-    Raises PictureError when a picture cannot be decoded.
-    """
-    shard = shard or Shard()
+def _plan(
+    backbone: Backbone, content: Content, chunk_size: int | None, shard: Shard
+) -> tuple[list[list[Sequence[Item]]], int, Tensor]:
+    """Chains of each chunk of this process, rows of each process, and the row of each item."""
+    items, instruction, chains = content
     units = {tuple(item.key for item in chain): chain for chain in chains or [(item,) for item in items]}
     groups = list(units.values())
     order = list(range(len(groups)))
@@ -66,14 +135,14 @@ def prepare_side(
     own = [groups[i] for i in shard.share(order)]
     # Counted in groups, not items: every process then has as many chunks.
     size = len(own) if chunk_size is None else max(1, chunk_size // max(sizes))
-    chunks = []
-    for start in range(0, len(own), size):
-        part = own[start : start + size]
-        if chains and isinstance(backbone, PrefixBackbone):
-            chunks.append(backbone.prepare_prefixes(part, instruction))
-        else:
-            chunks.append(backbone.prepare([item for group in part for item in group], instruction))
-    return {"chunks": chunks, "height": height, "rows": torch.tensor([rows[item.key] for item in items])}
+    parts = [own[start : start + size] for start in range(0, len(own), size)]
+    return parts, height, torch.tensor([rows[item.key] for item in items])
+
+
+def _prepare(backbone: Backbone, part: Sequence[Sequence[Item]], content: Content) -> Inputs:
+    if content.chains and isinstance(backbone, PrefixBackbone):
+        return backbone.prepare_prefixes(part, content.instruction)
+    return backbone.prepare([item for group in part for item in group], content.instruction)
 
 
 class ChunkedEncoder(nn.Module):
@@ -99,10 +168,13 @@ class ChunkedEncoder(nn.Module):
     def forward(self, sides: Sequence[Side]) -> list[Tensor]:
         """Vectors of this process's items, one float [m, width] per side, in the order of its chunks."""
         left = sum(len(side["chunks"]) for side in sides)
+        pictures = next((found for side in sides if (found := side["pictures"]) is not None), None)
+        seen = {"features": pictures.seen_by(self.backbone, self.recompute)} if pictures else {}
         vectors = []
         for side in sides:
             made = []
-            for chunk in side["chunks"]:
+            for inputs in side["chunks"]:
+                chunk = inputs | seen
                 left -= 1
                 # The last chunk is the first that the backward pass needs: its activations may stay.
                 if self.recompute and left and torch.is_grad_enabled():

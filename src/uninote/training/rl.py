@@ -24,7 +24,7 @@ from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves, split_note
 from uninote.training.ahead import Ahead, arrived
 from uninote.training.gather import Shard, fit_whole
-from uninote.training.gradcache import ChunkedEncoder, encode_sides, prepare_side
+from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.groups import top_group
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import POLICIES, group_kl
@@ -92,13 +92,14 @@ class RlCollator:
         foreign = [[pictures.isdisjoint(digests(item)) for item in unique.values()] for pictures in own]
         instruction = INSTRUCTIONS[Task.NOTE2NOTE] if self.backbone.uses_instructions else ""
         queries, candidates = [half.query for half in halves], list(unique.values())
-        size = self.settings.chunk_size
         # N_B, N_B + I_1, … are prefixes of one another: a causal backbone reads them all in one pass.
         shared = self.settings.shared_prefixes and isinstance(self.backbone, PrefixBackbone)
         chains = [*(half.relevant for half in halves), *((item,) for item in noise)] if shared else ()
+        contents = [Content(queries, instruction), Content(candidates, "", chains)]
+        sides = prepare_sides(self.backbone, contents, self.settings.chunk_size, self.shard)
         return {
-            "queries": prepare_side(self.backbone, queries, instruction, size, self.shard),
-            "candidates": prepare_side(self.backbone, candidates, "", size, self.shard, chains),
+            "queries": sides[0],
+            "candidates": sides[1],
             "positions": positions,
             "relevant": relevant,
             "mask": relevant | torch.tensor(foreign),
@@ -183,6 +184,15 @@ class RlTrainer(StageTrainer):
         return (loss, cosines) if return_outputs else loss
 
 
+def anchor(model: nn.Module, share: bool = True) -> nn.Module:
+    """A frozen copy. `share`: only what trains is copied, which is little of a large model with adapters.
+
+    Not to be shared are weights that FSDP will shard in place.
+    """
+    frozen = {id(p): p for p in model.parameters() if share and not p.requires_grad}
+    return copy.deepcopy(model, frozen).eval().requires_grad_(False)  # type: ignore[arg-type]
+
+
 def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Halves]:
     """The stage 2 samples: notes with two pictures or more, split in halves."""
     made = (split_note(note, seed, settings.max_relevant) for note in notes)
@@ -228,12 +238,11 @@ def train_rl(
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
     model = ChunkedEncoder(module, recompute=settings.chunk_size is not None).to(arguments.device)
-    reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_weight else None
     trainer = RlTrainer(
         schedule=schedule,
         settings=settings,
         width=encoder.dims[-1],
-        reference=reference,
+        reference=None,
         shard=shard,
         model=model,
         args=arguments,
@@ -241,5 +250,7 @@ def train_rl(
         data_collator=Ahead(RlCollator(module, noise, settings, shard)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
+    if settings.kl_weight:
+        trainer.reference = anchor(model, share=not trainer.is_fsdp_enabled)
     fit_whole(trainer, trained)
     return encoder

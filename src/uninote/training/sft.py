@@ -18,7 +18,7 @@ from uninote.settings import SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS
 from uninote.training.ahead import Ahead, arrived
 from uninote.training.gather import Shard, fit_whole
-from uninote.training.gradcache import ChunkedEncoder, encode_sides, prepare_side
+from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.inbatch import InBatchCandidates, positive_clusters
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 from uninote.training.sampler import FollowEpochs, TaskBatchOrder
@@ -68,10 +68,11 @@ class SftCollator:
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         sets = self.sets(examples)
         instruction = INSTRUCTIONS[examples[0].pair.task] if self.backbone.uses_instructions else ""
-        size = self.settings.chunk_size
+        contents = [Content(sets.queries, instruction), Content(sets.candidates)]
+        queries, candidates = prepare_sides(self.backbone, contents, self.settings.chunk_size, self.shard)
         return {
-            "queries": prepare_side(self.backbone, sets.queries, instruction, size, self.shard),
-            "candidates": prepare_side(self.backbone, sets.candidates, "", size, self.shard),
+            "queries": queries,
+            "candidates": candidates,
             "labels": sets.labels,
             "mask": sets.mask,
             "positive": sets.positive,

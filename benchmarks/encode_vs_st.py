@@ -1,0 +1,110 @@
+"""Encoding a mixed corpus against `SentenceTransformer.encode`, on the same weights, prompts and pictures.
+
+    python benchmarks/encode_vs_st.py --notes path/to/notes.jsonl
+
+A random Qwen3-VL of small shape (`random_qwen.py`) is exported, so that both sides encode the same tokens and
+pixels; the vectors are compared before anything is timed. Two corpora, as UniNote encodes them:
+
+* notes: whole notes of 1 to 12 pictures with long bodies, and short texts (titles and descriptions).
+* pool: those, and every picture of the notes as an item of its own, as in the ten tasks. Each picture then
+  stands in two items; UniNote keeps vision features (`encoder.remember_pictures`).
+
+sentence-transformers runs with its default batch size of 32, and at batch size 1, which on a CPU is better
+for it as nothing is padded. Decoding files and tokenising are in the time on both sides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peer import as_messages, peer_of
+from random_qwen import SHAPES, build_qwen
+from rounds import RESULTS, claim, median, ratio, take_turns
+
+from uninote import Encoder, Item, Note, SkipReport, load_settings, read_notes
+
+
+def corpora(notes: list[Note]) -> dict[str, list[Item]]:
+    texts = [Item.of(note.title) for note in notes if note.title.strip()]
+    texts += [
+        Item.of(picture.description) for note in notes for picture in note.pictures if picture.description
+    ]
+    mixed = [*(note.item() for note in notes), *texts]
+    return {"notes": mixed, "pool": [*mixed, *(Item.of(p) for note in notes for p in note.pictures)]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--notes", type=Path, required=True)
+    parser.add_argument("--shape", choices=SHAPES, default="mini")
+    parser.add_argument("--count", type=int, default=16, help="notes that are encoded")
+    parser.add_argument("--pixels", type=int, default=65_536, help="largest area of a picture")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    notes = read_notes(arguments.notes, load_settings().corpus, SkipReport())
+    texts = [note.body for note in notes[::4]]
+    notes = notes[:: max(1, len(notes) // arguments.count)][: arguments.count]
+    notes = [note for note in notes if len(note.pictures) <= 12]
+    command = f"python benchmarks/encode_vs_st.py --notes notes.jsonl --shape {arguments.shape}"
+    command += f" --count {arguments.count} --rounds {arguments.rounds}"
+
+    with tempfile.TemporaryDirectory() as space:
+        base = build_qwen(Path(space) / "base", arguments.shape, texts)
+        options: dict[str, Any] = {
+            "dims": (SHAPES[arguments.shape].width,),
+            "device": "cpu",
+            "picture_pixels": arguments.pixels,
+            "note_pixels": 12 * arguments.pixels,
+            "max_tokens": 8192,
+        }
+        peer = peer_of(Encoder.pretrained(base, **options), Path(space) / "peer")
+        for name, found in corpora(notes).items():
+            remembered = len(found) if name == "pool" else 0
+            encoder = Encoder.pretrained(base, remember_pictures=remembered, **options)
+            backbone: Any = encoder.backbone
+            # Past its limit the peer cuts pictures off; ours trims texts. Neither is compared here.
+            items = [item for item in found if backbone.cost(item) < options["max_tokens"]]
+
+            def ours(encoder: Encoder = encoder, items: list[Item] = items) -> Any:
+                encoder.backbone.seen._features.clear()  # type: ignore[attr-defined]
+                return encoder.encode(items)
+
+            def theirs(size: int, items: list[Item] = items) -> Any:
+                messages = [as_messages(item) for item in items]
+                return peer.encode(messages, batch_size=size, normalize_embeddings=True)
+
+            cosines = (ours() * theirs(1)).sum(1)
+            assert cosines.min() > 0.999, f"the two sides differ: cosine {cosines.min()}"
+            sides = {"uninote": ours, "batch 32": lambda: theirs(32), "batch 1": lambda: theirs(1)}
+            times = take_turns(sides, arguments.rounds, warm=0)
+            costs = np.array([backbone.cost(item) for item in items])
+            pictures = [p.digest for item in items for p in item.pictures]
+            where = (
+                f"{len(items)} items of {costs.min()} to {costs.max()} tokens with {len(pictures)} pictures, "
+                f"{len(set(pictures))} of them different; random Qwen3-VL ({arguments.shape}), lowest cosine "
+                f"between the sides {cosines.min():.5f}"
+            )
+            for side, taken in times.items():
+                print(f"{name} {side:10} {median(taken):7.2f} s, {len(items) / median(taken):6.1f} items/s")
+            for side, goal in (("batch 32", 2.0), ("batch 1", None)):
+                value, interval = ratio(times[side], times["uninote"])
+                claim(
+                    f"encode-{name}-vs-st" + ("" if goal else "-batch-1"),
+                    f"Encodes so many times as fast as SentenceTransformer.encode at {side}; {where}",
+                    value,
+                    command,
+                    folder=arguments.results,
+                    goal=goal,
+                    interval=interval,
+                )
+
+
+if __name__ == "__main__":
+    main()

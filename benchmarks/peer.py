@@ -1,0 +1,81 @@
+"""sentence-transformers as the other side of a benchmark, on the very weights, prompts and pictures of ours.
+
+It loads Qwen-VL through torchvision, which the project itself does without: `make .peer/installed` puts it
+into a folder of its own, `.peer`, that only benchmarks look into. Import this module before transformers,
+which looks for torchvision once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+PEER = Path(__file__).parent.parent / ".peer"
+
+
+def find_torchvision() -> bool:
+    """Make torchvision importable, and say whether it is.
+
+    The registry's is built for CUDA. Where its operators cannot be loaded they are declared: what the peer
+    takes from torchvision is resizing, which is plain torch.
+    """
+    if importlib.util.find_spec("torchvision") is None and PEER.is_dir():
+        sys.path.append(str(PEER))
+    if importlib.util.find_spec("torchvision") is None:
+        return False
+    try:
+        import torchvision
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        find_torchvision.library = library  # type: ignore[attr-defined]  # they go when it goes
+        import torchvision  # noqa: F401
+    return True
+
+
+MISSING = (
+    ""
+    if find_torchvision()
+    else "sentence-transformers reads pictures with torchvision: `make .peer/installed`"
+)
+"""What to do before `peer_of` works; empty when it does."""
+if importlib.util.find_spec("sentence_transformers") is None:
+    MISSING = "sentence-transformers is not installed: pip install 'uninote[export]'"
+
+from uninote import Encoder, Item  # noqa: E402
+
+
+def as_messages(item: Item) -> list[dict[str, Any]]:
+    """A user's chat message with texts and pictures in order, which both sides render alike.
+
+    Pictures are opened, not decoded: that happens when they are processed, as on the other side.
+    """
+    content = [
+        {"type": "text", "text": part}
+        if isinstance(part, str)
+        else {"type": "image", "image": Image.open(str(part.path))}
+        for part in item.parts
+    ]
+    return [{"role": "user", "content": content}]
+
+
+def peer_of(encoder: Encoder, folder: Path, device: str = "cpu", **options: Any) -> Any:
+    """The encoder as a `SentenceTransformer` of the library's own modules. Adapters are merged on the way.
+
+    Exits with the way out when something is missing.
+    """
+    if MISSING:
+        sys.exit(MISSING)
+    from sentence_transformers import SentenceTransformer
+
+    from uninote.export import export_model
+
+    return SentenceTransformer(str(export_model(encoder, folder)), device=device, **options)

@@ -1,0 +1,319 @@
+"""Steps of stage 1 against sentence-transformers: CachedMultipleNegativesRankingLoss in MatryoshkaLoss.
+
+    python benchmarks/sft_vs_st.py --notes path/to/notes.jsonl
+
+Both sides train the same LoRA adapters of the same random Qwen3-VL (`random_qwen.py`, frozen vision tower) by
+the same loss, InfoNCE over the candidates of the batch on every Matryoshka prefix, on the same batches in the
+same order, with the same AdamW: I2Note and T2Note in turn, each query with its positive and the rule negative
+(the very note without the picture). Both encode as many rows at once (`chunk_size`, `mini_batch_size`), so
+both hold as few activations; `uninote, whole` forgoes GradCache, as it may where a batch fits. A step is
+collating (decoding pictures included), loss, backward pass and optimiser; the sides take turns, step by step.
+
+As the losses are the same function, so must the trainings be: the losses of all steps are compared, and
+recall@10 on held-out notes before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import random
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peer import as_messages, peer_of
+from random_qwen import SHAPES, build_qwen
+from rounds import RESULTS, claim, median, ratio, take_turns
+
+from uninote import (
+    Encoder,
+    Item,
+    Note,
+    ReferenceIndex,
+    SkipReport,
+    Task,
+    load_settings,
+    make_pairs,
+    read_notes,
+)
+from uninote.negatives import Example
+from uninote.negatives.rule import rule_negative
+from uninote.settings import SftSettings
+from uninote.tasks.definitions import INSTRUCTIONS, Pair
+from uninote.training.gather import Shard
+from uninote.training.gradcache import ChunkedEncoder, encode_sides
+from uninote.training.objectives import OBJECTIVES, matryoshka_loss
+from uninote.training.sft import SftCollator
+
+TASKS = (Task.I2NOTE, Task.T2NOTE)
+LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
+RATE, DECAY = 1e-3, 0.01
+
+
+class Hashed:
+    """Reference vectors by content alone: InfoNCE reads no soft label, and no two items are alike."""
+
+    def encode(self, items: Sequence[Item]) -> Any:
+        rows = np.stack([np.random.default_rng(int(item.key[:8], 16)).normal(size=64) for item in items])
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def draw_batches(notes: Sequence[Note], size: int, count: int) -> list[list[Example]]:
+    """Batches of one task each, whose notes differ: neither side has a false negative to deal with."""
+    rng = random.Random(0)
+    batches = []
+    for number in range(count):
+        task = TASKS[number % len(TASKS)]
+        examples: list[Example] = []
+        taken: set[str] = set()
+        for note in rng.sample(notes, len(notes)):
+            pairs = [pair for pair in make_pairs([note], task) if rule_negative(pair)]
+            if not pairs or len(examples) == size:
+                continue
+            pair = rng.choice(pairs)
+            negative = rule_negative(pair)
+            keys = {pair.query.key, pair.positive.key, negative.key}  # type: ignore[union-attr]
+            if taken.isdisjoint(keys):
+                taken |= keys
+                examples.append(Example(pair, (negative,), (0.0,), 1.0))  # type: ignore[arg-type]
+        batches.append(examples)
+    return batches
+
+
+def moved(tree: Any, device: torch.device) -> Any:
+    """Tensors of nested dicts and lists on the device; what else there is stays."""
+    if isinstance(tree, torch.Tensor):
+        return tree.to(device)
+    if isinstance(tree, dict):
+        return {key: moved(value, device) for key, value in tree.items()}
+    return [moved(value, device) for value in tree] if isinstance(tree, list) else tree
+
+
+def autocast(device: torch.device) -> Any:
+    """bfloat16 on a GPU, as both trainers do."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def optimiser(module: torch.nn.Module) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    return torch.optim.AdamW(trained, lr=RATE, weight_decay=DECAY)
+
+
+class Ours:
+    """Collator, encoder and loss of `SftTrainer`; batches are collated in the time, not in the background."""
+
+    def __init__(self, encoder: Encoder, examples: Sequence[Example], settings: SftSettings) -> None:
+        self.encoder, self.settings = encoder, settings
+        backbone: Any = encoder.backbone
+        items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
+        self.collate = SftCollator(backbone, examples, ReferenceIndex(items, Hashed()), settings)
+        self.model = ChunkedEncoder(backbone, recompute=settings.chunk_size is not None)
+        self.optimiser = optimiser(self.model)
+        self.losses: list[float] = []
+
+    def step(self, examples: list[Example]) -> None:
+        self.model.train()
+        inputs = moved(self.collate(examples), self.encoder.device)
+        with autocast(self.encoder.device):
+            queries, candidates = encode_sides(self.model, [inputs["queries"], inputs["candidates"]], Shard())
+            loss = matryoshka_loss(
+                OBJECTIVES["infonce"],
+                queries,
+                candidates,
+                inputs["labels"],
+                inputs["mask"],
+                dims=self.encoder.dims,
+                temperature=self.settings.temperature,
+                positive=inputs["positive"],
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.losses.append(float(loss.detach()))
+
+    def encode(self, items: Sequence[Item], task: Task | None) -> Any:
+        return self.encoder.encode(items, task=task)
+
+
+class Theirs:
+    """The library's own modules, collator and losses."""
+
+    def __init__(self, model: Any, dims: Sequence[int], settings: SftSettings) -> None:
+        from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
+        from sentence_transformers.sentence_transformer.losses import (
+            CachedMultipleNegativesRankingLoss,
+            MatryoshkaLoss,
+        )
+
+        self.model, self.dims = model, dims
+        self.collators = {
+            task: SentenceTransformerDataCollator(
+                preprocess_fn=model.preprocess, prompts={"anchor": INSTRUCTIONS[task]}
+            )
+            for task in TASKS
+        }
+        cached = CachedMultipleNegativesRankingLoss(
+            model, scale=1 / settings.temperature, mini_batch_size=settings.chunk_size
+        )
+        self.loss = MatryoshkaLoss(model, cached, list(dims))
+        self.optimiser = optimiser(model)
+        self.losses: list[float] = []
+
+    def step(self, examples: list[Example]) -> None:
+        self.model.train()
+        rows = [
+            {
+                "anchor": as_messages(example.pair.query),
+                "positive": as_messages(example.pair.positive),
+                "negative": as_messages(example.negatives[0]),
+            }
+            for example in examples
+        ]
+        batch = moved(self.collators[examples[0].pair.task](rows), self.model.device)
+        columns = [
+            {
+                key.removeprefix(f"{name}_"): value
+                for key, value in batch.items()
+                if key.startswith(f"{name}_")
+            }
+            for name in rows[0]
+        ]
+        with autocast(self.model.device):
+            loss = self.loss(columns, None)
+        loss.backward()
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.losses.append(float(loss.detach()))
+
+    def encode(self, items: Sequence[Item], task: Task | None) -> Any:
+        prompt = INSTRUCTIONS[task] if task else None
+        messages = [as_messages(item) for item in items]
+        return self.model.encode(messages, prompt=prompt, batch_size=1, normalize_embeddings=True)
+
+
+def with_adapters(model: Any, encoder: Encoder) -> Any:
+    """The same adapters as ours: same layers, same values."""
+    from peft import LoraConfig
+
+    targets = encoder.settings.lora_targets
+    model.requires_grad_(False)
+    model.add_adapter(LoraConfig(**LORA, target_modules=targets))
+
+    def short(name: str) -> str:
+        return name[name.index("layers.") :]
+
+    backbone: Any = encoder.backbone
+    mine = {short(n): p for n, p in backbone.named_parameters() if "lora_" in n}
+    found = {short(n): p for n, p in model.named_parameters() if "lora_" in n}
+    assert mine.keys() == found.keys()
+    with torch.no_grad():
+        for name, parameter in found.items():
+            parameter.copy_(mine[name])
+    return model
+
+
+def recall(side: Ours | Theirs, pairs: dict[Task, list[Pair]], k: int = 10) -> float:
+    """Mean recall@k of the tasks, each among the positives of its pairs."""
+    found = []
+    for task, of_task in pairs.items():
+        queries = side.encode([pair.query for pair in of_task], task)
+        targets = side.encode([pair.positive for pair in of_task], None)
+        best = np.argsort(-(queries @ targets.T), axis=1)[:, :k]
+        found.append(np.mean((best == np.arange(len(of_task))[:, None]).any(1)))
+    return float(np.mean(found))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--notes", type=Path, required=True)
+    parser.add_argument("--shape", choices=SHAPES, default="mini")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--chunk", type=int, default=8, help="rows encoded at once, on both sides")
+    parser.add_argument("--pixels", type=int, default=65_536, help="largest area of a picture")
+    parser.add_argument("--chars", type=int, default=800, help="length at which bodies are cut")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--held-out", type=int, default=60, help="notes that recall is measured on")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    notes = read_notes(arguments.notes, load_settings().corpus, SkipReport())
+    texts = [note.body for note in notes[::4]]
+    notes = [dataclasses.replace(n, body=n.body[: arguments.chars]) for n in notes if len(n.pictures) > 1]
+    held_out, notes = notes[: arguments.held_out], notes[arguments.held_out :]
+    test = {task: make_pairs(held_out, task, per_note=1) for task in TASKS}
+    batches = draw_batches(notes, arguments.batch, arguments.steps)
+    examples = [example for batch in batches for example in batch]
+    cached = SftSettings(objective="infonce", temperature=0.05, chunk_size=arguments.chunk)
+    width = SHAPES[arguments.shape].width
+
+    with tempfile.TemporaryDirectory() as space:
+        base = build_qwen(Path(space) / "base", arguments.shape, texts)
+        dims = (32, 64, width)
+
+        def start() -> Encoder:
+            encoder = Encoder.pretrained(
+                base,
+                dims=dims,
+                device="cpu",
+                picture_pixels=arguments.pixels,
+                note_pixels=12 * arguments.pixels,
+            )
+            torch.manual_seed(1)
+            encoder.backbone.add_lora(LORA["r"], LORA["lora_alpha"], LORA["lora_dropout"])  # type: ignore[arg-type]
+            return encoder
+
+        plain = Encoder.pretrained(
+            base, dims=dims, device="cpu", picture_pixels=arguments.pixels, note_pixels=12 * arguments.pixels
+        )
+        peer = with_adapters(peer_of(plain, Path(space) / "peer"), start())
+        whole = cached.model_copy(update={"chunk_size": None})
+        sides: dict[str, Ours | Theirs] = {
+            "uninote": Ours(start(), examples, cached),
+            "uninote, whole": Ours(start(), examples, whole),
+            "sentence-transformers": Theirs(peer, dims, cached),
+        }
+        before = recall(sides["uninote"], test)
+        times = take_turns(
+            {name: lambda s=side: s.step(batches[len(s.losses)]) for name, side in sides.items()},
+            arguments.steps,
+            warm=0,
+        )
+        after = {name: recall(sides[name], test) for name in ("uninote", "sentence-transformers")}
+
+    for name, side in sides.items():
+        rate = arguments.batch / median(times[name])
+        print(f"{name:22} {rate:6.2f} examples/s; loss {' '.join(f'{x:.4f}' for x in side.losses)}")
+    losses = {name: np.array(side.losses) for name, side in sides.items()}
+    apart = float(np.abs(losses["uninote"] / losses["sentence-transformers"] - 1).max())
+    print(f"recall@10 before {before:.3f}, after " + ", ".join(f"{n} {r:.3f}" for n, r in after.items()))
+    command = f"python benchmarks/sft_vs_st.py --notes notes.jsonl --shape {arguments.shape}"
+    command += f" --batch {arguments.batch} --chunk {arguments.chunk} --steps {arguments.steps}"
+    where = (
+        f"random Qwen3-VL ({arguments.shape}), batches of {arguments.batch} queries with a positive and a "
+        f"negative, {len(dims)} Matryoshka dimensions, losses of {arguments.steps} steps within "
+        f"{100 * apart:.2f} % of each other"
+    )
+    for name, side, goal in (("sft-vs-st", "uninote", 3.0), ("sft-vs-st-whole", "uninote, whole", None)):
+        value, interval = ratio(times["sentence-transformers"], times[side])
+        how = "without GradCache" if goal is None else "with chunks of equal size"
+        text = f"SFT examples/s over those of sentence-transformers' cached loss, {how}; {where}"
+        claim(name, text, value, command, folder=arguments.results, goal=goal, interval=interval)
+    claim(
+        "sft-vs-st-recall",
+        f"Recall@10 (I2Note, T2Note, {arguments.held_out} held-out notes) after equal examples, less that of "
+        f"sentence-transformers; before training it was {before:.3f}, after it {after['uninote']:.3f}",
+        after["uninote"] - after["sentence-transformers"],
+        command,
+        folder=arguments.results,
+        goal=0.0,
+        unit="",
+    )
+
+
+if __name__ == "__main__":
+    main()
