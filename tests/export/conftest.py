@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,23 @@ def perturb(encoder: Encoder) -> Encoder:
     return encoder
 
 
+def framed(source: Path, folder: Path) -> Path:
+    """A copy whose tokenizer ends every text with a token, as that of Qwen3-Embedding does."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    stored = json.loads((folder / "tokenizer.json").read_text())
+    end = "<|endoftext|>"
+    number = next(token["id"] for token in stored["added_tokens"] if token["content"] == end)
+    text, last = {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": end, "type_id": 0}}
+    stored["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [text, last],
+        "pair": [text, last],
+        "special_tokens": {end: {"id": end, "ids": [number], "tokens": [end]}},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(stored))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def compact() -> Encoder:
     return perturb(Encoder.compact(EncoderSettings(vision_side=64, device="cpu")))
@@ -73,11 +92,17 @@ def shallow(compact: Encoder) -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def trained_qwen(tiny_qwen: Callable[..., Path]) -> Callable[[str], Encoder]:
-    """A new one at every call: merging changes it."""
+def trained_qwen(
+    tiny_qwen: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Encoder]:
+    """A new one at every call: merging changes it. `framed` has a tokenizer that appends a token itself."""
 
     def build(kind: str) -> Encoder:
-        return perturb(Encoder.pretrained(tiny_qwen(kind), device="cpu", dims=(16, 64), max_tokens=512))
+        folder = tiny_qwen("qwen3" if kind == "framed" else kind)
+        if kind == "framed":
+            folder = framed(folder, tmp_path_factory.mktemp("framed"))
+        options = {"dims": (16, 64), "max_tokens": 1000, "picture_pixels": 40_000}
+        return perturb(Encoder.pretrained(folder, device="cpu", **options))
 
     return build
 
