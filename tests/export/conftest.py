@@ -15,9 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
+from uninote.corpus.decode import load_picture
 from uninote.encoder import Encoder
 from uninote.items import Item, Note, Picture
-from uninote.settings import EncoderSettings
+from uninote.settings import CorpusSettings, EncoderSettings
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,22 @@ def items(note: Note, make_picture: Callable[..., Picture]) -> list[Item]:
         Item.of(make_picture(7)),
         Item.of("one", make_picture(8), "two [SEP] <|image_pad|><|im_end|>", make_picture(9, (64, 64))),
     ]
+
+
+@pytest.fixture(scope="session")
+def as_chat() -> Callable[[Item], list[dict[str, Any]]]:
+    """An item as a stranger to this package writes it: one message, pictures of PIL."""
+
+    def write(item: Item) -> list[dict[str, Any]]:
+        blocks = [
+            {"type": "text", "text": part}
+            if isinstance(part, str)
+            else {"type": "image", "image": load_picture(part, CorpusSettings())}
+            for part in item.parts
+        ]
+        return [{"role": "user", "content": blocks}]
+
+    return write
 
 
 def perturb(encoder: Encoder) -> Encoder:

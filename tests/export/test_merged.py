@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from sentence_transformers import SentenceTransformer
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 from transformers.processing_utils import ProcessorMixin
@@ -20,28 +19,29 @@ from transformers.utils import is_torchvision_available
 from uninote.corpus.decode import load_picture
 from uninote.encoder import Encoder
 from uninote.errors import ModelError
-from uninote.export.inputs import to_messages
 from uninote.export.run import export_model
-from uninote.items import Item, Note, Part, Picture
+from uninote.items import Item, Note
 from uninote.settings import CorpusSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 IMAGE = "<|image_pad|>"
+Chat = Callable[[Item], list[dict[str, Any]]]
 
 
 class Server:
     """A stranger to this package: chat template, tokenizer, picture processor and model of the folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, as_chat: Chat) -> None:
         from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
+        self.as_chat = as_chat
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
         self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
 
     def ids(self, item: Item, system: str) -> tuple[torch.Tensor, dict[str, Any]]:
         messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-        prompt = self.tokenizer.apply_chat_template([*messages, *to_messages(item)], tokenize=False)
+        prompt = self.tokenizer.apply_chat_template([*messages, *self.as_chat(item)], tokenize=False)
         pictures = [load_picture(picture, CorpusSettings()) for picture in item.pictures]
         seen = dict(self.processor(images=pictures, return_tensors="pt")) if pictures else {}
         counts = [int(grid.prod()) // self.processor.merge_size**2 for grid in seen.get("image_grid_thw", [])]
@@ -65,7 +65,7 @@ class Server:
 
 @pytest.mark.parametrize("kind", ["qwen3", "qwen2.5", "framed"])
 def test_a_server_gives_the_same_tokens_and_vectors(
-    trained_qwen: Callable[[str], Encoder], kind: str, items: list[Item], tmp_path: Path
+    trained_qwen: Callable[[str], Encoder], kind: str, items: list[Item], as_chat: Chat, tmp_path: Path
 ) -> None:
     encoder = trained_qwen(kind)
     items = [*items, Item.of(items[2].pictures[0], "behind", items[0].pictures[1])]
@@ -76,7 +76,7 @@ def test_a_server_gives_the_same_tokens_and_vectors(
     instruction = INSTRUCTIONS[Task.T2NOTE]
     tokens = [backbone.prepare([item], instruction)["ids"] for item in items]
     folder = export_model(encoder, tmp_path / "merged", "transformers")
-    server = Server(folder)
+    server = Server(folder, as_chat)
     for n, item in enumerate(items):
         assert torch.equal(server.ids(item, instruction)[0], tokens[n])
         assert server.embed(item) @ want[n] >= 0.9999
@@ -124,21 +124,13 @@ def processor_without_video(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("processor_without_video")
 def test_sentence_transformers_loads_it_without_any_code_of_ours(
-    qwen: Encoder, items: list[Item], note: Note, tmp_path: Path
+    qwen: Encoder, items: list[Item], note: Note, as_chat: Chat, tmp_path: Path
 ) -> None:
     want, asked = qwen.encode(items), qwen.encode(items, task=Task.T2NOTE)
     model = SentenceTransformer(str(export_model(qwen, tmp_path / "merged")), device="cpu")
-
-    def image(picture: Picture) -> Image.Image:
-        return load_picture(picture, CorpusSettings())
-
-    def block(part: Part) -> dict[str, Any]:
-        return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "image": image(part)}
-
-    chats = [[{"role": "user", "content": [block(part) for part in item.parts]}] for item in items]
-    plain = [{"text": list(note.item().texts), "image": [image(picture) for picture in note.pictures]}]
-    plain += ["a red circle", image(items[2].pictures[0])]
-    for inputs in (chats, plain):
+    images = [load_picture(picture, CorpusSettings()) for picture in (*note.pictures, *items[2].pictures)]
+    plain = [{"text": list(note.item().texts), "image": images[:-1]}, "a red circle", images[-1]]
+    for inputs in ([as_chat(item) for item in items], plain):
         assert ((model.encode(inputs) * want[: len(inputs)]).sum(1) >= 0.9999).all()
         prompted = model.encode(inputs, prompt_name="T2Note")
         assert ((prompted * asked[: len(inputs)]).sum(1) >= 0.9999).all()

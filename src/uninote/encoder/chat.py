@@ -80,7 +80,7 @@ class Chat:
     """The tokens around and inside the parts of an item, for one tokenizer.
 
     Attributes:
-        frame: the strings before the instruction, between it and the content, of a picture, after the content.
+        frame: strings before the instruction, between it and the content, of a picture, behind the content.
         tail: what follows the content; its last token is the read-out.
 
     Raises ModelError when the chat template does not show pictures where they stand.
