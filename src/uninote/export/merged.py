@@ -19,8 +19,6 @@ from uninote.errors import ModelError
 from uninote.tasks.definitions import INSTRUCTIONS
 
 PROMPT_FILE = "uninote_prompt.json"
-BASE_FILES = ("video_preprocessor_config.json", "generation_config.json")
-"""Files of the checkpoint that libraries ask for and this model does not use."""
 
 # The names that all versions of sentence-transformers, vLLM and TEI know.
 MODULES = [
@@ -104,7 +102,6 @@ def write_merged(encoder: Encoder, folder: Path) -> None:
         "longest_edge": max(1, encoder.settings.picture_pixels // unit) * unit,
     }
     processor.save_pretrained(folder)
-    _copy_base_files(backbone.base, folder)
     _write_modules(folder, backbone.width, encoder.dims[-1])
     _write(folder / PROMPT_FILE, prompt(encoder, tokenizer, template))
 
@@ -151,21 +148,6 @@ def prompt(encoder: Encoder, tokenizer: Any, template: str) -> dict[str, Any]:
             "note_pixels": settings.note_pixels,
         },
     }
-
-
-def _copy_base_files(base: str, folder: Path) -> None:
-    from transformers.utils import cached_file
-
-    for name in BASE_FILES:
-        found = cached_file(
-            base,
-            name,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            _raise_exceptions_for_gated_repo=False,
-        )
-        if found is not None and not (folder / name).exists():
-            (folder / name).write_bytes(Path(found).read_bytes())
 
 
 def _write_modules(folder: Path, width: int, widest: int) -> None:

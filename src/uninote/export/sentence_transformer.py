@@ -9,7 +9,6 @@ of any other package only where the caller says so:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -140,7 +139,3 @@ def _assemble(module: UniNoteModule, **options: Any) -> SentenceTransformer:
 def write_sentence_transformer(encoder: Encoder, folder: Path) -> None:
     """The folder of a backbone that sentence-transformers has no modules for."""
     _assemble(UniNoteModule(encoder), device=str(encoder.device)).save(str(folder), create_model_card=False)
-    config = folder / "config_sentence_transformers.json"
-    # The versions of this machine say nothing about the model, and make a newer library warn.
-    stored = {key: value for key, value in json.loads(config.read_text()).items() if key != "__version__"}
-    config.write_text(json.dumps(stored, indent=2))
