@@ -74,7 +74,9 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(self.server.files.get(name), 200 if name in self.server.files else 404)
         elif "/tree/" in self.path:
             files = self.server.files.items()
-            self._answer([{"type": "file", "path": name, "size": len(data), "oid": "0"} for name, data in files])
+            self._answer(
+                [{"type": "file", "path": name, "size": len(data), "oid": "0"} for name, data in files]
+            )
         else:
             siblings = [{"rfilename": name} for name in self.server.files]
             self._answer({"id": "me/notes", "sha": COMMIT, "siblings": siblings})

@@ -99,7 +99,9 @@ def test_the_prompt_file_shows_the_prompt(trained_qwen: Callable[[str], Encoder]
         "Picture 2:<|vision_start|><|image_pad|><|vision_end|><|im_end|>\n<|im_start|>assistant\n"
     )
     assert stored["query_instructions"] == {task.value: text for task, text in INSTRUCTIONS.items()}
-    assert stored["limits"]["max_tokens"] == encoder.settings.max_tokens
+    limits = stored["limits"]
+    assert (limits["max_tokens"], limits["max_pictures"]) == (1000, 12)
+    assert 450 < limits["note_pixels"] / 32**2 < 500  # pictures take half of what the instruction leaves
     modules = json.loads((folder / "modules.json").read_text())
     assert [module["type"].split(".")[0] for module in modules] == ["sentence_transformers"] * 3
     written = (

@@ -8,6 +8,7 @@ processor, `modules.json` (last token, unit length) and `chat_template.jinja`, w
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def write_merged(encoder: Encoder, folder: Path) -> None:
     }
     processor.save_pretrained(folder)
     _write_modules(folder, backbone.width, encoder.dims[-1])
-    _write(folder / PROMPT_FILE, prompt(encoder, tokenizer, template))
+    _write(folder / PROMPT_FILE, prompt(backbone, encoder.dims, template))
 
 
 def chat_template(backbone: QwenVLBackbone) -> str:
@@ -125,28 +126,34 @@ def chat_template(backbone: QwenVLBackbone) -> str:
     return template
 
 
-def prompt(encoder: Encoder, tokenizer: Any, template: str) -> dict[str, Any]:
+def prompt(backbone: QwenVLBackbone, dims: Sequence[int], template: str) -> dict[str, Any]:
     """The exact prompt with an example, the instructions, and the limits that a client keeps itself."""
-    settings = encoder.settings
     example = [
         {"role": "system", "content": [{"type": "text", "text": next(iter(INSTRUCTIONS.values()))}]},
         {"role": "user", "content": [{"type": "text", "text": "A title"}, *[{"type": "image"}] * 2]},
     ]
     return {
         "pooling": "last token, then unit length; for a shorter vector cut, then unit length",
-        "dims": list(encoder.dims),
+        "dims": list(dims),
         "default_instruction": INSTRUCTION,
         "query_instructions": {task.value: text for task, text in INSTRUCTIONS.items()},
         "example": {
             "messages": example,
-            "prompt": tokenizer.apply_chat_template(example, chat_template=template, tokenize=False),
+            "prompt": backbone.tokenizer.apply_chat_template(example, chat_template=template, tokenize=False),
         },
-        "limits": {
-            "max_tokens": settings.max_tokens,
-            "max_pictures": settings.max_pictures,
-            "picture_pixels": settings.picture_pixels,
-            "note_pixels": settings.note_pixels,
-        },
+        "limits": limits(backbone),
+    }
+
+
+def limits(backbone: QwenVLBackbone) -> dict[str, int]:
+    """What an item may have so that `backbone` trims nothing of it; a server does not trim."""
+    settings, unit = backbone.settings, backbone.pixels.unit**2
+    head = max(len(backbone.chat.head(text)) for text in ("", *INSTRUCTIONS.values()))
+    room = settings.max_tokens - head - len(backbone.chat.tail)
+    return {
+        "max_tokens": settings.max_tokens,
+        "max_pictures": settings.max_pictures,
+        "note_pixels": min(settings.note_pixels // unit, room // 2) * unit,
     }
 
 
