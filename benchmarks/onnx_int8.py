@@ -2,10 +2,10 @@
 
     python benchmarks/onnx_int8.py --notes path/to/notes.jsonl --model model-rl
 
-The same items go through all three on one thread, rounds taking turns, timed in CPU seconds, so that other work
-on the machine does not count. "Text" is all behind the vision tower, with the features of pictures at hand, as
-in a corpus whose features are stored; "vision" is the tower alone. Without --model the untrained model is
-measured. Results: `benchmarks/results/`.
+The same items go through all three on one thread, rounds taking turns, timed in CPU seconds, so that other
+work on the machine does not count. "Text" is all behind the vision tower, with the features of pictures at
+hand, as in a corpus whose features are stored; "vision" is the tower alone. Without --model the untrained
+model is measured. Results: `benchmarks/results/`.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def main() -> None:
     speed, spread = ratio(seen, "torch", "fp32")
     write(
         "onnx-vision-speed",
-        f"onnxruntime runs the vision tower so many times as fast as torch; {len(pixels)} pictures, one thread",
+        f"onnxruntime runs the vision tower so many times as fast as torch; {len(pixels)} pictures",
         speed,
         unit="x",
         interval=spread,

@@ -73,10 +73,8 @@ class Handler(BaseHTTPRequestHandler):
             name = self.path.partition("/resolve/")[2].partition("/")[2]
             self._answer(self.server.files.get(name), 200 if name in self.server.files else 404)
         elif "/tree/" in self.path:
-            files = self.server.files.items()
-            self._answer(
-                [{"type": "file", "path": name, "size": len(data), "oid": "0"} for name, data in files]
-            )
+            files = [{"path": name, "size": len(data)} for name, data in self.server.files.items()]
+            self._answer([{"type": "file", "oid": "0", **file} for file in files])
         else:
             siblings = [{"rfilename": name} for name in self.server.files]
             self._answer({"id": "me/notes", "sha": COMMIT, "siblings": siblings})
