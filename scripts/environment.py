@@ -74,7 +74,8 @@ def main(folder: Path) -> None:
     if torch_version is None:
         # Alone and first: should its build not suit the machine, it fails in seconds and by name.
         subprocess.run([*install, "torch"], check=True)
-    subprocess.run([*install, *project["dependency-groups"]["dev"], "--editable", str(ROOT)], check=True)
+    install += project["dependency-groups"]["dev"]
+    subprocess.run([*install, "--editable", f"{ROOT}[export]"], check=True)
 
 
 if __name__ == "__main__":

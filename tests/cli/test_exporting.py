@@ -28,7 +28,6 @@ def run(*words: str | Path) -> str:
 
 
 def test_export_and_push(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("sentence_transformers")
     pushed = {}
 
     def push(folder: Path, repo_id: str, *, private: bool) -> str:
@@ -37,7 +36,7 @@ def test_export_and_push(model: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(hub, "push_to_hub", push)
     to = tmp_path / "out"
-    done = json.loads(run(model, "--to", to, "--push", "me/notes", "--private", "--json"))
+    done = json.loads(run(model, "--out", to, "--push", "me/notes", "--private", "--json"))
     assert done["folder"] == str(to)
     assert done["format"] == "sentence-transformers"
     assert done["bytes"] == sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
@@ -49,9 +48,9 @@ def test_export_and_push(model: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_what_cannot_be_done_names_the_fix(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="choose --format sentence-transformers"):
-        run(model, "--to", tmp_path / "out", "--format", "transformers")
+        run(model, "--out", tmp_path / "out", "--format", "transformers")
     with pytest.raises(ModelError, match=r"no readable uninote\.json"):
-        run(tmp_path, "--to", tmp_path / "out")
+        run(tmp_path, "--out", tmp_path / "out")
     with pytest.raises(ModelError, match=r"no report\.json"):
-        run(model, "--to", tmp_path / "out", "--report", tmp_path / "nothing.json")
+        run(model, "--out", tmp_path / "out", "--report", tmp_path / "nothing.json")
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
+from uninote.corpus.decode import load_picture
 from uninote.encoder import Encoder
 from uninote.items import Item, Note, Picture
-from uninote.settings import EncoderSettings
+from uninote.settings import CorpusSettings, EncoderSettings
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +50,22 @@ def items(note: Note, make_picture: Callable[..., Picture]) -> list[Item]:
     ]
 
 
+@pytest.fixture(scope="session")
+def as_chat() -> Callable[[Item], list[dict[str, Any]]]:
+    """An item as a stranger to this package writes it: one message, pictures of PIL."""
+
+    def write(item: Item) -> list[dict[str, Any]]:
+        blocks = [
+            {"type": "text", "text": part}
+            if isinstance(part, str)
+            else {"type": "image", "image": load_picture(part, CorpusSettings())}
+            for part in item.parts
+        ]
+        return [{"role": "user", "content": blocks}]
+
+    return write
+
+
 def perturb(encoder: Encoder) -> Encoder:
     """As after training: adapters that change the vectors."""
     encoder.backbone.add_lora(2, 4, 0.0)
@@ -56,6 +75,23 @@ def perturb(encoder: Encoder) -> Encoder:
         if parameter.requires_grad:
             parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
     return encoder
+
+
+def framed(source: Path, folder: Path) -> Path:
+    """A copy whose tokenizer ends every text with a token, as that of Qwen3-Embedding does."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    stored = json.loads((folder / "tokenizer.json").read_text())
+    end = "<|endoftext|>"
+    number = next(token["id"] for token in stored["added_tokens"] if token["content"] == end)
+    text, last = {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": end, "type_id": 0}}
+    stored["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [text, last],
+        "pair": [text, last],
+        "special_tokens": {end: {"id": end, "ids": [number], "tokens": [end]}},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(stored))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +109,17 @@ def shallow(compact: Encoder) -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def trained_qwen(tiny_qwen: Callable[..., Path]) -> Callable[[str], Encoder]:
-    """A new one at every call: merging changes it."""
+def trained_qwen(
+    tiny_qwen: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Encoder]:
+    """A new one at every call: merging changes it. `framed` has a tokenizer that appends a token itself."""
 
     def build(kind: str) -> Encoder:
-        return perturb(Encoder.pretrained(tiny_qwen(kind), device="cpu", dims=(16, 64), max_tokens=512))
+        folder = tiny_qwen("qwen3" if kind == "framed" else kind)
+        if kind == "framed":
+            folder = framed(folder, tmp_path_factory.mktemp("framed"))
+        options = {"dims": (16, 64), "max_tokens": 1000, "picture_pixels": 40_000}
+        return perturb(Encoder.pretrained(folder, device="cpu", **options))
 
     return build
 

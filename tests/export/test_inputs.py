@@ -14,7 +14,7 @@ from PIL import Image
 
 from uninote.corpus.decode import load_picture
 from uninote.errors import ItemError, NoteError, PictureError
-from uninote.export.inputs import to_item, to_messages, to_prompted
+from uninote.export.inputs import to_item, to_prompted
 from uninote.items import Item, Note, Picture
 from uninote.settings import CorpusSettings
 
@@ -23,7 +23,6 @@ def test_our_own_things_pass_through(note: Note, items: list[Item]) -> None:
     assert to_item(note) == note.item()
     assert [to_item(item) for item in items] == items
     assert to_item(note.pictures[0]) == Item.of(note.pictures[0])
-    assert [to_item(to_messages(item)) for item in items] == items
 
 
 def test_every_form_of_a_picture_has_the_pixels_of_the_file(

@@ -11,32 +11,37 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+from transformers.processing_utils import ProcessorMixin
+from transformers.utils import is_torchvision_available
 
 from uninote.corpus.decode import load_picture
 from uninote.encoder import Encoder
 from uninote.errors import ModelError
-from uninote.export.inputs import to_messages
 from uninote.export.run import export_model
-from uninote.items import Item
+from uninote.items import Item, Note
 from uninote.settings import CorpusSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 IMAGE = "<|image_pad|>"
+Chat = Callable[[Item], list[dict[str, Any]]]
 
 
 class Server:
     """A stranger to this package: chat template, tokenizer, picture processor and model of the folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, as_chat: Chat) -> None:
         from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
+        self.as_chat = as_chat
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
         self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
 
     def ids(self, item: Item, system: str) -> tuple[torch.Tensor, dict[str, Any]]:
         messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-        prompt = self.tokenizer.apply_chat_template([*messages, *to_messages(item)], tokenize=False)
+        prompt = self.tokenizer.apply_chat_template([*messages, *self.as_chat(item)], tokenize=False)
         pictures = [load_picture(picture, CorpusSettings()) for picture in item.pictures]
         seen = dict(self.processor(images=pictures, return_tensors="pt")) if pictures else {}
         counts = [int(grid.prod()) // self.processor.merge_size**2 for grid in seen.get("image_grid_thw", [])]
@@ -58,28 +63,28 @@ class Server:
         return last / np.linalg.norm(last)
 
 
-@pytest.mark.parametrize("kind", ["qwen3", "qwen2.5"])
+@pytest.mark.parametrize("kind", ["qwen3", "qwen2.5", "framed"])
 def test_a_server_gives_the_same_tokens_and_vectors(
-    trained_qwen: Callable[[str], Encoder],
-    tiny_qwen: Callable[..., Path],
-    kind: str,
-    items: list[Item],
-    tmp_path: Path,
+    trained_qwen: Callable[[str], Encoder], kind: str, items: list[Item], as_chat: Chat, tmp_path: Path
 ) -> None:
     encoder = trained_qwen(kind)
     items = [*items, Item.of(items[2].pictures[0], "behind", items[0].pictures[1])]
     backbone: Any = encoder.backbone
+    with backbone.model.disable_adapter():
+        untrained = encoder.encode(items)
     want, asked = encoder.encode(items), encoder.encode(items, task=Task.T2NOTE)
     instruction = INSTRUCTIONS[Task.T2NOTE]
     tokens = [backbone.prepare([item], instruction)["ids"] for item in items]
-    server = Server(export_model(encoder, tmp_path / "merged", "transformers"))
+    folder = export_model(encoder, tmp_path / "merged", "transformers")
+    server = Server(folder, as_chat)
     for n, item in enumerate(items):
         assert torch.equal(server.ids(item, instruction)[0], tokens[n])
         assert server.embed(item) @ want[n] >= 0.9999
         assert server.embed(item, instruction) @ asked[n] >= 0.9999
         assert server.embed(item) @ asked[n] < 0.9999
-    untrained = Encoder.pretrained(tiny_qwen(kind), device="cpu", dims=(16, 64), max_tokens=512)
-    assert ((untrained.encode(items) * want).sum(1) < 0.999).all()  # the adapters were merged, not lost
+    assert ((untrained * want).sum(1) < 0.999).all()  # the adapters were merged, not lost
+    again = Encoder.pretrained(folder, encoder.settings.model_copy(update={"model": str(folder)}))
+    assert ((again.encode(items, task=Task.T2NOTE) * asked).sum(1) >= 0.9999).all()  # a base to train on
 
 
 def test_the_prompt_file_shows_the_prompt(trained_qwen: Callable[[str], Encoder], tmp_path: Path) -> None:
@@ -94,7 +99,9 @@ def test_the_prompt_file_shows_the_prompt(trained_qwen: Callable[[str], Encoder]
         "Picture 2:<|vision_start|><|image_pad|><|vision_end|><|im_end|>\n<|im_start|>assistant\n"
     )
     assert stored["query_instructions"] == {task.value: text for task, text in INSTRUCTIONS.items()}
-    assert stored["limits"]["max_tokens"] == encoder.settings.max_tokens
+    limits = stored["limits"]
+    assert (limits["max_tokens"], limits["max_pictures"]) == (1000, 12)
+    assert 450 < limits["note_pixels"] / 32**2 < 500  # pictures take half of what the instruction leaves
     modules = json.loads((folder / "modules.json").read_text())
     assert [module["type"].split(".")[0] for module in modules] == ["sentence_transformers"] * 3
     written = (
@@ -103,32 +110,32 @@ def test_the_prompt_file_shows_the_prompt(trained_qwen: Callable[[str], Encoder]
     assert str(tmp_path.parent) not in written  # no path of this machine
 
 
-def test_sentence_transformers_loads_it_without_any_code_of_ours(
-    trained_qwen: Callable[[str], Encoder], items: list[Item], tmp_path: Path
-) -> None:
-    pytest.importorskip("torchvision", reason="the library's own Qwen-VL processor needs it")
-    from sentence_transformers import SentenceTransformer
+@pytest.fixture
+def processor_without_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torchvision is missing, Qwen's processor loads without the video part, which no item needs."""
+    if is_torchvision_available():
+        return
+    check = ProcessorMixin.check_argument_for_proper_class
 
-    encoder = trained_qwen("qwen3")
-    want, asked = encoder.encode(items), encoder.encode(items, task=Task.T2NOTE)
-    folder = export_model(encoder, tmp_path / "merged")
-    model = SentenceTransformer(str(folder), device="cpu")
-    chats = [
-        [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": part}
-                    if isinstance(part, str)
-                    else {"type": "image", "image": load_picture(part, CorpusSettings())}
-                    for part in item.parts
-                ],
-            }
-        ]
-        for item in items
-    ]
-    assert ((model.encode(chats) * want).sum(1) >= 0.9999).all()
-    assert ((model.encode(chats, prompt_name="T2Note") * asked).sum(1) >= 0.9999).all()
+    def lenient(self: ProcessorMixin, name: str, argument: Any) -> Any:
+        return None if name == "video_processor" else check(self, name, argument)
+
+    monkeypatch.setattr(AutoVideoProcessor, "from_pretrained", lambda *_, **__: None)
+    monkeypatch.setattr(ProcessorMixin, "check_argument_for_proper_class", lenient)
+
+
+@pytest.mark.usefixtures("processor_without_video")
+def test_sentence_transformers_loads_it_without_any_code_of_ours(
+    qwen: Encoder, items: list[Item], note: Note, as_chat: Chat, tmp_path: Path
+) -> None:
+    want, asked = qwen.encode(items), qwen.encode(items, task=Task.T2NOTE)
+    model = SentenceTransformer(str(export_model(qwen, tmp_path / "merged")), device="cpu")
+    images = [load_picture(picture, CorpusSettings()) for picture in (*note.pictures, *items[2].pictures)]
+    plain = [{"text": list(note.item().texts), "image": images[:-1]}, "a red circle", images[-1]]
+    for inputs in ([as_chat(item) for item in items], plain):
+        assert ((model.encode(inputs) * want[: len(inputs)]).sum(1) >= 0.9999).all()
+        prompted = model.encode(inputs, prompt_name="T2Note")
+        assert ((prompted * asked[: len(inputs)]).sum(1) >= 0.9999).all()
 
 
 def test_onnx_is_refused_with_the_way_out(trained_qwen: Callable[[str], Encoder], tmp_path: Path) -> None:

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules.normalize import Normalize
 
 from uninote.encoder import Encoder
 from uninote.errors import ModelError
+from uninote.export import UniNoteModule, export_model, load_sentence_transformer
 from uninote.items import Item, Note, Picture
 from uninote.tasks.definitions import INSTRUCTIONS, Task
-
-pytest.importorskip("sentence_transformers")
-
-from sentence_transformers import SentenceTransformer
-
-from uninote.export import UniNoteModule, export_model, load_sentence_transformer
 
 
 def image(picture: Picture) -> Image.Image:
     return Image.open(io.BytesIO(picture.read()))
 
 
-def message(item: Item) -> list[dict[str, Any]]:
-    """As a stranger to this package writes an item."""
-    blocks = [
-        {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "image": image(part)}
-        for part in item.parts
-    ]
-    return [{"role": "user", "content": blocks}]
+Chat = Callable[[Item], list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +38,13 @@ def model(folder: Path) -> SentenceTransformer:
 
 
 def test_same_vectors_whatever_form_the_input_has(
-    compact: Encoder, model: SentenceTransformer, items: list[Item], note: Note
+    compact: Encoder, model: SentenceTransformer, items: list[Item], note: Note, as_chat: Chat
 ) -> None:
     want = compact.encode(items)
     pictures = [image(picture) for picture in note.pictures]
     forms: list[list[Any]] = [
         items,
-        [message(item) for item in items],
+        [as_chat(item) for item in items],
         [{"text": list(note.item().texts), "image": pictures}, "a red circle", image(items[2].pictures[0])],
         [note],
     ]
@@ -87,13 +79,11 @@ def test_saved_again_it_is_the_same_model(
 
 
 def test_a_prompt_is_text_for_one_backbone_and_instruction_for_the_other(
-    compact: Encoder, model: SentenceTransformer, qwen: Encoder, items: list[Item]
+    compact: Encoder, model: SentenceTransformer, qwen: Encoder, items: list[Item], as_chat: Chat
 ) -> None:
     prompted = model.encode(items, prompt="Find:")
     want = compact.encode([Item.of("Find:", *item.parts) for item in items])
     assert ((prompted * want).sum(1) >= 0.9999).all()
-
-    from sentence_transformers.base.modules.normalize import Normalize
 
     module = UniNoteModule(qwen)
     prompts = {task.value: text for task, text in INSTRUCTIONS.items()}
@@ -103,7 +93,7 @@ def test_a_prompt_is_text_for_one_backbone_and_instruction_for_the_other(
     assert ((causal.encode(items) * qwen.encode(items)).sum(1) >= 0.9999).all()
     assert ((causal.encode(items) * asked).sum(1) < 0.9999).all()
     system = [
-        [{"role": "system", "content": INSTRUCTIONS[task]}, *message(items[1])]
+        [{"role": "system", "content": INSTRUCTIONS[task]}, *as_chat(items[1])]
         for task in (Task.T2NOTE, Task.T2NOTE)
     ]
     assert ((causal.encode(system) * asked[1]).sum(1) >= 0.9999).all()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from uninote.cli.options import AsJson, emit
+from uninote.cli.options import AsJson, Out, emit
 
 app = typer.Typer()
 
@@ -22,7 +22,6 @@ class Format(StrEnum):
 @app.command()
 def export(
     model: Annotated[Path, typer.Argument(help="A trained model folder.")],
-    to: Annotated[Path, typer.Option(help="The folder to write; it must be empty or missing.")],
     format_: Annotated[
         Format,
         typer.Option(
@@ -31,6 +30,7 @@ def export(
             "`onnx`: fp32 and int8 graphs (compact model).",
         ),
     ] = Format.SENTENCE_TRANSFORMERS,
+    out: Out = Path("export"),
     report: Annotated[
         Path | None, typer.Option(help="report.json of `uninote evaluate` or the demo, for the model card.")
     ] = None,
@@ -50,7 +50,7 @@ def export(
     from uninote.export.hub import push_to_hub
     from uninote.export.run import export_model
 
-    folder = export_model(model, to, format_.value, report=report, stage=stage, base=base)
+    folder = export_model(model, out, format_.value, report=report, stage=stage, base=base)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     result = {"folder": str(folder), "format": format_.value, "bytes": size}
     text = f"{format_.value} model in {folder}, {size / 1e6:.1f} MB"

@@ -80,6 +80,7 @@ class Chat:
     """The tokens around and inside the parts of an item, for one tokenizer.
 
     Attributes:
+        frame: strings before the instruction, between it and the content, of a picture, behind the content.
         tail: what follows the content; its last token is the read-out.
 
     Raises ModelError when the chat template does not show pictures where they stand.
@@ -102,22 +103,28 @@ class Chat:
             add_generation_prompt=True,
         )
         found = re.fullmatch("(.*)".join(["", *marks, ""]), prompt, re.DOTALL)
-        picture = self.ids(found[3]) if found else ()
+        shown = found[3] if found else ""
+        # The template of a merged model labels and joins the parts itself.
+        bare = shown.removeprefix(f"{SEPARATOR}Cover:").removesuffix(SEPARATOR)
+        picture = self.ids(bare)
         if found is None or picture.count(picture_id) != 1:
             raise ModelError(
                 "the model's chat template does not show a picture where it stands in the text: "
                 "choose a model of the Qwen-VL family"
             )
-        self._opening = found[1], found[2]
         self.opened, self.closed = (
             picture[: picture.index(picture_id)],
             picture[picture.index(picture_id) + 1 :],
         )
-        # Some embedding models frame every input with tokens of their own (Qwen3-Embedding: <|endoftext|>).
-        plain, framed = self.ids("x"), tuple(tokenizer("x")["input_ids"])
+        # Some embedding models frame every input with tokens of their own (Qwen3-Embedding: <|endoftext|>),
+        # which the template of a merged model has in it.
+        plain, framed = self.ids("x"), tuple(tokenizer("x", add_special_tokens=bare == shown)["input_ids"])
         at = next(i for i in range(len(framed)) if framed[i : i + len(plain)] == plain)
-        self._first = framed[:at]
-        self.tail = self.ids(found[4]) + framed[at + len(plain) :]
+        first, last = (
+            "".join(tokenizer.convert_ids_to_tokens(ids)) for ids in (framed[:at], framed[at + len(plain) :])
+        )
+        self.frame = first + found[1], found[2], bare, found[4] + last
+        self.tail = self.ids(self.frame[3])
         self.separator = self.ids(SEPARATOR)
         self._text_ids = lru_cache(CACHE)(self.ids)
 
@@ -127,7 +134,7 @@ class Chat:
     def head(self, instruction: str) -> tuple[int, ...]:
         """What precedes the content; the default instruction when none is given."""
         system = escape(instruction or INSTRUCTION, self.controls)
-        return self._first + self._text_ids(self._opening[0] + system + self._opening[1])
+        return self._text_ids(self.frame[0] + system + self.frame[1])
 
     def text(self, text: str, most: int) -> tuple[int, ...]:
         """Tokens of a user's text, at most `most`: stripped, control tokens broken up."""

@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from uninote.encoder import Encoder
 from uninote.errors import ModelError
+from uninote.export.merged import limits
 from uninote.tasks.definitions import META_TASKS, SFT_TASKS
 
 METRICS = ("recall@1", "recall@10", "precision@1", "ndcg@10")
@@ -145,10 +146,10 @@ def _sections(
     if layout == "onnx":
         yield "* int8 vectors are close to, not equal to, fp32 ones: index and query with the same graph."
     if layout == "transformers":
-        limits = encoder.settings
+        most = limits(backbone)
         yield (
-            f"* A server does not trim as UniNote does: send at most {limits.max_pictures} pictures and "
-            f"{limits.max_tokens} tokens an item, and all pictures within {limits.note_pixels} pixels."
+            f"* A server does not trim as UniNote does: send at most {most['max_pictures']} pictures and "
+            f"{most['max_tokens']} tokens an item, and all pictures within {most['note_pixels']} pixels."
         )
     else:
         yield f"* Pictures are seen at {encoder.settings.vision_side} pixels: small print is lost."

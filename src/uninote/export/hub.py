@@ -12,13 +12,14 @@ def push_to_hub(
     repo_id: str,
     *,
     private: bool = False,
-    message: str = "Upload UniNote model",
+    commit_message: str = "Upload UniNote model",
     revision: str | None = None,
     token: str | None = None,
 ) -> str:
     """Upload an exported folder; the repository is made when it is missing. Returns the commit's address.
 
     Args:
+        revision: a branch, made when it is missing; None for the main one.
         token: None for the one of `hf auth login` or HF_TOKEN. It is never logged or stored.
 
     Raises ModelError when the folder is no export, or the hub refuses.
@@ -37,8 +38,10 @@ def push_to_hub(
     api = HfApi(token=token)
     try:
         repository = api.create_repo(repo_id, private=private, repo_type="model", exist_ok=True)
+        if revision is not None:
+            api.create_branch(repository.repo_id, branch=revision, exist_ok=True)
         commit = api.upload_folder(
-            repo_id=repository.repo_id, folder_path=folder, commit_message=message, revision=revision
+            repo_id=repository.repo_id, folder_path=folder, commit_message=commit_message, revision=revision
         )
     except LocalTokenNotFoundError as error:
         raise ModelError("no token for the hub: run `hf auth login` or set HF_TOKEN") from error

@@ -58,15 +58,6 @@ def to_prompted(value: Any) -> tuple[Item, str]:
     return Item.of(_bare(value)), ""
 
 
-def to_messages(item: Item) -> list[dict[str, Any]]:
-    """An Item as one user message in chat form, its pictures as they are: `to_item` reads it back."""
-    blocks = [
-        {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "image": part}
-        for part in item.parts
-    ]
-    return [{"role": "user", "content": blocks}]
-
-
 def _conversation(messages: Sequence[Mapping[str, Any]]) -> tuple[Item, str]:
     system: list[str] = []
     parts: list[Part] = []

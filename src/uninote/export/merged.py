@@ -8,20 +8,18 @@ processor, `modules.json` (last token, unit length) and `chat_template.jinja`, w
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from uninote.encoder import Encoder
-from uninote.encoder.chat import CHATML, INSTRUCTION, SEPARATOR
+from uninote.encoder.chat import INSTRUCTION, SEPARATOR
 from uninote.encoder.pixels import MIN_UNITS
 from uninote.encoder.qwen_vl import QwenVLBackbone
 from uninote.errors import ModelError
 from uninote.tasks.definitions import INSTRUCTIONS
 
 PROMPT_FILE = "uninote_prompt.json"
-BASE_FILES = ("video_preprocessor_config.json", "generation_config.json")
-"""Files of the checkpoint that libraries ask for and this model does not use."""
 
 # The names that all versions of sentence-transformers, vLLM and TEI know.
 MODULES = [
@@ -102,40 +100,25 @@ def write_merged(encoder: Encoder, folder: Path) -> None:
     unit = backbone.pixels.unit**2
     processor.size = {
         "shortest_edge": MIN_UNITS * unit,
-        "longest_edge": max(encoder.settings.picture_pixels, unit),
+        "longest_edge": max(1, encoder.settings.picture_pixels // unit) * unit,
     }
     processor.save_pretrained(folder)
-    _copy_base_files(backbone.base, folder)
     _write_modules(folder, backbone.width, encoder.dims[-1])
-    _write(folder / PROMPT_FILE, prompt(encoder, template))
+    _write(folder / PROMPT_FILE, prompt(backbone, encoder.dims, template))
 
 
 def chat_template(backbone: QwenVLBackbone) -> str:
     """The Jinja template that gives a chat of texts and pictures the very tokens of `backbone.prepare`."""
     tokenizer, chat = backbone.tokenizer, backbone.chat
-    # The strings around the content as the model's own template writes them; see `Chat`.
-    marks = "«system»", "«before»", "«after»"
-    user = [{"type": "text", "text": marks[1]}, {"type": "image"}, {"type": "text", "text": marks[2]}]
-    written = tokenizer.apply_chat_template(
-        [
-            {"role": "system", "content": [{"type": "text", "text": marks[0]}]},
-            {"role": "user", "content": user},
-        ],
-        chat_template=tokenizer.chat_template or CHATML,
-        tokenize=False,
-        add_generation_prompt=True,
-    )
-    head, body, picture, tail = re.split("|".join(marks), written)
-    first = chat.head("")[: len(chat.head("")) - len(chat.ids(head + INSTRUCTION + body))]
-    last = chat.tail[len(chat.ids(tail)) :]
+    head, body, picture, tail = chat.frame
     values: dict[str, Any] = {
         "@INSTRUCTION@": INSTRUCTION,
         "@CONTROLS@": sorted((t for t in tokenizer.get_added_vocab() if len(t) > 1), key=len, reverse=True),
-        "@HEAD@": "".join(tokenizer.convert_ids_to_tokens(first)) + head,
+        "@HEAD@": head,
         "@BODY@": body,
         "@SEPARATOR@": SEPARATOR,
         "@PICTURE@": picture,
-        "@TAIL@": tail + "".join(tokenizer.convert_ids_to_tokens(last)),
+        "@TAIL@": tail,
     }
     template = TEMPLATE
     for name, value in values.items():
@@ -143,47 +126,35 @@ def chat_template(backbone: QwenVLBackbone) -> str:
     return template
 
 
-def prompt(encoder: Encoder, template: str) -> dict[str, Any]:
+def prompt(backbone: QwenVLBackbone, dims: Sequence[int], template: str) -> dict[str, Any]:
     """The exact prompt with an example, the instructions, and the limits that a client keeps itself."""
-    import jinja2.sandbox
-
-    settings = encoder.settings
     example = [
         {"role": "system", "content": [{"type": "text", "text": next(iter(INSTRUCTIONS.values()))}]},
         {"role": "user", "content": [{"type": "text", "text": "A title"}, *[{"type": "image"}] * 2]},
     ]
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     return {
         "pooling": "last token, then unit length; for a shorter vector cut, then unit length",
-        "dims": list(encoder.dims),
+        "dims": list(dims),
         "default_instruction": INSTRUCTION,
         "query_instructions": {task.value: text for task, text in INSTRUCTIONS.items()},
         "example": {
             "messages": example,
-            "prompt": environment.from_string(template).render(messages=example),
+            "prompt": backbone.tokenizer.apply_chat_template(example, chat_template=template, tokenize=False),
         },
-        "limits": {
-            "max_tokens": settings.max_tokens,
-            "max_pictures": settings.max_pictures,
-            "picture_pixels": settings.picture_pixels,
-            "note_pixels": settings.note_pixels,
-        },
+        "limits": limits(backbone),
     }
 
 
-def _copy_base_files(base: str, folder: Path) -> None:
-    from transformers.utils import cached_file
-
-    for name in BASE_FILES:
-        found = cached_file(
-            base,
-            name,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            _raise_exceptions_for_gated_repo=False,
-        )
-        if found is not None and not (folder / name).exists():
-            (folder / name).write_bytes(Path(found).read_bytes())
+def limits(backbone: QwenVLBackbone) -> dict[str, int]:
+    """What an item may have so that `backbone` trims nothing of it; a server does not trim."""
+    settings, unit = backbone.settings, backbone.pixels.unit**2
+    head = max(len(backbone.chat.head(text)) for text in ("", *INSTRUCTIONS.values()))
+    room = settings.max_tokens - head - len(backbone.chat.tail)
+    return {
+        "max_tokens": settings.max_tokens,
+        "max_pictures": settings.max_pictures,
+        "note_pixels": min(settings.note_pixels // unit, room // 2) * unit,
+    }
 
 
 def _write_modules(folder: Path, width: int, widest: int) -> None:

@@ -9,7 +9,6 @@ of any other package only where the caller says so:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +25,7 @@ from uninote.export.merged import PROMPT_FILE
 from uninote.items import Item
 from uninote.tasks.definitions import INSTRUCTIONS
 
+HUB_OPTIONS = ("token", "cache_folder", "revision", "local_files_only")
 PREFIX = "uninote_"
 """Inputs of the backbone among the features of sentence-transformers."""
 
@@ -105,15 +105,10 @@ class UniNoteModule(InputModule):
     ) -> Self:
         """Raises ModelError when the folder, local or of the hub, holds no UniNote model."""
         folder = cls.load_dir_path(
-            model_name_or_path,
-            subfolder,
-            token=token,
-            cache_folder=cache_folder,
-            revision=revision,
-            local_files_only=local_files_only,
+            model_name_or_path, subfolder, token, cache_folder, revision, local_files_only
         )
         if folder is None:
-            raise ModelError(f"{model_name_or_path} has no folder {subfolder!r}: export the model again")
+            raise ModelError(f"{model_name_or_path!r} is neither a folder nor a model on the hub")
         return cls(Encoder.load(folder))
 
 
@@ -124,11 +119,15 @@ def load_sentence_transformer(folder: str | Path, **options: Any) -> SentenceTra
     library's own modules.
 
     Args:
-        options: of `SentenceTransformer`, such as truncate_dim and device.
+        options: of `SentenceTransformer`, such as truncate_dim, device, revision and token.
+
+    Raises ModelError when there is no such model.
     """
-    if Path(folder, PROMPT_FILE).is_file():
-        return SentenceTransformer(str(folder), **options)
-    return _assemble(UniNoteModule.load(str(folder)), **options)
+    hub = {name: options[name] for name in HUB_OPTIONS if name in options}
+    local = UniNoteModule.load_dir_path(str(folder), **hub)
+    if local is not None and Path(local, PROMPT_FILE).is_file():
+        return SentenceTransformer(local, **options)
+    return _assemble(UniNoteModule.load(local or str(folder), **hub), **options)
 
 
 def _assemble(module: UniNoteModule, **options: Any) -> SentenceTransformer:
@@ -140,7 +139,3 @@ def _assemble(module: UniNoteModule, **options: Any) -> SentenceTransformer:
 def write_sentence_transformer(encoder: Encoder, folder: Path) -> None:
     """The folder of a backbone that sentence-transformers has no modules for."""
     _assemble(UniNoteModule(encoder), device=str(encoder.device)).save(str(folder), create_model_card=False)
-    config = folder / "config_sentence_transformers.json"
-    # The versions of this machine say nothing about the model, and make a newer library warn.
-    stored = {key: value for key, value in json.loads(config.read_text()).items() if key != "__version__"}
-    config.write_text(json.dumps(stored, indent=2))
