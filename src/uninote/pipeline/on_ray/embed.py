@@ -16,8 +16,7 @@ from uninote.pipeline.embed import Entry, Failures, Shard, embed_shard, embed_sh
 from uninote.pipeline.embeddings import MANIFEST
 from uninote.pipeline.on_ray.actors import over_cluster, resources
 from uninote.pipeline.on_ray.shared import require_folders, unseen
-from uninote.pipeline.train import load_encoder
-from uninote.settings import Settings
+from uninote.settings import CorpusSettings, Settings
 
 
 def embed_on_cluster(
@@ -33,18 +32,17 @@ def embed_on_cluster(
     The model is loaded by the actors, not here. Raises ConfigError when a machine does not see the pictures,
     the model or `folder`, or sees another model.
     """
+    device = settings.encoder.device
     version = saved_version(model)
-    dim = saved_dim(model) or load_encoder(model, settings).dims[-1]
+    dim = saved_dim(model) or Encoder.load(model).dims[-1]
 
     def run(shards: Sequence[Shard]) -> Iterator[Failures]:
-        plan = (folder / MANIFEST).read_text()
-        device = settings.encoder.device
-        here = settings.encoder.model_copy(update={"device": device.partition(":")[0]})
         work = _Embed(
             model.resolve(),
-            settings.model_copy(update={"encoder": here}),
+            settings.corpus,
+            device.partition(":")[0],  # of the GPUs of a machine an actor sees its own only
             features.resolve() if features else None,
-            plan,
+            (folder / MANIFEST).read_text(),
         )
         return over_cluster(work, shards, resources(device))
 
@@ -54,7 +52,8 @@ def embed_on_cluster(
 @dataclass(frozen=True)
 class _Embed:
     model: Path
-    settings: Settings
+    corpus: CorpusSettings
+    device: str
     features: Path | None
     plan: str
 
@@ -62,7 +61,7 @@ class _Embed:
     def encoder(self) -> Encoder:
         if not self.model.is_dir():
             raise unseen(self.model)
-        return load_encoder(self.model, self.settings, self.features)
+        return Encoder.load(self.model, corpus=self.corpus, feature_folder=self.features, device=self.device)
 
     def __call__(self, shard: Shard) -> Failures:
         manifest = shard.file.with_name(MANIFEST)

@@ -23,7 +23,8 @@ def connected(address: str) -> Iterator[None]:
 
     Args:
         address: `local` starts a cluster on this machine, which listens on the loopback interface only and
-            ends with the context; `auto` or HOST:PORT joins a running one as its driver.
+            ends with the context; `auto` or HOST:PORT joins a running one as its driver. Where this process
+            has a session already, that one is used and left open.
 
     Raises:
         ConfigError: Ray is not installed, or there is no cluster at the address.
@@ -43,6 +44,9 @@ def connected(address: str) -> Iterator[None]:
         import ray.data
     except ImportError as error:
         raise ConfigError(f"--ray needs Ray Data: pip install 'uninote[ray]' ({error})") from error
+    if ray.is_initialized():
+        yield
+        return
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # plans and hints; progress is shown by us
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     with TemporaryDirectory(prefix="uninote-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
