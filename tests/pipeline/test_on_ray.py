@@ -42,13 +42,14 @@ from uninote.pipeline.on_ray.session import connected
 from uninote.pipeline.on_ray.shared import require_folders
 from uninote.settings import Settings, load_settings
 
-pytestmark = pytest.mark.timeout(600)  # processes start slowly on a machine that is busy
+pytestmark = pytest.mark.timeout(900)  # processes start slowly on a machine that is busy
 QUIET_RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # nodes of a cluster on this machine talk over loopback
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": "0" * 64,
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_worker_niceness": "0",  # workers would wait for everything else on a busy machine
     "RAY_health_check_period_ms": "1000",  # a third of the default: a dead node is noticed sooner
 }
 
