@@ -9,7 +9,8 @@ from uninote.encoder import Encoder
 from uninote.errors import StoreError
 from uninote.items import Item, Note
 from uninote.pipeline import embed
-from uninote.pipeline.embed import catalogue, embed_entries, read_records
+from uninote.pipeline.embed import catalogue, embed_entries
+from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.settings import load_settings
 
 
@@ -36,7 +37,7 @@ def test_shards_round_trip_and_a_lost_one_is_made_again(
     monkeypatch.setattr(embed, "SHARD", 8)
     entries = catalogue(notes)
     assert embed_entries(encoder, entries, tmp_path / "e") == {}
-    records = [record for shard in read_records(tmp_path / "e") for record in shard]
+    records = [record for shard in read_records(open_embeddings(tmp_path / "e")) for record in shard]
     assert [record.id for record in records] == [entry.id for entry in entries]
     expected = encoder.encode([entry.item for entry in entries])
     np.testing.assert_allclose(np.stack([np.asarray(r.vector) for r in records]), expected, atol=1e-5)
@@ -52,7 +53,7 @@ def test_shards_round_trip_and_a_lost_one_is_made_again(
 def test_shards_of_other_notes_are_replaced(notes: list[Note], encoder: Encoder, tmp_path: Path) -> None:
     embed_entries(encoder, catalogue(notes), tmp_path / "e")
     embed_entries(encoder, catalogue(notes[:1]), tmp_path / "e")
-    ids = [record.id for shard in read_records(tmp_path / "e") for record in shard]
+    ids = [record.id for shard in read_records(open_embeddings(tmp_path / "e")) for record in shard]
     assert ids == [entry.id for entry in catalogue(notes[:1])]
 
 
@@ -64,9 +65,11 @@ def test_a_bad_entry_is_told_and_the_rest_is_embedded(
     broken = embed.Entry("bad", "image", Item.of(Picture.from_bytes(b"no picture")), "", {})
     errors = embed_entries(encoder, [broken, *catalogue(notes[:1])], tmp_path / "e")
     assert set(errors) == {"bad"}
-    assert "bad" not in [record.id for shard in read_records(tmp_path / "e") for record in shard]
+    assert "bad" not in [
+        record.id for shard in read_records(open_embeddings(tmp_path / "e")) for record in shard
+    ]
 
 
 def test_an_empty_folder_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="uninote embed"):
-        list(read_records(tmp_path))
+        open_embeddings(tmp_path)

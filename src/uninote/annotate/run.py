@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,15 @@ _Call = Callable[[Sequence[Any]], Sequence[object]]
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     """What came of one batch: values and failure reasons by picture digest."""
 
     values: dict[str, Annotation]
     failures: dict[str, str]
+
+
+Spread = Callable[[Sequence[list[Picture]], Describer | OcrReader, CorpusSettings], Iterator[Outcome]]
+"""Runs `run_batch` on every batch, wherever it likes; outcomes come in any order."""
 
 
 def annotate_notes(
@@ -43,13 +48,14 @@ def annotate_notes(
     workers: int,
     report: SkipReport,
     progress: bool,
+    spread: Spread | None = None,
 ) -> list[Note]:
     """The notes with empty descriptions and unread OCR (`ocr is None`) filled in; the rest is kept.
 
     Each distinct picture is annotated once and kept in `cache_dir`, also when the run is killed: the next
     run goes on after the last finished batch. The reader runs in `workers` processes (0: one per core), the
-    describer in this one. A picture that fails is left as it is, told to `report`, and tried again by the
-    next run. Raises ModelError when an annotator as a whole does not work.
+    describer in this one; or both where `spread` takes them. A picture that fails is left as it is, told to
+    `report`, and tried again by the next run. Raises ModelError when an annotator as a whole does not work.
     """
     with AnnotationCache(cache_dir) as cache:
         texts, text_failures = _annotate(
@@ -58,7 +64,7 @@ def annotate_notes(
             corpus_settings,
             cache,
             title="describing",
-            workers=1,
+            spread=spread or partial(_in_processes, 1),
             progress=progress,
         )
         lines, line_failures = _annotate(
@@ -67,7 +73,7 @@ def annotate_notes(
             corpus_settings,
             cache,
             title="reading text",
-            workers=workers or os.cpu_count() or 1,
+            spread=spread or partial(_in_processes, workers or os.cpu_count() or 1),
             progress=progress,
         )
     for note in notes:
@@ -101,7 +107,7 @@ def _annotate(
     cache: AnnotationCache,
     *,
     title: str,
-    workers: int,
+    spread: Spread,
     progress: bool,
 ) -> tuple[dict[str, Annotation], dict[str, str]]:
     """Values and failure reasons by digest; new values go to the cache batch by batch."""
@@ -109,10 +115,11 @@ def _annotate(
         return {}, {}
     values, failures = cache.get(annotator.name, pictures), dict[str, str]()
     todo = [picture for digest, picture in pictures.items() if digest not in values]
+    batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not progress) as bar:
         task = bar.add_task(title, total=len(pictures), completed=len(values))
-        for outcome in _outcomes(todo, annotator, settings, workers):
+        for outcome in spread(batches, annotator, settings) if batches else ():
             cache.put(annotator.name, outcome.values)
             values.update(outcome.values)
             failures.update(outcome.failures)
@@ -120,14 +127,13 @@ def _annotate(
     return values, failures
 
 
-def _outcomes(
-    pictures: list[Picture], annotator: Describer | OcrReader, settings: CorpusSettings, workers: int
-) -> Iterator[_Outcome]:
-    batches = [pictures[start : start + _BATCH] for start in range(0, len(pictures), _BATCH)]
+def _in_processes(
+    workers: int, batches: Sequence[list[Picture]], annotator: Describer | OcrReader, settings: CorpusSettings
+) -> Iterator[Outcome]:
     workers = min(workers, len(batches))
     if workers <= 1:
         for batch in batches:
-            yield _run_batch(batch, annotator, settings)
+            yield run_batch(batch, annotator, settings)
         return
     # Spawned, not forked: a forked copy of onnxruntime's or torch's threads can hang.
     pool = ProcessPoolExecutor(
@@ -153,12 +159,13 @@ def _start_worker(annotator: Describer | OcrReader, settings: CorpusSettings) ->
     _worker.update(annotator=annotator, settings=settings)
 
 
-def _run_in_worker(batch: list[Picture]) -> _Outcome:
-    return _run_batch(batch, _worker["annotator"], _worker["settings"])
+def _run_in_worker(batch: list[Picture]) -> Outcome:
+    return run_batch(batch, _worker["annotator"], _worker["settings"])
 
 
-def _run_batch(batch: list[Picture], annotator: Describer | OcrReader, settings: CorpusSettings) -> _Outcome:
-    outcome = _Outcome({}, {})
+def run_batch(batch: list[Picture], annotator: Describer | OcrReader, settings: CorpusSettings) -> Outcome:
+    """Annotate the pictures of one batch in this process; bad pictures are told in the outcome."""
+    outcome = Outcome({}, {})
     loaded = []
     for picture in batch:
         try:

@@ -15,6 +15,7 @@ from uninote.cli.options import (
     Notes,
     Out,
     Quiet,
+    Ray,
     Seed,
     Set,
     Whole,
@@ -49,10 +50,11 @@ def annotate(
     ),
     config: Config = None,
     set_: Set = None,
+    ray: Ray = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fill in missing descriptions and OCR text, each picture once.
+    """Fill in missing descriptions and OCR text, each picture once. Run again after a kill to go on.
 
     Descriptions come from the notes' own alt texts, a local model (`--set annotate.describe=transformers`),
     or an OpenAI-compatible server (`annotate.describe=openai`, `annotate.endpoint=…`, key in OPENAI_API_KEY).
@@ -63,7 +65,15 @@ def annotate(
 
     settings = settings_from(config, set_, None)
     report = SkipReport()
-    done = annotate_notes(read(notes, settings), settings, cache, report, not quiet)
+    loaded = read(notes, settings)
+    if ray:
+        from uninote.pipeline.on_ray.annotate import annotate_batches
+        from uninote.pipeline.on_ray.session import connected
+
+        with connected(ray):
+            done = annotate_notes(loaded, settings, cache, report, not quiet, annotate_batches)
+    else:
+        done = annotate_notes(loaded, settings, cache, report, not quiet)
     write_notes(done, out)
     for skip in report:
         typer.echo(f"left out: {skip.note_id} {skip.where}: {skip.reason}", err=True)

@@ -33,6 +33,16 @@ Features = Annotated[
     Path | None, typer.Option(help="Folder that keeps vision features by picture between runs.")
 ]
 
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on a Ray cluster: `local` starts one here, `auto` or HOST:PORT joins one. "
+        "Needs `pip install 'uninote[ray]'`.",
+    ),
+]
+
 
 def settings_from(config: Path | None, assignments: Sequence[str] | None, seed: int | None) -> Settings:
     """Settings of one call. Raises ConfigError for an assignment that is not `section.field=value`."""

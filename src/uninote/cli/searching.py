@@ -11,7 +11,19 @@ from rich.console import Console
 from rich.table import Table
 
 from uninote.cli.inputs import encoder_of, read
-from uninote.cli.options import AsJson, Config, Features, Model, Notes, Out, Quiet, Set, emit, settings_from
+from uninote.cli.options import (
+    AsJson,
+    Config,
+    Features,
+    Model,
+    Notes,
+    Out,
+    Quiet,
+    Ray,
+    Set,
+    emit,
+    settings_from,
+)
 from uninote.errors import ConfigError
 
 app = typer.Typer()
@@ -25,6 +37,7 @@ def embed(
     features: Features = None,
     config: Config = None,
     set_: Set = None,
+    ray: Ray = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -33,7 +46,14 @@ def embed(
 
     settings = settings_from(config, set_, None)
     entries = catalogue(read(notes, settings))
-    errors = embed_entries(encoder_of(model, settings, features), entries, out, not quiet)
+    if ray:
+        from uninote.pipeline.on_ray.embed import embed_on_cluster
+        from uninote.pipeline.on_ray.session import connected
+
+        with connected(ray):
+            errors = embed_on_cluster(model, entries, out, settings, features, not quiet)
+    else:
+        errors = embed_entries(encoder_of(model, settings, features), entries, out, not quiet)
     for name, error in errors.items():
         typer.echo(f"left out: {name}: {error}", err=True)
     done = len(entries) - len(errors)

@@ -240,7 +240,7 @@ class Encoder:
         for weights in sorted(folder.rglob("*.safetensors")):
             digest.update(weights.read_bytes())
         self.version = digest.hexdigest()[:12]
-        config = {"version": self.version, "encoder": self.settings.model_dump()}
+        config = {"version": self.version, "dim": self.dims[-1], "encoder": self.settings.model_dump()}
         config_file.write_text(json.dumps(config, indent=2))
         return folder
 

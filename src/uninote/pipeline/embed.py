@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from rich.progress import Progress
 
 from uninote.encoder import Encoder
-from uninote.errors import ItemError, StoreError
+from uninote.errors import ItemError
 from uninote.items import Item, Note
-from uninote.store.protocol import Record
+from uninote.pipeline.embeddings import MANIFEST, PARTS
 
 SHARD = 512
 PREVIEW_CHARS = 160
@@ -72,33 +72,95 @@ def catalogue(notes: Sequence[Note]) -> list[Entry]:
     return entries
 
 
+@dataclass(frozen=True)
+class Shard:
+    """One file to be written: some entries, and the model version that must embed them.
+
+    Attributes:
+        file: absolute path of the Parquet file.
+        version: `Encoder.version`.
+    """
+
+    file: Path
+    version: str
+    entries: tuple[Entry, ...]
+
+
+Failures = dict[str, ItemError]
+"""The error of each entry that was left out, by its id."""
+
+
 def embed_entries(
     encoder: Encoder, entries: Sequence[Entry], folder: Path, progress: bool = False
-) -> dict[str, ItemError]:
-    """Write `part-00000.parquet`, … of `SHARD` entries each. Returns the errors by entry id.
+) -> Failures:
+    """Write `part-00000.parquet`, … of `SHARD` entries each, here and now. See `embed_shards`."""
+    return embed_shards(
+        encoder.version,
+        encoder.dims[-1],
+        entries,
+        folder,
+        lambda shards: (embed_shard(encoder, shard) for shard in shards),
+        progress,
+    )
+
+
+def embed_shards(
+    version: str,
+    dim: int,
+    entries: Sequence[Entry],
+    folder: Path,
+    run: Callable[[Sequence[Shard]], Iterable[Failures]],
+    progress: bool = False,
+) -> Failures:
+    """Have `run` write the missing shards, in any order. Returns the errors of all shards by entry id.
 
     Shards of the same model version and the same entries are kept, so that a killed run goes on; shards of
-    another run are removed first. A bad entry is left out of its shard.
+    another run are removed first. A bad entry is left out of its shard, which remembers its error.
     """
-    plan = {"version": encoder.version, "dim": encoder.dims[-1], "entries": _key(entries)}
-    manifest = folder / "manifest.json"
+    parts = -(-len(entries) // SHARD)
+    plan = {"version": version, "dim": dim, "entries": _key(entries), "parts": parts}
+    manifest = folder / MANIFEST
     if not manifest.is_file() or json.loads(manifest.read_text()) != plan:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        manifest.unlink(missing_ok=True)  # first: half of the old shards are no embeddings
+        for old in folder.glob(f"{PARTS}.parquet"):
+            old.unlink()
         manifest.write_text(json.dumps(plan))
-    errors: dict[str, ItemError] = {}
+    shards = [
+        Shard(
+            folder.resolve() / f"part-{number:05d}.parquet",
+            version,
+            tuple(entries[number * SHARD : (number + 1) * SHARD]),
+        )
+        for number in range(parts)
+    ]
+    failures: Failures = {}
+    todo = []
+    for shard in shards:
+        if shard.file.is_file():
+            failures |= _failures_of(shard.file)
+        else:
+            todo.append(shard)
     with Progress(disable=not progress) as bar:
-        for start in bar.track(range(0, len(entries), SHARD), description="embedding"):
-            part = folder / f"part-{start // SHARD:05d}.parquet"
-            if part.is_file():
-                continue
-            block = entries[start : start + SHARD]
-            failures: dict[int, ItemError] = {}
-            vectors = encoder.encode([entry.item for entry in block], failures=failures)
-            errors |= {block[i].id: error for i, error in failures.items()}
-            kept = [i for i in range(len(block)) if i not in failures]
-            _write(part, [block[i] for i in kept], vectors[kept], encoder.version)
-    return errors
+        task = bar.add_task("embedding", total=parts, completed=parts - len(todo))
+        for failed in run(todo) if todo else ():
+            failures |= failed
+            bar.advance(task)
+    for abandoned in folder.glob(f"{PARTS}.partial"):  # of writers that were killed
+        abandoned.unlink(missing_ok=True)
+    return failures
+
+
+def embed_shard(encoder: Encoder, shard: Shard) -> Failures:
+    """Write one shard, whole or not at all; what is already there is kept."""
+    if shard.file.is_file():
+        return _failures_of(shard.file)
+    errors: dict[int, ItemError] = {}
+    vectors = encoder.encode([entry.item for entry in shard.entries], failures=errors)
+    failures = {shard.entries[i].id: error for i, error in errors.items()}
+    kept = [i for i in range(len(shard.entries)) if i not in errors]
+    _write(shard.file, [shard.entries[i] for i in kept], vectors[kept], shard.version, failures)
+    return failures
 
 
 def _key(entries: Sequence[Entry]) -> str:
@@ -106,37 +168,31 @@ def _key(entries: Sequence[Entry]) -> str:
 
 
 def _write(
-    part: Path, entries: Sequence[Entry], vectors: np.ndarray[Any, np.dtype[np.float32]], version: str
+    part: Path,
+    entries: Sequence[Entry],
+    vectors: np.ndarray[Any, np.dtype[np.float32]],
+    version: str,
+    failures: Failures,
 ) -> None:
     flat = pa.array(vectors.ravel(), pa.float32())
-    table = pa.table(
-        {
-            "id": [entry.id for entry in entries],
-            "kind": [entry.kind for entry in entries],
-            "category": [entry.category for entry in entries],
-            "payload": [json.dumps(entry.payload, ensure_ascii=False) for entry in entries],
-            "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
-        }
-    ).replace_schema_metadata({"model_version": version})
-    partial = part.with_suffix(".partial")
+    columns = {
+        "id": pa.array([entry.id for entry in entries], pa.string()),
+        "kind": pa.array([entry.kind for entry in entries], pa.string()),
+        "category": pa.array([entry.category for entry in entries], pa.string()),
+        "payload": pa.array(
+            [json.dumps(entry.payload, ensure_ascii=False) for entry in entries], pa.string()
+        ),
+        "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
+    }
+    told = json.dumps({id: str(error) for id, error in failures.items()}, ensure_ascii=False)
+    table = pa.table(columns).replace_schema_metadata({"model_version": version, "failures": told})
+    # A name of its own: two machines may be at the same shard when one of them was given up too early.
+    partial = part.with_suffix(f".{uuid4().hex}.partial")
     pq.write_table(table, partial)
     partial.replace(part)
 
 
-def read_records(folder: Path) -> Iterator[list[Record]]:
-    """The records of each shard, in order. Raises StoreError when the folder has none."""
-    parts = sorted(folder.glob("part-*.parquet"))
-    if not parts:
-        raise StoreError(f"{folder} holds no embeddings: make them with `uninote embed`")
-    for part in parts:
-        table = pq.read_table(part)
-        version = table.schema.metadata[b"model_version"].decode()
-        width = table.schema.field("vector").type.list_size
-        vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, width)
-        rows = zip(table["id"], table["kind"], table["category"], table["payload"], vectors, strict=True)
-        yield [
-            Record(
-                id.as_py(), vector, kind.as_py(), category.as_py(), None, version, json.loads(payload.as_py())
-            )
-            for id, kind, category, payload, vector in rows
-        ]
+def _failures_of(part: Path) -> Failures:
+    metadata = pq.read_schema(part).metadata or {}
+    told: dict[str, str] = json.loads(metadata.get(b"failures", b"{}"))
+    return {id: ItemError(reason) for id, reason in told.items()}

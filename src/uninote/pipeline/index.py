@@ -7,12 +7,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from rich.progress import Progress
 
 from uninote.encoder import Encoder
-from uninote.errors import StoreError
+from uninote.encoder.saved import saved_version
+from uninote.errors import ConfigError, StoreError
 from uninote.items import Item
-from uninote.pipeline.embed import read_records
+from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.settings import Settings, StoreSettings
 from uninote.store.factory import open_store
 from uninote.store.protocol import Filter, Hit, Store
@@ -25,17 +27,25 @@ def build_index(
 ) -> int:
     """Load embedded shards into the store of `folder`; returns the number of records of this model.
 
-    Rows are upserted by id, so that loading again, or going on after a kill, changes nothing.
+    Rows are upserted by id, so that loading again, or going on after a kill, changes nothing. They are read
+    and written some hundreds at a time. Raises ConfigError when another model made the embeddings,
+    StoreError when they are not finished.
     """
-    version = json.loads((model / "uninote.json").read_text())["version"]
-    batches = list(read_records(shards))
-    dim = len(batches[0][0].vector)  # type: ignore[arg-type]
+    version = saved_version(model)
+    embeddings = open_embeddings(shards)
+    if embeddings.version != version:
+        raise ConfigError(
+            f"{shards} was embedded by model version {embeddings.version}, but {model} is version {version}: "
+            f"name the model that made it, or embed again with `uninote embed --model {model}`"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    store = open_store(settings, folder, dim)
+    store = open_store(settings, folder, embeddings.dim)
     try:
         with Progress(disable=not progress) as bar:
-            for records in bar.track(batches, description="indexing"):
+            task = bar.add_task("indexing", total=sum(map(_rows, embeddings.parts)))
+            for records in read_records(embeddings):
                 store.upsert(records).raise_rejected()
+                bar.advance(task, len(records))
         store.flush()
         count = store.count(Filter(model_versions=(version,)))
     finally:
@@ -43,9 +53,14 @@ def build_index(
     # A copy: the folder can be moved or mounted elsewhere, and retraining cannot pull its model away.
     skipped = shutil.ignore_patterns("run", "base")
     shutil.copytree(model, folder / "model", ignore=skipped, dirs_exist_ok=True)
-    manifest = {"version": version, "dim": dim}
+    manifest = {"version": version, "dim": embeddings.dim}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
     return count
+
+
+def _rows(part: Path) -> int:
+    rows: int = pq.read_metadata(part).num_rows
+    return rows
 
 
 class Searcher:

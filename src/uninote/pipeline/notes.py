@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uninote.annotate.factory import make_describer, make_reader
-from uninote.annotate.run import annotate_notes
+from uninote.annotate.run import Spread, annotate_notes
 from uninote.corpus.quality import balance_notes, filter_notes
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
@@ -29,9 +29,17 @@ def load_notes(source: str | Path, settings: Settings, report: SkipReport) -> li
 
 
 def annotate(
-    notes: Sequence[Note], settings: Settings, cache: Path, report: SkipReport, progress: bool
+    notes: Sequence[Note],
+    settings: Settings,
+    cache: Path,
+    report: SkipReport,
+    progress: bool,
+    spread: Spread | None = None,
 ) -> list[Note]:
-    """Notes with the descriptions and OCR lines filled in that they did not bring."""
+    """Notes with the descriptions and OCR lines filled in that they did not bring.
+
+    `spread` (see `on_ray.annotate`) takes the work elsewhere; cache and result stay here.
+    """
     key = os.environ.get("OPENAI_API_KEY") if settings.annotate.describe == "openai" else None
     return annotate_notes(
         notes,
@@ -42,6 +50,7 @@ def annotate(
         workers=settings.annotate.workers,
         report=report,
         progress=progress,
+        spread=spread,
     )
 
 

@@ -1,0 +1,98 @@
+"""Jobs over the cluster: a pool of actors works them off, results come back as they finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from uninote.errors import ConfigError, ModelError, UniNoteError
+
+BLOCKS = 10_000
+"""Units of scheduling at most; more jobs share a unit, and come back together."""
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def resources(device: str) -> dict[str, float]:
+    """What an actor takes of the cluster: a GPU where there is one and `device` allows it, else a core.
+
+    Raises ConfigError when the cluster has nothing of the kind.
+    """
+    import ray
+
+    there = ray.cluster_resources()
+    if there.get("GPU", 0) >= 1 and device != "cpu":
+        return {"num_gpus": 1}
+    if device.startswith("cuda"):
+        raise ConfigError(
+            "encoder.device asks for a GPU, but the Ray cluster has none: set it to auto or cpu"
+        )
+    if there.get("CPU", 0) < 1:
+        raise ConfigError("the Ray cluster offers no CPU: start its machines with --num-cpus 1 or more")
+    return {"num_cpus": 1}
+
+
+def room(share: dict[str, float]) -> int:
+    """How many actors of this `share` the cluster holds now, at least 1."""
+    import ray
+
+    there = ray.cluster_resources()
+    names = {"num_gpus": "GPU", "num_cpus": "CPU"}
+    return max(1, *(int(there.get(names[name], 0) / amount) for name, amount in share.items()))
+
+
+@dataclass(frozen=True)
+class _Box(Generic[Result]):
+    """Kept whole by Ray Data, which would take lists and dicts apart into columns."""
+
+    value: Result
+
+
+class _Actor(Generic[Job, Result]):
+    def __init__(self, work: Callable[[Job], Result]) -> None:
+        self.work = work
+
+    def __call__(self, row: dict[str, _Box[Job]]) -> dict[str, _Box[Result | UniNoteError]]:
+        try:
+            return {"done": _Box(self.work(row["job"].value))}
+        except UniNoteError as error:  # as a value: a failing actor would be tried again
+            return {"done": _Box(error)}
+
+
+def over_cluster(
+    work: Callable[[Job], Result], jobs: Sequence[Job], share: dict[str, float]
+) -> Iterator[Result]:
+    """`work` of every job, once each, in the order in which they finish.
+
+    Args:
+        work: travels to every actor by pickle and stays there, so that what it caches is loaded once.
+        share: resources of one actor, from `resources`.
+
+    Raises:
+        UniNoteError: whatever `work` raised first.
+        ModelError: the cluster itself failed.
+    """
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext
+
+    DataContext.get_current().enable_progress_bars = False
+    rows = ray.data.from_items(
+        [{"job": _Box(job)} for job in jobs], override_num_blocks=min(len(jobs), BLOCKS)
+    )
+    # All at once, as loading takes longest; later the pool follows the machines that come and go.
+    pool = ActorPoolStrategy(min_size=1, initial_size=min(len(jobs), room(share)), max_size=None)
+    finished = 0
+    try:
+        for row in rows.map(_Actor, fn_constructor_kwargs={"work": work}, compute=pool, **share).iter_rows():
+            value = row["done"].value
+            if isinstance(value, UniNoteError):
+                raise value
+            finished += 1
+            yield value
+    except ray.exceptions.RayError as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise ModelError(f"the Ray cluster failed: {reason}; run again, what is finished is kept") from error
+    if finished != len(jobs):
+        raise ModelError(f"the Ray cluster gave back {finished} of {len(jobs)} jobs; run again to go on")

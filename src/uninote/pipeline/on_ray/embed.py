@@ -1,0 +1,76 @@
+"""Vectors by the cluster: every machine writes its shards into the one folder."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from uninote.encoder import Encoder
+from uninote.encoder.saved import saved_dim, saved_version
+from uninote.errors import ConfigError
+from uninote.pipeline.embed import Entry, Failures, Shard, embed_shard, embed_shards
+from uninote.pipeline.embeddings import MANIFEST
+from uninote.pipeline.on_ray.actors import over_cluster, resources
+from uninote.pipeline.on_ray.shared import require_folders, unseen
+from uninote.settings import CorpusSettings, Settings
+
+
+def embed_on_cluster(
+    model: Path,
+    entries: Sequence[Entry],
+    folder: Path,
+    settings: Settings,
+    features: Path | None = None,
+    progress: bool = False,
+) -> Failures:
+    """`embed_entries` over the cluster: the same files, written by the machines that embed them.
+
+    The model is loaded by the actors, not here. Raises ConfigError when a machine does not see the pictures,
+    the model or `folder`, or sees another model.
+    """
+    device = settings.encoder.device
+    version = saved_version(model)
+    dim = saved_dim(model) or Encoder.load(model).dims[-1]
+
+    def run(shards: Sequence[Shard]) -> Iterator[Failures]:
+        work = _Embed(
+            model.resolve(),
+            settings.corpus,
+            device.partition(":")[0],  # of the GPUs of a machine an actor sees its own only
+            features.resolve() if features else None,
+            (folder / MANIFEST).read_text(),
+        )
+        return over_cluster(work, shards, resources(device))
+
+    return embed_shards(version, dim, entries, folder, run, progress)
+
+
+@dataclass(frozen=True)
+class _Embed:
+    model: Path
+    corpus: CorpusSettings
+    device: str
+    features: Path | None
+    plan: str
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        if not self.model.is_dir():
+            raise unseen(self.model)
+        return Encoder.load(self.model, corpus=self.corpus, feature_folder=self.features, device=self.device)
+
+    def __call__(self, shard: Shard) -> Failures:
+        manifest = shard.file.with_name(MANIFEST)
+        if not manifest.is_file() or json.loads(manifest.read_text()) != json.loads(self.plan):
+            raise unseen(shard.file.parent)
+        require_folders(picture for entry in shard.entries for picture in entry.item.pictures)
+        if self.encoder.version != shard.version:
+            raise ConfigError(
+                f"{self.model} is version {self.encoder.version} on {socket.gethostname()}, "
+                f"{shard.version} elsewhere: give all machines the same model"
+            )
+        return embed_shard(self.encoder, shard)
