@@ -1,0 +1,104 @@
+"""The encoders that are loaded, by version, as one model that the batcher drives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uninote.errors import ItemError, ModelError
+from uninote.items import Item
+from uninote.service.errors import UnavailableError
+from uninote.service.scheduling.batcher import Group, Vector
+from uninote.tasks.definitions import INSTRUCTIONS, Task
+
+
+class LoadedEncoder(Protocol):
+    """What the service asks of `uninote.Encoder`."""
+
+    version: str
+    dims: tuple[int, ...]
+    backbone: Any
+    uses_instructions: bool
+
+    def encode(
+        self, items: Sequence[Item], *, task: Task | None, failures: dict[int, ItemError]
+    ) -> NDArray[np.float32]: ...
+
+
+Load = Callable[[Path], LoadedEncoder]
+
+
+class Models:
+    """Encoders by version. `load` reads a model folder; a group is (version, task or None)."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._encoders: dict[str, LoadedEncoder] = {}
+
+    def add(self, folder: Path) -> LoadedEncoder:
+        """Load a folder's model, or give the loaded one of that version. Raises ModelError."""
+        encoder = self._load(folder)
+        return self._encoders.setdefault(encoder.version, encoder)
+
+    def remove(self, version: str) -> None:
+        """Give back a model's memory; does nothing for one that is not loaded."""
+        self._encoders.pop(version, None)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return tuple(self._encoders)
+
+    def get(self, version: str) -> LoadedEncoder:
+        """Raises UnavailableError for a version that this process has not loaded."""
+        found = self._encoders.get(version)
+        if found is None:
+            raise UnavailableError(
+                f"model version {version!r} is not loaded in this process; put its folder into the model "
+                "folder and start the process again"
+            )
+        return found
+
+    def token_budget(self) -> int:
+        """The smallest budget of the loaded encoders."""
+        budgets = [getattr(one, "settings", None) for one in self._encoders.values()]
+        return min((one.token_budget for one in budgets if one is not None), default=4096)
+
+    def cost(self, item: Item, group: Group) -> int:
+        version, task = _parts(group)
+        encoder = self.get(version)
+        instruction = INSTRUCTIONS[task] if task is not None and encoder.uses_instructions else ""
+        return int(encoder.backbone.cost(item, instruction))
+
+    def encode(self, items: Sequence[Item], group: Group) -> Sequence[Vector | ItemError]:
+        version, task = _parts(group)
+        failures: dict[int, ItemError] = {}
+        rows = self.get(version).encode(items, task=task, failures=failures)
+        return [failures.get(n, row) for n, row in enumerate(rows)]
+
+
+def folders(index: Path) -> list[Path]:
+    """Model folders of a served folder: `model`, and those below `models`."""
+    below = sorted((index / "models").glob("*/uninote.json")) if (index / "models").is_dir() else []
+    own = index / "model"
+    found = [own] if (own / "uninote.json").is_file() else []
+    return [*found, *(file.parent for file in below)]
+
+
+def load_all(models: Models, index: Path) -> None:
+    """Load every model of a served folder. Raises ModelError when there is none."""
+    there = folders(index)
+    if not there:
+        raise ModelError(
+            f"{index} holds no model: serve an index folder of `uninote index` or `uninote demo`, "
+            "or put a trained model into its folder `model`"
+        )
+    for folder in there:
+        models.add(folder)
+
+
+def _parts(group: Group) -> tuple[str, Task | None]:
+    return cast(tuple[str, Task | None], group)
