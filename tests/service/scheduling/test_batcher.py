@@ -15,7 +15,7 @@ import pytest
 from uninote.errors import ItemError
 from uninote.items import Item
 from uninote.service.errors import BusyError, UnavailableError
-from uninote.service.scheduling.batcher import Batcher, Group, Vector
+from uninote.service.scheduling.batcher import BACKGROUND, PROBE, Batcher, Group, Vector
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Seen:
         assert waited >= 0
         assert seconds >= 0
 
-    def dropped(self, items: int) -> None:
+    def drop(self, items: int) -> None:
         self.gone += items
 
 
@@ -185,23 +185,23 @@ def test_a_cancelled_request_costs_nothing(model: Recorder, seen: Seen, make: Ma
     assert seen.gone == 3
 
 
-def test_background_work_waits_for_requests(model: Recorder, make: Make) -> None:
+def test_background_work_waits_for_requests_and_probes_for_nothing(model: Recorder, make: Make) -> None:
     async def work() -> None:
-        batcher = make(max_items=1)
+        batcher = make(max_items=2)
         first = asyncio.create_task(batcher.encode(items(0), "a"))
         await until(model.started.is_set)
-        filling = asyncio.create_task(batcher.encode(items(1, 2, 3), "a", background=True))
-        await asyncio.sleep(0)
-        assert batcher.depth == 1  # background work takes no place of a request
+        filling = asyncio.create_task(batcher.encode(items(1, 2, 3), "a", rank=BACKGROUND))
+        await asyncio.sleep(0.01)
+        request = asyncio.create_task(batcher.encode(items(9), "a"))
+        await asyncio.sleep(0.01)
+        assert batcher.depth == 2  # background work takes no place of a request
+        probe = asyncio.create_task(batcher.encode(items(7), "a", rank=PROBE))
+        await asyncio.sleep(0.01)
         model.gate.set()
-        await first
-        await asyncio.gather(filling, batcher.encode(items(9), "a"))
+        await asyncio.gather(first, filling, request, probe)
 
     run(work())
-    order = [texts for _, texts in model.batches]
-    assert order[0] == ["0"]
-    assert ["9"] in order
-    assert [] not in order
+    assert [texts for _, texts in model.batches] == [["0"], ["7"], ["9"], ["1", "2", "3"]]
 
 
 def test_an_item_that_cannot_be_read_leaves_the_others_alone(model: Recorder, make: Make) -> None:

@@ -1,8 +1,8 @@
 """Dynamic batching: many requests share one forward pass, within a token budget and a latency cap.
 
 One thread owns the model. It takes what waits, oldest first, until the token budget is full; with room left it
-waits for more, but never longer than `wait_seconds` after the oldest request came. Background work (backfill)
-goes when no request waits. Jobs whose caller is gone are dropped before they cost anything.
+waits for more, but never longer than `wait_seconds` after the oldest request came. Probes go first, background
+work (backfill) when no request waits. Jobs whose caller is gone are dropped before they cost anything.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ Group = Hashable
 
 MAX_FAILURES = 3  # batches in a row that may break before the model counts as broken
 MIN_RETRY, MAX_RETRY = 1.0, 60.0  # seconds
+PROBE, REQUEST, BACKGROUND = 0, 1, 2
+"""Ranks: the lower one goes first. Only requests take places in the queue."""
 
 
 class Model(Protocol):
@@ -49,14 +51,14 @@ class Watcher(Protocol):
 
     def batch(self, items: int, tokens: int, waited: float, seconds: float) -> None: ...
 
-    def dropped(self, items: int) -> None: ...
+    def drop(self, items: int) -> None: ...
 
 
 @dataclass(eq=False)
 class _Job:
     item: Item
     group: Group
-    background: bool
+    rank: int
     future: Future[Vector | ItemError] = field(default_factory=Future)
     came: float = field(default_factory=time.monotonic)
     cost: int = 0
@@ -66,8 +68,8 @@ class Batcher:
     """`encode` from any number of tasks; `model` is called by one thread only.
 
     token_budget: tokens of one batch; a single item may exceed it. wait_seconds: the latency cap above.
-    max_items: items that may wait or be worked on, background work apart. on_death: called from the thread when it
-    cannot go on; everything that waits fails with UnavailableError then, and so does what comes later.
+    max_items: items of requests that may wait or be worked on. on_death: called from the thread when it cannot
+    go on; everything that waits fails with UnavailableError then, and so does what comes later.
     """
 
     def __init__(
@@ -97,18 +99,18 @@ class Batcher:
 
     @property
     def depth(self) -> int:
-        """Items that wait or are worked on, background work apart."""
+        """Items of requests that wait or are worked on."""
         return self._count
 
     async def encode(
-        self, items: Sequence[Item], group: Group, *, background: bool = False
+        self, items: Sequence[Item], group: Group, *, rank: int = REQUEST
     ) -> list[Vector | ItemError]:
         """Vectors float32 [dim] in the order of `items`, or the error of each that cannot be embedded.
 
         Cancelled, what is not worked on yet is dropped. Raises BusyError when the queue is full,
         UnavailableError when the service stops or the model is broken.
         """
-        jobs = self._submit(items, group, background)
+        jobs = self._submit(items, group, rank)
         futures = [asyncio.wrap_future(job.future) for job in jobs]
         results = await asyncio.gather(*futures, return_exceptions=True)
         answers: list[Vector | ItemError] = []
@@ -126,12 +128,12 @@ class Batcher:
         self._thread.join(timeout)
         self._fail_all(UnavailableError("the service is stopping; send the request to another replica"))
 
-    def _submit(self, items: Sequence[Item], group: Group, background: bool) -> list[_Job]:
-        jobs = [_Job(item, group, background) for item in items]
+    def _submit(self, items: Sequence[Item], group: Group, rank: int) -> list[_Job]:
+        jobs = [_Job(item, group, rank) for item in items]
         with self._changed:
             if self.dead is not None or self._closing:
                 raise UnavailableError("the encoder has stopped; send the request to another replica")
-            if not background:
+            if rank == REQUEST:
                 if self._count and self._count + len(jobs) > self._max:
                     raise BusyError(
                         f"{self._count} items wait to be encoded, the queue takes {self._max}; "
@@ -141,7 +143,7 @@ class Batcher:
                 self._count += len(jobs)
             self._inbox.extend(jobs)
             self._changed.notify_all()
-        if not background:
+        if rank == REQUEST:
             for job in jobs:
                 job.future.add_done_callback(self._leave)
         return jobs
@@ -189,7 +191,7 @@ class Batcher:
 
     def _receive(self, job: _Job) -> None:
         if job.future.cancelled():
-            self._watcher.dropped(1)
+            self._watcher.drop(1)
             return
         try:
             job.cost = self._model.cost(job.item, job.group)
@@ -204,14 +206,14 @@ class Batcher:
         gone = [job for job in self._waiting if job.future.cancelled()]
         if gone:
             self._waiting = [job for job in self._waiting if not job.future.cancelled()]
-            self._watcher.dropped(len(gone))
+            self._watcher.drop(len(gone))
         if not self._waiting:
             return [], False
-        first = min(self._waiting, key=lambda job: (job.background, job.came))
+        first = min(self._waiting, key=lambda job: (job.rank, job.came))
         batch: list[_Job] = []
         tokens = 0
         for job in self._waiting:
-            if (job.group, job.background) != (first.group, first.background):
+            if (job.group, job.rank) != (first.group, first.rank):
                 continue
             if batch and tokens + job.cost > self._budget:
                 return batch, True
@@ -222,7 +224,7 @@ class Batcher:
     def _work(self, batch: list[_Job]) -> None:
         live = [job for job in batch if job.future.set_running_or_notify_cancel()]
         if len(live) < len(batch):
-            self._watcher.dropped(len(batch) - len(live))
+            self._watcher.drop(len(batch) - len(live))
         if not live:
             return
         started = time.monotonic()

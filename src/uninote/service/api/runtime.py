@@ -1,0 +1,188 @@
+"""Everything a running service holds: database, gallery in memory, encoders, queues, counters."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from uninote.errors import ItemError, UniNoteError
+from uninote.items import Item
+from uninote.service.api.access import Identity
+from uninote.service.api.logs import Log, logger
+from uninote.service.api.metrics import Metrics
+from uninote.service.db.engine import Database
+from uninote.service.domain import keys, versions
+from uninote.service.domain.matcher import Matcher, Snapshot
+from uninote.service.domain.queue import JobQueue
+from uninote.service.media.fetch import Fetcher
+from uninote.service.scheduling.batcher import REQUEST, Batcher, Vector
+from uninote.service.scheduling.models import Load, Models, load_all
+from uninote.service.scheduling.pool import Pool
+from uninote.settings import Settings
+from uninote.tasks.definitions import Task
+
+WATCH_SECONDS = 1.0
+ACTOR = "serve"
+
+Result = TypeVar("Result")
+
+
+class Runtime:
+    """Opened before the first request, closed after the last one.
+
+    folder: the served folder, with its models, and its database unless `store.address` names one.
+    load: reads a model folder. on_death: called when the service cannot go on.
+    Raises ModelError without a model, StoreError without a database.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: Path, load: Load, on_death: Callable[[BaseException], None]
+    ) -> None:
+        self.settings, self.folder = settings, folder
+        self.options = settings.service
+        self.log: Log = logger()
+        self.metrics = Metrics()
+        self.models = Models(load)
+        load_all(self.models, folder)
+        self.database = Database(
+            settings.store.address or folder / "postgres", connections=self.options.threads
+        )
+        try:
+            self._first_version()
+            self.matcher = Matcher()
+            self.database.run(self.matcher.snapshot)
+            self.jobs = JobQueue(self.database)
+        except BaseException:
+            self.database.close()
+            raise
+        self.pool = Pool("database", self.options.threads, self.options.queue_calls)
+        self.media = Pool("media decoder", self.options.threads, self.options.queue_calls)
+        self.fetch = Fetcher(
+            self.options.url_hosts,
+            self.options.fetch_seconds,
+            max(settings.corpus.max_picture_bytes, self.options.max_video_bytes),
+        )
+        self.batcher = Batcher(
+            self.models,
+            self.metrics,
+            token_budget=self.models.token_budget(),
+            wait_seconds=self.options.batch_wait_ms / 1000,
+            max_items=self.options.queue_items,
+            on_death=on_death,
+        )
+        self.draining = False
+        self.checked = time.monotonic()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.metrics.gauge("queue_items", "Items that wait to be encoded.", lambda: self.batcher.depth)
+        self.metrics.gauge("database_calls", "Calls that wait or run.", lambda: self.pool.calls)
+        self.metrics.gauge("index_age_seconds", "Since the gallery was compared.", lambda: self.index_age)
+
+    @property
+    def index_age(self) -> float:
+        """Seconds since the gallery in memory was last known to be the database's."""
+        return time.monotonic() - self.checked
+
+    def start(self) -> None:
+        """Begin what goes on beside the requests; call it inside the event loop."""
+        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._work())]
+
+    async def close(self) -> None:
+        """Finish what waits, then give everything back."""
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        await asyncio.to_thread(self.batcher.close, float(self.options.shutdown_seconds))
+        for part in (self.media, self.pool, self.jobs, self.database):
+            await asyncio.to_thread(part.close)
+
+    async def run(self, work: Callable[[Session], Result]) -> Result:
+        """What `work` returns, once its transaction is on disk."""
+        return await self.pool.run(self.database.run, work)
+
+    async def snapshot(self) -> Snapshot:
+        """The gallery as it is now."""
+        found = await self.run(self.matcher.snapshot)
+        self.checked = time.monotonic()
+        return found
+
+    def written(self) -> list[str]:
+        """The versions that notes and samples are written with: all that are in use and loaded here."""
+        known = self.matcher.latest()
+        assert known is not None, "loaded on starting"
+        return [model.version for model in known.models if model.version in self.models.versions]
+
+    async def active(self) -> str:
+        """The version that searches. Raises UnavailableError when this process has not loaded it."""
+        found = await self.run(versions.active)
+        self.models.get(found.version)
+        return found.version
+
+    async def embed(
+        self, items: Sequence[Item], version: str, task: Task | None = None, *, rank: int = REQUEST
+    ) -> list[Vector | ItemError]:
+        """Unit vectors float32 [dim], or the error of each item that cannot be embedded."""
+        return await self.batcher.encode(items, (version, task), rank=rank)
+
+    async def embed_one(
+        self, item: Item, version: str, task: Task | None = None, *, rank: int = REQUEST
+    ) -> Vector:
+        """Raises ItemError."""
+        found = (await self.embed([item], version, task, rank=rank))[0]
+        if isinstance(found, ItemError):
+            raise found
+        return found
+
+    async def identify(self, key: str) -> Identity:
+        """Whose key it is. Raises UnauthorizedError."""
+        found = await self.run(lambda session: keys.verify(session, key))
+        return Identity(found.prefix, found.name, found.role)
+
+    def _first_version(self) -> None:
+        """Make the served folder's model known, and the active one of a new database."""
+        for version in self.models.versions:
+            dim = self.models.get(version).dims[-1]
+            known = {model.version: model for model in self.database.run(versions.listing)}
+            if version in known and known[version].state == "retired":
+                continue
+            if not known:
+                self.database.run(
+                    lambda session, version=version, dim=dim: versions.ensure(session, version, dim, ACTOR)
+                )
+        active = self.database.run(versions.active).version
+        self.models.get(active)
+
+    async def _watch(self) -> None:
+        """Keep the gallery in memory fresh when no request does, and load models that other replicas added."""
+        while True:
+            try:
+                snapshot = await self.snapshot()
+                missing = {model.version for model in snapshot.models} - set(self.models.versions)
+                if missing:
+                    await self.media.run(load_all, self.models, self.folder)
+                for version in set(self.models.versions) - {model.version for model in snapshot.models}:
+                    self.models.remove(version)
+            except UniNoteError as error:
+                self.log.warning("watch", **_brief(error))
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _work(self) -> None:
+        """Work on back-check jobs; after a failure of the database, again."""
+        while True:
+            try:
+                await self.jobs.work()
+            except Exception as error:
+                self.log.warning("jobs", **_brief(error))
+            await asyncio.sleep(WATCH_SECONDS)
+
+
+def _brief(error: BaseException) -> dict[str, Any]:
+    return {"error": type(error).__name__}
+
+
