@@ -107,7 +107,8 @@ class GalleryIndex:
 
     def scores(self, queries: Matrix) -> Matrix:
         """Every score, float32 [q, n]; for calibration and comparison, not for requests."""
-        scores: Matrix = (queries @ self.vectors.basis) @ self.vectors.rows.T
+        rotated: Matrix = queries @ self.vectors.basis
+        scores: Matrix = rotated @ self.vectors.rows.T
         return scores
 
     def _compare(self, rows: Ids, query: Matrix, wanted: frozenset[str] | None) -> list[Found]:
