@@ -43,7 +43,7 @@ def address(server: EmbeddedServer, template: str) -> str:
     """A database of its own with the newest schema and nothing in it."""
     name = f"t{next(_numbers)}"
     with psycopg.connect(server.address, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
     return address_of(server, name)
 
 

@@ -13,15 +13,16 @@ from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from uninote.errors import VectorError
 from uninote.items import Item
-from uninote.service.db.corpus import Audit, ModelVersion, StoredPicture
+from uninote.service.db.corpus import Audit, ModelVersion, StoredNote, StoredPicture
 from uninote.service.db.moderation import SAMPLE_KINDS, Category, Sample, SamplePicture, SampleVector
 from uninote.service.domain import audit, content, revision
 from uninote.service.domain.pictures import drop_unused
+from uninote.service.domain.text import MAX_NAME, check_name, check_words, storable_item
 from uninote.service.domain.vectors import half_unit
 from uninote.service.errors import InvalidError, NotFoundError
 
-MAX_NAME = 256
 CHUNK = 1000  # rows of one INSERT
 
 
@@ -55,8 +56,10 @@ def put_category(
     sampling: float = 1.0,
 ) -> Category:
     """Create or replace a category's settings. Raises InvalidError for a bad name or ratio."""
-    if not name.strip() or len(name) > MAX_NAME or "\0" in name:
-        raise InvalidError(f"a category name has 1 to {MAX_NAME} characters, not {len(name)} or NUL")
+    check_name("a category name", name)
+    check_words("a description", description)
+    if disabled_until is not None and disabled_until.utcoffset() is None:
+        raise InvalidError("disabled_until needs a time zone; add Z or an offset")
     if not (math.isfinite(sampling) and 0 <= sampling <= 1):
         raise InvalidError(f"sampling is a fraction in [0, 1], not {sampling}")
     values = {
@@ -98,22 +101,26 @@ def categories(session: Session) -> list[Category]:
 def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> list[Sample]:
     """Add samples, all or none; one that is there already (category, kind, content) is given back as it is.
 
-    Raises InvalidError, NotFoundError or VectorError naming the first bad sample.
+    Raises InvalidError, NotFoundError or VectorError naming the first bad sample by its number.
     """
+    sources = {sample.source_note for sample in samples if sample.source_note is not None}
+    if sources:
+        revision.hold(session)  # or one of the notes could be forgotten before its sample is there
     models = {
         model.version: model for model in session.scalars(select(ModelVersion)) if model.state != "retired"
     }
     active = next((model.version for model in models.values() if model.state == "active"), None)
     known = set(session.scalars(select(Category.name)))
+    stored_notes = set(session.scalars(select(StoredNote.id).where(StoredNote.id.in_(sources))))
     for number, sample in enumerate(samples):
-        if sample.kind not in SAMPLE_KINDS:
-            raise InvalidError(f"sample {number}: kind {sample.kind!r} is none of {', '.join(SAMPLE_KINDS)}")
-        if sample.category not in known:
-            raise NotFoundError(f"sample {number}: there is no category {sample.category!r}; create it first")
-        if active is None or active not in sample.vectors:
-            raise InvalidError(
-                f"sample {number}: the vector of the active model version {active!r} is missing"
-            )
+        try:
+            _check(sample, models, active)
+            if sample.category not in known:
+                raise NotFoundError(f"there is no category {sample.category!r}; create it first")
+            if sample.source_note is not None and sample.source_note not in stored_notes:
+                raise NotFoundError(f"no note {sample.source_note!r} is stored")
+        except (InvalidError, NotFoundError, VectorError) as error:
+            raise type(error)(f"sample {number}: {error}") from None
     stored = [
         one
         for start in range(0, len(samples), CHUNK)
@@ -137,6 +144,8 @@ def change_sample(
 
     Its content never changes: another content is another sample. Raises NotFoundError.
     """
+    check_words("a label", label or "", MAX_NAME)
+    check_words("a comment", comment or "")
     values: dict[str, Any] = {
         name: value
         for name, value in (("label", label), ("comment", comment), ("enabled", enabled))
@@ -189,7 +198,7 @@ def samples(
 def counts(session: Session) -> dict[str, int]:
     """Samples per category."""
     rows = session.execute(select(Sample.category, func.count()).group_by(Sample.category))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, ArrayLike]) -> None:
@@ -243,6 +252,23 @@ def _add(
         columns = tuple_(Sample.category, Sample.kind, Sample.content_key, Sample.allow)
         added |= {_identity(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
     return [added[_identity(sample)] for sample in chunk]
+
+
+def _check(sample: NewSample, models: Mapping[str, ModelVersion], active: str | None) -> None:
+    """Raises InvalidError or VectorError when it cannot be stored."""
+    if sample.kind not in SAMPLE_KINDS:
+        raise InvalidError(f"kind {sample.kind!r} is none of {', '.join(SAMPLE_KINDS)}")
+    check_words("a label", sample.label, MAX_NAME)
+    check_words("a comment", sample.comment)
+    if sample.disabled_until is not None and sample.disabled_until.utcoffset() is None:
+        raise InvalidError("disabled_until needs a time zone; add Z or an offset")
+    if not storable_item(sample.item):
+        raise InvalidError("a text has a NUL character or a lone surrogate; replace it by U+FFFD")
+    if active is None or active not in sample.vectors:
+        raise InvalidError(f"the vector of the active model version {active!r} is missing")
+    for version, vector in sample.vectors.items():
+        if version in models:
+            half_unit(vector, models[version].dim)
 
 
 def _identity(sample: NewSample | Sample) -> tuple[str, str, str, bool]:

@@ -112,15 +112,13 @@ def _line_up(session: Session, after: str) -> list[str]:
 
 
 def _read(session: Session, limit: int) -> tuple[list[int], list[Change]]:
-    rows = (
-        session.execute(select(Outbox.seq, Outbox.note_id).order_by(Outbox.seq).limit(limit)).tuples().all()
-    )
+    rows = session.execute(select(Outbox.seq, Outbox.note_id).order_by(Outbox.seq).limit(limit)).all()
     ids = list(dict.fromkeys(note_id for _, note_id in rows))
     found = session.execute(
         select(NoteVector, ModelVersion.version)
         .join(ModelVersion, ModelVersion.id == NoteVector.model_id)
         .where(NoteVector.note_id.in_(ids))
-    ).tuples()
+    )
     vectors: dict[str, dict[str, NoteVector]] = {}
     for row, version in found:
         vectors.setdefault(row.note_id, {})[version] = row

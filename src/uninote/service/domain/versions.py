@@ -15,8 +15,11 @@ from sqlalchemy.orm import Session
 from uninote.service.db.corpus import ModelVersion, NoteVector, StoredNote
 from uninote.service.db.moderation import Sample, SampleVector
 from uninote.service.domain import audit, revision
+from uninote.service.domain.text import check_name
 from uninote.service.domain.thresholds import without_threshold
-from uninote.service.errors import ConflictError, NotFoundError
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
+
+MAX_DIM = 4000  # what an index page of pgvector holds in 16-bit floats
 
 
 def listing(session: Session) -> list[ModelVersion]:
@@ -41,13 +44,19 @@ def active(session: Session) -> ModelVersion:
 
 
 def add(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
-    """A new version in state loading, or the one of that name. Raises ConflictError for another dimension."""
+    """A new version in state loading, or the one of that name.
+
+    Raises InvalidError for a bad name or dimension, ConflictError when it is known with another dimension.
+    """
+    check_name("a model version", version)
+    if not 1 <= dim <= MAX_DIM:
+        raise InvalidError(f"a model version has 1 to {MAX_DIM} dimensions, not {dim}")
     known = session.scalars(select(ModelVersion).where(ModelVersion.version == version)).one_or_none()
     if known is not None:
         if known.dim != dim:
             raise ConflictError(f"model version {version!r} has {known.dim} dimensions, not {dim}")
         if known.state == "retired":
-            known.state = "loading"
+            known.state, known.activated = "loading", None
             _changed(session, actor, "model.add", version, dim=dim)
         return known
     added = ModelVersion(version=version, dim=dim, state="loading")
@@ -100,17 +109,27 @@ def switch(session: Session, version: str, actor: str, *, force: bool = False) -
     return model
 
 
-def roll_back(session: Session, actor: str) -> ModelVersion:
-    """Back to the version that was active last. Raises ConflictError when there is none left."""
+def roll_back(session: Session, actor: str, *, leaving: str | None = None) -> ModelVersion:
+    """Back to the version that was active before this one; again: to the one before that.
+
+    leaving: the version to leave; when another one is active by now, nothing is done, so that a request that
+    is sent twice goes back one step. Raises ConflictError when there is no earlier version.
+    """
+    revision.hold(session)
+    present = active(session)
+    if leaving is not None and present.version != leaving:
+        return present
     previous = session.scalars(
         select(ModelVersion)
-        .where(ModelVersion.state == "shadow", ModelVersion.activated.is_not(None))
+        .where(ModelVersion.state == "shadow", ModelVersion.activated < present.activated)
         .order_by(ModelVersion.activated.desc())
         .limit(1)
     ).one_or_none()
     if previous is None:
         raise ConflictError("there is no earlier model version to roll back to")
+    since = previous.activated
     before = _activate(session, previous)
+    previous.activated = since  # its place in the history, for a second step back
     _changed(session, actor, "model.roll_back", previous.version, before=before)
     return previous
 
@@ -171,6 +190,7 @@ def _activate(session: Session, model: ModelVersion) -> str | None:
     model.state = "active"
     model.activated = func.clock_timestamp()
     session.flush()
+    session.refresh(model)
     return before
 
 
