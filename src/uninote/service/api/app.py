@@ -13,10 +13,10 @@ import uninote
 from uninote.service.api import errors
 from uninote.service.api.access import needed
 from uninote.service.api.guard import Guard, check_complete
-from uninote.service.api.routes import health
+from uninote.service.api.routes import health, keys
 from uninote.service.api.runtime import Runtime
 
-ROUTERS: tuple[APIRouter, ...] = (health.router,)
+ROUTERS: tuple[APIRouter, ...] = (health.router, keys.router)
 _DESCRIPTION = (
     "One embedding per item: notes are stored, searched and matched against a gallery. Every route but the health "
     "checks takes an API key as `Authorization: Bearer`. Every error has one envelope."
