@@ -20,7 +20,7 @@ from uninote.store.embedded import EmbeddedServer, programs
 def backup(database: Database, file: Path) -> int:
     """Write a dump of one moment to `file`, while the service goes on; gives its bytes.
 
-    It appears whole or not at all, and only its owner can read it. Raises StoreError when it cannot be written.
+    It appears whole or not at all, readable for its owner only. Raises StoreError when it cannot be written.
     """
     partial = file.with_name(file.name + ".partial")
     try:

@@ -17,8 +17,8 @@ from uninote.service.db.corpus import Audit, ModelVersion, StoredNote, StoredPic
 from uninote.service.db.moderation import Category, Sample, SamplePicture, SampleVector
 from uninote.service.domain import audit, content, revision
 from uninote.service.domain.pictures import drop_unused
-from uninote.service.domain.samples import NewSample as NewSample
-from uninote.service.domain.samples import check_sample, identity, sample_row
+from uninote.service.domain.samples import NewSample as NewSample  # noqa: PLC0414
+from uninote.service.domain.samples import check_sample, identity_of, sample_row
 from uninote.service.domain.text import MAX_NAME, check_name, check_words
 from uninote.service.domain.vectors import half_unit
 from uninote.service.errors import InvalidError, NotFoundError
@@ -198,7 +198,7 @@ def _add(
     session: Session, chunk: Sequence[NewSample], models: Mapping[str, ModelVersion], actor: str
 ) -> list[Sample]:
     """The stored sample of each, in order; vectors and pictures of those that are new."""
-    wanted = {identity(sample): sample for sample in chunk}
+    wanted = {identity_of(sample): sample for sample in chunk}
     halves = {
         identity: [
             {"model_id": models[version].id, "vector": half_unit(vector, models[version].dim)}
@@ -209,7 +209,7 @@ def _add(
     }
     rows = [sample_row(sample, actor) for sample in wanted.values()]
     statement = insert(Sample).values(rows).on_conflict_do_nothing().returning(Sample)
-    added = {identity(sample): sample for sample in session.scalars(statement)}
+    added = {identity_of(sample): sample for sample in session.scalars(statement)}
     pictures: dict[str, bytes] = {}
     uses, vectors, log = [], [], []
     for identity, sample in added.items():
@@ -231,8 +231,8 @@ def _add(
     old = wanted.keys() - added.keys()
     if old:
         columns = tuple_(Sample.category, Sample.kind, Sample.content_key, Sample.allow)
-        added |= {identity(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
-    return [added[identity(sample)] for sample in chunk]
+        added |= {identity_of(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
+    return [added[identity_of(sample)] for sample in chunk]
 
 
 def _digests(session: Session, *conditions: ColumnElement[bool]) -> list[str]:

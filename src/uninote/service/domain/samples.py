@@ -54,7 +54,7 @@ def check_sample(sample: NewSample, models: Mapping[str, ModelVersion], active: 
             half_unit(vector, models[version].dim)
 
 
-def identity(sample: NewSample | Sample) -> tuple[str, str, str, bool]:
+def identity_of(sample: NewSample | Sample) -> tuple[str, str, str, bool]:
     """What makes two samples the same one: category, kind, content key, allow-list."""
     key = sample.item.key if isinstance(sample, NewSample) else sample.content_key
     return sample.category, sample.kind, key, sample.allow
