@@ -53,7 +53,7 @@ class Database:
         self._closed = False
         self.engine: Engine = create_engine(
             "postgresql+psycopg://",
-            creator=self.connect,
+            creator=self._connect,
             pool_size=connections,
             max_overflow=0,
             pool_timeout=CONNECT_SECONDS,
@@ -69,9 +69,23 @@ class Database:
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """A connection outside of the pool, for what holds one long (LISTEN, COPY); the caller closes it."""
-        return psycopg.connect(
-            self.address, connect_timeout=CONNECT_SECONDS, prepare_threshold=None, **options
-        )
+        with _store_errors():
+            try:
+                return self._connect(**options)
+            except psycopg.OperationalError as error:
+                self._revive(error)
+                return self._connect(**options)
+
+    @contextmanager
+    def alone(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
+        """Be the only one, over all processes, to do something; gives None when somebody else is.
+
+        What is given is the connection whose end, however it comes, lets the next one in: what is committed
+        over it was committed while nobody else was at it.
+        """
+        with self.connect(autocommit=True) as connection:
+            held = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [what, number])
+            yield connection if held.fetchone() == (True,) else None
 
     def run(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
@@ -110,6 +124,11 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _connect(self, **options: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            self.address, connect_timeout=CONNECT_SECONDS, prepare_threshold=None, **options
+        )
 
     def _revive(self, error: StatementError | psycopg.Error) -> None:
         """After a lost connection: a fresh pool, and the embedded server started again if it died."""

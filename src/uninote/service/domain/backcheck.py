@@ -27,7 +27,6 @@ from uninote.service.domain.index import SLACK
 from uninote.service.domain.vectors import Matrix, exact_scores, from_database, read_binary
 
 PAGE = 5000
-_LOCK = "SELECT pg_try_advisory_lock(hashtext('uninote.job'), %s)"
 # The samples that the job looks for, and the allow-list of their categories.
 _SAMPLES = """
 SELECT sample.id, sample.category, stored.vector, sample.allow FROM service.samples AS sample
@@ -70,8 +69,8 @@ def run(
 ) -> str:
     """Work until the job is over or `stop` says so; gives its state. One worker at a time: a second one
     gives back the state and does nothing. Raises StoreError when the database cannot be used."""
-    with database.connect(autocommit=True) as lock:  # its end, however it comes, gives the lock back
-        if lock.execute(_LOCK, [job_id]).fetchone() != (True,):
+    with database.alone("uninote.job", job_id) as held:
+        if held is None:
             return database.run(lambda session: jobs.get(session, job_id)).state
         try:
             while True:

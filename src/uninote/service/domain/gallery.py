@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,35 +13,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from uninote.errors import VectorError
-from uninote.items import Item
 from uninote.service.db.corpus import Audit, ModelVersion, StoredNote, StoredPicture
-from uninote.service.db.moderation import SAMPLE_KINDS, Category, Sample, SamplePicture, SampleVector
+from uninote.service.db.moderation import Category, Sample, SamplePicture, SampleVector
 from uninote.service.domain import audit, content, revision
 from uninote.service.domain.pictures import drop_unused
-from uninote.service.domain.text import MAX_NAME, check_name, check_words, storable_item
+from uninote.service.domain.samples import NewSample as NewSample  # noqa: PLC0414
+from uninote.service.domain.samples import check_sample, identity_of, sample_row
+from uninote.service.domain.text import MAX_NAME, check_name, check_words
 from uninote.service.domain.vectors import half_unit
 from uninote.service.errors import InvalidError, NotFoundError
 
 CHUNK = 1000  # rows of one INSERT
-
-
-@dataclass(frozen=True)
-class NewSample:
-    """A sample to add: what it shows, its vector per model version, and how it counts.
-
-    allow: an allow-list sample; a note at least as near to it as to a sample that it hits is no hit.
-    source_note: the stored note it was taken from; it goes when that note is forgotten.
-    """
-
-    category: str
-    kind: str
-    item: Item
-    vectors: Mapping[str, ArrayLike]
-    label: str = ""
-    comment: str = ""
-    allow: bool = False
-    disabled_until: datetime | None = None
-    source_note: str | None = None
 
 
 def put_category(
@@ -114,7 +95,7 @@ def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> l
     stored_notes = set(session.scalars(select(StoredNote.id).where(StoredNote.id.in_(sources))))
     for number, sample in enumerate(samples):
         try:
-            _check(sample, models, active)
+            check_sample(sample, models, active)
             if sample.category not in known:
                 raise NotFoundError(f"there is no category {sample.category!r}; create it first")
             if sample.source_note is not None and sample.source_note not in stored_notes:
@@ -217,7 +198,7 @@ def _add(
     session: Session, chunk: Sequence[NewSample], models: Mapping[str, ModelVersion], actor: str
 ) -> list[Sample]:
     """The stored sample of each, in order; vectors and pictures of those that are new."""
-    wanted = {_identity(sample): sample for sample in chunk}
+    wanted = {identity_of(sample): sample for sample in chunk}
     halves = {
         identity: [
             {"model_id": models[version].id, "vector": half_unit(vector, models[version].dim)}
@@ -226,9 +207,9 @@ def _add(
         ]
         for identity, sample in wanted.items()
     }
-    rows = [_row(sample, actor) for sample in wanted.values()]
+    rows = [sample_row(sample, actor) for sample in wanted.values()]
     statement = insert(Sample).values(rows).on_conflict_do_nothing().returning(Sample)
-    added = {_identity(sample): sample for sample in session.scalars(statement)}
+    added = {identity_of(sample): sample for sample in session.scalars(statement)}
     pictures: dict[str, bytes] = {}
     uses, vectors, log = [], [], []
     for identity, sample in added.items():
@@ -250,46 +231,8 @@ def _add(
     old = wanted.keys() - added.keys()
     if old:
         columns = tuple_(Sample.category, Sample.kind, Sample.content_key, Sample.allow)
-        added |= {_identity(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
-    return [added[_identity(sample)] for sample in chunk]
-
-
-def _check(sample: NewSample, models: Mapping[str, ModelVersion], active: str | None) -> None:
-    """Raises InvalidError or VectorError when it cannot be stored."""
-    if sample.kind not in SAMPLE_KINDS:
-        raise InvalidError(f"kind {sample.kind!r} is none of {', '.join(SAMPLE_KINDS)}")
-    check_words("a label", sample.label, MAX_NAME)
-    check_words("a comment", sample.comment)
-    if sample.disabled_until is not None and sample.disabled_until.utcoffset() is None:
-        raise InvalidError("disabled_until needs a time zone; add Z or an offset")
-    if not storable_item(sample.item):
-        raise InvalidError("a text has a NUL character or a lone surrogate; replace it by U+FFFD")
-    if active is None or active not in sample.vectors:
-        raise InvalidError(f"the vector of the active model version {active!r} is missing")
-    for version, vector in sample.vectors.items():
-        if version in models:
-            half_unit(vector, models[version].dim)
-
-
-def _identity(sample: NewSample | Sample) -> tuple[str, str, str, bool]:
-    key = sample.item.key if isinstance(sample, NewSample) else sample.content_key
-    return sample.category, sample.kind, key, sample.allow
-
-
-def _row(sample: NewSample, actor: str) -> dict[str, Any]:
-    return {
-        "category": sample.category,
-        "kind": sample.kind,
-        "label": sample.label,
-        "comment": sample.comment,
-        "allow": sample.allow,
-        "enabled": True,
-        "disabled_until": sample.disabled_until,
-        "content_key": sample.item.key,
-        "payload": content.item_payload(sample.item),
-        "source_note": sample.source_note,
-        "actor": actor,
-    }
+        added |= {identity_of(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
+    return [added[identity_of(sample)] for sample in chunk]
 
 
 def _digests(session: Session, *conditions: ColumnElement[bool]) -> list[str]:
