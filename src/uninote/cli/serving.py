@@ -19,7 +19,9 @@ def serve(
         Path, typer.Option("--index", "-i", help="An index folder; its model serves, its database is used.")
     ] = Path("demo/index"),
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8080,
     notes: Annotated[
         Path | None, typer.Option(help="Notes to store first; default: those of the index folder.")
     ] = None,

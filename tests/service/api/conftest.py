@@ -1,4 +1,4 @@
-"""Real server processes on loopback: one with the compact encoder for all, and fast ones with a stub encoder."""
+"""Real server processes on loopback: one with the compact encoder, fast ones with a stub."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-
 from tests.service.api.running import Running, start
+
 from uninote.store.embedded import EmbeddedServer
 
 STUB = Path(__file__).parent / "stub_server.py"
@@ -35,7 +35,7 @@ def stub(address: str, tmp_path: Path) -> Iterator[StartStub]:
     def begin(**options: object) -> Running:
         folder = tmp_path / f"served{len(started)}"
         (folder / "model").mkdir(parents=True)
-        (folder / "model" / "uninote.json").write_text("{}")
+        (folder / "model" / "uninote.json").write_text('{"version": "stub"}')
         command = [sys.executable, str(STUB), str(folder), address, json.dumps(options)]
         started.append(start(command, folder, folder / "log"))
         return started[-1]
@@ -62,7 +62,16 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def real(server: EmbeddedServer, template: str, model_folder: Path) -> Iterator[Running]:
     """`uninote serve` with the compact encoder; shared, so tests use names of their own."""
     address = new_database(server, template, "real")
-    command = [*CLI, "serve", "--index", str(model_folder), "--port", "0", "--set", f"store.address={address}"]
+    command = [
+        *CLI,
+        "serve",
+        "--index",
+        str(model_folder),
+        "--port",
+        "0",
+        "--set",
+        f"store.address={address}",
+    ]
     running = start(command, model_folder, model_folder / "log")
     yield running
     running.stop()

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-
 from tests.service.api.conftest import StartStub
 from tests.service.api.running import Running
 
@@ -114,7 +113,7 @@ def test_the_first_key_is_a_private_file_and_made_once(stub: StartStub, address:
     mode = (running.folder / "admin.key").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
     assert running.admin not in running.log_file.read_text()
-    again = [line for line in running.logs() if line["event"] == "serving"][0]
+    again = next(line for line in running.logs() if line["event"] == "serving")
     assert again["key_file"].endswith("admin.key")
 
 
@@ -125,7 +124,7 @@ def test_an_error_that_nobody_expected_tells_nothing(stub: StartStub) -> None:
         answer = client.get("/health/ready")
     check(answer, 500, "internal")
     assert "secret" not in answer.text + running.log_file.read_text()
-    failed = [line for line in running.logs() if line["event"] == "failed"][0]
+    failed = next(line for line in running.logs() if line["event"] == "failed")
     assert failed["request_id"] == answer.json()["error"]["request_id"]
     assert failed["error"] == ["RuntimeError"]
     assert any("stub_server.py" in place for place in failed["at"])
@@ -137,7 +136,11 @@ def test_the_body_is_capped_in_bytes_and_time(stub: StartStub, seconds: float) -
     with running.client() as client:
         check(client.post("/v1/keys", content=b"x" * 3000), 413, "too_large")
         check(client.post("/v1/keys", content=iter([b"x" * 1500] * 2)), 413, "too_large")
-        check(client.post("/v1/keys", content=b"<a/>", headers={"Content-Type": "text/xml"}), 415, "unsupported_media_type")
+        check(
+            client.post("/v1/keys", content=b"<a/>", headers={"Content-Type": "text/xml"}),
+            415,
+            "unsupported_media_type",
+        )
     host, port = running.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), 10) as raw:
         head = f"POST /v1/keys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {running.admin}\r\n"

@@ -1,4 +1,4 @@
-"""Bombs, floods and foreign formats are refused by their headers, each with the class that its status comes from."""
+"""Bombs, floods and foreign formats are refused by their headers, each as the error its status comes from."""
 
 from __future__ import annotations
 

@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-import uninote
 from uninote.service.api import errors
 from uninote.service.api.access import needed
 from uninote.service.api.guard import Guard, check_complete
-from uninote.service.api.routes import health, keys
+from uninote.service.api.routes import (
+    embeddings,
+    gallery,
+    health,
+    jobs,
+    keys,
+    notes,
+    reviews,
+    search,
+    thresholds,
+    versions,
+)
 from uninote.service.api.runtime import Runtime
 
-ROUTERS: tuple[APIRouter, ...] = (health.router, keys.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    notes.router,
+    search.router,
+    embeddings.router,
+    gallery.router,
+    thresholds.router,
+    reviews.router,
+    jobs.router,
+    versions.router,
+    keys.router,
+)
 _DESCRIPTION = (
-    "One embedding per item: notes are stored, searched and matched against a gallery. Every route but the health "
-    "checks takes an API key as `Authorization: Bearer`. Every error has one envelope."
+    "One embedding per item: notes are stored, searched and matched against a gallery. Every route but the "
+    "health checks takes an API key as `Authorization: Bearer`. Every error has one envelope."
 )
 
 
@@ -30,7 +52,7 @@ def routes() -> FastAPI:
     """
     app = FastAPI(
         title="UniNote",
-        version=uninote.__version__,
+        version=version("uninote"),
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,

@@ -16,8 +16,8 @@ KEY_FILE = "admin.key"
 
 
 def first_key(database: Database, folder: Path) -> str | None:
-    """Without any admin key that is not revoked, make one; gives the file that holds it, readable by its owner
-    only. It is never printed or logged. None when there is one."""
+    """Without any admin key that is not revoked, make one; gives the file that holds it, which only its owner
+    may read. It is never printed or logged. None when there is one."""
     text = database.run(_made)
     if text is None:
         return None

@@ -16,8 +16,8 @@ from uninote.tasks.definitions import Task
 async def note_of(runtime: Runtime, note_id: str, given: NoteContent) -> Note:
     """The note with its checked pictures; frames of the video come after them.
 
-    Raises InvalidError, TooLargeError, UnsupportedError or BusyError for the first thing that is wrong: a note
-    that loses a picture would be matched for less than it shows.
+    Raises InvalidError, TooLargeError, UnsupportedError or BusyError for what is wrong first: a note that
+    loses a picture would be matched for less than it shows.
     """
     pictures = await _pictures(runtime, given.pictures, given.video)
     return Note(
@@ -35,8 +35,10 @@ async def note_of(runtime: Runtime, note_id: str, given: NoteContent) -> Note:
 
 
 async def item_of(runtime: Runtime, given: Content) -> Item:
-    """Text first, then pictures, each with its OCR text, then frames. Raises ItemError when nothing is given, and what
-    `note_of` raises."""
+    """Text first, then pictures, each with its OCR text, then frames.
+
+    Raises ItemError when nothing is given, and what `note_of` raises.
+    """
     parts: list[Part] = [given.text]
     for picture in await _pictures(runtime, given.pictures, given.video):
         parts += [picture, picture.ocr_text]

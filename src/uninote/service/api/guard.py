@@ -1,8 +1,8 @@
 """What happens to every request before its route sees it, and to every answer after.
 
-In order: a request id; who calls and whether the route is theirs; the rate limit; the body, capped in bytes and
-time. Then the route runs, and is cancelled when the caller goes away. An error that nobody expected becomes a 500
-without details, and a log entry. One log line and one count per request.
+In order: a request id; who calls and whether the route is theirs; the rate limit; the body, capped in bytes
+and time. Then the route runs, and is cancelled when the caller goes away. An error that nobody expected becomes
+a 500 without details, and a log entry. One log line and one count per request.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Guard:
         if body is None:
             call.cancelled = True
             return
-        route = asyncio.create_task(self._app(call.scope, _replay(body), call.send))
+        route = asyncio.create_task(self._call(call, _replay(body)))
         gone = asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait({route, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -98,6 +98,9 @@ class Guard:
             gone.cancel()
             route.cancel()
 
+    async def _call(self, call: _Call, receive: Receive) -> None:
+        await self._app(call.scope, receive, call.send)
+
     async def _admit(self, call: _Call) -> None:
         """Raises UnauthorizedError, ForbiddenError or BusyError."""
         role = needed(call.method, call.route)
@@ -113,7 +116,7 @@ class Guard:
             return  # the router answers 404 or 405
         if role is None or not allows(identity.role, role):
             raise ForbiddenError(
-                f"a key of role {identity.role} may not call this route; it needs the role {role or 'none has'}"
+                f"a key of role {identity.role} may not call this route; it needs {role or 'a role of its own'}"
             )
         self._rates.take(identity.prefix)
 

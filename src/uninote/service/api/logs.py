@@ -1,8 +1,8 @@
 """Structured logs: one JSON object a line on stderr, so that no text of a caller can begin a line of its own.
 
-What is logged of a request is its method, route pattern, status, time, id and the prefix of its key: no path, no
-query, no body, no header. Of an unexpected error its type and where it happened, not its message, which may quote
-content or a database parameter.
+What is logged of a request is its method, route pattern, status, time, id and the prefix of its key: no path,
+no query, no body, no header. Of an unexpected error its type and where it happened, not its message, which may
+quote content or a database parameter.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ def logger() -> Log:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """Type of an error and of what caused it, and the places it went through."""
-    chain, seen = [], error
+    chain: list[str] = []
+    seen: BaseException | None = error
     while seen is not None and len(chain) < 5:
         chain.append(type(seen).__name__)
-        seen = seen.__cause__ or seen.__context__  # type: ignore[assignment]
+        seen = seen.__cause__ or seen.__context__
     frames = traceback.extract_tb(error.__traceback__)[-12:]
     places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
     return {"error": chain, "at": places}
@@ -66,4 +67,6 @@ def describe(error: BaseException) -> dict[str, Any]:
 def _without_exception_text(_: Any, __: str, event: EventDict) -> EventDict:
     given = event.pop("exc_info", None)
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
-    return event | describe(error) if isinstance(error, BaseException) else event
+    if isinstance(error, BaseException):
+        event.update(describe(error))
+    return event

@@ -91,9 +91,7 @@ async def store(
     )
     outcomes = dict(zip(done.incoming, stored, strict=True))
     for place, error in done.refused.items():
-        outcomes[place] = Outcome(
-            notes[place].id, "rejected", code=status_of(error)[1], reason=str(error)
-        )
+        outcomes[place] = Outcome(notes[place].id, "rejected", code=status_of(error)[1], reason=str(error))
     ordered = [outcomes[place] for place in range(len(notes))]
     for outcome in ordered:
         runtime.metrics.notes.labels(outcome.status).inc()

@@ -11,23 +11,25 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from uninote.errors import ItemError, UniNoteError
+from uninote.errors import ItemError, ModelError, UniNoteError
 from uninote.items import Item
 from uninote.service.api.access import Identity
+from uninote.service.api.filling import Backfills
 from uninote.service.api.logs import Log, logger
 from uninote.service.api.metrics import Metrics
 from uninote.service.db.engine import Database
-from uninote.service.domain import keys, versions
+from uninote.service.domain import keys, tidy, versions
 from uninote.service.domain.matcher import Matcher, Snapshot
 from uninote.service.domain.queue import JobQueue
 from uninote.service.media.fetch import Fetcher
 from uninote.service.scheduling.batcher import REQUEST, Batcher, Vector
-from uninote.service.scheduling.models import Load, Models, load_all
+from uninote.service.scheduling.models import Load, Models, available
 from uninote.service.scheduling.pool import Pool
 from uninote.settings import Settings
 from uninote.tasks.definitions import Task
 
 WATCH_SECONDS = 1.0
+TIDY_SECONDS = 3600.0
 ACTOR = "serve"
 
 Result = TypeVar("Result")
@@ -49,12 +51,12 @@ class Runtime:
         self.log: Log = logger()
         self.metrics = Metrics()
         self.models = Models(load)
-        load_all(self.models, folder)
+        available(folder)
         self.database = Database(
             settings.store.address or folder / "postgres", connections=self.options.threads
         )
         try:
-            self._first_version()
+            self._load_models()
             self.matcher = Matcher()
             self.database.run(self.matcher.snapshot)
             self.jobs = JobQueue(self.database)
@@ -76,6 +78,7 @@ class Runtime:
             max_items=self.options.queue_items,
             on_death=on_death,
         )
+        self.backfills = Backfills()
         self.draining = False
         self.checked = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
@@ -125,10 +128,16 @@ class Runtime:
         return found.version
 
     async def embed(
-        self, items: Sequence[Item], version: str, task: Task | None = None, *, rank: int = REQUEST
+        self,
+        items: Sequence[Item],
+        version: str,
+        task: Task | None = None,
+        *,
+        rank: int = REQUEST,
+        tokens: list[int] | None = None,
     ) -> list[Vector | ItemError]:
         """Unit vectors float32 [dim], or the error of each item that cannot be embedded."""
-        return await self.batcher.encode(items, (version, task), rank=rank)
+        return await self.batcher.encode(items, (version, task), rank=rank, tokens=tokens)
 
     async def embed_one(
         self, item: Item, version: str, task: Task | None = None, *, rank: int = REQUEST
@@ -144,30 +153,49 @@ class Runtime:
         found = await self.run(lambda session: keys.verify(session, key))
         return Identity(found.prefix, found.name, found.role)
 
-    def _first_version(self) -> None:
-        """Make the served folder's model known, and the active one of a new database."""
-        for version in self.models.versions:
-            dim = self.models.get(version).dims[-1]
-            known = {model.version: model for model in self.database.run(versions.listing)}
-            if version in known and known[version].state == "retired":
-                continue
-            if not known:
-                self.database.run(
-                    lambda session, version=version, dim=dim: versions.ensure(session, version, dim, ACTOR)
+    def _load_models(self) -> None:
+        """Load every version that is in use; a new database begins with the served folder's own model.
+
+        Raises ModelError when the active version is not in the folder.
+        """
+        there = available(self.folder)
+        known = self.database.run(versions.listing)
+        if not known:
+            encoder = self.models.add(next(iter(there.values())))
+            self.database.run(
+                lambda session: versions.ensure(session, encoder.version, encoder.dims[-1], ACTOR)
+            )
+            return
+        for model in known:
+            if model.state != "retired" and model.version in there:
+                self.models.add(there[model.version])
+            elif model.state == "active":
+                raise ModelError(
+                    f"the database's active model version {model.version!r} is not in {self.folder}: put its "
+                    "folder below `models` there, or serve with another database (store.address)"
                 )
-        active = self.database.run(versions.active).version
-        self.models.get(active)
+
+    async def _keep_models(self, snapshot: Snapshot) -> None:
+        """Load what other replicas added, and give back what was retired."""
+        if {model.version for model in snapshot.models} - set(self.models.versions):
+            await self.media.run(self._load_models)
+        known = await self.run(versions.listing)
+        for model in known:
+            if model.state == "retired":
+                self.models.remove(model.version)
 
     async def _watch(self) -> None:
-        """Keep the gallery in memory fresh when no request does, and load models that other replicas added."""
+        """Keep the gallery in memory fresh when no request does, and the models those that are in use."""
+        seen, tidied = -1, float("-inf")
         while True:
             try:
                 snapshot = await self.snapshot()
-                missing = {model.version for model in snapshot.models} - set(self.models.versions)
-                if missing:
-                    await self.media.run(load_all, self.models, self.folder)
-                for version in set(self.models.versions) - {model.version for model in snapshot.models}:
-                    self.models.remove(version)
+                if snapshot.revision != seen:
+                    await self._keep_models(snapshot)
+                    seen = snapshot.revision
+                if time.monotonic() > tidied + TIDY_SECONDS:
+                    await self.run(tidy.expire_requests)
+                    tidied = time.monotonic()
             except UniNoteError as error:
                 self.log.warning("watch", **_brief(error))
             await asyncio.sleep(WATCH_SECONDS)
@@ -184,5 +212,3 @@ class Runtime:
 
 def _brief(error: BaseException) -> dict[str, Any]:
     return {"error": type(error).__name__}
-
-

@@ -1,7 +1,7 @@
 """Fetching a picture: one connection to an address that was checked, capped in bytes and in time.
 
-The name is resolved once, in `check_url`; the connection goes to that address, and TLS checks that it speaks for
-the name. Redirects are followed by hand, each one checked like the first.
+The name is resolved once, in `check_url`; the connection goes to that address, and TLS checks that it speaks
+for the name. Redirects are followed by hand, each one checked like the first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Dynamic batching: many requests share one forward pass, within a token budget and a latency cap.
 
-One thread owns the model. It takes what waits, oldest first, until the token budget is full; with room left it
-waits for more, but never longer than `wait_seconds` after the oldest request came. Probes go first, background
-work (backfill) when no request waits. Jobs whose caller is gone are dropped before they cost anything.
+One thread owns the model. It takes what waits, oldest first, until the token budget is full; with room left
+it waits for more, but never longer than `wait_seconds` after the oldest request came. Probes go first,
+background work (backfill) when no request waits. Jobs whose caller is gone are dropped before they cost anything.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Batcher:
     """`encode` from any number of tasks; `model` is called by one thread only.
 
     token_budget: tokens of one batch; a single item may exceed it. wait_seconds: the latency cap above.
-    max_items: items of requests that may wait or be worked on. on_death: called from the thread when it cannot
-    go on; everything that waits fails with UnavailableError then, and so does what comes later.
+    max_items: items of requests that may wait or be worked on. on_death: called from the thread when it
+    cannot go on; everything that waits fails with UnavailableError then, and so does what comes later.
     """
 
     def __init__(
@@ -103,10 +103,11 @@ class Batcher:
         return self._count
 
     async def encode(
-        self, items: Sequence[Item], group: Group, *, rank: int = REQUEST
+        self, items: Sequence[Item], group: Group, *, rank: int = REQUEST, tokens: list[int] | None = None
     ) -> list[Vector | ItemError]:
         """Vectors float32 [dim] in the order of `items`, or the error of each that cannot be embedded.
 
+        tokens: gets the tokens of each item, 0 of one that cannot be read.
         Cancelled, what is not worked on yet is dropped. Raises BusyError when the queue is full,
         UnavailableError when the service stops or the model is broken.
         """
@@ -118,6 +119,8 @@ class Batcher:
             if isinstance(result, BaseException) and not isinstance(result, ItemError):
                 raise result
             answers.append(result)
+        if tokens is not None:
+            tokens += [job.cost for job in jobs]
         return answers
 
     def close(self, timeout: float) -> None:

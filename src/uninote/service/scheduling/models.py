@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -22,7 +23,9 @@ class LoadedEncoder(Protocol):
     version: str
     dims: tuple[int, ...]
     backbone: Any
-    uses_instructions: bool
+
+    @property
+    def uses_instructions(self) -> bool: ...
 
     def encode(
         self, items: Sequence[Item], *, task: Task | None, failures: dict[int, ItemError]
@@ -41,6 +44,9 @@ class Models:
 
     def add(self, folder: Path) -> LoadedEncoder:
         """Load a folder's model, or give the loaded one of that version. Raises ModelError."""
+        known = self._encoders.get(version_of(folder))
+        if known is not None:
+            return known
         encoder = self._load(folder)
         return self._encoders.setdefault(encoder.version, encoder)
 
@@ -80,24 +86,32 @@ class Models:
         return [failures.get(n, row) for n, row in enumerate(rows)]
 
 
-def folders(index: Path) -> list[Path]:
-    """Model folders of a served folder: `model`, and those below `models`."""
-    below = sorted((index / "models").glob("*/uninote.json")) if (index / "models").is_dir() else []
+def version_of(folder: Path) -> str:
+    """The version of a model folder, read without loading it. Raises ModelError when it is none."""
+    try:
+        return str(json.loads((folder / "uninote.json").read_text())["version"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{folder} is not a saved UniNote model: it has no readable uninote.json") from error
+
+
+def available(index: Path) -> dict[str, Path]:
+    """Model folders of a served folder by version: `model` first, then those below `models`.
+
+    Raises ModelError when there is none.
+    """
     own = index / "model"
     found = [own] if (own / "uninote.json").is_file() else []
-    return [*found, *(file.parent for file in below)]
-
-
-def load_all(models: Models, index: Path) -> None:
-    """Load every model of a served folder. Raises ModelError when there is none."""
-    there = folders(index)
-    if not there:
+    if (index / "models").is_dir():
+        found += [file.parent for file in sorted((index / "models").glob("*/uninote.json"))]
+    if not found:
         raise ModelError(
             f"{index} holds no model: serve an index folder of `uninote index` or `uninote demo`, "
             "or put a trained model into its folder `model`"
         )
-    for folder in there:
-        models.add(folder)
+    versions: dict[str, Path] = {}
+    for folder in found:
+        versions.setdefault(version_of(folder), folder)
+    return versions
 
 
 def _parts(group: Group) -> tuple[str, Task | None]:

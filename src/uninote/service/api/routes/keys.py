@@ -46,7 +46,7 @@ async def read_audit(
     before: Before = None,
     limit: Limit = 100,
 ) -> AuditEntries:
-    """Who did what, the newest first. `note_id` finds what happened to a note, also after it was forgotten."""
+    """Who did what, the newest first. `note_id` finds what happened to a note, even one that is forgotten."""
     wanted = note_subject(note_id) if note_id is not None else subject
     rows = await service.run(
         lambda session: audit.entries(session, subject=wanted, action=action, before=before, limit=limit)

@@ -52,8 +52,8 @@ async def store_note(
 ) -> NoteOutcome:
     """Embed a note once, store it, match it with the gallery, and answer with the hits.
 
-    When the answer arrives, note, vectors, matches and audit entry are on disk. Sent again with the same content,
-    nothing changes and it answers what it matched then; other content replaces it.
+    When the answer arrives, note, vectors, matches and audit entry are on disk. Sent again with the same
+    content, nothing changes and it answers what it matched then; other content replaces it.
     """
     outcomes = await online.store(service, [body], caller.actor, key, await request.body())
     online.raise_rejected(outcomes[0])
@@ -64,7 +64,7 @@ async def store_note(
 async def store_notes(
     body: NoteBatch, request: Request, service: Service, caller: Caller, key: Idempotency = None
 ) -> BatchOutcome:
-    """The same for many notes in one transaction. A note that cannot be stored is rejected, the others go on."""
+    """The same for many notes in one transaction. A bad note is rejected, the others go on."""
     outcomes = await online.store(service, body.notes, caller.actor, key, await request.body())
     return BatchOutcome(outcomes=[_outcome(one) for one in outcomes])
 
@@ -110,7 +110,7 @@ async def forget_note(note_id: NoteIdPath, service: Service, caller: Caller) -> 
 @router.get(
     "/v1/pictures/{digest}",
     response_class=Response,
-    responses={200: {"content": {kind: _BYTES for kind in [*_PICTURES.values(), "application/octet-stream"]}}},
+    responses={200: {"content": dict.fromkeys([*_PICTURES.values(), "application/octet-stream"], _BYTES)}},
 )
 async def read_picture(digest: Digest, service: Service) -> Response:
     """The bytes of a stored picture, as they were sent."""

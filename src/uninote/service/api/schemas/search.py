@@ -40,7 +40,9 @@ class Query(Content):
         content = bool(self.text or self.pictures or self.video)
         given = [content, self.note is not None, self.note_id is not None, self.sample_id is not None]
         if sum(given) != 1:
-            raise ValueError("search with one of: text, pictures and video together; note; note_id; sample_id")
+            raise ValueError(
+                "search with one of: text, pictures and video together; note; note_id; sample_id"
+            )
         return self
 
 
