@@ -1,7 +1,7 @@
 """A service whose encoder is a hash of the text, and which obeys files in the served folder.
 
-While `hold` is there, every forward pass waits; when `die` is there, it ends the encoder's thread; when `fail`
-is there, it raises. `passes` gets a line with the size of every batch.
+While `hold` is there, every forward pass waits; `die` makes it end the thread of the encoder, `fail` makes it
+raise. `passes` gets a line with the size of every batch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What happens to every request before its route sees it, and to every answer after.
 
 In order: a request id; who calls and whether the route is theirs; the rate limit; the body, capped in bytes
-and time. Then the route runs, and is cancelled when the caller goes away. An error that nobody expected becomes
-a 500 without details, and a log entry. One log line and one count per request.
+and time. Then the route runs, and is cancelled when the caller goes away. What nobody expected becomes a 500
+without details, and a log entry. One log line and one count per request.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Guard:
             return  # the router answers 404 or 405
         if role is None or not allows(identity.role, role):
             raise ForbiddenError(
-                f"a key of role {identity.role} may not call this route; it needs {role or 'a role of its own'}"
+                f"a key of role {identity.role} may not call this route; it needs {role or 'one of its own'}"
             )
         self._rates.take(identity.prefix)
 

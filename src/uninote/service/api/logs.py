@@ -1,8 +1,8 @@
 """Structured logs: one JSON object a line on stderr, so that no text of a caller can begin a line of its own.
 
 What is logged of a request is its method, route pattern, status, time, id and the prefix of its key: no path,
-no query, no body, no header. Of an unexpected error its type and where it happened, not its message, which may
-quote content or a database parameter.
+no query, no body, no header. Of an unexpected error its type and where it happened, not its message, which
+may quote content or a database parameter.
 """
 
 from __future__ import annotations

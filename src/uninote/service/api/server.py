@@ -77,6 +77,7 @@ def serve(settings: Settings, folder: Path, load: Load, host: str, port: int) ->
         timeout_graceful_shutdown=settings.service.shutdown_seconds,
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=65_536,
+        loop="asyncio",  # with uvloop the interpreter was seen to hang when it ended
         ws="none",
         lifespan="on",
     )

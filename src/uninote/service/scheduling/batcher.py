@@ -2,7 +2,7 @@
 
 One thread owns the model. It takes what waits, oldest first, until the token budget is full; with room left
 it waits for more, but never longer than `wait_seconds` after the oldest request came. Probes go first,
-background work (backfill) when no request waits. Jobs whose caller is gone are dropped before they cost anything.
+background work (backfill) when no request waits. A job whose caller is gone is dropped at no cost.
 """
 
 from __future__ import annotations
