@@ -45,6 +45,7 @@ def test_every_command_explains_itself() -> None:
         "embed",
         "index",
         "search",
+        "serve",
         "demo",
         "info",
     ]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from uninote.cli.inputs import read
 from uninote.cli.options import Config, Set, settings_from
 
 app = typer.Typer()
@@ -23,7 +24,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8080,
     notes: Annotated[
-        Path | None, typer.Option(help="Notes to store first; default: those of the index folder.")
+        Path | None, typer.Option(help="Notes to store first, where they are not stored yet.")
     ] = None,
     config: Config = None,
     set_: Set = None,
@@ -31,10 +32,11 @@ def serve(
     """Serve the HTTP API: store and match notes, search, moderate. SIGTERM drains it."""
     from uninote.encoder import Encoder
     from uninote.service.api.server import serve as run
+    from uninote.service.scheduling.models import LoadedEncoder
 
     settings = settings_from(config, set_, None)
 
-    def load(folder: Path) -> Encoder:
+    def load(folder: Path) -> LoadedEncoder:
         return Encoder.load(
             folder,
             corpus=settings.corpus,
@@ -42,4 +44,5 @@ def serve(
             remember=settings.service.remember,
         )
 
-    sys.exit(run(settings, index_folder, load, host, port))
+    first = read(notes, settings) if notes is not None else []
+    sys.exit(run(settings, index_folder, load, host, port, first))

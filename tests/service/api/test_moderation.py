@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from tests.service.api.conftest import StartStub
 from tests.service.api.running import Running
 from tests.service.api.test_notes import code, ok
@@ -37,7 +36,9 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 def store(api: httpx.Client, note_id: str, text: str, **more: Any) -> list[dict[str, Any]]:
-    hits: list[dict[str, Any]] = ok(api.post("/v1/notes", json={"id": note_id, "title": text, **more}))["hits"]
+    hits: list[dict[str, Any]] = ok(api.post("/v1/notes", json={"id": note_id, "title": text, **more}))[
+        "hits"
+    ]
     return hits
 
 
@@ -74,15 +75,28 @@ def test_from_a_sample_to_a_verdict(api: httpx.Client) -> None:
     ok(api.put("/v1/categories/arms%2Fguns", json={"disabled_until": LATER}))
     assert store(api, "n6", "weapon 6") == []
     ok(api.put("/v1/categories/arms%2Fguns", json={}))
-    second = store(api, "n7", "weapon 7")[0]
-    assert second["sample_id"] == sample
+    assert store(api, "n7", "weapon 7")[0]["sample_id"] == sample
 
+
+def guns(api: httpx.Client, *notes: str) -> int:
+    """A category that notes beginning with `weapon` hit, and such notes; gives the sample's id."""
+    ok(api.put("/v1/categories/arms%2Fguns", json={}))
+    ok(api.put("/v1/thresholds", json={"category": "arms/guns", "value": 0.8, "reason": "first guess"}))
+    sample = add(api, "arms/guns", "weapon small")
+    for note_id in notes:
+        store(api, note_id, f"weapon {note_id}")
+    return sample
+
+
+def test_verdicts_and_what_they_are_good_for(api: httpx.Client) -> None:
+    guns(api, "n1", "n7")
+    store(api, "n2", "flower red")
     queue = ok(api.get("/v1/matches", params={"category": "arms/guns"}))["matches"]
     assert [match["note_id"] for match in queue] == ["n7", "n1"]
     assert ok(api.get("/v1/matches", params={"before": queue[0]["id"]}))["matches"] == queue[1:]
     right = ok(api.post(f"/v1/matches/{queue[1]['id']}/verdict", json={"verdict": "true_positive"}))
     assert right["actor"].startswith("key:")
-    ok(api.post(f"/v1/matches/{queue[0]['id']}/verdict", json={"verdict": "false_positive", "comment": "toy"}))
+    ok(api.post(f"/v1/matches/{queue[0]['id']}/verdict", json={"verdict": "false_positive", "comment": ""}))
     assert ok(api.get("/v1/matches"))["matches"] == []
     assert len(ok(api.get("/v1/matches", params={"verdict": "true_positive"}))["matches"]) == 1
     assert ok(api.get("/v1/reviews/quality"))["categories"] == [
@@ -98,7 +112,7 @@ def test_from_a_sample_to_a_verdict(api: httpx.Client) -> None:
     exported = api.get("/v1/reviews/export", params={"form": "examples"})
     assert exported.headers["content-type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in exported.text.splitlines()]
-    assert {"weapon 2", "weapon 7", "weapon small"} <= {line.get("text") for line in lines}
+    assert {"weapon n1", "weapon n7", "weapon small"} <= {line.get("text") for line in lines}
 
     reviewed = {"category": "arms/guns", "method": "recall", "target": 1.0, "bins": 5}
     proposal = ok(api.post("/v1/calibrations", json=reviewed))
@@ -111,8 +125,13 @@ def test_from_a_sample_to_a_verdict(api: httpx.Client) -> None:
     wrong = reviewed | {"method": "precision", "scores": [0.9]}
     assert code(api.post("/v1/calibrations", json=wrong)) == (422, "invalid")
 
+
+def test_thresholds_have_a_history_and_unknown_names_are_404(api: httpx.Client) -> None:
+    guns(api)
     history = ok(api.get("/v1/thresholds", params={"category": "arms/guns"}))["thresholds"]
-    assert [(row["value"], row["reason"], row["version"]) for row in history] == [(0.8, "first guess", "stub")]
+    assert [(row["value"], row["reason"], row["version"]) for row in history] == [
+        (0.8, "first guess", "stub")
+    ]
     assert code(api.post("/v1/matches/999999/verdict", json={"verdict": "unsure"})) == (404, "not_found")
     assert code(api.put("/v1/thresholds", json={"category": "no", "value": 0.5})) == (404, "not_found")
     assert code(api.delete("/v1/categories/no")) == (404, "not_found")
@@ -157,7 +176,9 @@ def test_a_back_check_finds_history_and_can_be_cancelled_and_resumed(api: httpx.
     assert [hit["note_id"] for hit in found] == ["other"]
 
 
-def test_a_model_version_is_added_filled_switched_and_rolled_back(running: Running, api: httpx.Client) -> None:
+def test_a_model_version_is_added_filled_switched_and_rolled_back(
+    running: Running, api: httpx.Client
+) -> None:
     store(api, "n1", "weapon 1")
     ok(api.put("/v1/categories/arms", json={}))
     sample = add(api, "arms", "weapon small")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from uninote.errors import ConfigError
+from uninote.items import Note
 from uninote.service.api import logs
 from uninote.service.api.app import create_app
 from uninote.service.api.bootstrap import first_key
+from uninote.service.api.loading import store_all
 from uninote.service.api.runtime import Runtime
 from uninote.service.scheduling.models import Load
 from uninote.settings import Settings
@@ -54,9 +58,12 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings, folder: Path, load: Load, host: str, port: int) -> int:
+def serve(
+    settings: Settings, folder: Path, load: Load, host: str, port: int, notes: Sequence[Note] = ()
+) -> int:
     """Serve until a signal; gives the exit code. Port 0 takes a free one, which the log names.
 
+    notes: stored before the first request, where they are not stored yet.
     Raises ConfigError when the address cannot be listened on, ModelError and StoreError as `Runtime`.
     """
     logs.configure()
@@ -69,6 +76,8 @@ def serve(settings: Settings, folder: Path, load: Load, host: str, port: int) ->
 
     runtime = Runtime(settings, folder, load, on_death)
     key_file = first_key(runtime.database, folder)
+    if notes:
+        runtime.log.info("notes stored", **asyncio.run(store_all(runtime, notes)))
     config = uvicorn.Config(
         create_app(lambda: runtime),
         log_config=None,
