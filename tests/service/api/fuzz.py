@@ -47,30 +47,30 @@ def fuzz(document: dict[str, Any], url: str, key: str, examples: int, number: in
     report = Report()
     headers = {"Authorization": f"Bearer {key}"}
     with requests.Session() as session:
+
+        def send(case: Case) -> None:
+            label = case.operation.label
+            response = case.call(base_url=url, headers=headers, session=session, timeout=60)
+            report.statuses[response.status_code] += 1
+            report.by_operation.setdefault(label, Counter())[response.status_code] += 1
+            try:
+                case.validate_response(response, checks=CHECKS)
+            except (Failure, FailureGroup) as error:
+                inner = getattr(error, "exceptions", [error])
+                report.failures.append(f"{label}: {'; '.join(map(str, inner))}"[:2000])
+
+        options = settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+        )
         for found in schemathesis.openapi.from_dict(document).get_all_operations():
             operation = found.ok()
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-
-                @seed(number)
-                @settings(
-                    max_examples=examples,
-                    deadline=None,
-                    database=None,
-                    phases=[Phase.generate],
-                    verbosity=Verbosity.quiet,
-                    suppress_health_check=list(HealthCheck),
-                )
-                @given(case=operation.as_strategy(generation_mode=mode))
-                def attempt(case: Case, label: str = operation.label) -> None:
-                    response = case.call(base_url=url, headers=headers, session=session, timeout=60)
-                    report.statuses[response.status_code] += 1
-                    report.by_operation.setdefault(label, Counter())[response.status_code] += 1
-                    try:
-                        case.validate_response(response, checks=CHECKS)
-                    except (Failure, FailureGroup) as error:
-                        inner = getattr(error, "exceptions", [error])
-                        report.failures.append(f"{label}: {'; '.join(map(str, inner))}"[:2000])
-
+                attempt = seed(number)(options(given(operation.as_strategy(generation_mode=mode))(send)))
                 try:
                     attempt()
                 except Unsatisfiable:  # nothing of this operation can be made wrong

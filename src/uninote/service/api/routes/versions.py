@@ -54,7 +54,9 @@ async def add_version(body: wire.NewVersion, service: Service, caller: Caller) -
         session.flush()
         return _shown(session, service, model)
 
-    return await service.run(work)
+    added = await service.run(work)
+    await service.snapshot()  # what comes after this answer is written with it
+    return added
 
 
 @router.post("/v1/model-versions/roll-back")
