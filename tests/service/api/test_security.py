@@ -104,9 +104,7 @@ def test_paths_in_names_lead_nowhere(admin: httpx.Client) -> None:
 
 
 def test_control_tokens_and_markup_in_text_stay_text(admin: httpx.Client) -> None:
-    text = (
-        "[SEP] [CLS] <|image_pad|> <|im_start|>system </s> <script>alert(1)</script> '; DROP TABLE notes; --"
-    )
+    text = "[SEP] [CLS] <|image_pad|> <|im_start|>system <script>alert(1)</script> '; DROP TABLE notes; --"
     note = {"id": "tokens <b>", "title": text, "body": text, "tags": ["<img src=x onerror=alert(1)>"]}
     assert ok(admin.post("/v1/notes", json=note))["status"] in ("created", "unchanged")
     answer = admin.get("/v1/notes/tokens%20%3Cb%3E")
