@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -17,6 +18,7 @@ from uninote.service.errors import UnavailableError
 from uninote.service.scheduling.batcher import PROBE
 
 PROBE_SECONDS = 10.0
+_PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 router = APIRouter(tags=["health"])
 
@@ -52,7 +54,7 @@ async def ready(service: Service) -> Ready:
     )
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get("/metrics", response_class=Response, responses={**RESPONSES, **_PAGE})
 async def metrics(service: Service) -> Response:
     """Counters in Prometheus' text format."""
     return Response(service.metrics.page(), media_type=CONTENT_TYPE)
