@@ -96,7 +96,7 @@ def open_index(database: Database) -> Store:
 
 
 def serve(folder: Path, starts: list[int]) -> None:
-    """The child: ingest for ever from where each thread stood, and feed the index. Says what is acknowledged."""
+    """The child: ingest for ever from where each thread stood, feed the index, say what is acknowledged."""
     with Database(folder) as database:
         prepare(database)
         matcher = Matcher()

@@ -1,4 +1,4 @@
-"""SIGKILL of the service and of its database during an ingest: nothing acknowledged is lost or matched twice."""
+"""SIGKILL of the service and its database during an ingest: nothing is lost, nothing matched twice."""
 
 from __future__ import annotations
 

@@ -88,6 +88,10 @@ def test_rolling_back_goes_one_step_each_time(world: Any) -> None:
     with pytest.raises(ConflictError, match="no earlier"):
         back()
     switch(world, "m3")
+    assert back() == "m1"  # the one that was active before, not the newest
+    switch(world, "m2")
+    switch(world, "m3")
+    world.database.run(lambda s: versions.retire(s, "m2", "ops"))
     assert back() == "m1"
 
 
