@@ -86,7 +86,7 @@ def test_two_that_deadlock_both_succeed(database: Database) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(tries) == 3  # one of them had to begin again
+    assert len(tries) >= 3  # one of them had to begin again
 
 
 def test_a_race_that_is_never_won_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

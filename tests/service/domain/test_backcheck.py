@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from uninote.errors import StoreError
 from uninote.service.domain import backcheck, forget, gallery, jobs, reviews, versions
 from uninote.service.domain.queue import JobQueue
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
@@ -37,7 +38,7 @@ def found(world: Any, job: int) -> list[tuple[str, int]]:
 
 
 def test_a_new_sample_finds_history_and_records_matches(world: Any, note: Any, at: Any) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at)
     sample = world.sample("spam", at(1.0))
     job = create(world, sample, record=True)
@@ -47,7 +48,7 @@ def test_a_new_sample_finds_history_and_records_matches(world: Any, note: Any, a
     done = progress(world, job)
     assert (done.state, done.done, done.hits) == ("done", 12, 6)
     matches = world.rows("SELECT note_id, source, threshold FROM service.matches ORDER BY note_id")
-    assert matches == [(f"n{row:02}", "backcheck", 0.9) for row in range(6)]
+    assert matches == [(f"n{row:02}", "backcheck", 0.895) for row in range(6)]
     again = create(world, sample, record=True)
     backcheck.run(world.database, again)
     assert found(world, again) == found(world, job)
@@ -102,7 +103,7 @@ def test_filters_and_a_threshold_of_its_own(world: Any, note: Any, at: Any) -> N
 
 
 def test_a_stopped_job_goes_on_behind_the_last_page(world: Any, note: Any, at: Any) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at)
     job = create(world, sample := world.sample("spam", at(1.0)))
     assert backcheck.run(world.database, job, page=3, stop=lambda: True) == "running"
@@ -114,7 +115,7 @@ def test_a_stopped_job_goes_on_behind_the_last_page(world: Any, note: Any, at: A
 
 
 def test_cancel_and_resume(world: Any, note: Any, at: Any) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at)
     sample = world.sample("spam", at(1.0))
     waiting, running = create(world, sample), create(world, sample)
@@ -134,7 +135,7 @@ def test_cancel_and_resume(world: Any, note: Any, at: Any) -> None:
 
 
 def test_one_worker_at_a_time(world: Any, note: Any, at: Any) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at)
     job = create(world, world.sample("spam", at(1.0)))
     with world.database.alone("uninote.job", job) as held:
@@ -147,7 +148,7 @@ def test_one_worker_at_a_time(world: Any, note: Any, at: Any) -> None:
 def test_a_note_that_changed_since_it_was_read_is_left_out(
     world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at, 2)
     job = create(world, world.sample("spam", at(1.0)), record=True)
     search = backcheck._search
@@ -163,7 +164,7 @@ def test_a_note_that_changed_since_it_was_read_is_left_out(
 
 
 def test_new_content_takes_away_what_was_found_in_the_old(world: Any, note: Any, at: Any) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at, 2)
     job = create(world, world.sample("spam", at(1.0)), record=True)
     backcheck.run(world.database, job)
@@ -173,7 +174,7 @@ def test_new_content_takes_away_what_was_found_in_the_old(world: Any, note: Any,
 
 
 def test_a_sample_deleted_on_the_way_ends_nothing(world: Any, note: Any, at: Any) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at)
     gone, kept = world.sample("spam", at(1.0)), world.sample("spam", at(1.0))
     job = create(world, gone, kept)
@@ -183,8 +184,32 @@ def test_a_sample_deleted_on_the_way_ends_nothing(world: Any, note: Any, at: Any
     assert found(world, job) == [(f"n{row:02}", kept) for row in range(6)]
 
 
+def test_a_job_that_cannot_go_on_says_why_and_can_be_resumed(
+    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.category("spam", 0.895)
+    fill(world, note, at)
+    job = create(world, world.sample("spam", at(1.0)))
+    for error, reason in (
+        (StoreError("the disk is full"), "the disk is full"),
+        (KeyError("private"), "KeyError"),
+    ):
+
+        def fail(*_: Any, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(backcheck, "_search", fail)
+        with pytest.raises(type(error)):
+            backcheck.run(world.database, job)
+        assert (progress(world, job).state, progress(world, job).error) == ("failed", reason)
+        world.database.run(lambda s: jobs.resume(s, job, "bo"))
+    monkeypatch.undo()
+    assert backcheck.run(world.database, job) == "done"
+    assert len(found(world, job)) == 6
+
+
 def test_bad_jobs_are_refused(world: Any, at: Any) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     sample, allowed = world.sample("spam", at(1.0)), world.sample("spam", at(1.0), allow=True)
     world.database.run(lambda s: versions.add(s, "m2", 4, "ops"))
     for samples, options, error, reason in (
@@ -205,7 +230,7 @@ def test_bad_jobs_are_refused(world: Any, at: Any) -> None:
 
 def test_export(world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backcheck, "PAGE", 2)
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     world.ingest(note("=1+1", at(1.0), category="a,b", time=DAY), note("n1", at(1.0)), note("n2", at(1.0)))
     sample = world.sample("spam", at(1.0))
     job = create(world, sample)
@@ -228,7 +253,7 @@ def test_export(world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_workers_take_jobs_from_the_queue(world: Any, note: Any, at: Any) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at)
     first, second = (create(world, world.sample("spam", at(1.0))) for _ in range(2))
     queue = JobQueue(world.database, page=3)
@@ -245,7 +270,7 @@ def test_workers_take_jobs_from_the_queue(world: Any, note: Any, at: Any) -> Non
 def test_a_cancelled_worker_ends_behind_its_page(
     world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.category("spam", 0.9)
+    world.category("spam", 0.895)
     fill(world, note, at)
     job = create(world, world.sample("spam", at(1.0)))
     queue = JobQueue(world.database, page=1)
@@ -267,6 +292,7 @@ def test_a_cancelled_worker_ends_behind_its_page(
         await asyncio.gather(worker, return_exceptions=True)
 
     asyncio.run(stop_early())
+    monkeypatch.undo()
     assert progress(world, job).state == "running"
     assert progress(world, job).done < 12
     asyncio.run(queue.work(wait=False))

@@ -114,9 +114,9 @@ def test_filters(world: Any, corpus: Any, indexed: bool) -> None:
         hits = world.database.run(lambda s, f=filter: search(s, model, query, 5, f))
         assert [hit.note_id for hit in hits] == expected, filter
         found = world.database.run(lambda s, f=filter: within(s, model, query, 0.3, f))
-        assert {hit.note_id for hit in found} == {f"{row:04}" for row in np.flatnonzero(scores >= 0.3)}, (
-            filter
-        )
+        names = {int(hit.note_id) for hit in found}
+        # Stored vectors are rounded to 16 bits.
+        assert set(np.flatnonzero(scores >= 0.301)) <= names <= set(np.flatnonzero(scores >= 0.299)), filter
 
 
 def test_a_search_sees_its_own_model_only(world: Any, corpus: Any, note: Any, at: Any) -> None:

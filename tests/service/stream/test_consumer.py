@@ -165,7 +165,7 @@ def test_two_consumers_share_a_stream(near: Any, client: redis.Redis, feed: Modu
 def test_killed_processes_lose_and_double_nothing(
     near: Any, client: redis.Redis, feed: ModuleType, broker: Any
 ) -> None:
-    """The consumer is killed at random instants, the broker once; a note that ends the process is set aside."""
+    """The consumer is killed at random instants, the broker once; a note that kills is set aside."""
     arguments = [sys.executable, str(FEED), near.database.address, str(broker.port)]
     draw, sent = random.Random(2), 0
     consumer = feed.consumer(near.database, client)
@@ -197,7 +197,7 @@ def test_killed_processes_lose_and_double_nothing(
     produce(3)
     for _ in range(5):
         process = subprocess.Popen(arguments)
-        until(lambda: process.poll() is not None or settled(consumer))
+        until(lambda process=process: process.poll() is not None or settled(consumer))
         if process.poll() is None:
             break
     process.kill()

@@ -22,7 +22,7 @@ from uninote.service.errors import InvalidError
 from uninote.store.embedded import EmbeddedServer
 
 CONNECT_SECONDS = 10
-WAITS = (0.0, 0.1, 0.5, 2.0)  # seconds before each repetition: a server that restarts needs a moment
+WAITS = (0.02, 0.1, 0.5, 2.0)  # seconds before each repetition: a server that restarts needs a moment
 _GONE = {"57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"}
 # Serialization failure, deadlock; a row that another caller deleted or made at the same time.
 _RACES = {"40001", "40P01", "23503", "23505"}
@@ -180,7 +180,8 @@ def _store_errors() -> Iterator[None]:
     except UnicodeEncodeError:
         raise InvalidError("a text has a lone surrogate, which no column can hold") from None
     except (StatementError, psycopg.Error) as error:
-        if _state(error).startswith(_BAD_VALUE):
+        # The driver itself refuses some values, and then there is no state.
+        if _state(error).startswith(_BAD_VALUE) or isinstance(_driver(error), psycopg.DataError):
             raise InvalidError(f"a value cannot be stored: {_first_line(_driver(error))}") from None
         raise StoreError(f"the database failed: {_first_line(_driver(error))}") from error
 
