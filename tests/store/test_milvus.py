@@ -7,10 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
+from sqlalchemy import select
 
 from uninote.errors import StoreError
+from uninote.items import Note
+from uninote.service.db.corpus import NoteVector
+from uninote.service.db.engine import Database
+from uninote.service.domain import forget, outbox, versions
+from uninote.service.domain.ingest import ingest
+from uninote.service.domain.matcher import Matcher
+from uninote.service.domain.outcome import Incoming
 from uninote.store import milvus as module
+from uninote.store.embedded import EmbeddedServer
 from uninote.store.factory import open_milvus as open_by_address
 from uninote.store.milvus import MilvusStore, _expression, _parts
 from uninote.store.protocol import Filter, Record
@@ -55,6 +65,47 @@ def test_a_killed_server_comes_back_with_everything(
     store.upsert([Record("after", rows[5], "note")]).raise_rejected()
     assert store.search(rows[5:6], 1)[0][0].id == "after"
     assert store.count() == 8
+
+
+def test_the_outbox_brings_it_to_the_state_of_the_database(
+    milvus: Any, server: EmbeddedServer, open_milvus: Callable[..., MilvusStore]
+) -> None:
+    """Notes are created, changed and forgotten, the cluster dies on the way; in the end both are equal."""
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE feeding")
+    store, rows = open_milvus(8), np.eye(8)
+    sink = outbox.store_sink({"m1": store})
+    with Database(server.address.replace("/postgres?", "/feeding?")) as database:
+        matcher = Matcher()
+        database.run(lambda s: versions.ensure(s, "m1", 8, "ops"))
+        outbox.rebuild(database)
+        for step in range(4):
+            batch = [
+                Incoming(Note(f"n{row}", f"{step}", category=f"c{step}"), {"m1": rows[(row + step) % 8]})
+                for row in range(step, step + 5)
+            ]
+            ingest(database, matcher, batch, "app")
+            database.run(lambda s, n=f"n{step + 2}": forget.forget(s, [n], "ops"))
+            if step == 2:
+                milvus.kill()
+                milvus.start()
+            outbox.deliver(database, sink, limit=4)
+        while outbox.deliver(database, sink):
+            pass
+        stored = database.run(
+            lambda s: dict(s.execute(select(NoteVector.note_id, NoteVector.category)).all())
+        )
+        assert len(stored) >= 2
+        assert {hit.id: hit.category for hit in store.within(rows[:1], -1)[0]} == stored
+        for note_id, vector in database.run(
+            lambda s: s.execute(select(NoteVector.note_id, NoteVector.vector)).all()
+        ):
+            assert note_id in {hit.id for hit in store.within([vector], 0.99)[0]}
+        store.delete(list(stored))  # a cluster that was emptied
+        assert outbox.rebuild(database) == len(stored)
+        while outbox.deliver(database, sink):
+            pass
+        assert store.count() == len(stored)
 
 
 def test_a_collection_keeps_its_shape(milvus: Any, open_milvus: Callable[..., MilvusStore]) -> None:

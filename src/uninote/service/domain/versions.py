@@ -165,8 +165,11 @@ def retire(session: Session, version: str, actor: str) -> ModelVersion:
     if model.state == "active":
         raise ConflictError(f"model version {version!r} is active; switch to another one first")
     model.state = "retired"
-    _changed(session, actor, "model.retire", version)  # before the delete: no ingest adds one behind it
-    session.execute(delete(NoteVector).where(NoteVector.model_id == model.id))
+    session.flush()
+    vectors = delete(NoteVector).where(NoteVector.model_id == model.id)
+    session.execute(vectors)  # takes long, and holds no ingest of a new note back
+    _changed(session, actor, "model.retire", version)
+    session.execute(vectors)  # those of ingests that came meanwhile; from here on there are none
     session.execute(delete(SampleVector).where(SampleVector.model_id == model.id))
     return model
 

@@ -23,6 +23,7 @@ from uninote.errors import UniNoteError
 
 FIELD = b"note"
 MAX_DEAD = 100_000  # about so many dead letters are kept, the newest
+MAX_COUNTED = 10_000
 Parsed = TypeVar("Parsed")
 Message = tuple[bytes, Mapping[bytes, bytes]]
 log = structlog.get_logger(__name__)
@@ -103,11 +104,18 @@ class StreamConsumer(Generic[Parsed]):
                 wait = min(10.0, 2 * wait)
 
     def lag(self) -> Lag:
-        """How far this group is behind. Raises redis.ConnectionError when the broker is away."""
-        for group in cast(list[dict[str, Any]], self._client.xinfo_groups(self._options.stream)):
-            if group["name"] == self._options.group.encode():
-                return Lag(int(group["lag"] or 0), int(group["pending"]))
-        return Lag(int(cast(int, self._client.xlen(self._options.stream))), 0)
+        """How far this group is behind, `waiting` counted up to `MAX_COUNTED` where Redis lost count.
+
+        Raises redis.ConnectionError when the broker is away, redis.ResponseError before the first `run`.
+        """
+        stream = self._options.stream
+        groups = self._client.xinfo_groups(stream)
+        (group,) = [one for one in groups if one["name"] == self._options.group.encode()]
+        waiting = group["lag"]
+        if waiting is None:  # after deletions, and after a restart
+            last = b"(" + group["last-delivered-id"]
+            waiting = len(self._client.xrange(stream, min=last, count=MAX_COUNTED) or ())
+        return Lag(int(waiting), int(group["pending"]))
 
     def _create_group(self) -> None:
         try:
