@@ -69,12 +69,7 @@ class Database:
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """A connection outside of the pool, for what holds one long (LISTEN, COPY); the caller closes it."""
-        with _store_errors():
-            try:
-                return self._connect(**options)
-            except psycopg.OperationalError as error:
-                self._revive(error)
-                return self._connect(**options)
+        return self._twice(lambda: self._connect(**options))
 
     @contextmanager
     def alone(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
@@ -83,9 +78,19 @@ class Database:
         What is given is the connection whose end, however it comes, lets the next one in: what is committed
         over it was committed while nobody else was at it.
         """
-        with self.connect(autocommit=True) as connection:
-            held = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [what, number])
-            yield connection if held.fetchone() == (True,) else None
+
+        def take() -> tuple[psycopg.Connection[Any], bool]:
+            connection = self._connect(autocommit=True)
+            try:
+                held = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [what, number])
+                return connection, held.fetchone() == (True,)
+            except BaseException:
+                connection.close()
+                raise
+
+        connection, held = self._twice(take)
+        with connection:
+            yield connection if held else None
 
     def run(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
@@ -124,6 +129,15 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _twice(self, work: Callable[[], Result]) -> Result:
+        """`work`, once more on a revived server when it found a dead one."""
+        with _store_errors():
+            try:
+                return work()
+            except psycopg.OperationalError as error:
+                self._revive(error)
+                return work()
 
     def _connect(self, **options: Any) -> psycopg.Connection[Any]:
         return psycopg.connect(
