@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from uninote.items import Item, Note, Picture
+from uninote.items import Note, Picture
 from uninote.service.domain import audit, backcheck, forget, gallery, jobs, outbox, reviews
 from uninote.service.domain.gallery import NewSample
 from uninote.service.domain.outcome import Incoming
@@ -118,8 +118,8 @@ def test_the_audit_log_names_notes_by_hash(world: Any, involved: Any) -> None:
     assert any(subject == audit.note_subject(involved[0].id) for subject, _ in rows)
 
 
-def test_an_item_without_pictures(world: Any, note: Any, at: Any) -> None:
-    world.ingest(note("n", at(1.0)))
+def test_a_note_that_nothing_else_knows(world: Any, note: Any, at: Any) -> None:
+    world.ingest(note("n", at(1.0), "only here"))
+    assert traces(world, "only here") == {("notes", "payload")}
     assert world.database.run(lambda s: forget.forget(s, ["n", "n"], "dpo")) == 1
-    assert Item.of("x").pictures == ()
-    assert traces(world, "note n") == set()
+    assert traces(world, "only here") == set()
