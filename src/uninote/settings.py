@@ -199,7 +199,9 @@ class EvaluationSettings(Section):
 class StoreSettings(Section):
     """Where vectors live."""
 
-    address: str = Field("", description="PostgreSQL address; empty: the embedded server in the work folder")
+    address: str = Field(
+        "", description="PostgreSQL or Milvus address; empty: the embedded server in the work folder"
+    )
     index: Literal["exact", "hnsw"] = "hnsw"
 
 

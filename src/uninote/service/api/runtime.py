@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from uninote.errors import ItemError, ModelError, UniNoteError
+from uninote.errors import ConfigError, ItemError, ModelError, UniNoteError
 from uninote.items import Item
 from uninote.service.api.access import Identity
 from uninote.service.api.filling import Backfills
@@ -40,7 +40,7 @@ class Runtime:
 
     folder: the served folder, with its models, and its database unless `store.address` names one.
     load: reads a model folder. on_death: called when the service cannot go on.
-    Raises ModelError without a model, StoreError without a database.
+    Raises ModelError without a model, ConfigError or StoreError without a database.
     """
 
     def __init__(
@@ -52,9 +52,13 @@ class Runtime:
         self.metrics = Metrics()
         self.models = Models(load)
         available(folder)
-        self.database = Database(
-            settings.store.address or folder / "postgres", connections=self.options.threads
-        )
+        address = settings.store.address
+        if address and not address.startswith(("postgresql://", "postgres://")):
+            raise ConfigError(
+                "the service keeps its notes in PostgreSQL: set store.address to postgresql://..., or leave it "
+                "empty for the embedded server"
+            )
+        self.database = Database(address or folder / "postgres", connections=self.options.threads)
         try:
             self._load_models()
             self.matcher = Matcher()

@@ -22,7 +22,7 @@ from uninote.service.errors import InvalidError
 from uninote.store.embedded import EmbeddedServer
 
 CONNECT_SECONDS = 10
-WAITS = (0.0, 0.1, 0.5, 2.0)  # seconds before each repetition: a server that restarts needs a moment
+WAITS = (0.02, 0.1, 0.5, 2.0)  # seconds before each repetition: a server that restarts needs a moment
 _GONE = {"57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"}
 # Serialization failure, deadlock; a row that another caller deleted or made at the same time.
 _RACES = {"40001", "40P01", "23503", "23505"}
@@ -69,12 +69,7 @@ class Database:
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """A connection outside of the pool, for what holds one long (LISTEN, COPY); the caller closes it."""
-        with _store_errors():
-            try:
-                return self._connect(**options)
-            except psycopg.OperationalError as error:
-                self._revive(error)
-                return self._connect(**options)
+        return self._twice(lambda: self._connect(**options))
 
     @contextmanager
     def alone(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
@@ -83,9 +78,19 @@ class Database:
         What is given is the connection whose end, however it comes, lets the next one in: what is committed
         over it was committed while nobody else was at it.
         """
-        with self.connect(autocommit=True) as connection:
-            held = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [what, number])
-            yield connection if held.fetchone() == (True,) else None
+
+        def take() -> tuple[psycopg.Connection[Any], bool]:
+            connection = self._connect(autocommit=True)
+            try:
+                held = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [what, number])
+                return connection, held.fetchone() == (True,)
+            except BaseException:
+                connection.close()
+                raise
+
+        connection, held = self._twice(take)
+        with connection:
+            yield connection if held else None
 
     def run(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
@@ -124,6 +129,15 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _twice(self, work: Callable[[], Result]) -> Result:
+        """`work`, once more on a revived server when it found a dead one."""
+        with _store_errors():
+            try:
+                return work()
+            except psycopg.OperationalError as error:
+                self._revive(error)
+                return work()
 
     def _connect(self, **options: Any) -> psycopg.Connection[Any]:
         return psycopg.connect(
@@ -180,7 +194,8 @@ def _store_errors() -> Iterator[None]:
     except UnicodeEncodeError:
         raise InvalidError("a text has a lone surrogate, which no column can hold") from None
     except (StatementError, psycopg.Error) as error:
-        if _state(error).startswith(_BAD_VALUE):
+        # The driver itself refuses some values, and then there is no state.
+        if _state(error).startswith(_BAD_VALUE) or isinstance(_driver(error), psycopg.DataError):
             raise InvalidError(f"a value cannot be stored: {_first_line(_driver(error))}") from None
         raise StoreError(f"the database failed: {_first_line(_driver(error))}") from error
 

@@ -77,8 +77,9 @@ def run(
                 state = database.run(lambda session: step(session, job_id, page))
                 if state != "running" or stop():
                     return state
-        except UniNoteError as error:
-            reason = str(error)
+        except Exception as error:
+            # A fault of the program says its kind only: its text may hold what is private.
+            reason = str(error) if isinstance(error, UniNoteError) else type(error).__name__
             database.run(lambda session: jobs.fail(session, job_id, reason))
             raise
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from uninote.errors import VectorError
 from uninote.service.db.corpus import Audit, ModelVersion, StoredNote, StoredPicture
 from uninote.service.db.moderation import Category, Sample, SamplePicture, SampleVector
-from uninote.service.domain import audit, content, revision
+from uninote.service.domain import audit, content, revision, versions
 from uninote.service.domain.pictures import drop_unused
 from uninote.service.domain.samples import NewSample as NewSample  # noqa: PLC0414
 from uninote.service.domain.samples import check_sample, identity_of, sample_row
@@ -183,8 +183,8 @@ def counts(session: Session) -> dict[str, int]:
 
 
 def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, ArrayLike]) -> None:
-    """Fill in a model version's vectors of samples that are there."""
-    model = session.scalars(select(ModelVersion).where(ModelVersion.version == version)).one()
+    """Fill in a model version's vectors of samples; one that is there stays. Raises NotFoundError."""
+    model = versions.get(session, version)
     rows = [
         {"sample_id": sample_id, "model_id": model.id, "vector": half_unit(vector, model.dim)}
         for sample_id, vector in vectors.items()

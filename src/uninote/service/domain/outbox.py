@@ -66,7 +66,7 @@ def deliver(database: Database, sink: Sink, limit: int = 500) -> int:
         sink(changes)
         try:
             held.execute("DELETE FROM service.outbox WHERE seq = ANY(%s)", [rows])
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, psycopg.InterfaceError):
             # Somebody else may have begun since the lock was lost, and have sent a newer state before this
             # one arrived: these notes are sent once more.
             database.run(partial(_line_up, ids=[change.note_id for change in changes]))

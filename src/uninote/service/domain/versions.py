@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from uninote.service.db.corpus import ModelVersion, NoteVector, StoredNote
+from uninote.service.db.corpus import Audit, ModelVersion, NoteVector, StoredNote
 from uninote.service.db.moderation import Sample, SampleVector
 from uninote.service.domain import audit, revision
 from uninote.service.domain.text import check_name
@@ -119,19 +119,34 @@ def roll_back(session: Session, actor: str, *, leaving: str | None = None) -> Mo
     present = active(session)
     if leaving is not None and present.version != leaving:
         return present
-    previous = session.scalars(
-        select(ModelVersion)
-        .where(ModelVersion.state == "shadow", ModelVersion.activated < present.activated)
-        .order_by(ModelVersion.activated.desc())
-        .limit(1)
-    ).one_or_none()
+    previous = _before(session, present.version)
     if previous is None:
         raise ConflictError("there is no earlier model version to roll back to")
-    since = previous.activated
     before = _activate(session, previous)
-    previous.activated = since  # its place in the history, for a second step back
     _changed(session, actor, "model.roll_back", previous.version, before=before)
     return previous
+
+
+def _before(session: Session, version: str) -> ModelVersion | None:
+    """The version that was active when somebody switched to this one, as the audit log has it; when that one
+    is retired by now, the one before it."""
+    seen: set[str] = set()
+    while version not in seen:
+        seen.add(version)
+        switched = (
+            select(Audit.details["before"].astext)
+            .where(Audit.subject == f"model:{version}", Audit.action == "model.switch")
+            .order_by(Audit.id.desc())
+            .limit(1)
+        )
+        before = session.scalars(switched).one_or_none()
+        if before is None:
+            return None
+        model = get(session, before)
+        if model.state == "shadow":
+            return model
+        version = before
+    return None
 
 
 def mark_filled(session: Session, version: str, actor: str) -> ModelVersion:
@@ -150,8 +165,11 @@ def retire(session: Session, version: str, actor: str) -> ModelVersion:
     if model.state == "active":
         raise ConflictError(f"model version {version!r} is active; switch to another one first")
     model.state = "retired"
-    _changed(session, actor, "model.retire", version)  # before the delete: no ingest adds one behind it
-    session.execute(delete(NoteVector).where(NoteVector.model_id == model.id))
+    session.flush()
+    vectors = delete(NoteVector).where(NoteVector.model_id == model.id)
+    session.execute(vectors)  # takes long, and holds no ingest of a new note back
+    _changed(session, actor, "model.retire", version)
+    session.execute(vectors)  # those of ingests that came meanwhile; from here on there are none
     session.execute(delete(SampleVector).where(SampleVector.model_id == model.id))
     return model
 
