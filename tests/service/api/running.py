@@ -51,7 +51,7 @@ class Running:
 def start(command: list[str], folder: Path, log_file: Path) -> Running:
     """Start it and wait until it says where it listens."""
     process = subprocess.Popen(command, stderr=log_file.open("wb"), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 280
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and process.poll() is None:
         for line in log_file.read_text().splitlines():
             if '"event": "serving"' in line:

@@ -55,8 +55,8 @@ class Runtime:
         address = settings.store.address
         if address and not address.startswith(("postgresql://", "postgres://")):
             raise ConfigError(
-                "the service keeps its notes in PostgreSQL: set store.address to postgresql://..., or leave it "
-                "empty for the embedded server"
+                "the service keeps its notes in PostgreSQL: set store.address to postgresql://..., or leave "
+                "it empty for the embedded server"
             )
         self.database = Database(address or folder / "postgres", connections=self.options.threads)
         try:
