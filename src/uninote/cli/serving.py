@@ -30,13 +30,14 @@ def serve(
     set_: Set = None,
 ) -> None:
     """Serve the HTTP API: store and match notes, search, moderate. SIGTERM drains it."""
-    from uninote.encoder import Encoder
     from uninote.service.api.server import serve as run
     from uninote.service.scheduling.models import LoadedEncoder
 
     settings = settings_from(config, set_, None)
 
     def load(folder: Path) -> LoadedEncoder:
+        from uninote.encoder import Encoder
+
         return Encoder.load(
             folder,
             corpus=settings.corpus,
