@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.service.api.fuzz import Report, fuzz  # noqa: E402
 from tests.service.api.running import start  # noqa: E402
+
 from uninote.evaluation.results import environment  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from uninote.service.api.errors import RESPONSES
 from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.schemas.common import Before, KeyPrefix, Limit, NameQuery
+from uninote.service.api.schemas.common import Before, KeyPrefix, Limit, NameQuery, NoteIdQuery
 from uninote.service.api.schemas.keys import AuditEntries, AuditEntry, Key, KeyList, NewKey, NewKeyAnswer
 from uninote.service.db.moderation import ApiKey
 from uninote.service.domain import audit, keys
@@ -40,7 +40,7 @@ async def revoke_key(prefix: KeyPrefix, service: Service, caller: Caller) -> Key
 @router.get("/v1/audit")
 async def read_audit(
     service: Service,
-    note_id: NameQuery = None,
+    note_id: NoteIdQuery = None,
     subject: NameQuery = None,
     action: NameQuery = None,
     before: Before = None,

@@ -42,5 +42,6 @@ KeyPrefix = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 NameQuery = Annotated[str | None, Query(min_length=1, max_length=256, pattern=_NO_NUL)]
+NoteIdQuery = Annotated[str | None, Query(min_length=1, max_length=512, pattern=_NO_NUL)]
 Before = Annotated[int | None, Query(ge=1, le=MAX_ID, description="the last id of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
