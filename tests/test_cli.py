@@ -45,6 +45,7 @@ def test_every_command_explains_itself() -> None:
         "embed",
         "index",
         "search",
+        "serve",
         "demo",
         "info",
     ]
@@ -64,6 +65,7 @@ def test_every_command_explains_itself() -> None:
         (["pairs", "missing.jsonl"], "missing.jsonl"),
         (["search", "--index", "nowhere", "--text", "x"], "uninote index"),
         (["search", "--index", "nowhere"], "--text"),
+        (["serve", "--index", "nowhere", "--port", "0"], "uninote index"),
         (["info", "--set", "sft.stepz=3"], "stepz"),
         (["info", "--set", "sft.steps=-1"], "sft.steps"),
         (["info", "--set", "nonsense"], "section.field=value"),

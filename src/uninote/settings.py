@@ -202,8 +202,41 @@ class EvaluationSettings(Section):
 class StoreSettings(Section):
     """Where vectors live."""
 
-    address: str = Field("", description="PostgreSQL address; empty: the embedded server in the work folder")
+    address: str = Field(
+        "", description="PostgreSQL or Milvus address; empty: the embedded server in the work folder"
+    )
     index: Literal["exact", "hnsw"] = "hnsw"
+
+
+class ServiceSettings(Section):
+    """The HTTP service. The database is `store.address`, or the embedded server in the served folder."""
+
+    url_hosts: tuple[str, ...] = Field(
+        (),
+        description="hosts that pictures may be fetched from by URL; .example.com: all below; empty: none",
+    )
+    fetch_seconds: float = Field(10, gt=0, description="longest fetch of one URL, redirects included")
+    max_body_bytes: int = Field(33_554_432, ge=1024, description="longest request body")
+    body_seconds: float = Field(30, gt=0, description="longest time a request body may take to arrive")
+    max_video_bytes: int = Field(20_000_000, ge=1, description="encoded size cap of one video")
+    max_batch: int = Field(64, ge=1, description="notes, samples or embedding inputs of one request")
+    batch_wait_ms: float = Field(5, ge=0, description="how long a request waits for others to share a batch")
+    queue_items: int = Field(512, ge=1, description="items that wait to be encoded; beyond it: 429")
+    queue_calls: int = Field(256, ge=1, description="database and media calls that wait; beyond it: 429")
+    threads: int = Field(
+        8, ge=2, description="threads for the database, and its connections; as many for media"
+    )
+    rate_per_second: float = Field(0, ge=0, description="requests per second of one key; 0: no limit")
+    drain_seconds: float = Field(0, ge=0, description="after SIGTERM: not ready, but serving, for so long")
+    shutdown_seconds: int = Field(30, ge=1, description="after that: time for requests under way to finish")
+    remember: int = Field(10_000, ge=0, description="vectors kept so that an equal item is not encoded again")
+    keep_pictures: bool = Field(True, description="store picture bytes: for the console, backfill and export")
+
+    @model_validator(mode="after")
+    def _fits_queue(self) -> Self:
+        if self.max_batch > self.queue_items:
+            raise ValueError(f"queue_items {self.queue_items} must hold one batch of {self.max_batch}")
+        return self
 
 
 class Settings(BaseSettings):
@@ -222,6 +255,7 @@ class Settings(BaseSettings):
     rl: RlSettings = RlSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     store: StoreSettings = StoreSettings()
+    service: ServiceSettings = ServiceSettings()
 
     @classmethod
     def settings_customise_sources(

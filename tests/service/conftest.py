@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from uninote.items import Item, Note
 from uninote.service.db.engine import Database
-from uninote.service.domain import gallery, ingest, thresholds, versions
+from uninote.service.domain import gallery, ingest, outbox, thresholds, versions
 from uninote.service.domain.gallery import NewSample
 from uninote.service.domain.matcher import Matcher
 from uninote.service.domain.outcome import Incoming, Outcome
@@ -43,7 +43,7 @@ def address(server: EmbeddedServer, template: str) -> str:
     """A database of its own with the newest schema and nothing in it."""
     name = f"t{next(_numbers)}"
     with psycopg.connect(server.address, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
     return address_of(server, name)
 
 
@@ -96,6 +96,7 @@ class World:
 @pytest.fixture
 def world(database: Database) -> World:
     database.run(lambda session: versions.ensure(session, "m1", DIM, "ops"))
+    outbox.rebuild(database)
     return World(database, Matcher())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from itertools import count
@@ -12,6 +13,7 @@ import pytest
 
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.memory import MemoryStore
+from uninote.store.milvus import MilvusStore
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Store
 
@@ -45,11 +47,40 @@ def open_postgres(server: EmbeddedServer) -> Iterator[Callable[..., PostgresStor
         yield open_one
 
 
-@pytest.fixture(params=["memory", "exact", "hnsw"])
-def make_store(
-    request: pytest.FixtureRequest, open_postgres: Callable[..., PostgresStore]
-) -> Callable[[int], Store]:
-    """Opens an empty store of one of the three kinds; the HNSW one never falls back to exact for size."""
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real Milvus server."""
+    spec = importlib.util.spec_from_file_location("milvus_server", Path(__file__).parent / "milvus_server.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    server = module.MilvusProcess(tmp_path_factory.mktemp("milvus"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def open_milvus(milvus: Any) -> Iterator[Callable[..., MilvusStore]]:
+    """Opens a store that is empty; collections are used again, because making one takes seconds."""
+    with ExitStack() as stack:
+
+        def open_one(dim: int, index: Any = "exact") -> MilvusStore:
+            opened = MilvusStore(milvus.address, dim, index=index, collection=f"c{dim}_{index}")
+            stack.enter_context(closing(opened))
+            opened._client.delete(opened._name, filter='id != ""')
+            return opened
+
+        yield open_one
+
+
+@pytest.fixture(params=["memory", "exact", "hnsw", "milvus"])
+def make_store(request: pytest.FixtureRequest) -> Callable[[int], Store]:
+    """Opens an empty store of one of the four kinds; PostgreSQL's HNSW never falls back to exact for size."""
     if request.param == "memory":
         return MemoryStore
+    if request.param == "milvus":
+        opener: Callable[[int], Store] = request.getfixturevalue("open_milvus")
+        return opener
+    open_postgres = request.getfixturevalue("open_postgres")
     return lambda dim: open_postgres(dim, index=request.param, exact_below=0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,11 @@ def test_without_an_address_the_server_lives_in_the_data_folder(data_dir: Path) 
         assert store.count() == 1
         store.close()
     assert (data_dir / "postgres/cluster/PG_VERSION").exists()
+
+
+def test_a_cluster_needs_its_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StoreError, match="not a Milvus address"):
+        open_store(StoreSettings(address="milvus://"), tmp_path, 4)
+    monkeypatch.setitem(sys.modules, "uninote.store.milvus", None)
+    with pytest.raises(StoreError, match=r"uninote\[milvus\]"):
+        open_store(StoreSettings(address="milvus://host"), tmp_path, 4)

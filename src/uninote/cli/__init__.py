@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from uninote.cli import data, exporting, measuring, running, searching, training
+from uninote.cli import data, exporting, measuring, running, searching, serving, training
 from uninote.errors import UniNoteError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ app.add_typer(training.app, name="train")
 app.add_typer(measuring.app)
 app.add_typer(searching.app)
 app.add_typer(exporting.app)
+app.add_typer(serving.app)
 app.add_typer(running.app)
 
 

@@ -40,3 +40,31 @@ class ForbiddenError(ServiceError):
     """The key is good, its role is not enough (403)."""
 
     code = "forbidden"
+
+
+class TooLargeError(ServiceError):
+    """The request is longer than the service takes (413)."""
+
+    code = "too_large"
+
+
+class UnsupportedError(ServiceError):
+    """The content type, or the format of a picture or video, is not taken (415)."""
+
+    code = "unsupported_media_type"
+
+
+class BusyError(ServiceError):
+    """A queue is full or a limit is reached (429); after `seconds` it is worth trying again."""
+
+    code = "busy"
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class UnavailableError(ServiceError):
+    """The service is starting, stopping or broken (503)."""
+
+    code = "unavailable"

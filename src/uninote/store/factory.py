@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from uninote.errors import StoreError
 from uninote.settings import StoreSettings
 from uninote.store.memory import MemoryStore
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Store
 
 MEMORY = "memory"
+MILVUS = ("milvus://", "milvus+tls://")
+
+
+def open_milvus(address: str, dim: int, **options: Any) -> Store:
+    """The store in a Milvus cluster. Raises StoreError when its client is not installed."""
+    try:
+        from uninote.store.milvus import MilvusStore
+    except ImportError as error:
+        raise StoreError("a Milvus store needs its client: pip install 'uninote[milvus]'") from error
+    return MilvusStore(address, dim, **options)
 
 
 def open_store(settings: StoreSettings, data_dir: Path, dim: int, collection: str = "items") -> Store:
-    """The store that `settings.address` names: a PostgreSQL address, `memory`, or empty for the embedded
-    server, which then keeps its data in `data_dir`/postgres. Raises StoreError when it cannot be opened."""
+    """The store that `settings.address` names: a PostgreSQL or Milvus address, `memory`, or empty for the
+    embedded server, which then keeps its data in `data_dir`/postgres.
+
+    Raises StoreError when it cannot be opened.
+    """
     if settings.address == MEMORY:
         return MemoryStore(dim)
+    if settings.address.startswith(MILVUS):
+        return open_milvus(settings.address, dim, index=settings.index, collection=collection)
     place = settings.address or data_dir / "postgres"
     return PostgresStore(place, dim, index=settings.index, collection=collection)

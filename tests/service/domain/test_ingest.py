@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from uninote.items import Note, Picture
+from uninote.service.domain import versions
+from uninote.service.domain.content import load_notes
 from uninote.service.domain.ingest import match
 from uninote.service.domain.outcome import Incoming
 from uninote.service.errors import ConflictError
@@ -149,3 +151,45 @@ def test_match_looks_without_storing(world: Any, note: Any, at: Any) -> None:
 def everything(world: Any) -> list[Any]:
     tables = ("notes", "vectors", "matches", "audit", "outbox")
     return [sorted(world.rows(f"SELECT t::text FROM service.{table} AS t")) for table in tables]
+
+
+def test_bad_words_of_a_picture_are_named(world: Any, note: Any, at: Any) -> None:
+    bad = [Picture.from_bytes(b"x", ocr=("\0",)), Picture.from_bytes(b"x", description="\ud800")]
+    outcomes = world.ingest(
+        *[note(f"n{row}", at(1.0), pictures=(one,)) for row, one in enumerate(bad)], note("good", at(1.0))
+    )
+    assert [one.code for one in outcomes] == ["bad_field", "bad_field", ""]
+    assert world.rows("SELECT id FROM service.notes") == [("good",)]
+
+
+def test_what_was_stored_comes_back_as_the_same_note(world: Any, at: Any) -> None:
+    pictures = (
+        Picture.from_bytes(b"one", description="a hat", ocr=("a", "b")),
+        Picture.from_bytes(b"two", ocr=(), frame=True),
+        Picture.from_bytes(b"three"),
+    )
+    full = Note("n", "title", "body", pictures, "cat", ("t",), ("l",), "en", 5, "somewhere")
+    world.ingest(Incoming(full, {"m1": at(1.0)}))
+    (again,) = world.database.run(lambda s: load_notes(s, ["n", "nobody"])).values()
+    assert again == full
+    assert again.item().key == full.item().key
+    assert [picture.read() for picture in again.pictures] == [b"one", b"two", b"three"]
+
+
+def test_two_models_are_written_in_one_go(world: Any, at: Any) -> None:
+    world.database.run(lambda s: versions.add(s, "m2", 3, "ops"))
+    both = {"m1": at(1.0), "m2": [0, 1, 0], "retired long ago": [1.0]}
+    assert world.ingest(Incoming(Note("n", "x"), both))[0].status == "created"
+    assert world.rows("SELECT model_id, vector::text FROM service.vectors ORDER BY 1")[1] == (2, "[0,1,0]")
+    only_new = Incoming(Note("later", "x"), {"m1": at(1.0)})
+    assert world.ingest(only_new)[0].status == "created"
+    assert world.ingest(Incoming(Note("later", "x"), both))[0].status == "unchanged"
+    assert world.rows("SELECT count(*) FROM service.vectors WHERE note_id = 'later'") == [(2,)]
+
+
+def test_without_pictures_kept_only_their_digests_stay(world: Any, note: Any, at: Any) -> None:
+    world.ingest(note("n", at(1.0), pictures=(Picture.from_bytes(b"x"),)), keep_pictures=False)
+    assert world.rows("SELECT 1 FROM service.pictures") == []
+    assert world.rows("SELECT payload->'pictures'->0->>'digest' FROM service.notes") == [
+        (Picture.from_bytes(b"x").digest,)
+    ]

@@ -60,6 +60,7 @@ class NoteVector(Base):
     """The vector of a note under one model. The filter columns repeat the note's, for one-table search."""
 
     __tablename__ = "vectors"
+    __table_args__ = (Index(None, "model_id", "category", "kind"), Index(None, "model_id", "time"))
 
     note_id: Mapped[Key] = mapped_column(ForeignKey(StoredNote.id, ondelete="CASCADE"), primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id), primary_key=True)
@@ -103,6 +104,16 @@ class Outbox(Base):
     note_id: Mapped[Key]
     deleted: Mapped[bool]
     created: Mapped[Now]
+
+
+class OutboxState(Base):
+    """One row. While nobody wants the outbox, nothing is written to it."""
+
+    __tablename__ = "outbox_state"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    wanted: Mapped[bool]
 
 
 class Request(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,21 +12,21 @@ from typing import Any, TypeVar
 import psycopg
 from pgvector.psycopg import register_vector
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from uninote.errors import StoreError
 from uninote.service.db.migrate import upgrade
+from uninote.service.errors import InvalidError
 from uninote.store.embedded import EmbeddedServer
 
 CONNECT_SECONDS = 10
-ATTEMPTS = 3
-_GONE = {"57P01", "57P02", "57P03", "08000", "08003", "08006"}
-_RACES = {
-    "40001",
-    "40P01",
-    "23503",
-}  # serialization, deadlock, a row deleted that was about to be referred to
+WAITS = (0.02, 0.1, 0.5, 2.0)  # seconds before each repetition: a server that restarts needs a moment
+_GONE = {"57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"}
+# Serialization failure, deadlock; a row that another caller deleted or made at the same time.
+_RACES = {"40001", "40P01", "23503", "23505"}
+_BAD_VALUE = "22"  # the class of errors that a value made, not the server
 
 Result = TypeVar("Result")
 
@@ -41,7 +42,8 @@ class Database:
 
     Work is repeated in a new transaction after a lost connection, a deadlock or a lost race, so it must not
     act outside of its session, and a repetition after a commit whose answer was lost must be harmless: all
-    of the domain's steps are. Open after forking. Raises StoreError when the server cannot be used.
+    of the domain's steps are. Open after forking. Raises StoreError when the server cannot be used, and
+    InvalidError for a value that no column can hold.
     """
 
     def __init__(self, place: str | Path, *, connections: int = 8) -> None:
@@ -51,7 +53,7 @@ class Database:
         self._closed = False
         self.engine: Engine = create_engine(
             "postgresql+psycopg://",
-            creator=self.connect,
+            creator=self._connect,
             pool_size=connections,
             max_overflow=0,
             pool_timeout=CONNECT_SECONDS,
@@ -67,25 +69,50 @@ class Database:
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """A connection outside of the pool, for what holds one long (LISTEN, COPY); the caller closes it."""
-        return psycopg.connect(
-            self.address, connect_timeout=CONNECT_SECONDS, prepare_threshold=None, **options
-        )
+        return self._twice(lambda: self._connect(**options))
+
+    @contextmanager
+    def alone(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
+        """Be the only one, over all processes, to do something; gives None when somebody else is.
+
+        What is given is the connection whose end, however it comes, lets the next one in: what is committed
+        over it was committed while nobody else was at it.
+        """
+
+        def take() -> tuple[psycopg.Connection[Any], bool]:
+            connection = self._connect(autocommit=True)
+            try:
+                held = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [what, number])
+                return connection, held.fetchone() == (True,)
+            except BaseException:
+                connection.close()
+                raise
+
+        connection, held = self._twice(take)
+        with connection:
+            yield connection if held else None
 
     def run(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
         with _store_errors():
-            for attempt in range(1, ATTEMPTS + 1):
+            for wait in WAITS:
                 try:
-                    with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                        return work(session)
+                    return self._once(work)
                 except RetryTransaction:
-                    if attempt == ATTEMPTS:
-                        raise StoreError("the same note is written by several callers; try again") from None
-                except (DBAPIError, psycopg.Error) as error:
-                    if attempt == ATTEMPTS or not _repeatable(error):
+                    time.sleep(wait)
+                except (StatementError, psycopg.Error) as error:
+                    if not _repeatable(error):
                         raise
+                    time.sleep(wait)
                     self._revive(error)
-        raise AssertionError("unreachable")
+            try:
+                return self._once(work)
+            except RetryTransaction:
+                raise StoreError("the same note is written by several callers; try again") from None
+
+    def _once(self, work: Callable[[Session], Result]) -> Result:
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            return work(session)
 
     def close(self) -> None:
         """Give back connections and the embedded server; a second call does nothing."""
@@ -103,7 +130,21 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _revive(self, error: DBAPIError | psycopg.Error) -> None:
+    def _twice(self, work: Callable[[], Result]) -> Result:
+        """`work`, once more on a revived server when it found a dead one."""
+        with _store_errors():
+            try:
+                return work()
+            except psycopg.OperationalError as error:
+                self._revive(error)
+                return work()
+
+    def _connect(self, **options: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            self.address, connect_timeout=CONNECT_SECONDS, prepare_threshold=None, **options
+        )
+
+    def _revive(self, error: StatementError | psycopg.Error) -> None:
         """After a lost connection: a fresh pool, and the embedded server started again if it died."""
         if not _lost(error):
             return
@@ -112,7 +153,7 @@ class Database:
                 raise StoreError("this database is closed")
             if self._server:
                 self._server.ensure_running()
-        self.engine.dispose(close=False)
+        self.engine.dispose()
 
 
 def _configure(connection: psycopg.Connection[Any], _: object) -> None:
@@ -124,19 +165,23 @@ def _configure(connection: psycopg.Connection[Any], _: object) -> None:
     connection.autocommit = False
 
 
-def _driver(error: DBAPIError | psycopg.Error) -> BaseException | None:
-    return error.orig if isinstance(error, DBAPIError) else error
+def _driver(error: StatementError | psycopg.Error) -> BaseException | None:
+    return error.orig if isinstance(error, StatementError) else error
 
 
-def _lost(error: DBAPIError | psycopg.Error) -> bool:
+def _state(error: StatementError | psycopg.Error) -> str:
+    """The SQLSTATE, empty when the server sent none."""
+    return getattr(_driver(error), "sqlstate", None) or ""
+
+
+def _lost(error: StatementError | psycopg.Error) -> bool:
     """Whether the connection is gone; a server that shuts down says so, one that was killed says nothing."""
-    state = getattr(_driver(error), "sqlstate", None)
-    silent = isinstance(_driver(error), psycopg.OperationalError) and state is None
-    return silent or state in _GONE
+    silent = isinstance(_driver(error), psycopg.OperationalError) and not _state(error)
+    return silent or _state(error) in _GONE
 
 
-def _repeatable(error: DBAPIError | psycopg.Error) -> bool:
-    return _lost(error) or getattr(_driver(error), "sqlstate", None) in _RACES
+def _repeatable(error: StatementError | psycopg.Error) -> bool:
+    return _lost(error) or _state(error) in _RACES
 
 
 @contextmanager
@@ -144,10 +189,15 @@ def _store_errors() -> Iterator[None]:
     """Database errors as StoreError on one line, without the address or values: they may be private."""
     try:
         yield
-    except DBAPIError as error:
-        raise StoreError(f"the database failed: {_first_line(error.orig)}") from error
-    except psycopg.Error as error:
-        raise StoreError(f"the database cannot be reached: {_first_line(error)}") from error
+    except PoolTimeout:
+        raise StoreError("all database connections are busy; try again, or allow more of them") from None
+    except UnicodeEncodeError:
+        raise InvalidError("a text has a lone surrogate, which no column can hold") from None
+    except (StatementError, psycopg.Error) as error:
+        # The driver itself refuses some values, and then there is no state.
+        if _state(error).startswith(_BAD_VALUE) or isinstance(_driver(error), psycopg.DataError):
+            raise InvalidError(f"a value cannot be stored: {_first_line(_driver(error))}") from None
+        raise StoreError(f"the database failed: {_first_line(_driver(error))}") from error
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -7,7 +7,6 @@ whoever knows the id can still find what happened to it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -48,8 +47,3 @@ def entries(
     if before is not None:
         query = query.where(Audit.id < before)
     return list(session.scalars(query))
-
-
-def subjects(note_ids: Iterable[str]) -> list[str]:
-    """`note_subject` of each."""
-    return [note_subject(note_id) for note_id in note_ids]

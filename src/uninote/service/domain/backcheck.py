@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -21,34 +22,35 @@ from uninote.service.db.corpus import StoredNote
 from uninote.service.db.engine import Database
 from uninote.service.db.moderation import Job, JobHit, Sample
 from uninote.service.domain import jobs, thresholds
-from uninote.service.domain.vectors import Matrix, from_database, read_binary
-from uninote.store.validate import cosine
+from uninote.service.domain.filters import FILTER, filter_values
+from uninote.service.domain.index import SLACK
+from uninote.service.domain.vectors import Matrix, exact_scores, from_database, read_binary
 
 PAGE = 5000
-_LOCK = "SELECT pg_try_advisory_lock(hashtext('uninote.job'), %s)"
+# The samples that the job looks for, and the allow-list of their categories.
 _SAMPLES = """
-SELECT sample.id, sample.category, stored.vector FROM service.samples AS sample
+SELECT sample.id, sample.category, stored.vector, sample.allow FROM service.samples AS sample
 JOIN service.sample_vectors AS stored ON stored.sample_id = sample.id AND stored.model_id = %(model)s
-WHERE sample.id = ANY(%(ids)s) ORDER BY sample.id
+WHERE sample.id = ANY(%(ids)s) OR (
+    sample.allow AND sample.enabled AND coalesce(sample.disabled_until <= now(), true)
+    AND sample.category IN (SELECT category FROM service.samples WHERE id = ANY(%(ids)s))
+) ORDER BY sample.id
 """
-_NOTES = """
+_NOTES = f"""
 SELECT note_id, vector, content_key FROM service.vectors
-WHERE model_id = %(model)s AND note_id > %(after)s
-    AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
-    AND (%(categories)s::text[] IS NULL OR category = ANY(%(categories)s))
-    AND (%(since)s::timestamptz IS NULL OR time >= %(since)s::timestamptz)
-    AND (%(until)s::timestamptz IS NULL OR time < %(until)s::timestamptz)
-ORDER BY note_id LIMIT %(limit)s
+WHERE model_id = %(model)s AND note_id > %(after)s AND {FILTER} ORDER BY note_id LIMIT %(limit)s
 """
-# A note that was deleted or changed since the page was read is left out.
+# A note that was deleted or changed since the page was read is left out. It is locked before anything is
+# written, as in an ingest: an ingest that replaces its content takes away what is found here, or comes first.
 _FOUND = """
 WITH found AS (
     SELECT * FROM unnest(%(notes)s::text[], %(keys)s::text[], %(samples)s::int8[], %(categories)s::text[],
         %(scores)s::float8[], %(limits)s::float8[])
         AS row (note_id, content_key, sample_id, category, score, threshold)
 ), present AS (
-    SELECT found.* FROM found JOIN service.vectors AS stored USING (note_id, content_key)
-    WHERE stored.model_id = %(model)s ORDER BY note_id FOR SHARE OF stored
+    SELECT found.* FROM service.notes AS note
+    JOIN found ON found.note_id = note.id AND found.content_key = note.content_key
+    ORDER BY note.id FOR SHARE OF note
 ), matched AS (
     INSERT INTO service.matches (note_id, sample_id, model_id, category, score, threshold, source)
     SELECT note_id, sample_id, %(model)s, category, score, threshold, 'backcheck' FROM present
@@ -67,16 +69,17 @@ def run(
 ) -> str:
     """Work until the job is over or `stop` says so; gives its state. One worker at a time: a second one
     gives back the state and does nothing. Raises StoreError when the database cannot be used."""
-    with database.connect(autocommit=True) as lock:  # its end, however it comes, gives the lock back
-        if lock.execute(_LOCK, [job_id]).fetchone() != (True,):
+    with database.alone("uninote.job", job_id) as held:
+        if held is None:
             return database.run(lambda session: jobs.get(session, job_id)).state
         try:
             while True:
                 state = database.run(lambda session: step(session, job_id, page))
                 if state != "running" or stop():
                     return state
-        except UniNoteError as error:
-            reason = str(error)
+        except Exception as error:
+            # A fault of the program says its kind only: its text may hold what is private.
+            reason = str(error) if isinstance(error, UniNoteError) else type(error).__name__
             database.run(lambda session: jobs.fail(session, job_id, reason))
             raise
 
@@ -116,17 +119,8 @@ def export(database: Database, job_id: int, form: Literal["jsonl", "csv"] = "jso
 
 
 def _page(session: Session, job: Job, limit: int) -> list[tuple[Any, ...]]:
-    chosen = jobs.filter_of(job)
-    values = {
-        "model": job.model_id,
-        "after": job.cursor,
-        "limit": limit,
-        "kinds": chosen.kinds and list(chosen.kinds),
-        "categories": chosen.categories and list(chosen.categories),
-        "since": chosen.since,
-        "until": chosen.until,
-    }
-    return read_binary(session, _NOTES, values)
+    place = {"model": job.model_id, "after": job.cursor, "limit": limit}
+    return read_binary(session, _NOTES, place | filter_values(jobs.filter_of(job)))
 
 
 def _search(session: Session, job: Job, notes: list[tuple[Any, ...]]) -> None:
@@ -134,21 +128,35 @@ def _search(session: Session, job: Job, notes: list[tuple[Any, ...]]) -> None:
     samples = read_binary(session, _SAMPLES, {"model": job.model_id, "ids": job.params["samples"]})
     given = job.params["threshold"]
     known = thresholds.in_force(session, job.model_id) if given is None else {}
-    limits = np.array([known.get(category, np.inf) if given is None else given for _, category, _ in samples])
-    vectors: Matrix = from_database([vector for _, vector, _ in notes], model.dim)
-    scores = vectors @ from_database([vector for *_, vector in samples], model.dim).T  # [notes, samples]
+    names = [category for _, category, _, _ in samples]
+    limits = np.array([known.get(name, np.inf) if given is None else given for name in names])
+    stored = from_database([vector for _, vector, _ in notes], model.dim)
+    wanted = from_database([vector for _, _, vector, _ in samples], model.dim)
     columns: dict[str, list[Any]] = {name: [] for name in _FOUND_COLUMNS}
-    for row, column in np.argwhere(scores >= limits - 1e-6).tolist():
-        score = cosine(float(scores[row, column]))
-        if score >= limits[column]:  # compared as they are shown, rounded
-            note_id, _, key = notes[row]
-            sample_id, category, _ = samples[column]
-            one = (note_id, key, sample_id, category, score, float(limits[column]))
-            for name, value in zip(_FOUND_COLUMNS, one, strict=True):
-                columns[name].append(value)
+    for row, place, score in _hits(stored, wanted, limits, names, [allow for *_, allow in samples]):
+        one = (notes[row][0], notes[row][2], samples[place][0], names[place], score, float(limits[place]))
+        for name, value in zip(_FOUND_COLUMNS, one, strict=True):
+            columns[name].append(value)
     if columns["notes"]:
         values = {"job": job.id, "model": job.model_id, "record": bool(job.params["record"]), **columns}
         job.hits += session.connection().exec_driver_sql(_FOUND, values).rowcount
+
+
+def _hits(
+    notes: Matrix, samples: Matrix, limits: NDArray[np.float64], names: list[str], allow: list[bool]
+) -> Iterator[tuple[int, int, float]]:
+    """(note row, sample row, score) of every hit, by the rules of the online match (`Snapshot.match`)."""
+    rows, places = np.nonzero(notes @ samples.T >= limits - SLACK)
+    scores = exact_scores(notes[rows], samples[places])
+    reached = scores >= limits[places]
+    found = list(zip(rows[reached].tolist(), places[reached].tolist(), scores[reached].tolist(), strict=True))
+    allowed: dict[tuple[int, str], float] = {}
+    for row, place, score in found:
+        if allow[place]:
+            allowed[row, names[place]] = max(score, allowed.get((row, names[place]), -2.0))
+    for row, place, score in found:
+        if not allow[place] and score > allowed.get((row, names[place]), -2.0):
+            yield row, place, score
 
 
 def _rows(session: Session, job_id: int, after: tuple[str, int]) -> list[tuple[Any, ...]]:
@@ -169,7 +177,7 @@ def _rows(session: Session, job_id: int, after: tuple[str, int]) -> list[tuple[A
         .order_by(JobHit.note_id, JobHit.sample_id)
         .limit(PAGE)
     )
-    rows = session.execute(query).tuples().all()
+    rows = session.execute(query).all()
     return [(*row[:-1], row[-1].isoformat() if row[-1] else None) for row in rows]
 
 

@@ -14,7 +14,7 @@ from uninote.errors import UniNoteError
 from uninote.items import Item
 from uninote.service.db.corpus import ModelVersion
 from uninote.service.db.engine import Database
-from uninote.service.domain import content, gallery, versions
+from uninote.service.domain import content, gallery, revision, versions
 from uninote.service.domain.vectors import Half, as_parameter, half_unit
 from uninote.service.errors import ConflictError
 
@@ -39,7 +39,11 @@ WITH fresh AS (
     WHERE old.content_key <> EXCLUDED.content_key
     RETURNING note_id
 )
-INSERT INTO service.outbox (note_id, deleted) SELECT note_id, false FROM stored RETURNING note_id
+, sent AS (
+    INSERT INTO service.outbox (note_id, deleted) SELECT note_id, false FROM stored
+    WHERE (SELECT wanted FROM service.outbox_state)
+)
+SELECT note_id FROM stored
 """
 
 
@@ -127,6 +131,7 @@ def _encoded(items: Mapping[str, Item], encode: Encode, dim: int, report: Backfi
 def _store(
     session: Session, model: ModelVersion, items: Mapping[str, Item], vectors: Mapping[str, Half]
 ) -> int:
+    revision.pin(session)  # the outbox is not switched on between the look at it and the commit
     values = {
         "model": model.id,
         "ids": list(vectors),

@@ -14,13 +14,19 @@ from sqlalchemy import text
 from uninote.errors import StoreError
 from uninote.service.db.base import SCHEMA
 from uninote.service.db.engine import Database
-from uninote.store.embedded import _programs
+from uninote.store.embedded import EmbeddedServer, programs
 
 
 def backup(database: Database, file: Path) -> int:
-    """Write a dump of one moment to `file`, while the service goes on; gives its bytes. It appears whole or
-    not at all. Raises StoreError when it cannot be written."""
+    """Write a dump of one moment to `file`, while the service goes on; gives its bytes.
+
+    It appears whole or not at all, readable for its owner only. Raises StoreError when it cannot be written.
+    """
     partial = file.with_name(file.name + ".partial")
+    try:
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    except OSError as error:
+        raise StoreError(f"the backup cannot be written to {partial}: {error.strerror}") from error
     try:
         _program("pg_dump", database.address, "--format=custom", f"--schema={SCHEMA}", f"--file={partial}")
         os.replace(partial, file)
@@ -29,19 +35,31 @@ def backup(database: Database, file: Path) -> int:
     return file.stat().st_size
 
 
-def restore(address: str, file: Path) -> None:
+def restore(place: str | Path, file: Path) -> None:
     """Load a dump into a database without a service schema, in one transaction; then open it with `Database`,
-    which brings an older dump up to date. Raises StoreError when there is one, or the file is no dump."""
-    with psycopg.connect(address, autocommit=True) as connection:
-        if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [SCHEMA]).fetchone():
-            raise StoreError(
-                f"the database has a schema {SCHEMA!r} already; restore into a new database, "
-                f"or remove it with DROP SCHEMA {SCHEMA} CASCADE"
-            )
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    _program("pg_restore", address, "--single-transaction", "--no-owner", "--exit-on-error", str(file))
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("ANALYZE")
+    which brings an older dump up to date.
+
+    place: as for `Database`; a folder without a database gets one. Raises StoreError when there is a schema
+    already, the file is no dump, or the server cannot be used.
+    """
+    if not file.is_file():
+        raise StoreError(f"there is no backup file {file}")
+    if isinstance(place, Path):
+        with EmbeddedServer(place) as server:
+            return restore(server.address, file)
+    try:
+        with psycopg.connect(place, autocommit=True) as connection:
+            if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [SCHEMA]).fetchone():
+                raise StoreError(
+                    f"the database has a schema {SCHEMA!r} already; restore into a new database, "
+                    f"or remove it with DROP SCHEMA {SCHEMA} CASCADE"
+                )
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            _program("pg_restore", place, "--single-transaction", "--no-owner", "--exit-on-error", str(file))
+            connection.execute("ANALYZE")
+    except psycopg.Error as error:
+        raise StoreError(f"the database cannot be reached: {str(error).strip().splitlines()[0]}") from error
+    return None
 
 
 def counts(database: Database) -> dict[str, int]:
@@ -80,7 +98,7 @@ def _program(name: str, address: str, *arguments: str) -> None:
 
 def _found(name: str) -> str:
     try:
-        own = _programs() / name
+        own = programs() / name
         return str(own) if own.exists() else name
     except StoreError:
         there = shutil.which(name)

@@ -44,7 +44,7 @@ def by_volume(scores: ArrayLike, volume: int) -> Calibration:
     """The threshold whose number of hits is nearest to `volume` and not above it: equal scores are hits
     together or not at all. For "as many hits as the baseline has" (method, section 5).
 
-    Raises InvalidError for a negative volume, or no scores.
+    Raises InvalidError for a negative volume, no scores, or more scores of 1 than that.
     """
     values = _scores(scores)
     if volume < 0:
@@ -53,6 +53,9 @@ def by_volume(scores: ArrayLike, volume: int) -> Calibration:
     if volume >= len(ordered):
         return Calibration(float(ordered[-1]), len(ordered))
     above = ordered[ordered > ordered[volume]]  # the first score that must not be a hit, and its equals
+    if not len(above) and ordered[0] >= 1:
+        equal = int((ordered >= 1).sum())
+        raise InvalidError(f"{equal} scores are 1, so no threshold makes {volume} hits; disable the category")
     threshold = float(above[-1]) if len(above) else _just_above(float(ordered[0]))
     return at_threshold(values, threshold)
 

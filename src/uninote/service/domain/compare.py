@@ -43,7 +43,7 @@ class Comparison:
 
 
 def compare(session: Session, old: str, new: str, *, k: int = 10, samples: int = 100) -> Comparison:
-    """Compare up to `samples` samples, drawn in a fixed order. Raises NotFoundError for an unknown version."""
+    """Compare up to `samples` samples, drawn in a fixed order. Raises NotFoundError for an unknown one."""
     models = (versions.get(session, old), versions.get(session, new))
     limits = tuple(thresholds.in_force(session, model.id) for model in models)
     compared = []

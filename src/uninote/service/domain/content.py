@@ -106,7 +106,12 @@ def readable(pictures: Iterable[Picture]) -> dict[str, bytes]:
 
 def _picture_payload(picture: Picture) -> dict[str, Any]:
     ocr = None if picture.ocr is None else list(picture.ocr)
-    return {"digest": picture.digest, "description": picture.description, "ocr": ocr}
+    return {
+        "digest": picture.digest,
+        "description": picture.description,
+        "ocr": ocr,
+        "frame": picture.frame,
+    }
 
 
 def _picture_from(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Picture:
@@ -116,4 +121,5 @@ def _picture_from(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> 
         data=stored.data if stored else None,
         description=entry["description"],
         ocr=None if entry["ocr"] is None else tuple(entry["ocr"]),
+        frame=entry["frame"],
     )

@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from uninote.service.db.corpus import ModelVersion
-from uninote.service.domain.vectors import from_database, read_binary
+from uninote.service.domain.vectors import Matrix, exact_scores, from_database, read_binary
 from uninote.service.errors import NotFoundError
 
 _SAMPLES = """
-SELECT stored.vector FROM service.samples AS sample
+SELECT stored.vector, sample.allow FROM service.samples AS sample
 JOIN service.sample_vectors AS stored ON stored.sample_id = sample.id AND stored.model_id = %(model)s
-WHERE sample.category = %(category)s AND NOT sample.allow AND sample.enabled ORDER BY sample.id
+WHERE sample.category = %(category)s AND sample.enabled ORDER BY sample.id
 """
 # A fixed random choice: equal over the corpus and the same at every call.
 _NOTES = """
 SELECT vector FROM service.vectors WHERE model_id = %(model)s ORDER BY md5(note_id) LIMIT %(limit)s
 """
 _REVIEWED = """
-SELECT -(note.vector <#> sample.vector), verdict = 'true_positive' FROM (
+SELECT note.vector, sample.vector, verdict = 'true_positive' FROM (
     SELECT DISTINCT ON (note_id, sample_id) * FROM service.reviews
     WHERE category = %(category)s ORDER BY note_id, sample_id, id DESC
 ) AS review
@@ -44,22 +44,31 @@ class Reviewed:
 
 
 def best_scores(session: Session, model: ModelVersion, category: str, limit: int = 20_000) -> Scores:
-    """The best score of up to `limit` stored notes with the category's samples, float64 [n].
+    """The best score of up to `limit` stored notes with the category's samples, float64 [n]: a note hits when
+    it is at or above the threshold. Notes that the allow-list keeps from every hit score -1.
 
     Raises NotFoundError without a sample or without a note. With volume V wanted over all notes, calibrate
     for V times n / (number of notes).
     """
     values = {"model": model.id, "category": category, "limit": limit}
-    samples = from_database([row[0] for row in read_binary(session, _SAMPLES, values)], model.dim)
+    rows = read_binary(session, _SAMPLES, values)
+    samples = from_database([vector for vector, allow in rows if not allow], model.dim)
+    allowed = from_database([vector for vector, allow in rows if allow], model.dim)
     notes = from_database([row[0] for row in read_binary(session, _NOTES, values)], model.dim)
     if not len(samples) or not len(notes):
         raise NotFoundError(f"category {category!r} needs an enabled sample, and notes to compare with")
-    best: Scores = np.clip((notes @ samples.T).max(axis=1).astype(np.float64), -1, 1).round(6)
-    return best
+    best = _best(notes, samples)
+    return np.where(best > _best(notes, allowed), best, -1.0) if len(allowed) else best
+
+
+def _best(notes: Matrix, samples: Matrix) -> Scores:
+    nearest = (notes @ samples.T).argmax(axis=1)
+    return exact_scores(notes, samples[nearest])
 
 
 def reviewed(session: Session, model: ModelVersion, category: str) -> Reviewed:
     """Decided matches of a category, scored by `model`, whichever version matched them then."""
     rows = read_binary(session, _REVIEWED, {"model": model.id, "category": category})
-    scores = np.clip(np.array([row[0] for row in rows], np.float64), -1, 1).round(6)
-    return Reviewed(scores, np.array([row[1] for row in rows], np.bool_))
+    notes = from_database([note for note, _, _ in rows], model.dim)
+    samples = from_database([sample for _, sample, _ in rows], model.dim)
+    return Reviewed(exact_scores(notes, samples), np.array([right for *_, right in rows], np.bool_))

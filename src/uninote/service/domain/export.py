@@ -7,12 +7,12 @@ what the verdict is there to correct.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from uninote.items import Item
@@ -30,12 +30,21 @@ TASKS = {"image": Task.I2NOTE, "video": Task.I2NOTE, "text": Task.T2NOTE, "note"
 
 @dataclass(frozen=True)
 class ExportReport:
-    """How many lines were written, and verdicts left out: false positives of a sample that hit nothing
-    rightly have no positive to stand beside."""
+    """How many lines were written, and how many false positives were left out: those of a sample that hit
+    nothing rightly have no positive to stand beside."""
 
     pairs: int
     examples: int
     left_out: int
+
+
+@dataclass
+class _Verdicts:
+    """What people said about the hits of one sample: note ids."""
+
+    kind: str
+    right: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
 
 
 def export_verdicts(session: Session, folder: Path, category: str | None = None) -> ExportReport:
@@ -43,48 +52,69 @@ def export_verdicts(session: Session, folder: Path, category: str | None = None)
 
     Of several verdicts on a match the newest counts; those on content that was replaced since are left out.
     """
+    verdicts = _newest(session, category)
+    pairs = examples = 0
+    paired: set[int] = set()
+
+    def counted_pairs() -> Iterator[Pair]:
+        nonlocal pairs
+        for sample_id, pair, _ in _examples(session, verdicts):
+            paired.add(sample_id)
+            pairs += 1
+            yield pair
+
+    def counted_examples() -> Iterator[Example]:
+        nonlocal examples
+        for _, pair, negatives in _examples(session, verdicts):
+            if negatives:
+                examples += 1
+                yield Example(pair, negatives, (0.0,) * len(negatives), 1.0)
+
+    write_pairs(counted_pairs(), folder / PAIRS)
+    write_examples(counted_examples(), folder / EXAMPLES)
+    left_out = sum(
+        max(0, len(found.wrong) - MAX_NEGATIVES) if sample_id in paired else len(found.wrong)
+        for sample_id, found in verdicts.items()
+    )
+    return ExportReport(pairs, examples, left_out)
+
+
+def _newest(session: Session, category: str | None) -> dict[int, _Verdicts]:
     newest = (
         select(Review.note_id, Review.sample_id, Review.verdict, Sample.kind, Sample.source_note)
-        .distinct(Review.note_id, Review.sample_id)
+        .ext(distinct_on(Review.note_id, Review.sample_id))
         .join(StoredNote, StoredNote.id == Review.note_id)
         .join(Sample, Sample.id == Review.sample_id)
         .where(Review.content_key == StoredNote.content_key)
         .order_by(Review.note_id, Review.sample_id, Review.id.desc())
     )
-    rows = session.execute(newest if category is None else newest.where(Review.category == category)).all()
-    right: defaultdict[int, list[str]] = defaultdict(list)
-    wrong: defaultdict[int, list[str]] = defaultdict(list)
-    kinds: dict[int, str] = {}
-    for note_id, sample_id, verdict, kind, source_note in rows:
-        kinds[sample_id] = kind
-        if verdict == "true_positive":
-            right[sample_id].append(note_id)
+    verdicts: dict[int, _Verdicts] = {}
+    for note_id, sample_id, verdict, kind, source_note in session.execute(
+        newest if category is None else newest.where(Review.category == category)
+    ):
+        found = verdicts.setdefault(sample_id, _Verdicts(kind))
+        if verdict == "true_positive" and note_id not in found.right:
+            found.right.append(note_id)
         elif verdict == "false_positive":
-            wrong[sample_id].append(note_id)
-            if source_note and source_note not in right[sample_id]:
-                right[sample_id].append(source_note)  # the note a sample was taken from is what it looks for
-    needed = {note_id for found in (right, wrong) for ids in found.values() for note_id in ids}
-    notes = content.load_notes(session, needed)
-    samples = content.load_items(session, kinds)
-    items = {note_id: note.item() for note_id, note in notes.items()}
-    pairs = list(_pairs(right, kinds, samples, items))
-    examples = [
-        Example(pair, negatives, (0.0,) * len(negatives), 1.0)
-        for sample_id, pair in pairs
-        if (negatives := tuple(items[note_id] for note_id in wrong[sample_id][:MAX_NEGATIVES]))
-    ]
-    write_pairs((pair for _, pair in pairs), folder / PAIRS)
-    write_examples(examples, folder / EXAMPLES)
-    paired = {sample_id for sample_id, _ in pairs}
-    left_out = sum(max(0, len(ids) - MAX_NEGATIVES) if s in paired else len(ids) for s, ids in wrong.items())
-    return ExportReport(len(pairs), len(examples), left_out)
+            found.wrong.append(note_id)
+            if source_note and source_note not in found.right:
+                found.right.append(source_note)  # the note a sample was taken from is what it looks for
+    return verdicts
 
 
-def _pairs(
-    right: dict[int, list[str]], kinds: dict[int, str], samples: dict[int, Item], items: dict[str, Item]
-) -> Iterator[tuple[int, Pair]]:
-    for sample_id, note_ids in sorted(right.items()):
-        for note_id in sorted(note_ids):
-            if note_id in items and items[note_id].key != samples[sample_id].key:
-                task = TASKS[kinds[sample_id]]
-                yield sample_id, Pair(task, samples[sample_id], items[note_id], note_id, None)
+def _examples(
+    session: Session, verdicts: dict[int, _Verdicts]
+) -> Iterator[tuple[int, Pair, tuple[Item, ...]]]:
+    """Pairs with their hard negatives, read sample by sample: all pictures at once may not fit in memory."""
+    for sample_id, found in sorted(verdicts.items()):
+        if not found.right:
+            continue
+        wrong = sorted(found.wrong)[:MAX_NEGATIVES]
+        sample = content.load_items(session, [sample_id])[sample_id]
+        notes = content.load_notes(session, found.right + wrong)
+        negatives = [notes[note_id].item() for note_id in wrong]
+        for note_id in sorted(notes.keys() & set(found.right)):
+            positive = notes[note_id].item()
+            if positive.key != sample.key:
+                others = tuple(item for item in negatives if item.key != positive.key)
+                yield sample_id, Pair(TASKS[found.kind], sample, positive, note_id, None), others

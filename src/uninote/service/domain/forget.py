@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from uninote.service.db.corpus import Forgotten, NotePicture, Outbox, StoredNote
+from uninote.service.db.corpus import Forgotten, NotePicture, Outbox, OutboxState, StoredNote
 from uninote.service.db.moderation import Job, Sample, SamplePicture
 from uninote.service.domain import audit, revision
 from uninote.service.domain.pictures import drop_unused
@@ -36,7 +36,8 @@ def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
     present = session.scalars(gone).all()
     drop_unused(session, digests)
     session.execute(delete(Outbox).where(Outbox.note_id.in_(ids)))
-    session.execute(insert(Outbox), [{"note_id": note_id, "deleted": True} for note_id in ids])
+    if session.scalars(select(OutboxState.wanted)).one():
+        session.execute(insert(Outbox), [{"note_id": note_id, "deleted": True} for note_id in ids])
     # A job stands behind the note it looked at last: one that is gone gives its place to the note before it.
     before = select(func.coalesce(func.max(StoredNote.id), "")).where(StoredNote.id < Job.cursor)
     session.execute(update(Job).where(Job.cursor.in_(ids)).values(cursor=before.scalar_subquery()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,35 +12,18 @@ from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from uninote.items import Item
-from uninote.service.db.corpus import Audit, ModelVersion, StoredPicture
-from uninote.service.db.moderation import SAMPLE_KINDS, Category, Sample, SamplePicture, SampleVector
-from uninote.service.domain import audit, content, revision
+from uninote.errors import VectorError
+from uninote.service.db.corpus import Audit, ModelVersion, StoredNote, StoredPicture
+from uninote.service.db.moderation import Category, Sample, SamplePicture, SampleVector
+from uninote.service.domain import audit, content, revision, versions
 from uninote.service.domain.pictures import drop_unused
+from uninote.service.domain.samples import NewSample as NewSample  # noqa: PLC0414
+from uninote.service.domain.samples import check_sample, identity_of, sample_row
+from uninote.service.domain.text import MAX_NAME, check_name, check_words
 from uninote.service.domain.vectors import half_unit
 from uninote.service.errors import InvalidError, NotFoundError
 
-MAX_NAME = 256
 CHUNK = 1000  # rows of one INSERT
-
-
-@dataclass(frozen=True)
-class NewSample:
-    """A sample to add: what it shows, its vector per model version, and how it counts.
-
-    allow: an allow-list sample; a note at least as near to it as to a sample that it hits is no hit.
-    source_note: the stored note it was taken from; it goes when that note is forgotten.
-    """
-
-    category: str
-    kind: str
-    item: Item
-    vectors: Mapping[str, ArrayLike]
-    label: str = ""
-    comment: str = ""
-    allow: bool = False
-    disabled_until: datetime | None = None
-    source_note: str | None = None
 
 
 def put_category(
@@ -55,8 +37,10 @@ def put_category(
     sampling: float = 1.0,
 ) -> Category:
     """Create or replace a category's settings. Raises InvalidError for a bad name or ratio."""
-    if not name.strip() or len(name) > MAX_NAME or "\0" in name:
-        raise InvalidError(f"a category name has 1 to {MAX_NAME} characters, not {len(name)} or NUL")
+    check_name("a category name", name)
+    check_words("a description", description)
+    if disabled_until is not None and disabled_until.utcoffset() is None:
+        raise InvalidError("disabled_until needs a time zone; add Z or an offset")
     if not (math.isfinite(sampling) and 0 <= sampling <= 1):
         raise InvalidError(f"sampling is a fraction in [0, 1], not {sampling}")
     values = {
@@ -98,22 +82,26 @@ def categories(session: Session) -> list[Category]:
 def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> list[Sample]:
     """Add samples, all or none; one that is there already (category, kind, content) is given back as it is.
 
-    Raises InvalidError, NotFoundError or VectorError naming the first bad sample.
+    Raises InvalidError, NotFoundError or VectorError naming the first bad sample by its number.
     """
+    sources = {sample.source_note for sample in samples if sample.source_note is not None}
+    if sources:
+        revision.hold(session)  # or one of the notes could be forgotten before its sample is there
     models = {
         model.version: model for model in session.scalars(select(ModelVersion)) if model.state != "retired"
     }
     active = next((model.version for model in models.values() if model.state == "active"), None)
     known = set(session.scalars(select(Category.name)))
+    stored_notes = set(session.scalars(select(StoredNote.id).where(StoredNote.id.in_(sources))))
     for number, sample in enumerate(samples):
-        if sample.kind not in SAMPLE_KINDS:
-            raise InvalidError(f"sample {number}: kind {sample.kind!r} is none of {', '.join(SAMPLE_KINDS)}")
-        if sample.category not in known:
-            raise NotFoundError(f"sample {number}: there is no category {sample.category!r}; create it first")
-        if active is None or active not in sample.vectors:
-            raise InvalidError(
-                f"sample {number}: the vector of the active model version {active!r} is missing"
-            )
+        try:
+            check_sample(sample, models, active)
+            if sample.category not in known:
+                raise NotFoundError(f"there is no category {sample.category!r}; create it first")
+            if sample.source_note is not None and sample.source_note not in stored_notes:
+                raise NotFoundError(f"no note {sample.source_note!r} is stored")
+        except (InvalidError, NotFoundError, VectorError) as error:
+            raise type(error)(f"sample {number}: {error}") from None
     stored = [
         one
         for start in range(0, len(samples), CHUNK)
@@ -137,6 +125,8 @@ def change_sample(
 
     Its content never changes: another content is another sample. Raises NotFoundError.
     """
+    check_words("a label", label or "", MAX_NAME)
+    check_words("a comment", comment or "")
     values: dict[str, Any] = {
         name: value
         for name, value in (("label", label), ("comment", comment), ("enabled", enabled))
@@ -189,12 +179,12 @@ def samples(
 def counts(session: Session) -> dict[str, int]:
     """Samples per category."""
     rows = session.execute(select(Sample.category, func.count()).group_by(Sample.category))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, ArrayLike]) -> None:
-    """Fill in a model version's vectors of samples that are there."""
-    model = session.scalars(select(ModelVersion).where(ModelVersion.version == version)).one()
+    """Fill in a model version's vectors of samples; one that is there stays. Raises NotFoundError."""
+    model = versions.get(session, version)
     rows = [
         {"sample_id": sample_id, "model_id": model.id, "vector": half_unit(vector, model.dim)}
         for sample_id, vector in vectors.items()
@@ -208,7 +198,7 @@ def _add(
     session: Session, chunk: Sequence[NewSample], models: Mapping[str, ModelVersion], actor: str
 ) -> list[Sample]:
     """The stored sample of each, in order; vectors and pictures of those that are new."""
-    wanted = {_identity(sample): sample for sample in chunk}
+    wanted = {identity_of(sample): sample for sample in chunk}
     halves = {
         identity: [
             {"model_id": models[version].id, "vector": half_unit(vector, models[version].dim)}
@@ -217,9 +207,9 @@ def _add(
         ]
         for identity, sample in wanted.items()
     }
-    rows = [_row(sample, actor) for sample in wanted.values()]
+    rows = [sample_row(sample, actor) for sample in wanted.values()]
     statement = insert(Sample).values(rows).on_conflict_do_nothing().returning(Sample)
-    added = {_identity(sample): sample for sample in session.scalars(statement)}
+    added = {identity_of(sample): sample for sample in session.scalars(statement)}
     pictures: dict[str, bytes] = {}
     uses, vectors, log = [], [], []
     for identity, sample in added.items():
@@ -241,29 +231,8 @@ def _add(
     old = wanted.keys() - added.keys()
     if old:
         columns = tuple_(Sample.category, Sample.kind, Sample.content_key, Sample.allow)
-        added |= {_identity(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
-    return [added[_identity(sample)] for sample in chunk]
-
-
-def _identity(sample: NewSample | Sample) -> tuple[str, str, str, bool]:
-    key = sample.item.key if isinstance(sample, NewSample) else sample.content_key
-    return sample.category, sample.kind, key, sample.allow
-
-
-def _row(sample: NewSample, actor: str) -> dict[str, Any]:
-    return {
-        "category": sample.category,
-        "kind": sample.kind,
-        "label": sample.label,
-        "comment": sample.comment,
-        "allow": sample.allow,
-        "enabled": True,
-        "disabled_until": sample.disabled_until,
-        "content_key": sample.item.key,
-        "payload": content.item_payload(sample.item),
-        "source_note": sample.source_note,
-        "actor": actor,
-    }
+        added |= {identity_of(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
+    return [added[identity_of(sample)] for sample in chunk]
 
 
 def _digests(session: Session, *conditions: ColumnElement[bool]) -> list[str]:

@@ -15,11 +15,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from uninote.service.domain.vectors import Matrix
+from uninote.service.domain.vectors import Half, Matrix, exact_scores
 
 PREFIX = 64
 BASIS_ROWS = 20_000  # rows that the basis is fitted on: any orthogonal basis is exact, a fitted one is faster
-SLACK = 2e-4  # rounding of float32 sums, far below the six decimals that thresholds are compared at
+SLACK = 2e-4  # far above the rounding of float32 sums; what is this near is compared in 64 bits
 BATCH = 32  # queries of one product: bounds the memory at 13 MB per 100,000 samples
 DENSE = 0.2  # with a larger part to compare in full, one large product is faster than gathering rows
 
@@ -41,35 +41,37 @@ class Found:
 class Rotated:
     """Vectors in a basis of their own, so that rows can be added without touching those that are there.
 
-    ids: int64 [n] ascending. basis: float32 [d, d]. rows: float32 [n, d]. bounds: float32 [n, prefix + 1],
-    the first components of each row and the length of the rest.
+    ids: int64 [n] ascending. stored: float16 [n, d], the vectors. basis: float32 [d, d]. rows: float32
+    [n, d], the same in the basis. bounds: float32 [n, prefix + 1], first components and length of the rest.
     """
 
     ids: Ids
+    stored: Half
     basis: Matrix
     rows: Matrix
     bounds: Matrix
 
     @classmethod
     def of(cls, ids: Ids, vectors: Matrix) -> Rotated:
-        """`ids` ascending int64 [n], `vectors` float32 [n, d]."""
+        """`ids` ascending int64 [n], `vectors` float32 [n, d] that 16 bits hold."""
         basis = _basis(vectors)
         rows = np.ascontiguousarray(vectors @ basis)
-        return cls(ids, basis, rows, _bounds(rows))
+        return cls(ids, vectors.astype(np.float16), basis, rows, _bounds(rows))
 
     def updated(self, keep: Ids, new_ids: Ids, vectors: Matrix) -> Rotated:
         """With the rows of `keep` (a subset of `ids`) and the new ones, which are not in `ids`."""
         ids = np.concatenate([keep, new_ids])
         order = np.argsort(ids, kind="stable")
         kept = np.searchsorted(self.ids, keep)
+        stored = np.concatenate([self.stored[kept], vectors.astype(np.float16)])
         if len(ids) > 2 * len(self.ids):  # grown out of its basis
-            return Rotated.of(ids[order], np.concatenate([self.rows[kept] @ self.basis.T, vectors])[order])
+            return Rotated.of(ids[order], stored[order].astype(np.float32))
         fresh = vectors @ self.basis
         rows = np.concatenate([self.rows[kept], fresh])
         bounds = np.concatenate([self.bounds[kept], _bounds(fresh)])
         if (order[1:] > order[:-1]).all():  # new samples have higher ids, unless transactions overlapped
-            return Rotated(ids, self.basis, rows, bounds)
-        return Rotated(ids[order], self.basis, rows[order], bounds[order])
+            return Rotated(ids, stored, self.basis, rows, bounds)
+        return Rotated(ids[order], stored[order], self.basis, rows[order], bounds[order])
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,22 +102,21 @@ class GalleryIndex:
         lengths = _bounds(rotated)
         for start in range(0, len(queries), BATCH):
             bounds = lengths[start : start + BATCH] @ self.vectors.bounds.T  # [batch, n]
-            for query, bound in zip(rotated[start : start + BATCH], bounds, strict=True):
-                rows = np.flatnonzero(bound >= self._floor)
-                results.append(self._compare(rows, query, categories[len(results)]))
+            for row, bound in enumerate(bounds, start):
+                near = self._near(np.flatnonzero(bound >= self._floor), rotated[row])
+                results.append(self._reached(near, queries[row], categories[row]))
         return results
 
-    def scores(self, queries: Matrix) -> Matrix:
-        """Every score, float32 [q, n]; for calibration and comparison, not for requests."""
-        scores: Matrix = (queries @ self.vectors.basis) @ self.vectors.rows.T
-        return scores
-
-    def _compare(self, rows: Ids, query: Matrix, wanted: frozenset[str] | None) -> list[Found]:
+    def _near(self, rows: Ids, query: Matrix) -> Ids:
+        """Those of the rows that reach their threshold up to rounding; `query` is in the basis."""
         if len(rows) > DENSE * len(self.vectors.rows):
             products = (self.vectors.rows @ query)[rows]
         else:
             products = self.vectors.rows[rows] @ query
-        scores = np.round(np.clip(products.astype(np.float64), -1, 1), 6)
+        return rows[products >= self._floor[rows]]
+
+    def _reached(self, rows: Ids, query: Matrix, wanted: frozenset[str] | None) -> list[Found]:
+        scores = exact_scores(self.vectors.stored[rows], query)
         reached = scores >= self.thresholds[rows]
         found = [
             Found(

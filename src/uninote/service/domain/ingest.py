@@ -120,7 +120,10 @@ def _check(incoming: Incoming, snapshot: Snapshot) -> Checked:
             )
     if not note.id or not incoming.kind:
         raise _Refused("bad_field", "id and kind must not be empty")
-    if not all(storable(text) for text in (note.title, note.body, note.source, *note.tags, *note.links)):
+    texts = [note.title, note.body, note.source, *note.tags, *note.links]
+    for picture in note.pictures:
+        texts += [picture.description, *(picture.ocr or ())]
+    if not all(map(storable, texts)):
         raise _Refused("bad_field", "the text has a NUL character or a lone surrogate; replace it by U+FFFD")
     if incoming.time is not None and incoming.time.utcoffset() is None:
         raise _Refused("bad_field", "time has no time zone; add Z or an offset")

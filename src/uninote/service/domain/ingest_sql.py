@@ -73,7 +73,10 @@ SELECT *, 'online' FROM unnest(%(notes)s::text[], %(samples)s::int8[], %(models)
     %(categories)s::text[], %(scores)s::float8[], %(thresholds)s::float8[])
 """
 _LOG = """
-WITH sent AS (INSERT INTO service.outbox (note_id, deleted) SELECT unnest(%(ids)s::text[]), false)
+WITH sent AS (
+    INSERT INTO service.outbox (note_id, deleted) SELECT id, false FROM unnest(%(ids)s::text[]) AS id
+    WHERE (SELECT wanted FROM service.outbox_state)
+)
 INSERT INTO service.audit (actor, action, subject, details)
 SELECT %(actor)s, action, subject, details
 FROM unnest(%(actions)s::text[], %(subjects)s::text[], %(details)s::jsonb[]) AS row (action, subject, details)
@@ -189,7 +192,7 @@ def _log(session: Session, ids: Sequence[str], outcomes: dict[str, Outcome], act
             ids=list(ids),
             actor=actor,
             actions=[f"note.{_ACTIONS[outcomes[one].status]}" for one in ids],
-            subjects=audit.subjects(ids),
+            subjects=[audit.note_subject(one) for one in ids],
             details=[json.dumps(one) for one in details],
         )
 

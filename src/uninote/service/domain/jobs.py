@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
-from uninote.service.db.corpus import ModelVersion, NoteVector
-from uninote.service.db.moderation import Job, JobHit, Sample
+from uninote.service.db.corpus import ModelVersion
+from uninote.service.db.moderation import Job, JobHit, Sample, SampleVector
 from uninote.service.domain import audit, thresholds, versions
+from uninote.service.domain.filters import FILTER, filter_values
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 from uninote.store.protocol import EVERYTHING, Filter
 
 OPEN = ("queued", "running")
+_COUNT = f"SELECT count(*) FROM service.vectors WHERE model_id = %(model)s AND {FILTER}"
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,13 @@ def create(
     """A queued job over the notes stored by now; those that come later are matched as they come.
 
     threshold: for all samples; None takes each category's own. record: hits also become matches to review.
-    Raises NotFoundError for an unknown sample or version, InvalidError when a category has no threshold.
+    Raises NotFoundError for an unknown sample or version, InvalidError for no sample, one that is on the
+    allow-list or has no vector of that version, a bad filter, and a category without a threshold.
     """
+    if not sample_ids:
+        raise InvalidError("name at least one gallery sample to search for")
     model = versions.get(session, version) if version else versions.active(session)
-    rows = session.execute(select(Sample.id, Sample.category).where(Sample.id.in_(sample_ids))).tuples().all()
-    categories = dict(rows)
-    missing = sorted(set(sample_ids) - categories.keys())
-    if missing or not sample_ids:
-        raise NotFoundError(
-            f"there is no gallery sample {missing[0]}" if missing else "name at least one sample"
-        )
+    categories = _looked_for(session, sample_ids, model)
     if threshold is not None and not (math.isfinite(threshold) and -1 <= threshold <= 1):
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
     if threshold is None:
@@ -62,7 +62,8 @@ def create(
         bare = sorted(set(categories.values()) - known.keys())
         if bare:
             raise InvalidError(f"category {bare[0]!r} has no threshold for model {model.version!r}; give one")
-    selected = select(func.count()).select_from(NoteVector).where(NoteVector.model_id == model.id)
+    values = filter_values(filter) | {"model": model.id}
+    total = session.connection().exec_driver_sql(_COUNT, values).scalar_one()
     job = Job(
         state="queued",
         cancel_requested=False,
@@ -70,7 +71,7 @@ def create(
         model_id=model.id,
         cursor="",
         done=0,
-        total=session.scalars(selected).one(),
+        total=total,
         hits=0,
         error="",
         actor=actor,
@@ -119,6 +120,8 @@ def cancel(session: Session, job_id: int, actor: str) -> Job:
     job.cancel_requested = True
     if job.state == "queued":
         job.state, job.finished = "cancelled", func.now()
+        session.flush()
+        session.refresh(job)
     audit.record(session, actor, "job.cancel", f"job:{job_id}")
     return job
 
@@ -150,25 +153,49 @@ def hits(
 
 
 def filter_of(job: Job) -> Filter:
-    """The filter that a job was made with; times as ISO text, which PostgreSQL reads."""
+    """The filter that a job was made with."""
     given: dict[str, Any] = job.params["filter"]
-    lists = {name: tuple(given[name]) for name in ("kinds", "categories") if given[name] is not None}
-    return Filter(**lists, since=given["since"], until=given["until"])
+    kinds, categories = (
+        None if given[name] is None else tuple(given[name]) for name in ("kinds", "categories")
+    )
+    since, until = (given[name] and datetime.fromisoformat(given[name]) for name in ("since", "until"))
+    return Filter(kinds, categories, since=since, until=until)
 
 
 def model_of(session: Session, job: Job) -> ModelVersion:
     return session.get_one(ModelVersion, job.model_id)
 
 
+def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def _looked_for(session: Session, sample_ids: Sequence[int], model: ModelVersion) -> dict[int, str]:
+    """The category of each sample."""
+    has_vector = exists().where(SampleVector.sample_id == Sample.id, SampleVector.model_id == model.id)
+    rows = session.execute(
+        select(Sample.id, Sample.category, Sample.allow, has_vector).where(Sample.id.in_(sample_ids))
+    ).all()
+    missing = sorted(set(sample_ids) - {row[0] for row in rows})
+    if missing:
+        raise NotFoundError(f"there is no gallery sample {missing[0]}")
+    for sample_id, _, allow, there in rows:
+        if allow:
+            raise InvalidError(f"gallery sample {sample_id} is on the allow-list: it takes hits away")
+        if not there:
+            raise InvalidError(
+                f"gallery sample {sample_id} has no vector of {model.version!r}; fill it first"
+            )
+    return {sample_id: category for sample_id, category, _, _ in rows}
+
+
 def _params(
     sample_ids: Sequence[int], threshold: float | None, filter: Filter, record: bool
 ) -> dict[str, Any]:
-    for moment in (filter.since, filter.until):
-        if moment is not None and moment.utcoffset() is None:
-            raise InvalidError("a time range needs a time zone; add Z or an offset")
+    values = filter_values(filter)
     given = {
-        "kinds": filter.kinds,
-        "categories": filter.categories,
+        "kinds": values["kinds"],
+        "categories": values["categories"],
         "since": filter.since.isoformat() if filter.since else None,
         "until": filter.until.isoformat() if filter.until else None,
     }

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from uninote.service.db.moderation import ROLES, ApiKey
 from uninote.service.domain import audit
+from uninote.service.domain.text import check_name
 from uninote.service.errors import InvalidError, NotFoundError, UnauthorizedError
 
 MARK = "un"
@@ -21,8 +22,7 @@ def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, 
     """A new key, and its text, shown this once. Raises InvalidError for an unknown role or a bad name."""
     if role not in ROLES:
         raise InvalidError(f"role {role!r} is none of {', '.join(ROLES)}")
-    if not name.strip() or len(name) > 256 or "\0" in name:
-        raise InvalidError("a key needs a name of 1 to 256 characters, so that it can be told apart")
+    check_name("the name of a key", name)
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     key = ApiKey(prefix=prefix, secret_hash=_hash(secret), name=name, role=role, actor=actor)
     session.add(key)

@@ -11,17 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from threading import Event
 
-from sqlalchemy import delete, extract, func, insert, select
+import psycopg
+import structlog
+from sqlalchemy import delete, extract, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from uninote.service.db.corpus import ModelVersion, NoteVector, Outbox, StoredNote
+from uninote.errors import UniNoteError
+from uninote.service.db.corpus import ModelVersion, NoteVector, Outbox, OutboxState, StoredNote
 from uninote.service.db.engine import Database
+from uninote.service.domain import revision
 from uninote.service.domain.vectors import Matrix, from_lists
 from uninote.store.protocol import Record, Store
 
-_LOCK = "SELECT pg_try_advisory_lock(hashtext('uninote.outbox'))"
 REBUILD_CHUNK = 10_000
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +57,42 @@ def deliver(database: Database, sink: Sink, limit: int = 500) -> int:
 
     `sink` has made them durable when it returns; when it raises, the batch is sent again by the next call.
     """
-    with database.connect(autocommit=True) as lock:  # its end, however it comes, gives the lock back
-        if lock.execute(_LOCK).fetchone() != (True,):
+    with database.alone("uninote.outbox") as held:
+        if held is None:
             return 0
         rows, changes = database.run(lambda session: _read(session, limit))
-        if rows:
-            sink(changes)
-            database.run(lambda session: session.execute(delete(Outbox).where(Outbox.seq.in_(rows))))
+        if not rows:
+            return 0
+        sink(changes)
+        try:
+            held.execute("DELETE FROM service.outbox WHERE seq = ANY(%s)", [rows])
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            # Somebody else may have begun since the lock was lost, and have sent a newer state before this
+            # one arrived: these notes are sent once more.
+            database.run(partial(_line_up, ids=[change.note_id for change in changes]))
+            return 0
         return len(rows)
+
+
+def follow(
+    database: Database, sink: Sink, stop: Event, *, limit: int = 500, idle: float = 0.2, most: float = 30.0
+) -> None:
+    """Deliver until `stop` is set: at once while there are changes, else every `idle` seconds.
+
+    After an error it waits, twice as long each time up to `most` seconds, and goes on: a cluster or database
+    that is away costs lag, not changes.
+    """
+    wait = idle
+    while not stop.is_set():
+        try:
+            if deliver(database, sink, limit):
+                wait = idle
+                continue
+            wait = idle
+        except UniNoteError as error:
+            wait = min(most, 2 * wait)
+            log.warning("outbox.delivery_failed", reason=str(error), retry_seconds=wait)
+        stop.wait(wait)
 
 
 def lag(session: Session) -> Lag:
@@ -70,11 +103,28 @@ def lag(session: Session) -> Lag:
 
 
 def rebuild(database: Database) -> int:
-    """Put every note in line again, for a cluster that was emptied; gives how many. Safe to repeat."""
+    """Put every note in line, and every change from now on: for a cluster that is new or was emptied.
+
+    Gives how many notes. Safe to repeat.
+    """
+    database.run(_want)
     total, after = 0, ""
-    while ids := database.run(partial(_line_up, after=after)):
+    while ids := database.run(partial(_page, after=after)):
+        database.run(partial(_line_up, ids=ids))
         total, after = total + len(ids), ids[-1]
     return total
+
+
+def wanted(session: Session) -> bool:
+    """Whether changes are put in line: after the first `rebuild`, until `stop`."""
+    return session.scalars(select(OutboxState.wanted)).one()
+
+
+def stop(session: Session) -> None:
+    """No cluster any more: forget what is in line, and put nothing in line from now on."""
+    revision.hold(session)
+    session.execute(update(OutboxState).values(wanted=False))
+    session.execute(delete(Outbox))
 
 
 def store_sink(stores: Mapping[str, Store]) -> Sink:
@@ -103,24 +153,28 @@ def store_sink(stores: Mapping[str, Store]) -> Sink:
     return send
 
 
-def _line_up(session: Session, after: str) -> list[str]:
+def _want(session: Session) -> None:
+    revision.hold(session)  # ingests under way commit before the pages are read, later ones know of this
+    session.execute(update(OutboxState).values(wanted=True))
+
+
+def _page(session: Session, after: str) -> list[str]:
     page = select(StoredNote.id).where(StoredNote.id > after).order_by(StoredNote.id).limit(REBUILD_CHUNK)
-    ids = list(session.scalars(page))
-    if ids:
-        session.execute(insert(Outbox), [{"note_id": note_id, "deleted": False} for note_id in ids])
-    return ids
+    return list(session.scalars(page))
+
+
+def _line_up(session: Session, ids: Sequence[str]) -> None:
+    session.execute(insert(Outbox), [{"note_id": note_id, "deleted": False} for note_id in ids])
 
 
 def _read(session: Session, limit: int) -> tuple[list[int], list[Change]]:
-    rows = (
-        session.execute(select(Outbox.seq, Outbox.note_id).order_by(Outbox.seq).limit(limit)).tuples().all()
-    )
+    rows = session.execute(select(Outbox.seq, Outbox.note_id).order_by(Outbox.seq).limit(limit)).all()
     ids = list(dict.fromkeys(note_id for _, note_id in rows))
     found = session.execute(
         select(NoteVector, ModelVersion.version)
         .join(ModelVersion, ModelVersion.id == NoteVector.model_id)
         .where(NoteVector.note_id.in_(ids))
-    ).tuples()
+    )
     vectors: dict[str, dict[str, NoteVector]] = {}
     for row, version in found:
         vectors.setdefault(row.note_id, {})[version] = row

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from uninote.service.db.corpus import StoredNote
 from uninote.service.db.moderation import VERDICTS, Match, Review
 from uninote.service.domain import audit
+from uninote.service.domain.text import check_words
 from uninote.service.errors import InvalidError, NotFoundError
 
 
@@ -60,6 +61,7 @@ def judge(session: Session, match_id: int, verdict: str, actor: str, comment: st
     """
     if verdict not in VERDICTS:
         raise InvalidError(f"verdict {verdict!r} is none of {', '.join(VERDICTS)}")
+    check_words("a comment", comment)
     match = session.scalars(select(Match).where(Match.id == match_id).with_for_update()).one_or_none()
     if match is None:
         raise NotFoundError(f"there is no match {match_id}; its note may have changed or been deleted")
@@ -96,4 +98,4 @@ def quality(session: Session) -> list[Quality]:
         .group_by(Match.category)
         .order_by(Match.category)
     )
-    return [Quality(*row) for row in rows.tuples().all()]  # type: ignore[call-arg]
+    return [Quality(*row) for row in rows]  # type: ignore[call-arg]

@@ -8,7 +8,7 @@ put in order. Without an index, and for filters that select few notes, every sel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 
 from uninote.service.db.corpus import ModelVersion
 from uninote.service.db.engine import Database
+from uninote.service.domain.filters import FILTER, filter_values
 from uninote.service.domain.vectors import Half, as_parameter, half_unit
 from uninote.service.errors import InvalidError
 from uninote.store.protocol import EVERYTHING, Filter
-from uninote.store.validate import cosine, storable
+from uninote.store.validate import cosine
 
 EXACT_BELOW = 20_000
 MAX_K = 10_000
@@ -71,13 +72,7 @@ class NoteHit:
     time: datetime | None
 
 
-_FILTER = (
-    "model_id = %(model)s "
-    "AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)) "
-    "AND (%(categories)s::text[] IS NULL OR category = ANY(%(categories)s)) "
-    "AND (%(since)s::timestamptz IS NULL OR time >= %(since)s) "
-    "AND (%(until)s::timestamptz IS NULL OR time < %(until)s)"
-)
+_FILTER = f"model_id = %(model)s AND {FILTER}"
 # The model is asked first: vectors of other models have other dimensions, and comparing them is an error.
 _DISTANCE = "CASE WHEN model_id = %(model)s THEN vector <#> %(query)b::halfvec END"
 _COLUMNS = f"note_id, -({_DISTANCE}), kind, category, time"
@@ -148,8 +143,8 @@ def search(
 ) -> list[NoteHit]:
     """The k nearest notes, best first, equal scores by id. `query` is float [dim].
 
-    `auto` compares exactly when the filter selects at most `EXACT_BELOW` notes or nothing is indexed, and
-    whenever the index came back short. Raises InvalidError for a bad k, VectorError for a bad query.
+    `auto` compares exactly when nothing is indexed, a filter selects at most `EXACT_BELOW` notes, or the
+    index came back short. Raises InvalidError for a bad k or filter, VectorError for a bad query.
     """
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
@@ -181,7 +176,14 @@ def within(
     filter: Filter = EVERYTHING,
     limit: int = MAX_K,
 ) -> list[NoteHit]:
-    """Every note with score >= threshold, the best `limit` of them; always exact."""
+    """Every note with score >= threshold, the best `limit` of them; always exact.
+
+    Raises InvalidError for a bad threshold, limit or filter, VectorError for a bad query.
+    """
+    if not -1 <= threshold <= 1:
+        raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
+    if not 1 <= limit <= MAX_K:
+        raise InvalidError(f"a limit is 1 to {MAX_K}, not {limit}")
     values = _values(model, filter, half_unit(query, model.dim))
     # Scores are compared as they are shown, rounded.
     found = _hits(session, _WITHIN, values | {"threshold": threshold - 1e-6, "k": limit})
@@ -194,17 +196,14 @@ def _choose(
     usable = plans(session, model) if k <= MAX_EF else []
     if not usable:
         return "exact"
+    if all(values[name] is None for name in ("kinds", "categories", "since", "until")):
+        return usable[0]  # somebody found all notes worth an index
     selected = _run(session, _COUNT, {**values, "k": EXACT_BELOW + 1}).scalar_one()
     return usable[0] if selected > EXACT_BELOW else "exact"
 
 
 def _values(model: ModelVersion, filter: Filter, query: Half) -> dict[str, Any]:
-    chosen = {
-        name: [text for text in value if storable(text)] if isinstance(value, tuple) else value
-        for name, value in asdict(filter).items()
-        if name != "model_versions"  # the model is given
-    }
-    return chosen | {"model": model.id, "query": as_parameter(query)}
+    return filter_values(filter) | {"model": model.id, "query": as_parameter(query)}
 
 
 def _hits(session: Session, statement: str, values: Mapping[str, Any]) -> list[NoteHit]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from uninote.service.db.corpus import ModelVersion
 from uninote.service.db.moderation import Category, Threshold
 from uninote.service.domain import audit, revision
+from uninote.service.domain.text import check_words
 from uninote.service.errors import InvalidError, NotFoundError
 
 
@@ -22,6 +24,7 @@ def put(
     """
     if not (math.isfinite(value) and -1 <= value <= 1):
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {value}")
+    check_words("a reason", reason)
     model = session.scalars(select(ModelVersion.id).where(ModelVersion.version == version)).one_or_none()
     if model is None:
         raise NotFoundError(f"model version {version!r} is not known")
@@ -43,11 +46,11 @@ def in_force(session: Session, model_id: int) -> dict[str, float]:
     """The threshold of each category that has one for this model."""
     rows = session.execute(
         select(Threshold.category, Threshold.value)
-        .distinct(Threshold.category)
+        .ext(distinct_on(Threshold.category))
         .where(Threshold.model_id == model_id)
         .order_by(Threshold.category, Threshold.id.desc())
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def history(session: Session, category: str, version: str | None = None, limit: int = 100) -> list[Threshold]:

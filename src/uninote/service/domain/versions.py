@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from sqlalchemy import Select, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from uninote.service.db.corpus import ModelVersion, NoteVector, StoredNote
+from uninote.service.db.corpus import Audit, ModelVersion, NoteVector, StoredNote
 from uninote.service.db.moderation import Sample, SampleVector
 from uninote.service.domain import audit, revision
+from uninote.service.domain.text import check_name
 from uninote.service.domain.thresholds import without_threshold
-from uninote.service.errors import ConflictError, NotFoundError
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
+
+MAX_DIM = 4000  # what an index page of pgvector holds in 16-bit floats
 
 
 def listing(session: Session) -> list[ModelVersion]:
@@ -41,13 +44,19 @@ def active(session: Session) -> ModelVersion:
 
 
 def add(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
-    """A new version in state loading, or the one of that name. Raises ConflictError for another dimension."""
+    """A new version in state loading, or the one of that name.
+
+    Raises InvalidError for a bad name or dimension, ConflictError when it is known with another dimension.
+    """
+    check_name("a model version", version)
+    if not 1 <= dim <= MAX_DIM:
+        raise InvalidError(f"a model version has 1 to {MAX_DIM} dimensions, not {dim}")
     known = session.scalars(select(ModelVersion).where(ModelVersion.version == version)).one_or_none()
     if known is not None:
         if known.dim != dim:
             raise ConflictError(f"model version {version!r} has {known.dim} dimensions, not {dim}")
         if known.state == "retired":
-            known.state = "loading"
+            known.state, known.activated = "loading", None
             _changed(session, actor, "model.add", version, dim=dim)
         return known
     added = ModelVersion(version=version, dim=dim, state="loading")
@@ -100,19 +109,44 @@ def switch(session: Session, version: str, actor: str, *, force: bool = False) -
     return model
 
 
-def roll_back(session: Session, actor: str) -> ModelVersion:
-    """Back to the version that was active last. Raises ConflictError when there is none left."""
-    previous = session.scalars(
-        select(ModelVersion)
-        .where(ModelVersion.state == "shadow", ModelVersion.activated.is_not(None))
-        .order_by(ModelVersion.activated.desc())
-        .limit(1)
-    ).one_or_none()
+def roll_back(session: Session, actor: str, *, leaving: str | None = None) -> ModelVersion:
+    """Back to the version that was active before this one; again: to the one before that.
+
+    leaving: the version to leave; when another one is active by now, nothing is done, so that a request that
+    is sent twice goes back one step. Raises ConflictError when there is no earlier version.
+    """
+    revision.hold(session)
+    present = active(session)
+    if leaving is not None and present.version != leaving:
+        return present
+    previous = _before(session, present.version)
     if previous is None:
         raise ConflictError("there is no earlier model version to roll back to")
     before = _activate(session, previous)
     _changed(session, actor, "model.roll_back", previous.version, before=before)
     return previous
+
+
+def _before(session: Session, version: str) -> ModelVersion | None:
+    """The version that was active when somebody switched to this one, as the audit log has it; when that one
+    is retired by now, the one before it."""
+    seen: set[str] = set()
+    while version not in seen:
+        seen.add(version)
+        switched = (
+            select(Audit.details["before"].astext)
+            .where(Audit.subject == f"model:{version}", Audit.action == "model.switch")
+            .order_by(Audit.id.desc())
+            .limit(1)
+        )
+        before = session.scalars(switched).one_or_none()
+        if before is None:
+            return None
+        model = get(session, before)
+        if model.state == "shadow":
+            return model
+        version = before
+    return None
 
 
 def mark_filled(session: Session, version: str, actor: str) -> ModelVersion:
@@ -131,8 +165,11 @@ def retire(session: Session, version: str, actor: str) -> ModelVersion:
     if model.state == "active":
         raise ConflictError(f"model version {version!r} is active; switch to another one first")
     model.state = "retired"
-    _changed(session, actor, "model.retire", version)  # before the delete: no ingest adds one behind it
-    session.execute(delete(NoteVector).where(NoteVector.model_id == model.id))
+    session.flush()
+    vectors = delete(NoteVector).where(NoteVector.model_id == model.id)
+    session.execute(vectors)  # takes long, and holds no ingest of a new note back
+    _changed(session, actor, "model.retire", version)
+    session.execute(vectors)  # those of ingests that came meanwhile; from here on there are none
     session.execute(delete(SampleVector).where(SampleVector.model_id == model.id))
     return model
 
@@ -171,6 +208,7 @@ def _activate(session: Session, model: ModelVersion) -> str | None:
     model.state = "active"
     model.activated = func.clock_timestamp()
     session.flush()
+    session.refresh(model)
     return before
 
 

@@ -1,0 +1,276 @@
+"""Kills the service or its database with SIGKILL at random instants of an ingest, then counts what is left.
+
+    python benchmarks/kill_ingest.py --kills 200 --out work/kill
+
+A child process ingests notes from two threads into the embedded database, and says each note that was
+acknowledged on its standard output. It is killed, or the database server is, or one of the server's own
+processes; whoever died is started again and goes on. In the end every acknowledged note must be stored, with
+one vector, one match and one audit row, and a vector store that was fed from the outbox, by a process that is
+killed as well, must hold exactly the notes of the database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from uninote.errors import StoreError
+from uninote.evaluation.results import write_result
+from uninote.items import Item, Note
+from uninote.service.db.engine import Database
+from uninote.service.domain import gallery, outbox, thresholds, versions
+from uninote.service.domain.gallery import NewSample
+from uninote.service.domain.ingest import ingest
+from uninote.service.domain.matcher import Matcher
+from uninote.service.domain.outcome import Incoming
+from uninote.store.postgres import PostgresStore
+from uninote.store.protocol import Store
+
+RESULTS = Path(__file__).parent / "results"
+DIM, THREADS, BATCH = 32, 2, 3
+VICTIMS = ("service", "database", "backend")
+START_SECONDS = 240
+
+
+@dataclass
+class Report:
+    """What was done, and what was wrong after it: the last five must be 0."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    acknowledged: int = 0
+    stored: int = 0
+    lost: int = 0
+    wrong_vectors: int = 0
+    wrong_matches: int = 0
+    wrong_audit: int = 0
+    index_differs: int = 0
+
+    @property
+    def faults(self) -> int:
+        return self.lost + self.wrong_vectors + self.wrong_matches + self.wrong_audit + self.index_differs
+
+
+def vector_of(name: str) -> np.ndarray[Any, Any]:
+    """Near the first direction, where the sample is, so that every note matches once."""
+    noise = np.random.default_rng(abs(hash_of(name))).normal(size=DIM) * 0.02
+    noise[0] += 1
+    return noise
+
+
+def hash_of(name: str) -> int:
+    return int.from_bytes(name.encode()[-8:])
+
+
+def prepare(database: Database) -> None:
+    """A model, a category, one sample that every note is near, and one that none is; safe to repeat."""
+    database.run(lambda s: versions.ensure(s, "m1", DIM, "bench"))
+    if not database.run(outbox.wanted):
+        outbox.rebuild(database)
+    if not database.run(gallery.categories):
+        database.run(lambda s: gallery.put_category(s, "near", "bench"))
+        database.run(lambda s: thresholds.put(s, "near", "m1", 0.5, "bench"))
+    samples = [
+        NewSample("near", "text", Item.of(name), {"m1": vector}, label=name)
+        for name, vector in (("near", np.eye(1, DIM)[0]), ("far", -np.eye(1, DIM)[0]))
+    ]
+    database.run(lambda s: gallery.add_samples(s, samples, "bench"))
+
+
+def open_index(database: Database) -> Store:
+    return PostgresStore(database.address, DIM, collection="killed", connections=1)
+
+
+def serve(folder: Path, starts: list[int]) -> None:
+    """The child: ingest for ever from where each thread stood, feed the index, say what is acknowledged."""
+    with Database(folder) as database:
+        prepare(database)
+        matcher = Matcher()
+        store = open_index(database)
+        sink = outbox.store_sink({"m1": store})
+        feeder = threading.Thread(target=outbox.follow, args=(database, sink, threading.Event()), daemon=True)
+        feeder.start()
+
+        def write(thread: int) -> None:
+            number = starts[thread]
+            while True:
+                names = [f"{thread}-{number + step}" for step in range(BATCH)]
+                batch = [Incoming(Note(name, title=name), {"m1": vector_of(name)}) for name in names]
+                try:
+                    outcomes = ingest(database, matcher, batch, "bench")
+                except StoreError:  # a client sends it again
+                    continue
+                os.write(1, "".join(f"{one.id}\n" for one in outcomes if one.status != "rejected").encode())
+                number += BATCH
+
+        threads = [threading.Thread(target=write, args=(thread,), daemon=True) for thread in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        while all(thread.is_alive() for thread in (*threads, feeder)):
+            time.sleep(0.1)
+        os._exit(3)  # a worker that died ends the process
+
+
+class Child:
+    """The serving process, and what it acknowledged over all its lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.acknowledged: list[str] = []
+        self.start()
+
+    def start(self) -> None:
+        starts = [
+            max(
+                (int(name.split("-")[1]) + 1 for name in self.acknowledged if name.startswith(f"{thread}-")),
+                default=0,
+            )
+            for thread in range(THREADS)
+        ]
+        arguments = [str(self._folder), *map(str, starts)]
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--child", *arguments], stdout=subprocess.PIPE, start_new_session=True
+        )
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout
+        for line in process.stdout:
+            if line.endswith(b"\n"):
+                self.acknowledged.append(line.decode().strip())
+
+    def wait_for_progress(self) -> None:
+        """Until something more is acknowledged. Raises RuntimeError when the process ended by itself."""
+        known, deadline = len(self.acknowledged), time.monotonic() + START_SECONDS
+        while len(self.acknowledged) == known:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the service stopped acknowledging, exit status {self.process.poll()}")
+            time.sleep(0.005)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()  # what it said before it died was acknowledged
+
+
+def kill_server(folder: Path, backend: bool, draw: random.Random) -> bool:
+    """SIGKILL the server, or one of its processes; False when there is none."""
+    try:
+        server = psutil.Process(int((folder / "cluster/postmaster.pid").read_text().split()[0]))
+        victim = draw.choice(server.children()) if backend else server
+        os.kill(victim.pid, signal.SIGKILL)
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
+    return True
+
+
+def check(folder: Path, acknowledged: list[str], report: Report) -> None:
+    """Compare what was acknowledged with what every table and the index hold."""
+    with Database(folder) as database:
+        store = open_index(database)
+        sink = outbox.store_sink({"m1": store})
+        while outbox.deliver(database, sink):
+            pass
+
+        def counted(statement: str) -> Counter[str]:
+            rows = database.run(lambda s: s.connection().exec_driver_sql(statement).all())
+            return Counter({row[0]: row[1] for row in rows})
+
+        notes = counted("SELECT id, 1 FROM service.notes")
+        vectors = counted("SELECT note_id, count(*) FROM service.vectors GROUP BY 1")
+        matches = counted("SELECT note_id, count(*) FROM service.matches GROUP BY 1")
+        audit = counted(
+            "SELECT n.id, count(*) FROM service.notes n JOIN service.audit a "
+            "ON a.subject = 'note:' || encode(sha256(convert_to(n.id, 'UTF8')), 'hex') "
+            "WHERE a.action = 'note.create' GROUP BY 1"
+        )
+        hits = store.search([np.eye(1, DIM)[0]], max(1, len(notes)))[0]
+        store.close()
+        report.acknowledged, report.stored = len(set(acknowledged)), len(notes)
+        report.lost = len(set(acknowledged) - notes.keys())
+        report.wrong_vectors = wrong(vectors, notes)
+        report.wrong_matches = wrong(matches, notes)
+        report.wrong_audit = wrong(audit, notes)
+        report.index_differs = len({hit.id for hit in hits} ^ notes.keys())
+
+
+def wrong(found: Counter[str], notes: Counter[str]) -> int:
+    """How many notes have another number of rows than one."""
+    return sum(found[name] != notes[name] for name in found.keys() | notes.keys())
+
+
+def run(folder: Path, kills: int, seed: int, longest: float = 0.6) -> Report:
+    """Kill `kills` times in turn, after 0 to `longest` seconds of undisturbed work each, and check."""
+    draw, report = random.Random(seed), Report()
+    with Database(folder) as database:
+        prepare(database)
+    child = Child(folder)
+    try:
+        for number in range(kills):
+            child.wait_for_progress()
+            time.sleep(draw.uniform(0, longest))
+            victim = VICTIMS[number % len(VICTIMS)]
+            if victim == "service":
+                child.kill()
+                child.start()
+            elif not kill_server(folder, victim == "backend", draw):
+                continue
+            report.kills[victim] += 1
+        child.wait_for_progress()
+    finally:
+        child.kill()
+    check(folder, child.acknowledged, report)
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="folder of the database; a temporary one unless given")
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        folder, *starts = arguments.child
+        serve(Path(folder), [int(start) for start in starts])
+    folder = arguments.out or Path(tempfile.mkdtemp(prefix="uninote-kill-"))
+    try:
+        report = run(folder, arguments.kills, arguments.seed)
+    finally:
+        if arguments.out is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(asdict(report))
+    done = sum(report.kills.values())
+    write_result(
+        RESULTS,
+        "ingest-kill",
+        f"Notes lost, doubled or unequal to the index after {done} SIGKILLs of the service or its database "
+        f"({report.acknowledged} acknowledged)",
+        report.faults,
+        goal=0,
+        unit="notes",
+        interval=None,
+        command=f"python benchmarks/kill_ingest.py --kills {arguments.kills} --seed {arguments.seed}",
+    )
+    sys.exit(1 if report.faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""What happens to every request before its route sees it, and to every answer after.
+
+In order: a request id; who calls and whether the route is theirs; the rate limit; the body, capped in bytes
+and time. Then the route runs, and is cancelled when the caller goes away. What nobody expected becomes a 500
+without details, and a log entry. One log line and one count per request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from uninote.errors import UniNoteError
+from uninote.service.api.access import Identity, needed
+from uninote.service.api.errors import answer, envelope
+from uninote.service.api.rates import Rates
+from uninote.service.api.runtime import Runtime
+from uninote.service.domain.keys import allows
+from uninote.service.errors import (
+    ForbiddenError,
+    ServiceError,
+    TooLargeError,
+    UnauthorizedError,
+    UnsupportedError,
+)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_UNKNOWN = "unknown"  # the route of a request that matches none
+_SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+class _SlowBodyError(ServiceError):
+    """The body did not arrive in time (408)."""
+
+
+class Guard:
+    """ASGI middleware around the routes of `routes`."""
+
+    def __init__(self, app: ASGIApp, runtime: Runtime, routes: Sequence[BaseRoute]) -> None:
+        self._app, self._runtime = app, runtime
+        self._routes = [route for route in routes if isinstance(route, Route)]
+        self._rates = Rates(runtime.options.rate_per_second)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        given = Headers(scope=scope).get("x-request-id", "")
+        state["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        call = _Call(scope, send, self._pattern(scope))
+        try:
+            await self._handle(call, receive)
+        except asyncio.CancelledError:
+            call.cancelled = True
+            raise
+        finally:
+            self._record(call)
+
+    async def _handle(self, call: _Call, receive: Receive) -> None:
+        try:
+            await self._admit(call)
+            body = await self._body(call, receive)
+        except _SlowBodyError as error:
+            await call.respond(envelope(408, "timeout", str(error), call.request_id))
+            return
+        except UniNoteError as error:
+            await call.respond(answer(error, call.request_id))
+            return
+        if body is None:
+            call.cancelled = True
+            return
+        route = asyncio.create_task(self._call(call, _replay(body)))
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait({route, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not route.done() and not call.complete:
+                call.cancelled = True
+                route.cancel()
+            with suppress(asyncio.CancelledError):
+                await route
+        except Exception as error:
+            self._runtime.log.error("failed", request_id=call.request_id, route=call.route, exc_info=error)
+            if not call.status:
+                message = "something went wrong here; the log has the details under this request id"
+                await call.respond(envelope(500, "internal", message, call.request_id))
+        finally:
+            gone.cancel()
+            route.cancel()
+
+    async def _call(self, call: _Call, receive: Receive) -> None:
+        await self._app(call.scope, receive, call.send)
+
+    async def _admit(self, call: _Call) -> None:
+        """Raises UnauthorizedError, ForbiddenError or BusyError."""
+        role = needed(call.method, call.route)
+        if role == "public":
+            return
+        key = _key(Headers(scope=call.scope))
+        if not key:
+            raise UnauthorizedError("an API key is missing; send it as `Authorization: Bearer <key>`")
+        identity = await self._runtime.identify(key)
+        call.identity = identity
+        call.scope["state"]["identity"] = identity
+        if call.route == _UNKNOWN:
+            return  # the router answers 404 or 405
+        if role is None or not allows(identity.role, role):
+            raise ForbiddenError(
+                f"a key of role {identity.role} may not call this route; it needs {role or 'one of its own'}"
+            )
+        self._rates.take(identity.prefix)
+
+    async def _body(self, call: _Call, receive: Receive) -> bytes | None:
+        """The whole body; None when the caller is gone."""
+        headers, cap = Headers(scope=call.scope), self._runtime.options.max_body_bytes
+        announced = headers.get("content-length", "0")
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > cap:
+            raise TooLargeError(f"the body has {announced[:20]} bytes, over the cap of {cap}")
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(self._runtime.options.body_seconds):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > cap:
+                        raise TooLargeError(f"the body has more than {cap} bytes")
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            seconds = self._runtime.options.body_seconds
+            raise _SlowBodyError(f"the body did not arrive within {seconds:g} seconds") from None
+        if size and not _is_json(headers.get("content-type", "")):
+            raise UnsupportedError("the body must be JSON: send Content-Type: application/json")
+        return b"".join(chunks)
+
+    def _pattern(self, scope: Scope) -> str:
+        """The pattern of the route that the request is for; only known text gets into logs and counters."""
+        for route in self._routes:
+            if route.matches(scope)[0] is Match.FULL:
+                return route.path
+        return _UNKNOWN
+
+    def _record(self, call: _Call) -> None:
+        seconds = time.monotonic() - call.started
+        metrics = self._runtime.metrics
+        if call.cancelled:
+            metrics.cancelled.inc()
+        metrics.requests.labels(call.method, call.route, str(call.status or "none")).inc()
+        metrics.seconds.labels(call.route).observe(seconds)
+        if call.route.startswith("/health/") and call.status == 200:
+            return
+        self._runtime.log.info(
+            "request",
+            request_id=call.request_id,
+            method=call.method,
+            route=call.route,
+            status=call.status,
+            cancelled=call.cancelled,
+            ms=round(seconds * 1000, 1),
+            key=call.identity.prefix if call.identity else None,
+        )
+
+
+class _Call:
+    """One request and what is known of its answer."""
+
+    def __init__(self, scope: Scope, send: Send, route: str) -> None:
+        self.scope, self._send, self.route = scope, send, route
+        self.request_id: str = scope["state"]["request_id"]
+        known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+        self.method: str = scope["method"] if scope["method"] in known else "OTHER"
+        self.identity: Identity | None = None
+        self.status = 0
+        self.cancelled = False
+        self.complete = False
+        self.started = time.monotonic()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self.request_id
+            for name, value in _SAFE.items():
+                headers.setdefault(name, value)
+        elif not message.get("more_body", False):
+            self.complete = True
+        await self._send(message)
+
+    async def respond(self, response: JSONResponse) -> None:
+        """Answer from here, without the route."""
+        await response(self.scope, _nothing, self.send)
+
+
+def _replay(body: bytes) -> Receive:
+    """The body that was read; nothing comes after it, as the caller's leaving is watched elsewhere."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    return receive
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+def _key(headers: Headers) -> str:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json"
+
+
+def check_complete(routes: Sequence[BaseRoute]) -> list[tuple[str, Any]]:
+    """The (method, pattern) of every route that the access table does not know."""
+    return [
+        (method, route.path)
+        for route in routes
+        if isinstance(route, Route)
+        for method in sorted(route.methods or ())
+        if needed(method, route.path) is None
+    ]

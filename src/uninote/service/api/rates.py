@@ -1,0 +1,32 @@
+"""A rate limit per key: a token bucket that holds one second's worth, and at least one request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from uninote.service.errors import BusyError
+
+MAX_KEYS = 10_000
+
+
+class Rates:
+    """`per_second` requests of each key on the average; 0 means no limit."""
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._clock = per_second, clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str) -> None:
+        """Count one request. Raises BusyError with the seconds until the next one is free."""
+        if not self._rate:
+            return
+        now, most = self._clock(), max(1.0, self._rate)
+        tokens, last = self._buckets.pop(key, (most, now))
+        tokens = min(most, tokens + (now - last) * self._rate)
+        allowed = tokens >= 1
+        self._buckets[key] = (tokens - 1 if allowed else tokens, now)
+        if len(self._buckets) > MAX_KEYS:  # the one that was idle longest; it would be full again soon
+            self._buckets.pop(next(iter(self._buckets)))
+        if not allowed:
+            raise BusyError(f"this key may send {self._rate:g} requests a second", (1 - tokens) / self._rate)

@@ -1,0 +1,24 @@
+"""What routes ask for: the running service, and who calls."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from uninote.service.api.access import Identity
+from uninote.service.api.runtime import Runtime
+
+
+def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+def _identity(request: Request) -> Identity:
+    identity: Identity = request.state.identity
+    return identity
+
+
+Service = Annotated[Runtime, Depends(_runtime)]
+Caller = Annotated[Identity, Depends(_identity)]

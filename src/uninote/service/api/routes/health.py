@@ -1,0 +1,60 @@
+"""Whether the process lives, whether it can answer, and its counters."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from uninote.items import Item
+from uninote.service.api.errors import RESPONSES
+from uninote.service.api.metrics import CONTENT_TYPE
+from uninote.service.api.routes.dependencies import Service
+from uninote.service.api.schemas.health import EncoderHealth, GalleryHealth, Live, Ready
+from uninote.service.errors import UnavailableError
+from uninote.service.scheduling.batcher import PROBE
+
+PROBE_SECONDS = 10.0
+_PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live")
+async def live() -> Live:
+    """The process runs; says nothing about whether it can work."""
+    return Live()
+
+
+@router.get("/health/ready", responses={503: RESPONSES[503]})
+async def ready(service: Service) -> Ready:
+    """A real forward pass and a look at the database. 503 while the service starts, drains or is broken."""
+    if service.draining:
+        raise UnavailableError("the service is stopping")
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            snapshot = await service.snapshot()
+            version = await service.active()
+            # New every time: a vector that is remembered would prove nothing.
+            probe = Item.of(f"ready {secrets.token_hex(4)}")
+            began = time.monotonic()
+            await service.embed_one(probe, version, rank=PROBE)
+    except TimeoutError:
+        seconds = time.monotonic() - started
+        raise UnavailableError(f"no forward pass within {seconds:.0f} seconds") from None
+    return Ready(
+        encoder=EncoderHealth(
+            version=version, seconds=round(time.monotonic() - began, 4), queue_items=service.batcher.depth
+        ),
+        gallery=GalleryHealth(revision=snapshot.revision, age_seconds=round(service.index_age, 3)),
+    )
+
+
+@router.get("/metrics", response_class=Response, responses={**RESPONSES, **_PAGE})
+async def metrics(service: Service) -> Response:
+    """Counters in Prometheus' text format."""
+    return Response(service.metrics.page(), media_type=CONTENT_TYPE)

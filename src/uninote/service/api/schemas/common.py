@@ -1,0 +1,47 @@
+"""Types that many schemas share: texts that the database can hold, ids in its range, pages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_ID = 2**63 - 1
+_NO_NUL = r"^[^\x00]+$"
+
+
+class Wire(BaseModel):
+    """A request: unknown fields, NaN and infinity are refused."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Answer(BaseModel):
+    """A response."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _without_nul(text: str) -> str:
+    """NUL, which no database text can hold, becomes U+FFFD as in every reader of notes."""
+    return text.replace("\x00", "\ufffd")
+
+
+Words = Annotated[str, AfterValidator(_without_nul)]
+"""Free text."""
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_NUL)]
+NoteId = Annotated[str, Field(min_length=1, max_length=512, pattern=_NO_NUL)]
+RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
+Cosine = Annotated[float, Field(ge=-1, le=1)]
+
+NoteIdPath = Annotated[str, Path(min_length=1, max_length=512, pattern=_NO_NUL)]
+NamePath = Annotated[str, Path(min_length=1, max_length=256, pattern=_NO_NUL)]
+RowIdPath = Annotated[int, Path(ge=1, le=MAX_ID)]
+KeyPrefix = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+NameQuery = Annotated[str | None, Query(min_length=1, max_length=256, pattern=_NO_NUL)]
+NoteIdQuery = Annotated[str | None, Query(min_length=1, max_length=512, pattern=_NO_NUL)]
+Before = Annotated[int | None, Query(ge=1, le=MAX_ID, description="the last id of the page before")]
+Limit = Annotated[int, Query(ge=1, le=1000)]

@@ -1,0 +1,58 @@
+"""Bytes that a caller sent to pictures, under the caps of the corpus, before anything is decoded in full."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from uninote.corpus.decode import read_picture
+from uninote.corpus.video import frames
+from uninote.errors import PictureError
+from uninote.items import Picture
+from uninote.service.errors import InvalidError, TooLargeError, UnsupportedError
+from uninote.settings import CorpusSettings
+
+
+def from_base64(text: str, max_bytes: int) -> bytes:
+    """The bytes of standard base64. Raises TooLargeError before decoding, InvalidError for anything else."""
+    if len(text) // 4 * 3 > max_bytes + 3:
+        raise TooLargeError(f"the data has more than {max_bytes} bytes")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidError("data is not base64: use the standard alphabet, with padding") from None
+
+
+def picture_of(
+    data: bytes, settings: CorpusSettings, *, description: str = "", ocr: tuple[str, ...] | None = None
+) -> Picture:
+    """The checked picture. Raises TooLargeError, UnsupportedError or InvalidError as its caps say."""
+    try:
+        return read_picture(data, settings, name="data", description=description, ocr=ocr)
+    except PictureError as error:
+        raise _typed(error) from None
+
+
+def frames_of(data: bytes, settings: CorpusSettings, max_frames: int, max_bytes: int) -> list[Picture]:
+    """At most `max_frames` frames, uniform over the video. Raises as `picture_of` does."""
+    if len(data) > max_bytes:
+        raise TooLargeError(f"the video has {len(data)} bytes, over the cap of {max_bytes}")
+    with tempfile.TemporaryDirectory(prefix="uninote-") as folder:
+        file = Path(folder) / "video"  # the demuxer seeks, and allows files only: no address inside is opened
+        file.write_bytes(data)
+        try:
+            return [replace(frame, path=None) for frame in frames(file, max_frames, settings)]
+        except PictureError as error:
+            raise _typed(PictureError(str(error).replace(str(file), "data"))) from None
+
+
+def _typed(error: PictureError) -> TooLargeError | UnsupportedError | InvalidError:
+    message = str(error)
+    if "over the cap" in message or "too many pixels" in message:
+        return TooLargeError(message)
+    if "known format" in message or "allowed container" in message:
+        return UnsupportedError(message)
+    return InvalidError(message)

@@ -1,0 +1,184 @@
+"""What only the Milvus store can get wrong, on a real server, killed and restarted as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from sqlalchemy import select
+
+from uninote.errors import StoreError
+from uninote.items import Note
+from uninote.service.db.corpus import NoteVector
+from uninote.service.db.engine import Database
+from uninote.service.domain import forget, outbox, versions
+from uninote.service.domain.ingest import ingest
+from uninote.service.domain.matcher import Matcher
+from uninote.service.domain.outcome import Incoming
+from uninote.store import milvus as module
+from uninote.store.embedded import EmbeddedServer
+from uninote.store.factory import open_milvus as open_by_address
+from uninote.store.milvus import MilvusStore, _expression, _parts
+from uninote.store.protocol import Filter, Record
+
+
+def test_hnsw_finds_the_nearest(open_milvus: Callable[..., MilvusStore]) -> None:
+    random = np.random.default_rng(1)
+    centres = random.normal(size=(30, 32))
+    points = centres[random.integers(30, size=2000)] + 0.5 * random.normal(size=(2000, 32))
+    vectors = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    store = open_milvus(32, index="hnsw")
+    kinds = ["rare" if row % 10 == 0 else "note" for row in range(2000)]
+    store.upsert(
+        Record(f"{row:04}", vector, kinds[row]) for row, vector in enumerate(vectors)
+    ).raise_rejected()
+    store.flush()
+    rare = np.arange(2000) % 10 == 0
+    for filter, selected in ((Filter(), rare | True), (Filter(kinds=("rare",)), rare)):
+        scores = np.where(selected, vectors[:20] @ vectors.T, -2)
+        found = store.search(vectors[:20], 10, filter)
+        overlap = [
+            len({int(hit.id) for hit in hits} & set(np.argsort(-row)[:10]))
+            for hits, row in zip(found, scores, strict=True)
+        ]
+        assert np.mean(overlap) / 10 >= 0.97
+    assert len(store.search(vectors[:1], 1500)[0]) == 1500
+
+
+def test_a_killed_server_comes_back_with_everything(
+    milvus: Any, open_milvus: Callable[..., MilvusStore]
+) -> None:
+    store = open_milvus(8)
+    rows = np.eye(8)
+    store.upsert(Record(f"flushed{row}", rows[row], "note") for row in range(4)).raise_rejected()
+    store.flush()
+    store.upsert(Record(f"fresh{row}", rows[row], "note") for row in range(4)).raise_rejected()
+    store.delete(["flushed0"])
+    milvus.kill()
+    milvus.start()
+    names = {hit.id for hit in store.search(rows[:1], 100)[0]}
+    assert names == {f"flushed{row}" for row in range(1, 4)} | {f"fresh{row}" for row in range(4)}
+    store.upsert([Record("after", rows[5], "note")]).raise_rejected()
+    assert store.search(rows[5:6], 1)[0][0].id == "after"
+    assert store.count() == 8
+
+
+def test_the_outbox_brings_it_to_the_state_of_the_database(
+    milvus: Any, server: EmbeddedServer, open_milvus: Callable[..., MilvusStore]
+) -> None:
+    """Notes are created, changed and forgotten, the cluster dies on the way; in the end both are equal."""
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE feeding")
+    store, rows = open_milvus(8), np.eye(8)
+    sink = outbox.store_sink({"m1": store})
+    with Database(server.address.replace("/postgres?", "/feeding?")) as database:
+        matcher = Matcher()
+        database.run(lambda s: versions.ensure(s, "m1", 8, "ops"))
+        outbox.rebuild(database)
+        for step in range(4):
+            batch = [
+                Incoming(Note(f"n{row}", f"{step}", category=f"c{step}"), {"m1": rows[(row + step) % 8]})
+                for row in range(step, step + 5)
+            ]
+            ingest(database, matcher, batch, "app")
+            database.run(lambda s, n=f"n{step + 2}": forget.forget(s, [n], "ops"))
+            if step == 2:
+                milvus.kill()
+                milvus.start()
+            outbox.deliver(database, sink, limit=4)
+        while outbox.deliver(database, sink):
+            pass
+        stored = database.run(
+            lambda s: dict(s.execute(select(NoteVector.note_id, NoteVector.category)).all())
+        )
+        assert len(stored) >= 2
+        assert {hit.id: hit.category for hit in store.within(rows[:1], -1)[0]} == stored
+        for note_id, vector in database.run(
+            lambda s: s.execute(select(NoteVector.note_id, NoteVector.vector)).all()
+        ):
+            assert note_id in {hit.id for hit in store.within([vector], 0.99)[0]}
+        store.delete(list(stored))  # a cluster that was emptied
+        assert outbox.rebuild(database) == len(stored)
+        while outbox.deliver(database, sink):
+            pass
+        assert store.count() == len(stored)
+
+
+def test_a_collection_keeps_its_shape(milvus: Any, open_milvus: Callable[..., MilvusStore]) -> None:
+    open_milvus(3)
+    with pytest.raises(StoreError, match=r"dimension 3, not 4"):
+        MilvusStore(milvus.address, 4, collection="c3_exact", index="exact")
+    with pytest.raises(StoreError, match=r"index exact, not hnsw"):
+        MilvusStore(milvus.address, 3, collection="c3_exact")
+    with pytest.raises(StoreError, match="collection name"):
+        MilvusStore(milvus.address, 3, collection="Bad name")
+
+
+def test_limits_are_named(open_milvus: Callable[..., MilvusStore], monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_milvus(3)
+    with pytest.raises(StoreError, match="16384 results, not 20000"):
+        store.search(np.eye(1, 3), 20_000)
+    report = store.upsert(
+        [Record("big", [1, 0, 0], "note", payload={"x": "y" * 70_000}), Record("a", [1, 0, 0], "n")]
+    )
+    assert (report.written, report.rejected[0][0]) == (1, "big")
+    assert "65535 bytes" in report.rejected[0][1]
+    monkeypatch.setattr(module, "MAX_ROWS", 2)
+    store.upsert([Record("b", [1, 0, 0], "n")])
+    with pytest.raises(StoreError, match="2 records or more"):
+        store.within(np.eye(1, 3), 0.5)
+
+
+def test_names_with_quotes_and_slashes_are_filtered_as_they_are(
+    open_milvus: Callable[..., MilvusStore],
+) -> None:
+    store = open_milvus(3)
+    names = ['a"b', "a'b", "a\\", "a\nb", "日本 𝄞", '"] or id != "', "%", "\\n"]
+    store.upsert(Record(f"{row}", [1, 0, 0], name, name) for row, name in enumerate(names)).raise_rejected()
+    for row, name in enumerate(names):
+        filter = Filter(kinds=(name,), categories=(name,))
+        assert [hit.id for hit in store.search(np.eye(1, 3), 10, filter)[0]] == [f"{row}"], name
+        assert store.count(filter) == 1
+
+
+@pytest.mark.parametrize("consistency", ["session", "bounded"])
+def test_weaker_consistency(milvus: Any, open_milvus: Callable[..., MilvusStore], consistency: Any) -> None:
+    open_milvus(3).upsert([Record("old", [0, 1, 0], "note")])
+    store = MilvusStore(milvus.address, 3, collection="c3_exact", index="exact", consistency=consistency)
+    store.upsert([Record("own", [1, 0, 0], "note")])
+    if consistency == "session":  # a client sees what it wrote itself
+        assert store.search(np.eye(1, 3), 1)[0][0].id == "own"
+    assert len(store.search(np.eye(1, 3), 5)[0]) <= 2
+    store.close()
+
+
+def test_addresses() -> None:
+    assert _parts("milvus://host") == ("http://host:19530", "", "")
+    assert _parts("milvus+tls://us%40er:p%3Aw@host:1/db") == ("https://host:1", "us@er:p:w", "db")
+    assert _parts("milvus://[::1]:7") == ("http://[::1]:7", "", "")
+    for bad in ("milvus://", "http://host", "milvus://host:x", "milvus://user:secret@"):
+        with pytest.raises(StoreError, match="not a Milvus address") as error:
+            _parts(bad)
+        assert "secret" not in str(error.value)
+
+
+def test_expressions() -> None:
+    moment = datetime(1970, 1, 2, tzinfo=UTC)
+    assert _expression(Filter()) == ""
+    assert _expression(Filter(kinds=())) is None
+    assert _expression(Filter(kinds=("\0",))) is None
+    assert _expression(Filter(kinds=("a", 'b"'), since=moment)) == (
+        f'kind in ["a", "b\\""] and time > {-(2**62)} and time >= 86400000000'
+    )
+
+
+def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CALL_SECONDS", 1.0)
+    monkeypatch.setattr(module, "RECOVER_SECONDS", 1.0)
+    with pytest.raises(StoreError, match="cannot be reached") as error:
+        open_by_address("milvus://user:secret@127.0.0.1:1", 3)
+    assert "secret" not in str(error.value)
