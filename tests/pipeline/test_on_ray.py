@@ -49,7 +49,6 @@ QUIET_RAY = {
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": "0" * 64,
     "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_raylet_start_wait_time_s": "180",
     "RAY_worker_niceness": "0",  # workers would wait for everything else on a busy machine
     "RAY_health_check_period_ms": "1000",  # a third of the default: a dead node is noticed sooner
 }
