@@ -200,7 +200,7 @@ def test_annotating_survives_a_killed_node_and_fills_the_same_cache(
     nodes: TwoNodes, notes: list[Note], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_BATCH", 2)
-    settings = load_settings(annotate={"ocr_max_side": 320})
+    settings = load_settings(annotate={"ocr_max_side": 320, "workers": 1})
     reader = make_reader(settings.annotate)
     assert reader
     broken = Picture.from_bytes(b"no picture")

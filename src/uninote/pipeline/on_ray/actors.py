@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -10,6 +11,8 @@ from uninote.errors import ConfigError, ModelError, UniNoteError
 
 BLOCKS = 10_000
 """Units of scheduling at most; more jobs share a unit, and come back together."""
+
+AGAIN = "run again, what is finished is kept"
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -57,8 +60,11 @@ class _Actor(Generic[Job, Result]):
     def __call__(self, row: dict[str, _Box[Job]]) -> dict[str, _Box[Result | UniNoteError]]:
         try:
             return {"done": _Box(self.work(row["job"].value))}
-        except UniNoteError as error:  # as a value: a failing actor would be tried again
+        except UniNoteError as error:  # as a value: Ray would wrap it, and hide the reason
             return {"done": _Box(error)}
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            return {"done": _Box(ModelError(f"a worker on {socket.gethostname()} failed: {reason}; {AGAIN}"))}
 
 
 def over_cluster(
@@ -92,7 +98,7 @@ def over_cluster(
             finished += 1
             yield value
     except ray.exceptions.RayError as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise ModelError(f"the Ray cluster failed: {reason}; run again, what is finished is kept") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"the Ray cluster failed: {reason}; {AGAIN}") from error
     if finished != len(jobs):
         raise ModelError(f"the Ray cluster gave back {finished} of {len(jobs)} jobs; run again to go on")
