@@ -9,6 +9,7 @@ the module per step, as DDP and FSDP ask for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypedDict
 
 import torch
@@ -38,7 +39,7 @@ class Pictures:
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         features: Tensor
         if recompute and torch.is_grad_enabled():
-            features = checkpoint(backbone.see, **inputs, use_reentrant=False)
+            features = checkpoint(partial(backbone.see, **inputs), use_reentrant=False)
         else:
             features = backbone.see(**inputs)
         if not features.requires_grad and not getattr(backbone, "tower_trains", True):
