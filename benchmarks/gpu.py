@@ -249,7 +249,8 @@ def main() -> None:
     arguments.batch = arguments.batch or (32 if cuda else 4)
     shapes = arguments.shapes or (["2b", "8b"] if cuda else ["tiny"])
     top = peak(arguments.device)
-    command = "python benchmarks/gpu.py --shapes " + " ".join(shapes)
+    command = f"python benchmarks/gpu.py --shapes {' '.join(shapes)} --count {arguments.count}"
+    command += f" --batch {arguments.batch} --steps {arguments.steps}"
     report: dict[str, Any] = {
         "command": command,
         "environment": environment(),
