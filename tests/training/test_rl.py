@@ -117,14 +117,14 @@ def lines(folder: Path) -> list[dict[str, float]]:
 
 
 @pytest.fixture
-def references(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The reference models that trainers were given."""
-    seen: list[Any] = []
+def trainers(monkeypatch: pytest.MonkeyPatch) -> list[RlTrainer]:
+    """The trainers that were made."""
+    seen: list[RlTrainer] = []
 
     class Spy(RlTrainer):
-        def __init__(self, *, reference: Any, **options: Any) -> None:
-            seen.append(reference)
-            super().__init__(reference=reference, **options)
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            seen.append(self)
 
     monkeypatch.setattr(rl, "RlTrainer", Spy)
     return seen
@@ -132,7 +132,7 @@ def references(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.mark.parametrize("policy", ["softmax", "plackett_luce"])
 def test_training_raises_the_reward(
-    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, references: list[Any], policy: str
+    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, trainers: list[RlTrainer], policy: str
 ) -> None:
     settings, encoder = settings_of(policy=policy, steps=120, learning_rate=5e-4), fresh()
     before = mean_reward(encoder, notes, settings)
@@ -144,9 +144,10 @@ def test_training_raises_the_reward(
     assert logged[-1]["kl"] > 1e-3
     assert {"reward", "penalty", "relevant_in_group", "skipped", "loss"} <= logged[0].keys()
     assert all(0 < line["relevant_in_group"] <= 1 and line["penalty"] <= 0 for line in logged)
-    frozen = references[0].backbone.connector.state_dict()
+    reference: Any = trainers[0].reference
+    frozen = reference.backbone.connector.state_dict()
     assert all(torch.equal(tensor, untouched[f"connector.{name}"]) for name, tensor in frozen.items())
-    assert not any(p.requires_grad for p in references[0].parameters())
+    assert not any(p.requires_grad for p in reference.parameters())
 
 
 def test_towers_may_be_trained_too(fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path) -> None:
@@ -166,10 +167,10 @@ def test_towers_may_be_trained_too(fresh: Callable[[], Encoder], notes: list[Not
 
 
 def test_without_the_anchor_there_is_no_second_model(
-    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, references: list[Any]
+    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, trainers: list[RlTrainer]
 ) -> None:
     train_rl(fresh(), notes, settings_of(kl_weight=0, steps=1), tmp_path)
-    assert references == [None]
+    assert [trainer.reference for trainer in trainers] == [None]
     assert "kl" not in lines(tmp_path)[0]
 
 
