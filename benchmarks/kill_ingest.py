@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -273,7 +273,7 @@ def main() -> None:
             shutil.rmtree(folder, ignore_errors=True)
     from uninote.evaluation.results import write_result  # the child has no need of it
 
-    print(asdict(report))
+    print(report)
     done = sum(report.kills.values())
     write_result(
         RESULTS,
