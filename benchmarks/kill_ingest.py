@@ -275,6 +275,7 @@ def main() -> None:
 
     print(report)
     done = sum(report.kills.values())
+    limit = "" if arguments.minutes == float("inf") else f" --minutes {arguments.minutes:g}"
     write_result(
         RESULTS,
         "ingest-kill",
@@ -284,7 +285,7 @@ def main() -> None:
         goal=0,
         unit="notes",
         interval=None,
-        command=f"python benchmarks/kill_ingest.py --kills {arguments.kills} --seed {arguments.seed}",
+        command=f"python benchmarks/kill_ingest.py --kills {arguments.kills} --seed {arguments.seed}{limit}",
     )
     sys.exit(1 if report.faults else 0)
 
