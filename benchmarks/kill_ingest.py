@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ import numpy as np
 import psutil
 
 from uninote.errors import StoreError
-from uninote.evaluation.results import write_result
 from uninote.items import Item, Note
 from uninote.service.db.engine import Database
 from uninote.service.domain import gallery, outbox, thresholds, versions
@@ -97,6 +96,8 @@ def open_index(database: Database) -> Store:
 
 def serve(folder: Path, starts: list[int]) -> None:
     """The child: ingest for ever from where each thread stood, feed the index, say what is acknowledged."""
+    said = os.dup(1)
+    os.dup2(2, 1)  # what is logged is no acknowledgement
     with Database(folder) as database:
         prepare(database)
         matcher = Matcher()
@@ -114,7 +115,9 @@ def serve(folder: Path, starts: list[int]) -> None:
                     outcomes = ingest(database, matcher, batch, "bench")
                 except StoreError:  # a client sends it again
                     continue
-                os.write(1, "".join(f"{one.id}\n" for one in outcomes if one.status != "rejected").encode())
+                os.write(
+                    said, "".join(f"{one.id}\n" for one in outcomes if one.status != "rejected").encode()
+                )
                 number += BATCH
 
         threads = [threading.Thread(target=write, args=(thread,), daemon=True) for thread in range(THREADS)]
@@ -202,7 +205,10 @@ def check(folder: Path, acknowledged: list[str], report: Report) -> None:
         hits = store.search([np.eye(1, DIM)[0]], max(1, len(notes)))[0]
         store.close()
         report.acknowledged, report.stored = len(set(acknowledged)), len(notes)
-        report.lost = len(set(acknowledged) - notes.keys())
+        lost = sorted(set(acknowledged) - notes.keys())
+        if lost:
+            print("lost:", lost[:20], file=sys.stderr)
+        report.lost = len(lost)
         report.wrong_vectors = wrong(vectors, notes)
         report.wrong_matches = wrong(matches, notes)
         report.wrong_audit = wrong(audit, notes)
@@ -214,14 +220,21 @@ def wrong(found: Counter[str], notes: Counter[str]) -> int:
     return sum(found[name] != notes[name] for name in found.keys() | notes.keys())
 
 
-def run(folder: Path, kills: int, seed: int, longest: float = 0.6) -> Report:
-    """Kill `kills` times in turn, after 0 to `longest` seconds of undisturbed work each, and check."""
-    draw, report = random.Random(seed), Report()
+def run(
+    folder: Path, kills: int, seed: int, *, longest: float = 0.6, seconds: float = float("inf")
+) -> Report:
+    """Kill `kills` times in turn, after 0 to `longest` seconds of undisturbed work each, and check.
+
+    After `seconds` no more kills are begun; the report says how many there were.
+    """
+    draw, report, deadline = random.Random(seed), Report(), time.monotonic() + seconds
     with Database(folder) as database:
         prepare(database)
     child = Child(folder)
     try:
         for number in range(kills):
+            if time.monotonic() > deadline:
+                break
             child.wait_for_progress()
             time.sleep(draw.uniform(0, longest))
             victim = VICTIMS[number % len(VICTIMS)]
@@ -231,6 +244,7 @@ def run(folder: Path, kills: int, seed: int, longest: float = 0.6) -> Report:
             elif not kill_server(folder, victim == "backend", draw):
                 continue
             report.kills[victim] += 1
+            print(dict(report.kills), len(child.acknowledged), file=sys.stderr)
         child.wait_for_progress()
     finally:
         child.kill()
@@ -244,6 +258,7 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop earlier after this long")
     parser.add_argument("--out", type=Path, help="folder of the database; a temporary one unless given")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -252,12 +267,15 @@ def main() -> None:
         serve(Path(folder), [int(start) for start in starts])
     folder = arguments.out or Path(tempfile.mkdtemp(prefix="uninote-kill-"))
     try:
-        report = run(folder, arguments.kills, arguments.seed)
+        report = run(folder, arguments.kills, arguments.seed, seconds=60 * arguments.minutes)
     finally:
         if arguments.out is None:
             shutil.rmtree(folder, ignore_errors=True)
-    print(asdict(report))
+    from uninote.evaluation.results import write_result  # the child has no need of it
+
+    print(report)
     done = sum(report.kills.values())
+    limit = "" if arguments.minutes == float("inf") else f" --minutes {arguments.minutes:g}"
     write_result(
         RESULTS,
         "ingest-kill",
@@ -267,7 +285,7 @@ def main() -> None:
         goal=0,
         unit="notes",
         interval=None,
-        command=f"python benchmarks/kill_ingest.py --kills {arguments.kills} --seed {arguments.seed}",
+        command=f"python benchmarks/kill_ingest.py --kills {arguments.kills} --seed {arguments.seed}{limit}",
     )
     sys.exit(1 if report.faults else 0)
 
