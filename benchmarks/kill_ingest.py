@@ -30,7 +30,6 @@ import numpy as np
 import psutil
 
 from uninote.errors import StoreError
-from uninote.evaluation.results import write_result
 from uninote.items import Item, Note
 from uninote.service.db.engine import Database
 from uninote.service.domain import gallery, outbox, thresholds, versions
@@ -214,14 +213,21 @@ def wrong(found: Counter[str], notes: Counter[str]) -> int:
     return sum(found[name] != notes[name] for name in found.keys() | notes.keys())
 
 
-def run(folder: Path, kills: int, seed: int, longest: float = 0.6) -> Report:
-    """Kill `kills` times in turn, after 0 to `longest` seconds of undisturbed work each, and check."""
-    draw, report = random.Random(seed), Report()
+def run(
+    folder: Path, kills: int, seed: int, *, longest: float = 0.6, seconds: float = float("inf")
+) -> Report:
+    """Kill `kills` times in turn, after 0 to `longest` seconds of undisturbed work each, and check.
+
+    After `seconds` no more kills are begun; the report says how many there were.
+    """
+    draw, report, deadline = random.Random(seed), Report(), time.monotonic() + seconds
     with Database(folder) as database:
         prepare(database)
     child = Child(folder)
     try:
         for number in range(kills):
+            if time.monotonic() > deadline:
+                break
             child.wait_for_progress()
             time.sleep(draw.uniform(0, longest))
             victim = VICTIMS[number % len(VICTIMS)]
@@ -231,6 +237,7 @@ def run(folder: Path, kills: int, seed: int, longest: float = 0.6) -> Report:
             elif not kill_server(folder, victim == "backend", draw):
                 continue
             report.kills[victim] += 1
+            print(dict(report.kills), len(child.acknowledged), file=sys.stderr)
         child.wait_for_progress()
     finally:
         child.kill()
@@ -244,6 +251,7 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop earlier after this long")
     parser.add_argument("--out", type=Path, help="folder of the database; a temporary one unless given")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -252,10 +260,12 @@ def main() -> None:
         serve(Path(folder), [int(start) for start in starts])
     folder = arguments.out or Path(tempfile.mkdtemp(prefix="uninote-kill-"))
     try:
-        report = run(folder, arguments.kills, arguments.seed)
+        report = run(folder, arguments.kills, arguments.seed, seconds=60 * arguments.minutes)
     finally:
         if arguments.out is None:
             shutil.rmtree(folder, ignore_errors=True)
+    from uninote.evaluation.results import write_result  # the child has no need of it
+
     print(asdict(report))
     done = sum(report.kills.values())
     write_result(

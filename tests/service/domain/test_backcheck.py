@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -265,6 +268,39 @@ def test_workers_take_jobs_from_the_queue(world: Any, note: Any, at: Any) -> Non
     assert world.rows("SELECT count(*) FROM procrastinate.procrastinate_jobs") == [(0,)]
     assert queue.recover() == []
     queue.close()
+
+
+WORKER = """
+import asyncio, sys
+from uninote.service.db.engine import Database
+from uninote.service.domain.queue import JobQueue
+
+asyncio.run(JobQueue(Database(sys.argv[1]), page=1).work())
+"""
+
+
+def test_a_killed_worker_is_followed_by_another(world: Any, note: Any, at: Any) -> None:
+    world.category("spam", 0.895)
+    world.ingest(*[note(f"n{row:03}", at(0.95)) for row in range(400)])
+    job = create(world, world.sample("spam", at(1.0)), record=True)
+    queue = JobQueue(world.database, stalled_seconds=3)
+    queue.submit(job)
+    process = subprocess.Popen([sys.executable, "-c", WORKER, world.database.address])
+    deadline = time.monotonic() + 120
+    while not progress(world, job).done:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+    process.kill()
+    process.wait()
+    left = progress(world, job)
+    assert left.state == "running"
+    assert 0 < left.done < 400
+    time.sleep(3)
+    asyncio.run(queue.work(wait=False))
+    queue.close()
+    after = progress(world, job)
+    assert (after.state, after.done, after.hits, len(found(world, job))) == ("done", 400, 400, 400)
+    assert world.rows("SELECT count(*), count(DISTINCT note_id) FROM service.matches") == [(400, 400)]
 
 
 def test_a_cancelled_worker_ends_behind_its_page(

@@ -23,17 +23,24 @@ from uninote.service.domain import backcheck, jobs
 SCHEMA = "procrastinate"
 TASK = "backcheck"
 RECOVER_SECONDS = 60.0
+STALLED_SECONDS = 30.0  # three beats of a worker's heart
 AWAY_SECONDS = 60.0  # how long a worker waits for a database that is away
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('uninote.service.schema'))")
 log = structlog.get_logger(__name__)
 
 
 class JobQueue:
-    """Wakes workers, and is one while `work` runs. Close it after use."""
+    """Wakes workers, and is one while `work` runs. Close it after use.
 
-    def __init__(self, database: Database, *, page: int = backcheck.PAGE) -> None:
+    stalled_seconds: a worker that showed no sign of life for so long is dead, and its jobs are taken over.
+    """
+
+    def __init__(
+        self, database: Database, *, page: int = backcheck.PAGE, stalled_seconds: float = STALLED_SECONDS
+    ) -> None:
         self._database = database
         self._page = page
+        self._stalled = stalled_seconds
         self._stopping = False
         _prepare(database)
         self._sync = procrastinate.App(connector=self._connector().get_sync_connector())
@@ -142,9 +149,10 @@ class JobQueue:
         statement = f"""
             DELETE FROM {SCHEMA}.procrastinate_jobs AS job WHERE status = 'doing' AND NOT EXISTS (
                 SELECT FROM {SCHEMA}.procrastinate_workers AS worker
-                WHERE worker.id = job.worker_id AND worker.last_heartbeat > now() - interval '30 seconds')
+                WHERE worker.id = job.worker_id
+                    AND worker.last_heartbeat > now() - make_interval(secs => :seconds))
         """
-        self._database.run(lambda session: session.execute(text(statement)))
+        self._database.run(lambda session: session.execute(text(statement), {"seconds": self._stalled}))
 
 
 def _ping(session: Session) -> None:
