@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,8 @@ def open_index(database: Database) -> Store:
 
 def serve(folder: Path, starts: list[int]) -> None:
     """The child: ingest for ever from where each thread stood, feed the index, say what is acknowledged."""
+    said = os.dup(1)
+    os.dup2(2, 1)  # what is logged is no acknowledgement
     with Database(folder) as database:
         prepare(database)
         matcher = Matcher()
@@ -113,7 +115,9 @@ def serve(folder: Path, starts: list[int]) -> None:
                     outcomes = ingest(database, matcher, batch, "bench")
                 except StoreError:  # a client sends it again
                     continue
-                os.write(1, "".join(f"{one.id}\n" for one in outcomes if one.status != "rejected").encode())
+                os.write(
+                    said, "".join(f"{one.id}\n" for one in outcomes if one.status != "rejected").encode()
+                )
                 number += BATCH
 
         threads = [threading.Thread(target=write, args=(thread,), daemon=True) for thread in range(THREADS)]
@@ -201,7 +205,10 @@ def check(folder: Path, acknowledged: list[str], report: Report) -> None:
         hits = store.search([np.eye(1, DIM)[0]], max(1, len(notes)))[0]
         store.close()
         report.acknowledged, report.stored = len(set(acknowledged)), len(notes)
-        report.lost = len(set(acknowledged) - notes.keys())
+        lost = sorted(set(acknowledged) - notes.keys())
+        if lost:
+            print("lost:", lost[:20], file=sys.stderr)
+        report.lost = len(lost)
         report.wrong_vectors = wrong(vectors, notes)
         report.wrong_matches = wrong(matches, notes)
         report.wrong_audit = wrong(audit, notes)
@@ -266,7 +273,7 @@ def main() -> None:
             shutil.rmtree(folder, ignore_errors=True)
     from uninote.evaluation.results import write_result  # the child has no need of it
 
-    print(asdict(report))
+    print(report)
     done = sum(report.kills.values())
     write_result(
         RESULTS,

@@ -152,7 +152,12 @@ class JobQueue:
                 WHERE worker.id = job.worker_id
                     AND worker.last_heartbeat > now() - make_interval(secs => :seconds))
         """
-        self._database.run(lambda session: session.execute(text(statement), {"seconds": self._stalled}))
+
+        def release(session: Session) -> None:
+            session.execute(text(f"SET LOCAL search_path = {SCHEMA}"))  # for the triggers of its tables
+            session.execute(text(statement), {"seconds": self._stalled})
+
+        self._database.run(release)
 
 
 def _ping(session: Session) -> None:
