@@ -33,8 +33,8 @@ def stub(address: str, tmp_path: Path) -> Iterator[StartStub]:
     started: list[Running] = []
 
     def begin(**options: object) -> Running:
-        folder = tmp_path / f"served{len(started)}"
-        (folder / "model").mkdir(parents=True)
+        folder = tmp_path / "served"
+        (folder / "model").mkdir(parents=True, exist_ok=True)
         (folder / "model" / "uninote.json").write_text('{"version": "stub"}')
         command = [sys.executable, str(STUB), str(folder), address, json.dumps(options)]
         started.append(start(command, folder, folder / "log"))

@@ -42,7 +42,7 @@ class Running:
         """Every line, which must be a JSON object."""
         return [json.loads(line) for line in self.log_file.read_text().splitlines()]
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 120) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)

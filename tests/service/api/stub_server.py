@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from uninote.corpus.readers import read_notes
+from uninote.corpus.skips import SkipReport
 from uninote.errors import ItemError
 from uninote.items import Item
 from uninote.service.api.server import serve
@@ -73,4 +75,6 @@ def _direction(text: str) -> NDArray[np.float64]:
 if __name__ == "__main__":
     folder, address, options = sys.argv[1:]
     settings = load_settings(store={"address": address}, service=json.loads(options))
-    sys.exit(serve(settings, Path(folder), Stub, "127.0.0.1", 0))
+    source = Path(folder) / "notes.jsonl"
+    first = list(read_notes(source, settings.corpus, SkipReport())) if source.exists() else []
+    sys.exit(serve(settings, Path(folder), Stub, "127.0.0.1", 0, first))

@@ -42,7 +42,7 @@ def test_a_note_is_stored_read_and_forgotten(admin: httpx.Client, new: Callable[
         "id": note_id,
         "title": "Rain in the city",
         "body": "wet streets",
-        "pictures": [{"data": picture(), "description": "a red square", "ocr": ["STOP"]}],
+        "pictures": [{"data": picture("teal", 41), "description": "a red square", "ocr": ["STOP"]}],
         "tags": ["rain"],
         "time": "2026-01-02T03:04:05+01:00",
         "category": "weather",
@@ -61,7 +61,7 @@ def test_a_note_is_stored_read_and_forgotten(admin: httpx.Client, new: Callable[
     shown = stored["pictures"][0]
     assert (shown["description"], shown["ocr"]) == ("a red square", ["STOP"])
     bytes_back = admin.get(f"/v1/pictures/{shown['digest']}")
-    assert base64.b64encode(bytes_back.content).decode() == picture()
+    assert base64.b64encode(bytes_back.content).decode() == picture("teal", 41)
     assert bytes_back.headers["content-type"] == "image/png"
     assert "sandbox" in bytes_back.headers["content-security-policy"]
     assert ok(admin.delete(path)) == {"deleted": True}

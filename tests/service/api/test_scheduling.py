@@ -79,18 +79,16 @@ def test_requests_share_passes_a_full_queue_refuses_and_who_leaves_costs_nothing
 
 
 def test_sigterm_drains(stub: StartStub) -> None:
-    running = stub(drain_seconds=1.5)
+    running = stub(drain_seconds=5)
     hold = running.folder / "hold"
     with ThreadPoolExecutor(2) as pool:
         hold.touch()
         under_way = pool.submit(post, running, "under way")
         until(waiting(running, 1))
         running.process.send_signal(signal.SIGTERM)
-        until(lambda: httpx.get(f"{running.url}/health/ready").status_code == 503)
-        assert (
-            httpx.get(f"{running.url}/health/live").status_code == 200
-        )  # still serving, but not for new traffic
         late = pool.submit(post, running, "late")
+        until(lambda: httpx.get(f"{running.url}/health/ready").status_code == 503)
+        assert httpx.get(f"{running.url}/health/live").status_code == 200  # it serves, but asks for no more
         until(waiting(running, 2))
         hold.unlink()
         assert under_way.result().json()["status"] == "created"

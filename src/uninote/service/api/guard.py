@@ -31,6 +31,7 @@ from uninote.service.errors import (
     ServiceError,
     TooLargeError,
     UnauthorizedError,
+    UnavailableError,
     UnsupportedError,
 )
 
@@ -63,7 +64,11 @@ class Guard:
             await self._handle(call, receive)
         except asyncio.CancelledError:
             call.cancelled = True
-            raise
+            if not self._runtime.draining or call.status:
+                raise
+            # The time for requests under way is over: the process ends behind this answer.
+            error = UnavailableError("the service is stopping; send the request to another replica")
+            await call.respond(answer(error, call.request_id))
         finally:
             self._record(call)
 
