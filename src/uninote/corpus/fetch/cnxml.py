@@ -1,7 +1,7 @@
 """OpenStax modules (CNXML) to pages, and their collections (CollXML) to the order of modules.
 
-CNXML (namespace http://cnx.rice.edu/cnxml) is a tree of sections, paragraphs, lists, notes and figures. Tables,
-exercises, footnotes, figures and the abstract stay out of the body; figures become pictures.
+CNXML (namespace http://cnx.rice.edu/cnxml) is a tree of sections, paragraphs, lists, notes and figures.
+Tables, exercises, footnotes, figures and the abstract stay out of the body; figures become pictures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fetch a corpus: repositories to `notes.jsonl`, pictures, a skip report and a record of where it came from."""
+"""Fetch a corpus: repositories to `notes.jsonl`, pictures, a skip report, and what they were made of."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _of_repository(
 ) -> Iterator[dict[str, Any]]:
     task = bar.add_task(f"{repository.name}: git", total=None)
     folder = repository.name.replace("/", "__")
-    root = checkout(f"{mirror.rstrip('/')}/{repository.name}", repository.commit, work / folder)
+    root = checkout(_address(mirror, repository), repository.commit, work / folder)
     pages = list(documents(root, pins, repository, skips))
     bar.update(task, description=f"{repository.name}: pages", total=len(pages))
     journal = Journal(work / f"{folder}-{_digest(pins, repository)}.jsonl", out)
@@ -115,6 +115,12 @@ def _of_repository(
                 yield done.note
     finally:
         journal.close()
+
+
+def _address(mirror: str, repository: Repository) -> str:
+    """Of the repository; a folder as `file://`, which git fetches from as shallowly as from a server."""
+    base = Path(mirror).resolve().as_uri() if Path(mirror).is_dir() else mirror.rstrip("/")
+    return f"{base}/{repository.name}"
 
 
 def _digest(pins: CorpusPins, repository: Repository) -> str:
