@@ -102,7 +102,12 @@ def test_pictures_elsewhere_on_the_web_are_not_the_pages():
 
 
 def test_deep_nesting_and_stray_directives_do_no_harm():
-    text = "> " * 2000 + "deep\n\n" + "[" * 2000 + "\n\n:::image source=\n\n[!INCLUDE [a\n\n:::image-end:::\n\nend"
+    text = (
+        "> " * 2000
+        + "deep\n\n"
+        + "[" * 2000
+        + "\n\n:::image source=\n\n[!INCLUDE [a\n\n:::image-end:::\n\nend"
+    )
     assert read_page(text.encode()).body.endswith("end")
 
 

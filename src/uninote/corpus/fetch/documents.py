@@ -55,7 +55,8 @@ def contents(root: Path, path: str) -> bytes:
     try:
         return resolve_inside(root, path).read_bytes()
     except (OSError, PictureError) as error:
-        raise PageError(f"missing page: {path} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise PageError(f"missing page: {path} cannot be read: {reason}") from error
 
 
 def _relative(page: str, target: str) -> str:
