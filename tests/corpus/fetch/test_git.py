@@ -50,3 +50,9 @@ def test_without_git_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="git is not installed: install it"):
         checkout("https://example.com/a/b", "0" * 40, tmp_path / "out")
+
+
+def test_a_password_in_the_address_is_not_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"https://127\.0\.0\.1:1/a/b failed") as error:
+        checkout("https://user:secret@127.0.0.1:1/a/b", "0" * 40, tmp_path / "out")
+    assert "secret" not in str(error.value)

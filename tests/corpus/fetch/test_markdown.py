@@ -20,6 +20,8 @@ Second paragraph.
 - one with <xref:System.Foo?text=x> inside
 - two
 
+  More of two.
+
   ```csharp
   var hidden = 1;
   ```
@@ -57,7 +59,8 @@ def test_the_body_is_plain_text_in_the_benchmarks_lines():
         "Intro with bold, code and a guide. It goes on. See the site and below.\n\n"
         "Second paragraph.\n"
         "one with inside\n"
-        "two\n"
+        "two\n\n"
+        "More of two.\n"
         "A note about that ends.\n\n"
         "After the quote.\n"
         "Steps\n"

@@ -63,6 +63,7 @@ DOCS = {
     "docs/b.md": f"# B\n{LONG}\n![gone](none.png)\n![shot](start/media/s.png)\n![same](start/media/s.png)",
     "docs/no-alt.md": f"# C\n{LONG}\n![](start/media/s.png)",
     "docs/latin.md": b"\xff\xfe",
+    "docs/huge.md": "x" * 5_000_001,
     "docs/start/media/s.png": picture("green", (100, 90)),
     "readme.md": f"# Not a page\n{LONG}\n![shot](docs/start/media/s.png)",
 }
@@ -226,7 +227,7 @@ def test_the_command_fetches_markdown_notes(tmp_path, commit_files):
     assert [image["src"] for image in b["images"]] == ["docs/start/media/s.png"]
     assert "caption" not in b["images"][0]
     reasons = [skip["reason"].partition(":")[0] for skip in lines(out / "skipped.jsonl")]
-    assert sorted(reasons) == ["bad encoding", "bad picture", "no picture", "not described"]
+    assert sorted(reasons) == ["bad encoding", "bad page", "bad picture", "no picture", "not described"]
 
 
 def test_the_command_refuses_a_corpus_that_the_pins_lack(tmp_path):

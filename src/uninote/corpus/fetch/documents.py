@@ -16,6 +16,7 @@ from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import SkipReport
 from uninote.errors import PictureError
 
+MAX_PAGE_BYTES = 5_000_000
 _CC_BY = "creativecommons.org/licenses/by/"
 
 
@@ -51,9 +52,12 @@ def documents(root: Path, pins: CorpusPins, repository: Repository, skips: SkipR
 
 
 def contents(root: Path, path: str) -> bytes:
-    """The bytes of the file `path` of a checkout. Raises PageError when it is missing or lies outside."""
+    """The bytes of the file `path` of a checkout. Raises PageError when it is missing, huge or outside."""
     try:
-        return resolve_inside(root, path).read_bytes()
+        file = resolve_inside(root, path)
+        if (size := file.stat().st_size) > MAX_PAGE_BYTES:
+            raise PageError(f"bad page: {path} has {size} bytes, over the cap of {MAX_PAGE_BYTES}")
+        return file.read_bytes()
     except (OSError, PictureError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PageError(f"missing page: {path} cannot be read: {reason}") from error

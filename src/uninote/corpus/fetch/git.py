@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,12 +72,16 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 _REDIRECTING = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 
 
+_CREDENTIALS = re.compile(r"//[^/\s]*@")  # user and password of an address
+
+
 def _must(folder: Path, url: str, *arguments: str) -> None:
     done = _git(folder, *arguments)
     if done.returncode:
         said = " ".join(done.stderr.split())[-500:] or f"exit code {done.returncode}"
-        raise ConfigError(
+        message = (
             f"git {arguments[0]} of {url} failed: {said}. Check the network and the free disk space and run "
             "the same command again (it goes on); where the host is not reachable, give --mirror the address "
             "of a copy"
         )
+        raise ConfigError(_CREDENTIALS.sub("//", message))

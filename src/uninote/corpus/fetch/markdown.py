@@ -65,10 +65,10 @@ def _parser() -> MarkdownIt:
 
 def _directive(state: StateInline, silent: bool) -> bool:
     """`:::image …:::` becomes a picture, `[!INCLUDE […](…)]` nothing."""
-    rest = state.src[state.pos : state.posMax]
-    if not rest.startswith((":::", "[!")):
+    span = (state.src, state.pos, state.posMax)  # no copy: this is asked at every special character
+    if not state.src.startswith((":::", "[!"), state.pos):
         return False
-    found = _DIRECTIVE.match(rest) or _INCLUDE.match(rest)
+    found = _DIRECTIVE.match(*span) or _INCLUDE.match(*span)
     if not found:
         return False
     if not silent and found.lastindex:
@@ -76,7 +76,7 @@ def _directive(state: StateInline, silent: bool) -> bool:
         token = state.push("image", "img", 0)
         token.attrs = {"src": attributes.get("source", "")}
         token.content = attributes.get("alt-text", "")
-    state.pos += found.end()
+    state.pos = found.end()
     return True
 
 
@@ -102,15 +102,17 @@ class _Reader:
                 elif inside and inside[-1] in ("h1", "h2", "h3", "h4", "h5", "h6"):
                     self._head(inside[-1], one_line(text))
                 else:
-                    self._paragraph(text, nested=bool({"li", "blockquote"} & set(inside)))
+                    self._close |= "blockquote" in inside
+                    self._paragraph(text)
             elif token.type == "html_block":
-                self._paragraph(self._html(token.content), nested=False)
+                self._paragraph(self._html(token.content))
             elif token.nesting == 1:
                 inside.append(token.tag)
+                self._close |= token.tag == "li"
             elif token.nesting == -1:
                 inside.pop()
                 if token.tag == "table":
-                    self._paragraph(" ".join(cell for cell in cells if cell), nested=False)
+                    self._paragraph(" ".join(cell for cell in cells if cell))
                     cells = []
 
     def _head(self, tag: str, text: str) -> None:
@@ -121,12 +123,12 @@ class _Reader:
             self.blocks.append(text)
         self._close = True
 
-    def _paragraph(self, text: str, nested: bool) -> None:
-        """Add a block; an empty line parts it from the one before unless that is a heading."""
+    def _paragraph(self, text: str) -> None:
+        """Add a block; an empty line parts it from the one before, but not after a heading, at the start of a
+        list item, or in a quote."""
         lines = (line for line in text.splitlines() if not _MARKER.fullmatch(line))
         if text := one_line(" ".join(lines)):
-            close = nested or self._close or not self.blocks
-            self.blocks.append(text if close else f"\n{text}")
+            self.blocks.append(text if self._close else f"\n{text}")
             self._close = False
 
     def _inline(self, tokens: Sequence[Token]) -> str:
