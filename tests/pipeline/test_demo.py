@@ -58,6 +58,11 @@ def test_the_report_keeps_its_contract(finished: Path) -> None:
             assert 0 <= entry["recall@1"] <= entry["recall@5"] <= entry["recall@10"] <= 1
             assert entry["n_queries"] > 0
         assert {"precision@1", "precision@10", "ndcg@10"} <= set(stage["tasks"]["Note2Note"])
+    assert list(report["baselines"]) == ["BM25", "dual tower", "perceptual hash"]
+    hashes = report["baselines"]["perceptual hash"]
+    assert hashes["cost"]["bytes_per_note"] == 8 * hashes["cost"]["vectors_per_note"] > 0
+    assert "note" in hashes["tasks"]["T2I"]  # reads no text
+    assert "note" not in hashes["tasks"]["I2Note"]
     assert "<html" in (finished / "report.html").read_text()
 
 

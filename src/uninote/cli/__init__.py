@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from uninote.cli import data, exporting, measuring, running, searching, serving, training
+from uninote.cli import corpora, data, exporting, measuring, running, searching, serving, training
 from uninote.errors import UniNoteError
 
 __all__ = ["app", "main"]
@@ -25,6 +25,7 @@ app = typer.Typer(
     "on a built-in sample or on your own notes.",
 )
 app.add_typer(data.app)
+app.add_typer(corpora.app, name="corpus")
 app.add_typer(training.app, name="train")
 app.add_typer(measuring.app)
 app.add_typer(searching.app)

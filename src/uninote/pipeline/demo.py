@@ -23,6 +23,7 @@ from uninote.encoder.features import VisionFeatures
 from uninote.encoder.vision import VisionTower
 from uninote.evaluation.baselines.bm25 import Bm25
 from uninote.evaluation.baselines.late_fusion import LateFusion
+from uninote.evaluation.baselines.phash import perceptual_hash
 from uninote.evaluation.baselines.ranker import Ranker, evaluate_baseline
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.links import links_task
@@ -188,7 +189,11 @@ def _evaluate(
 
         results[stage] = state.step(f"evaluate-{stage}", measure, *depends)
     tower = train.load_encoder(models["warmup"], settings, features)
-    rankers: dict[str, Ranker] = {"BM25": Bm25(), "dual tower": LateFusion(tower, fusion="mean_max")}
+    rankers: dict[str, Ranker] = {
+        "BM25": Bm25(),
+        "dual tower": LateFusion(tower, fusion="mean_max"),
+        "perceptual hash": perceptual_hash(partial(load_picture, settings=settings.corpus)),
+    }
     baselines = {
         name: state.step(
             f"baseline-{name.replace(' ', '-')}",

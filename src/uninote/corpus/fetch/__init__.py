@@ -1,0 +1,1 @@
+"""Rebuilds the benchmark's notes from the public git repositories they were cut from, at pinned commits."""

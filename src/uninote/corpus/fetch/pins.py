@@ -1,0 +1,55 @@
+"""Which public repositories the benchmark's notes come from: names, commits, licences (`pins.json`)."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from uninote.errors import ConfigError
+
+
+class _Pinned(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Repository(_Pinned):
+    """One repository. `benchmark` is false where the books gave no note to the published benchmark."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
+    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
+    benchmark: bool = True
+
+    @property
+    def book(self) -> str:
+        """The part of an OpenStax note's id that names the repository."""
+        return self.name.partition("/")[2].removeprefix("osbooks-")
+
+
+class CorpusPins(_Pinned):
+    """One corpus: its repositories, and what all its notes share."""
+
+    format: Literal["cnxml", "markdown"]
+    corpus: str = Field(pattern=r"^\w+$")
+    lang: str
+    licence: str = Field(min_length=1)
+    tags: Literal["chapter", "folders", "none"]
+    repositories: tuple[Repository, ...] = Field(min_length=1)
+
+
+def load_pins(path: Path | None = None) -> dict[str, CorpusPins]:
+    """The corpora by name; the package's own unless `path` names a file of the same form.
+
+    Raises ConfigError when the file cannot be read or a field is wrong.
+    """
+    try:
+        data = (path or resources.files(__package__) / "pins.json").read_text(encoding="utf-8")
+        return TypeAdapter(dict[str, CorpusPins]).validate_json(data)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the file of pinned repositories {path} cannot be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ConfigError(f"pinned repositories: {place}: {first['msg']}") from error

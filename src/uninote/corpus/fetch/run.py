@@ -1,0 +1,178 @@
+"""Fetch a corpus: repositories to `notes.jsonl`, pictures, a skip report, and what they were made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from uninote.corpus.fetch.documents import documents
+from uninote.corpus.fetch.git import checkout
+from uninote.corpus.fetch.journal import Journal
+from uninote.corpus.fetch.notes import make_note
+from uninote.corpus.fetch.pins import CorpusPins, Repository
+from uninote.corpus.skips import SkipReport
+from uninote.errors import ConfigError
+
+HOST = "https://github.com"
+VERSION = 1
+"""Of the converters: results of another version are made anew."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a fetch left: the file of the notes, how many there are, and how often each skip kind occurs."""
+
+    path: Path
+    notes: int
+    pictures: int
+    skipped: dict[str, int]
+
+
+def fetch_corpus(
+    pins: CorpusPins,
+    out: Path,
+    *,
+    mirror: str = HOST,
+    every: bool = False,
+    keep: bool = False,
+    progress: bool = True,
+) -> Fetched:
+    """Rebuild the notes of `pins` in the folder `out`; call it again after a kill to go on.
+
+    Args:
+        mirror: where repositories lie, as `mirror`/owner/name.
+        every: also the repositories that gave no note to the published benchmark.
+        keep: leave the checkouts in `out`/.fetch.
+
+    Writes `notes.jsonl` last and whole, `images/`, `skipped.jsonl` and `META.json`. Raises ConfigError when
+    `out` holds other notes, git is missing, or a repository cannot be fetched; bad pages are only reported.
+    """
+    chosen = [repository for repository in pins.repositories if every or repository.benchmark]
+    about = _about(pins, chosen)
+    if (already := _finished(out, about)) is not None:
+        return already
+    work = out / ".fetch"
+    skips = SkipReport()
+    notes: dict[str, dict[str, Any]] = {}
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, disable=not progress) as bar:
+        for repository in chosen:
+            for note in _of_repository(repository, pins, out, work, mirror, skips, bar):
+                notes.setdefault(note["id"], note)
+    if not notes:
+        raise ConfigError(
+            f"no page of {', '.join(each.name for each in chosen)} gave a note: {skips.counts()}"
+        )
+    return _finish(out, list(notes.values()), skips, about, keep)
+
+
+def _of_repository(
+    repository: Repository,
+    pins: CorpusPins,
+    out: Path,
+    work: Path,
+    mirror: str,
+    skips: SkipReport,
+    bar: Progress,
+) -> Iterator[dict[str, Any]]:
+    task = bar.add_task(f"{repository.name}: git", total=None)
+    folder = repository.name.replace("/", "__")
+    root = checkout(_address(mirror, repository), repository.commit, work / folder)
+    pages = list(documents(root, pins, repository, skips))
+    bar.update(task, description=f"{repository.name}: pages", total=len(pages))
+    journal = Journal(work / f"{folder}-{_digest(pins, repository)}.jsonl", out)
+    try:
+        for page in pages:
+            done = journal.done.get(page.id)
+            if done is None:
+                left_out = SkipReport()
+                note = make_note(page, root, pins, out, left_out)
+                done = journal.add(page.id, note, left_out)
+            skips.extend(done.skips)
+            bar.advance(task)
+            if done.note is not None:
+                yield done.note
+    finally:
+        journal.close()
+
+
+def _address(mirror: str, repository: Repository) -> str:
+    """Of the repository; a folder as `file://`, which git fetches from as shallowly as from a server."""
+    base = Path(mirror).resolve().as_uri() if Path(mirror).is_dir() else mirror.rstrip("/")
+    return f"{base}/{repository.name}"
+
+
+def _digest(pins: CorpusPins, repository: Repository) -> str:
+    """What the results depend on."""
+    key = [VERSION, repository.name, repository.commit, pins.model_dump(exclude={"repositories"})]
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+
+
+def _about(pins: CorpusPins, chosen: Iterable[Repository]) -> dict[str, Any]:
+    repositories = [{"repo": each.name, "commit": each.commit} for each in chosen]
+    return {
+        "corpus": pins.corpus,
+        "licence": pins.licence,
+        "converters": VERSION,
+        "repositories": repositories,
+    }
+
+
+def _finished(out: Path, about: dict[str, Any]) -> Fetched | None:
+    """The result that lies in `out` already, None if there is none."""
+    notes, meta = out / "notes.jsonl", out / "META.json"
+    if not notes.exists():
+        return None
+    try:
+        found = json.loads(meta.read_text(encoding="utf-8"))
+        same = {key: found.get(key) for key in about} == about
+    except (OSError, ValueError, AttributeError):
+        same = False
+    if not same:
+        raise ConfigError(f"{out} holds other notes: choose another --out, or remove {notes} to fetch anew")
+    return Fetched(notes, found["notes"], found["pictures"], found["skipped"])
+
+
+def _finish(
+    out: Path, notes: list[dict[str, Any]], skips: SkipReport, about: dict[str, Any], keep: bool
+) -> Fetched:
+    ids = {note["id"] for note in notes}
+    pictures = sum(len(note["images"]) for note in notes)
+    counts = skips.counts()
+    skips.write(out / "skipped.jsonl")
+    meta = about | {"notes": len(notes), "pictures": pictures, "skipped": counts}
+    _write(out / "META.json", json.dumps(meta, ensure_ascii=False, indent=1) + "\n")
+    linked = (note | {"links": [link for link in note["links"] if link in ids]} for note in notes)
+    # Last: the file says that all is there.
+    _write(out / "notes.jsonl", "".join(json.dumps(note, ensure_ascii=False) + "\n" for note in linked))
+    if not keep:
+        shutil.rmtree(out / ".fetch", ignore_errors=True)
+    return Fetched(out / "notes.jsonl", len(notes), pictures, counts)
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(path.name + ".part")
+    # A lone surrogate, which an XML or Markdown file cannot hold but a broken title might, becomes "?".
+    unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    os.replace(unfinished, path)
