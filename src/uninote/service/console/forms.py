@@ -55,7 +55,7 @@ def number(form: FormData | Mapping[str, Any], name: str) -> float | None:
 
 
 async def media(form: FormData) -> dict[str, Any]:
-    """Uploaded files as the fields `pictures` and `video` of a content. Raises InvalidError for two videos."""
+    """Uploaded files as the fields `pictures` and `video` of a content. InvalidError for two videos."""
     found: dict[str, Any] = {"pictures": []}
     for file in form.getlist("files"):
         if not isinstance(file, UploadFile):

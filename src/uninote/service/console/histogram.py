@@ -32,8 +32,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything the template draws. Heights grow with the square root of the counts: near the threshold there
-    are few notes, far below it nearly all of them."""
+    """Everything the template draws. Heights grow with the square root of the counts: near the threshold
+    there are few notes, far below it nearly all of them."""
 
     bars: list[Bar]
     positives: list[Bar]

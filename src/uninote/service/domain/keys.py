@@ -47,8 +47,8 @@ def verify(session: Session, text: str) -> ApiKey:
 
 
 def known(session: Session, prefix: str) -> ApiKey:
-    """The key of that prefix, for a caller who proved it earlier. Raises UnauthorizedError when it is not good
-    any more."""
+    """The key of that prefix, for a caller who proved it earlier. Raises UnauthorizedError when it is not
+    good any more."""
     key = session.get(ApiKey, prefix)
     if key is None or key.revoked is not None:
         raise UnauthorizedError("the API key is unknown or revoked; sign in with a good one")
