@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -31,14 +32,15 @@ class Site:
         return self.running.url
 
 
-def signed_in(running: Running, role: str = "admin") -> httpx.Client:
+@contextmanager
+def signed_in(running: Running, role: str = "admin") -> Iterator[httpx.Client]:
     """A browser's worth of cookies, signed in with a key of that role."""
-    client = httpx.Client(base_url=running.url, timeout=60)
-    page = client.get("/console/sign-in")
-    sent = {"form_token": token(page.text), "key": running.key(role), "next": "/"}
-    answer = client.post("/console/sign-in", data=sent)
-    assert answer.status_code == 303, answer.text
-    return client
+    with httpx.Client(base_url=running.url, timeout=60) as client:
+        page = client.get("/console/sign-in")
+        sent = {"form_token": token(page.text), "key": running.key(role), "next": "/"}
+        answer = client.post("/console/sign-in", data=sent)
+        assert answer.status_code == 303, answer.text
+        yield client
 
 
 def token(page: str) -> str:

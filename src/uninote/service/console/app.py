@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,8 +60,10 @@ class Console:
 def pages_of(runtime: Runtime) -> FastAPI:
     """The pages behind their guard. Raises RuntimeError for a page that the access table does not know."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_origin)])
-    for router in ROUTERS:
-        app.include_router(router)
+    for route in (route for router in ROUTERS for route in router.routes):
+        assert isinstance(route, APIRoute)
+        # Added anew, so that the application's dependency, the check of the form, is on every one.
+        app.add_api_route(route.path, route.endpoint, methods=sorted(route.methods), response_model=None)
     missing = [
         (method, route.path)
         for route in app.routes
