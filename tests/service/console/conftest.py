@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,13 +64,13 @@ def site(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPat
     running = start([*CLI, "serve", "--index", str(folder), *more], folder, folder / "log")
     try:
         with running.client() as client:
-            _fill(client)
+            _fill(client, sorted((notes.parent / "images").iterdir()))
         yield Site(running, notes)
     finally:
         running.stop()
 
 
-def _fill(client: httpx.Client) -> None:
+def _fill(client: httpx.Client, images: list[Path]) -> None:
     for name, threshold in (("weather", 0.5), (HOSTILE, 0.9)):
         path = f"/v1/categories/{quote(name, safe='')}"
         client.put(path, json={"description": name}).raise_for_status()
@@ -81,3 +82,11 @@ def _fill(client: httpx.Client) -> None:
     stored = client.post("/v1/notes/batch", json={"notes": [*rainy, hostile]}).raise_for_status().json()
     assert all(one["status"] == "created" for one in stored["outcomes"])
     assert sum(bool(one["hits"]) for one in stored["outcomes"]) > 20
+    shown = [{"data": base64.b64encode(image.read_bytes()).decode()} for image in images[:2]]
+    client.put("/v1/categories/pictures", json={"description": "one picture"}).raise_for_status()
+    sample = {"category": "pictures", "pictures": shown[:1], "label": "the picture"}
+    client.post("/v1/samples", json={"samples": [sample]}).raise_for_status()
+    client.put("/v1/thresholds", json={"category": "pictures", "value": 0.95}).raise_for_status()
+    pictured = [{"id": f"pictured-{n}", "pictures": shown[:1], "category": f"shelf {n}"} for n in (1, 2)]
+    stored = client.post("/v1/notes/batch", json={"notes": pictured}).raise_for_status().json()
+    assert all(len(one["hits"]) == 1 for one in stored["outcomes"])

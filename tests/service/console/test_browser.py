@@ -117,6 +117,7 @@ def test_searching_with_a_picture(page: Page, site: Site, way: str) -> None:
     page.get_by_role("button", name="More results").click()
     expect(page.locator("#results li.hit")).to_have_count(48)
     if way == "choose":
+        page.evaluate("scrollTo(0, 0)")
         shot(page, "picture")
 
 
@@ -136,15 +137,17 @@ def test_a_problem_is_told_beside_the_form(browser: BrowserContext) -> None:
 
 
 def test_reviewing_with_the_keyboard(page: Page) -> None:
+    page.goto("/console/review?category=pictures")
+    picture = page.locator("[data-case] .thumb img").first
+    expect(picture).to_have_css("filter", "blur(18px)")
+    page.keyboard.press("b")
+    expect(picture).to_have_css("filter", "none")
+    page.goto("/console/review")
+    expect(picture).to_have_css("filter", "blur(18px)")
+    page.keyboard.press("j")
+    shot(page, "queue")
     page.goto("/console/review?category=weather")
-    assert "blur" in page.evaluate(
-        "getComputedStyle(document.querySelector('.thumb img') ?? Object.assign("
-        "document.querySelector('#queue .thumb').appendChild(document.createElement('img')))).filter"
-    )
     expect(page.locator("[data-case]")).to_have_count(20)
-    page.keyboard.press("b")
-    expect(page.locator("#queue")).not_to_have_class("blurred")
-    page.keyboard.press("b")
     page.keyboard.press("j")
     first, second = (page.locator("[data-case]").nth(place) for place in (0, 1))
     expect(first).to_be_focused()
@@ -160,7 +163,7 @@ def test_reviewing_with_the_keyboard(page: Page) -> None:
 
 def test_a_back_check_shows_its_progress_and_its_hits(page: Page) -> None:
     page.goto("/console/samples?category=weather")
-    page.get_by_role("button", name="Back-check").click()
+    page.get_by_role("button", name="Back-check").first.click()
     expect(page.locator("#progress")).to_contain_text("done")
     expect(page.locator("tbody tr").first).to_be_visible()
     shot(page, "job")

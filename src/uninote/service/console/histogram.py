@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 36.0, 34.0  # at the top the names of two lines
 
 
 @dataclass(frozen=True)
