@@ -10,7 +10,7 @@ import pytest
 
 from uninote.errors import VectorError
 from uninote.service.domain import versions
-from uninote.service.domain.search import Plan, build_index, plans, search, within
+from uninote.service.domain.search import Plan, build_index, following, plans, search, within
 from uninote.service.errors import InvalidError
 from uninote.store.protocol import Filter
 
@@ -181,3 +181,32 @@ def test_bad_searches_are_refused(world: Any, at: Any) -> None:
             world.database.run(lambda s, q=query: search(s, model, q, 5))
     with pytest.raises(InvalidError, match="9 of 8"):
         build_index(world.database, model, "prefix", 9)
+
+
+def test_pages_behind_one_another_are_the_whole_result(world: Any, note: Any, corpus: Any) -> None:
+    model, vectors = corpus
+    twins = [(f"twin-{number}", vectors[7]) for number in range(30)]  # equal scores, told apart by id
+    for name, vector in twins:
+        one = note(name, vector)
+        one.vectors["wide"] = one.vectors.pop("m1")
+        world.ingest(one)
+    query = vectors[7]
+    whole = world.database.run(lambda s: search(s, model, query, 200, plan="exact"))
+    paged = world.database.run(lambda s: search(s, model, query, 13, plan="exact"))
+    while len(paged) < len(whole):
+        place = (paged[-1].score, paged[-1].note_id)
+        paged += world.database.run(lambda s, at=place: following(s, model, query, at, 13))
+    assert paged[: len(whole)] == whole
+    food = Filter(categories=("food",))
+    after = (whole[40].score, whole[40].note_id)
+    found = world.database.run(lambda s: following(s, model, query, after, 500, food, threshold=0.2))
+    expected = [
+        hit
+        for hit in world.database.run(lambda s: within(s, model, query, 0.2, food))
+        if (-hit.score, hit.note_id) > (-after[0], after[1])
+    ]
+    assert found == expected
+    assert found
+    assert world.database.run(lambda s: following(s, model, query, (-1.0, "zzz"), 5)) == []
+    with pytest.raises(InvalidError):
+        world.database.run(lambda s: following(s, model, query, (2.0, ""), 5))

@@ -26,6 +26,7 @@ from uninote.service.api.routes import (
     versions,
 )
 from uninote.service.api.runtime import Runtime
+from uninote.service.console.app import Console
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -84,6 +85,7 @@ def create_app(open_runtime: Callable[[], Runtime]) -> FastAPI:
 
     app.router.lifespan_context = lifespan
     app.add_middleware(Guard, runtime=runtime, routes=app.routes)
+    app.add_middleware(Console, runtime=runtime)
     return app
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,11 +36,12 @@ from uninote.service.errors import (
 )
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_UNKNOWN = "unknown"  # the route of a request that matches none
+UNKNOWN = "unknown"  # the route of a request that matches none
+FAILED = "something went wrong here; the log has the details under this request id"
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
-class _SlowBodyError(ServiceError):
+class SlowBodyError(ServiceError):
     """The body did not arrive in time (408)."""
 
 
@@ -59,7 +60,7 @@ class Guard:
         state = scope.setdefault("state", {})
         given = Headers(scope=scope).get("x-request-id", "")
         state["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        call = _Call(scope, send, self._pattern(scope))
+        call = Call(scope, send, self._pattern(scope))
         try:
             await self._handle(call, receive)
         except asyncio.CancelledError:
@@ -72,15 +73,12 @@ class Guard:
         finally:
             self._record(call)
 
-    async def _handle(self, call: _Call, receive: Receive) -> None:
+    async def _handle(self, call: Call, receive: Receive) -> None:
         try:
-            await self._admit(call)
+            await self.admit(call)
             body = await self._body(call, receive)
-        except _SlowBodyError as error:
-            await call.respond(envelope(408, "timeout", str(error), call.request_id))
-            return
         except UniNoteError as error:
-            await call.respond(answer(error, call.request_id))
+            await call.respond(self.refusal(call, error))
             return
         if body is None:
             call.cancelled = True
@@ -97,16 +95,23 @@ class Guard:
         except Exception as error:
             self._runtime.log.error("failed", request_id=call.request_id, route=call.route, exc_info=error)
             if not call.status:
-                message = "something went wrong here; the log has the details under this request id"
-                await call.respond(envelope(500, "internal", message, call.request_id))
+                await call.respond(self.refusal(call, error))
         finally:
             gone.cancel()
             route.cancel()
 
-    async def _call(self, call: _Call, receive: Receive) -> None:
+    def refusal(self, call: Call, error: Exception) -> Response:
+        """What a request is answered that goes no further."""
+        if isinstance(error, SlowBodyError):
+            return envelope(408, "timeout", str(error), call.request_id)
+        if isinstance(error, UniNoteError):
+            return answer(error, call.request_id)
+        return envelope(500, "internal", FAILED, call.request_id)
+
+    async def _call(self, call: Call, receive: Receive) -> None:
         await self._app(call.scope, receive, call.send)
 
-    async def _admit(self, call: _Call) -> None:
+    async def admit(self, call: Call) -> None:
         """Raises UnauthorizedError, ForbiddenError or BusyError."""
         role = needed(call.method, call.route)
         if role == "public":
@@ -117,7 +122,7 @@ class Guard:
         identity = await self._runtime.identify(key)
         call.identity = identity
         call.scope["state"]["identity"] = identity
-        if call.route == _UNKNOWN:
+        if call.route == UNKNOWN:
             return  # the router answers 404 or 405
         if role is None or not allows(identity.role, role):
             raise ForbiddenError(
@@ -125,7 +130,7 @@ class Guard:
             )
         self._rates.take(identity.prefix)
 
-    async def _body(self, call: _Call, receive: Receive) -> bytes | None:
+    async def _body(self, call: Call, receive: Receive) -> bytes | None:
         """The whole body; None when the caller is gone."""
         headers, cap = Headers(scope=call.scope), self._runtime.options.max_body_bytes
         announced = headers.get("content-length", "0")
@@ -146,19 +151,24 @@ class Guard:
                     more = message.get("more_body", False)
         except TimeoutError:
             seconds = self._runtime.options.body_seconds
-            raise _SlowBodyError(f"the body did not arrive within {seconds:g} seconds") from None
-        if size and not _is_json(headers.get("content-type", "")):
-            raise UnsupportedError("the body must be JSON: send Content-Type: application/json")
+            raise SlowBodyError(f"the body did not arrive within {seconds:g} seconds") from None
+        if size:
+            self.check_type(headers.get("content-type", "").partition(";")[0].strip().lower())
         return b"".join(chunks)
+
+    def check_type(self, content_type: str) -> None:
+        """Raises UnsupportedError for a body that no route reads."""
+        if content_type != "application/json":
+            raise UnsupportedError("the body must be JSON: send Content-Type: application/json")
 
     def _pattern(self, scope: Scope) -> str:
         """The pattern of the route that the request is for; only known text gets into logs and counters."""
         for route in self._routes:
             if route.matches(scope)[0] is Match.FULL:
                 return route.path
-        return _UNKNOWN
+        return UNKNOWN
 
-    def _record(self, call: _Call) -> None:
+    def _record(self, call: Call) -> None:
         seconds = time.monotonic() - call.started
         metrics = self._runtime.metrics
         if call.cancelled:
@@ -179,7 +189,7 @@ class Guard:
         )
 
 
-class _Call:
+class Call:
     """One request and what is known of its answer."""
 
     def __init__(self, scope: Scope, send: Send, route: str) -> None:
@@ -204,7 +214,7 @@ class _Call:
             self.complete = True
         await self._send(message)
 
-    async def respond(self, response: JSONResponse) -> None:
+    async def respond(self, response: Response) -> None:
         """Answer from here, without the route."""
         await response(self.scope, _nothing, self.send)
 
@@ -233,11 +243,6 @@ async def _nothing() -> Message:
 def _key(headers: Headers) -> str:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-
-
-def _is_json(content_type: str) -> bool:
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind == "application/json"
 
 
 def check_complete(routes: Sequence[BaseRoute]) -> list[tuple[str, Any]]:

@@ -46,6 +46,15 @@ def verify(session: Session, text: str) -> ApiKey:
     return key
 
 
+def known(session: Session, prefix: str) -> ApiKey:
+    """The key of that prefix, for a caller who proved it earlier. Raises UnauthorizedError when it is not
+    good any more."""
+    key = session.get(ApiKey, prefix)
+    if key is None or key.revoked is not None:
+        raise UnauthorizedError("the API key is unknown or revoked; sign in with a good one")
+    return key
+
+
 def allows(role: str, needed: str) -> bool:
     """Roles in order: each may do what the ones before may."""
     return ROLES.index(role) >= ROLES.index(needed)

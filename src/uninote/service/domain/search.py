@@ -84,6 +84,13 @@ _WITHIN = (
     f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND -({_DISTANCE}) >= %(threshold)s "
     f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
 )
+# Distances below -1 come from rounding to 16 bits; they are shown, and so must be ordered, as a score of 1.
+_RANK = f"greatest(round(({_DISTANCE}) * 1e6), -1e6)"
+_AFTER = (
+    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} "
+    f"AND (-({_DISTANCE}) >= %(threshold)s OR %(threshold)s <= -1) "
+    f"AND ({_RANK}, note_id) > (%(rank)s, %(after)s) ORDER BY {_RANK}, note_id LIMIT %(k)s"
+)
 _NEAR = "SELECT * FROM service.vectors WHERE {filter} ORDER BY {column} {operator} {query} LIMIT %(many)s"
 _RESCORED = (
     f"SELECT {_COLUMNS} FROM ({{near}}) AS near ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
@@ -188,6 +195,30 @@ def within(
     # Scores are compared as they are shown, rounded.
     found = _hits(session, _WITHIN, values | {"threshold": threshold - 1e-6, "k": limit})
     return [hit for hit in found if hit.score >= threshold]
+
+
+def following(
+    session: Session,
+    model: ModelVersion,
+    query: ArrayLike,
+    after: tuple[float, str],
+    k: int,
+    filter: Filter = EVERYTHING,
+    *,
+    threshold: float = -1.0,
+) -> list[NoteHit]:
+    """The k notes that come behind the score and id of `after` in a result; always exact.
+
+    Page by page through any number of results, each page costing the same. Raises what `within` raises.
+    """
+    score, note_id = after
+    if not (-1 <= threshold <= 1 and -1 <= score <= 1):
+        raise InvalidError("a score and a threshold are cosines in [-1, 1]")
+    if not 1 <= k <= MAX_K:
+        raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
+    values = _values(model, filter, half_unit(query, model.dim))
+    place = {"rank": round(-score * 1e6), "after": note_id, "threshold": threshold - 1e-6, "k": k}
+    return [hit for hit in _hits(session, _AFTER, values | place) if hit.score >= threshold]
 
 
 def _choose(

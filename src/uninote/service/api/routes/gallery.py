@@ -69,7 +69,7 @@ async def list_samples(
     found = await service.run(
         lambda session: gallery.samples(session, category=category, after=after, limit=limit)
     )
-    return wire.Samples(samples=[_shown(one) for one in found])
+    return wire.Samples(samples=[shown(one) for one in found])
 
 
 @router.post("/v1/samples")
@@ -101,7 +101,7 @@ async def add_samples(body: wire.SampleBatch, service: Service, caller: Caller) 
         for number, (one, (item, kind)) in enumerate(zip(body.samples, read, strict=True))
     ]
     stored = await service.run(lambda session: gallery.add_samples(session, new, caller.actor))
-    return wire.Samples(samples=[_shown(one) for one in stored])
+    return wire.Samples(samples=[shown(one) for one in stored])
 
 
 @router.patch("/v1/samples/{sample_id}")
@@ -112,7 +112,7 @@ async def change_sample(
     changed = await service.run(
         lambda session: gallery.change_sample(session, sample_id, caller.actor, **body.model_dump())
     )
-    return _shown(changed)
+    return shown(changed)
 
 
 @router.delete("/v1/samples/{sample_id}")
@@ -149,7 +149,8 @@ def _vector(number: int, row: Vector | ItemError) -> Vector:
     return row
 
 
-def _shown(one: moderation.Sample) -> wire.Sample:
+def shown(one: moderation.Sample) -> wire.Sample:
+    """A sample with what people look at."""
     parts = one.payload["parts"]
     columns = {name: getattr(one, name) for name in wire.Sample.model_fields.keys() - {"text", "pictures"}}
     texts = [part["text"] for part in parts if "text" in part]

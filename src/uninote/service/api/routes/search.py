@@ -28,7 +28,7 @@ router = APIRouter(tags=["search"], responses=RESPONSES)
 async def search_notes(body: SearchRequest, service: Service) -> SearchAnswer:
     """Find stored notes by text, pictures, a video, a note, a stored note or a gallery sample."""
     version = await service.active()
-    query = await _vector(service, body.query, version)
+    query = await query_vector(service, body.query, version)
     chosen = body.filter.to_filter()
 
     def work(session: Session) -> list[FoundNote]:
@@ -63,7 +63,8 @@ def shown(session: Session, hits: list[NoteHit]) -> list[FoundNote]:
     ]
 
 
-async def _vector(service: Runtime, query: Query, version: str) -> ArrayLike:
+async def query_vector(service: Runtime, query: Query, version: str) -> ArrayLike:
+    """The vector of what is searched with, by that model version."""
     if query.note_id is not None or query.sample_id is not None:
         return await service.run(lambda session: _stored(session, query, version))
     if query.note is not None:

@@ -1,0 +1,92 @@
+"""The console as an application of its own in front of the API: `/` and everything below `/console/`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from uninote.errors import UniNoteError
+from uninote.service.api.runtime import Runtime
+from uninote.service.console import pages
+from uninote.service.console.access import needed
+from uninote.service.console.forms import check_origin
+from uninote.service.console.guard import ConsoleGuard
+from uninote.service.console.routes import (
+    files,
+    gallery,
+    health,
+    jobs,
+    note,
+    review,
+    samples,
+    search,
+    sign_in,
+    thresholds,
+)
+from uninote.service.console.sessions import Sessions, secret_of
+from uninote.service.errors import InvalidError
+
+ROUTERS: tuple[APIRouter, ...] = (
+    sign_in.router,
+    files.router,
+    search.router,
+    note.router,
+    review.router,
+    gallery.router,
+    samples.router,
+    thresholds.router,
+    jobs.router,
+    health.router,
+)
+
+
+class Console:
+    """ASGI middleware: the console's paths go to the pages, all others to the API."""
+
+    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
+        self._app = app
+        self._pages = pages_of(runtime)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = scope["type"] == "http" and (scope["path"] == "/" or scope["path"].startswith("/console/"))
+        await (self._pages if ours else self._app)(scope, receive, send)
+
+
+def pages_of(runtime: Runtime) -> FastAPI:
+    """The pages behind their guard. Raises RuntimeError for a page that the access table does not know."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_origin)])
+    for route in (route for router in ROUTERS for route in router.routes):
+        assert isinstance(route, APIRoute)
+        # Added anew, so that the application's dependency, the check of the form, is on every one.
+        app.add_api_route(route.path, route.endpoint, methods=sorted(route.methods), response_model=None)
+    missing = [
+        (method, route.path)
+        for route in app.routes
+        if isinstance(route, Route)
+        for method in sorted(route.methods or ())
+        if needed(method, route.path) is None
+    ]
+    if missing:
+        raise RuntimeError(f"pages without a role in access.py: {missing}")
+    app.state.runtime = runtime
+    app.state.sessions = Sessions(secret_of(runtime.folder))
+    _errors_as_pages(app)
+    app.add_middleware(ConsoleGuard, runtime=runtime, routes=app.routes, sessions=app.state.sessions)
+    return app
+
+
+def _errors_as_pages(app: FastAPI) -> None:
+    @app.exception_handler(UniNoteError)
+    @app.exception_handler(HTTPException)
+    async def _known(request: Request, error: Exception) -> Response:
+        return pages.problem(request.scope, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return pages.problem(request.scope, InvalidError(f"{first['loc'][-1]}: {first['msg']}"))

@@ -1,0 +1,84 @@
+"""Forms: checked against forgery before any page sees them, and turned into the requests of the API."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from uninote.service.errors import ForbiddenError, InvalidError
+
+TOKEN = "form_token"
+MAX_FILES = 64
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def check_origin(request: Request) -> None:
+    """For every request of the console. Raises ForbiddenError for a POST that is not of a form of ours."""
+    if request.method in ("GET", "HEAD"):
+        return
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ForbiddenError("This form was sent by another site.")
+    sent = (await request.form(max_files=MAX_FILES)).get(TOKEN, "")
+    wanted: str = getattr(request.state, "form_token", "")
+    given = sent.encode("utf-8", "replace") if isinstance(sent, str) else b""
+    if not wanted or not hmac.compare_digest(given, wanted.encode()):
+        raise ForbiddenError("This form is not from your session; load the page again and send it once more.")
+
+
+async def _form(request: Request) -> FormData:
+    return await request.form(max_files=MAX_FILES)
+
+
+Form = Annotated[FormData, Depends(_form)]
+
+
+def text(form: FormData | Mapping[str, Any], name: str) -> str:
+    """A field without the space around it; empty when it is missing."""
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def number(form: FormData | Mapping[str, Any], name: str) -> float | None:
+    """A field as a number; None when it is empty. Raises InvalidError."""
+    given = text(form, name)
+    try:
+        return float(given) if given else None
+    except ValueError:
+        raise InvalidError(f"{name.replace('_', ' ')}: {given[:40]!r} is not a number") from None
+
+
+async def media(form: FormData) -> dict[str, Any]:
+    """Uploaded files as the fields `pictures` and `video` of a content. InvalidError for two videos."""
+    found: dict[str, Any] = {"pictures": []}
+    for file in form.getlist("files"):
+        if not isinstance(file, UploadFile):
+            continue
+        data = await file.read()
+        if not data:
+            continue  # what browsers send for a field without a file
+        encoded = {"data": base64.b64encode(data).decode()}
+        if (file.content_type or "").startswith("video/"):
+            if "video" in found:
+                raise InvalidError("one video at a time")
+            found["video"] = encoded
+        else:
+            found["pictures"].append(encoded)
+    return found
+
+
+def checked(model: type[Model], **fields: Any) -> Model:
+    """The request of the API that a form stands for. Raises InvalidError with the first bad field."""
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise InvalidError(f"{where}: {message}" if where else message) from None

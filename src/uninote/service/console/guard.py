@@ -1,0 +1,104 @@
+"""The guard of the console: as that of the API, with sessions instead of keys and pages instead of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote
+
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from uninote.service.api.access import Identity
+from uninote.service.api.guard import UNKNOWN, Call, Guard
+from uninote.service.api.runtime import Runtime
+from uninote.service.console import pages
+from uninote.service.console.access import PICTURES, SIGN_IN, needed
+from uninote.service.console.sessions import COOKIE, VISITOR, Sessions
+from uninote.service.domain import keys
+from uninote.service.errors import ForbiddenError, UnauthorizedError, UnsupportedError
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class ConsoleGuard(Guard):
+    """ASGI middleware around the pages."""
+
+    def __init__(
+        self, app: ASGIApp, runtime: Runtime, routes: Sequence[BaseRoute], sessions: Sessions
+    ) -> None:
+        super().__init__(app, runtime, routes)
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await super().__call__(scope, receive, safe)
+
+    async def admit(self, call: Call) -> None:
+        """Raises UnauthorizedError, ForbiddenError or BusyError."""
+        role = needed(call.method, call.route)
+        state = call.scope["state"]
+        state["cookies"] = _cookies(Headers(scope=call.scope).get("cookie", ""))
+        if role == "public":
+            if visitor := state["cookies"].get(VISITOR, ""):
+                state["form_token"] = self._sessions.form_token(visitor)
+            return
+        cookie = state["cookies"].get(COOKIE, "")
+        identity = await self._identity(cookie)
+        call.identity = state["identity"] = identity
+        state["form_token"] = self._sessions.form_token(cookie)
+        if call.route == UNKNOWN:
+            return  # the router answers 404 or 405
+        if role is None or not keys.allows(identity.role, role):
+            raise ForbiddenError(
+                f"You are signed in with a key of role {identity.role}; this needs {role or 'another one'}."
+            )
+        if call.route != PICTURES:  # a page shows many at once
+            self._rates.take(identity.prefix)
+
+    def check_type(self, content_type: str) -> None:
+        """Raises UnsupportedError for what is no form."""
+        if content_type not in FORMS:
+            raise UnsupportedError("the console reads forms only; programs use the API below /v1")
+
+    def refusal(self, call: Call, error: Exception) -> Response:
+        """The sign-in page for those without a session, a page or a fragment for others."""
+        if isinstance(error, UnauthorizedError) and call.method == "GET" and call.route != PICTURES:
+            query = call.scope.get("query_string", b"").decode("latin-1")
+            there = call.scope["path"] + (f"?{query}" if query else "")
+            target = f"{SIGN_IN}?next={quote(there, safe='')}"
+            if Headers(scope=call.scope).get("hx-request"):
+                return Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
+            return RedirectResponse(target, 303)
+        return pages.problem(call.scope, error)
+
+    async def _identity(self, cookie: str) -> Identity:
+        """Raises UnauthorizedError."""
+        prefix = self._sessions.prefix(cookie)
+        if prefix is not None:
+            key = await self._runtime.run(lambda session: keys.known(session, prefix))
+            if self._sessions.holds(cookie, key.secret_hash):
+                return Identity(key.prefix, key.name, key.role)
+        raise UnauthorizedError("Your session is over; sign in again.")
+
+
+def _cookies(header: str) -> dict[str, str]:
+    try:
+        return {name: one.value for name, one in SimpleCookie(header).items()}
+    except CookieError:
+        return {}

@@ -1,0 +1,110 @@
+"""Rendering: templates that escape everything, and errors as pages."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from uninote.errors import UniNoteError
+from uninote.service.api.errors import RETRY_SECONDS, printable, status_of
+from uninote.service.api.guard import FAILED, SlowBodyError
+from uninote.service.domain.keys import allows
+from uninote.service.errors import BusyError
+
+SECTIONS = (
+    ("/", "Search"),
+    ("/console/review", "Review"),
+    ("/console/gallery", "Gallery"),
+    ("/console/thresholds", "Thresholds"),
+    ("/console/jobs", "Back-check"),
+    ("/console/health", "Health"),
+)
+_TITLES = {
+    401: "Sign in first",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not found",
+    408: "Too slow",
+    409: "Contradiction",
+    413: "Too large",
+    415: "Not taken",
+    429: "Busy",
+    503: "Not now",
+}
+
+
+def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page or a fragment of one."""
+    return _html(request.scope, template, status, values)
+
+
+def problem(scope: Scope, error: Exception) -> Response:
+    """An error as a page, or as a fragment when a part of a page asked."""
+    status, message, headers = _described(error)
+    template = "problem_fragment.html" if is_fragment(scope) else "problem.html"
+    values = {"title": _TITLES.get(status, "That did not work"), "message": printable(message)}
+    return _html(scope, template, status, values, headers)
+
+
+def is_fragment(scope: Scope) -> bool:
+    """Whether htmx asked, which puts the answer into the page that is there."""
+    return "hx-request" in Headers(scope=scope)
+
+
+def _described(error: Exception) -> tuple[int, str, dict[str, str]]:
+    if isinstance(error, SlowBodyError):
+        return 408, str(error), {}
+    if isinstance(error, HTTPException):
+        return error.status_code, "There is no such page." if error.status_code == 404 else error.detail, {}
+    if not isinstance(error, UniNoteError):
+        return 500, f"{FAILED[0].upper()}{FAILED[1:]}.", {}
+    status, _ = status_of(error)
+    if isinstance(error, BusyError):
+        return status, str(error), {"Retry-After": str(max(1, math.ceil(error.seconds)))}
+    return status, str(error), {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
+
+
+def _html(
+    scope: Scope, template: str, status: int, values: dict[str, Any], headers: dict[str, str] | None = None
+) -> HTMLResponse:
+    state = scope.get("state", {})
+    identity = state.get("identity")
+    common = {
+        "identity": identity,
+        "form_token": state.get("form_token", ""),
+        "request_id": state.get("request_id", ""),
+        "may_operate": identity is not None and allows(identity.role, "operate"),
+        "sections": SECTIONS,
+        "path": scope["path"],
+    }
+    text = _environment().get_template(template).render(common | values)
+    return HTMLResponse(text.encode("utf-8", "replace"), status, headers=headers)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("uninote.service.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["moment"] = _moment
+    made.filters["part"] = lambda text: quote(str(text), safe="")
+    made.filters["verdict"] = lambda text: str(text).replace("_", " ")
+    return made
+
+
+def _moment(at: datetime | None) -> str:
+    return "–" if at is None else at.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,107 @@
+"""Back-check jobs with their progress and what they found."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
+
+from uninote.service.api.routes import gallery, jobs
+from uninote.service.api.routes.dependencies import Caller, Service
+from uninote.service.api.routes.jobs import AfterNote, AfterSample
+from uninote.service.api.schemas.common import Before, RowIdPath
+from uninote.service.api.schemas.gallery import Sample
+from uninote.service.api.schemas.jobs import JobIn
+from uninote.service.console import forms, pages, views
+from uninote.service.console.forms import Form
+from uninote.service.domain import gallery as stored_gallery
+from uninote.service.errors import InvalidError
+
+PAGE = 25
+MAX_SAMPLES = 1000  # what one job takes
+
+router = APIRouter()
+
+
+@router.get("/console/jobs")
+async def listing(request: Request, service: Service, before: Before = None) -> Response:
+    """A page of jobs, the newest first, and the form for a new one."""
+    found = (await jobs.list_jobs(service, before, PAGE)).jobs
+    return pages.render(
+        request,
+        "jobs.html",
+        jobs=found,
+        before=found[-1].id if len(found) == PAGE else None,
+        categories=(await gallery.list_categories(service)).categories,
+    )
+
+
+@router.post("/console/jobs")
+async def create(sent: Form, service: Service, caller: Caller) -> Response:
+    """A job for one sample, or for all enabled ones of a category."""
+    sample_id, category = forms.number(sent, "sample_id"), forms.text(sent, "category")
+    ids: list[float] = [] if sample_id is None else [sample_id]
+    if category and not ids:
+
+        def work(session: Session) -> list[int]:
+            found = stored_gallery.samples(session, category=category, limit=MAX_SAMPLES + 1)
+            return [one.id for one in found if one.enabled and not one.allow]
+
+        ids = [*await service.run(work)]
+    if not ids:
+        raise InvalidError("There is no enabled sample to look for.")
+    if len(ids) > MAX_SAMPLES:
+        raise InvalidError(f"A job takes {MAX_SAMPLES} samples; make several through the API.")
+    threshold = forms.number(sent, "threshold")
+    body = forms.checked(JobIn, sample_ids=ids, threshold=threshold, record="record" in sent)
+    job = await jobs.create_job(body, service, caller)
+    return RedirectResponse(f"/console/jobs/{job.id}", 303)
+
+
+@router.get("/console/jobs/{job_id}")
+async def read(
+    request: Request,
+    job_id: RowIdPath,
+    service: Service,
+    after_note: AfterNote = "",
+    after_sample: AfterSample = 0,
+) -> Response:
+    """Its progress, for htmx alone while it runs, and a page of its hits."""
+    job = await jobs.read_job(job_id, service)
+    if pages.is_fragment(request.scope):
+        if job.finished is not None:  # the whole page again, with the hits
+            return Response(status_code=204, headers={"HX-Refresh": "true"})
+        return pages.render(request, "job_progress.html", job=job)
+    hits = (await jobs.read_hits(job_id, service, after_note, after_sample, PAGE)).hits
+
+    def work(session: Session) -> tuple[dict[str, views.NoteView], dict[int, Sample]]:
+        return (
+            views.notes(session, [hit.note_id for hit in hits]),
+            views.samples(session, [hit.sample_id for hit in hits]),
+        )
+
+    notes, samples = await service.run(work)
+    after = hits[-1] if len(hits) == PAGE else None
+    return pages.render(request, "job.html", job=job, hits=hits, notes=notes, samples=samples, after=after)
+
+
+@router.get("/console/jobs/{job_id}/export")
+async def export(job_id: RowIdPath, service: Service, form: Literal["jsonl", "csv"] = "csv") -> Response:
+    """All hits as a file."""
+    return await jobs.export_hits(job_id, service, form)
+
+
+@router.post("/console/jobs/{job_id}/cancel")
+async def cancel(job_id: RowIdPath, service: Service, caller: Caller) -> Response:
+    """Stop it behind the page it works on."""
+    await jobs.cancel_job(job_id, service, caller)
+    return RedirectResponse(f"/console/jobs/{job_id}", 303)
+
+
+@router.post("/console/jobs/{job_id}/resume")
+async def resume(job_id: RowIdPath, service: Service, caller: Caller) -> Response:
+    """Go on where it stopped."""
+    await jobs.resume_job(job_id, service, caller)
+    return RedirectResponse(f"/console/jobs/{job_id}", 303)

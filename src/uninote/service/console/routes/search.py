@@ -1,0 +1,117 @@
+"""Search by text, pictures, a video, a stored note, a gallery sample or a stored picture."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from uninote.service.api.routes.dependencies import Service
+from uninote.service.api.routes.search import query_vector, search_notes, shown
+from uninote.service.api.runtime import Runtime
+from uninote.service.api.schemas.search import FoundNote, SearchRequest
+from uninote.service.console import forms, pages
+from uninote.service.console.access import HOME
+from uninote.service.console.forms import Form
+from uninote.service.domain import content, search, versions
+from uninote.service.errors import InvalidError
+
+PAGE = 24
+FIELDS = ("text", "note_id", "sample_id", "picture", "category", "min_score")
+
+router = APIRouter()
+Field = Annotated[str, Query(max_length=4096)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of a result. `after` is the place of the next one; empty behind the last."""
+
+    hits: list[FoundNote]
+    after: str
+    model: str
+
+
+@router.get(HOME)
+async def page(
+    request: Request,
+    service: Service,
+    text: Field = "",
+    note_id: Field = "",
+    sample_id: Field = "",
+    picture: Field = "",
+    category: Field = "",
+    min_score: Field = "",
+) -> Response:
+    """The search form, and what it found when the address says what to search with."""
+    given = dict(zip(FIELDS, (text, note_id, sample_id, picture, category, min_score), strict=True))
+    asked = any(given[name].strip() for name in ("text", "note_id", "sample_id", "picture"))
+    found = await _find(service, given, {"pictures": []}) if asked else None
+    return pages.render(request, "search.html", given=given, found=found, uploaded=False)
+
+
+@router.post(HOME)
+async def find(request: Request, sent: Form, service: Service) -> Response:
+    """Search with a form, which may hold files: a fragment for htmx, a page without it."""
+    given = {name: forms.text(sent, name) for name in FIELDS}
+    media = await forms.media(sent)
+    found = await _find(service, given, media, forms.text(sent, "after"))
+    template = "results.html" if pages.is_fragment(request.scope) else "search.html"
+    uploaded = bool(media["pictures"] or "video" in media)
+    return pages.render(request, template, given=given, found=found, uploaded=uploaded)
+
+
+async def _find(service: Runtime, given: Mapping[str, str], media: dict[str, Any], after: str = "") -> Found:
+    body = await _request(service, given, media)
+    if not after:
+        answer = await search_notes(body, service)
+        return Found(answer.hits, _next(answer.hits), answer.model)
+    version = await service.active()
+    query, place = await query_vector(service, body.query, version), _place(after)
+
+    def work(session: Session) -> list[FoundNote]:
+        model = versions.get(session, version)
+        floor = -1.0 if body.min_score is None else body.min_score
+        chosen = body.filter.to_filter()
+        hits = search.following(session, model, query, place, body.k, chosen, threshold=floor)
+        return shown(session, hits)
+
+    found = await service.run(work)
+    return Found(found, _next(found), version)
+
+
+async def _request(service: Runtime, given: Mapping[str, str], media: dict[str, Any]) -> SearchRequest:
+    query: dict[str, Any] = {"text": given["text"], **media, "pictures": list(media["pictures"])}
+    if given["note_id"]:
+        query["note_id"] = given["note_id"]
+    if given["sample_id"]:
+        query["sample_id"] = forms.number(given, "sample_id")
+    if given["picture"]:
+        data = await service.run(lambda session: content.picture_bytes(session, given["picture"]))
+        query["pictures"].append({"data": base64.b64encode(data).decode()})
+    if not any(query.values()):
+        raise InvalidError("Give a text, a picture or a note to search with.")
+    return forms.checked(
+        SearchRequest,
+        query=query,
+        k=PAGE,
+        min_score=forms.number(given, "min_score"),
+        filter={"categories": [given["category"]]} if given["category"] else {},
+    )
+
+
+def _next(hits: list[FoundNote]) -> str:
+    return f"{hits[-1].score:.6f}|{hits[-1].note_id}" if len(hits) == PAGE else ""
+
+
+def _place(after: str) -> tuple[float, str]:
+    score, bar, note_id = after.partition("|")
+    found = forms.number({"after": score}, "after")
+    if found is None or not bar or "\x00" in note_id:
+        raise InvalidError("this page of results is unknown; search again")
+    return found, note_id

@@ -1,0 +1,76 @@
+"""Signing in with an API key, and out."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from uninote.service.api.routes.dependencies import Service
+from uninote.service.console import forms, pages
+from uninote.service.console.access import HOME, SIGN_IN
+from uninote.service.console.forms import Form
+from uninote.service.console.sessions import COOKIE, HOURS, VISITOR, Sessions, visitor
+from uninote.service.domain import keys
+from uninote.service.errors import UnauthorizedError
+
+_LOCAL = re.compile(r"/(console/[\w/-]*)?(\?[\x21-\x5b\x5d-\x7e]*)?")
+_VISITOR = re.compile(r"[A-Za-z0-9_-]{32}")
+
+router = APIRouter()
+Next = Annotated[str, Query(max_length=4096)]
+
+
+@router.get(SIGN_IN)
+async def form(request: Request, next: Next = HOME) -> Response:
+    """The form."""
+    return _form(request, next)
+
+
+@router.post(SIGN_IN)
+async def enter(request: Request, sent: Form, service: Service) -> Response:
+    """Begin a session; the key is looked at and thrown away."""
+    sessions: Sessions = request.app.state.sessions
+    target = forms.text(sent, "next")
+    try:
+        key = await service.run(lambda session: keys.verify(session, forms.text(sent, "key")))
+    except UnauthorizedError:
+        return _form(request, target, "This key is unknown or revoked.")
+    service.log.info("signed in", key=key.prefix)
+    answer = RedirectResponse(local(target), 303)
+    _set(request, answer, COOKIE, sessions.begin(key.prefix, key.secret_hash), HOURS * 3600)
+    answer.delete_cookie(VISITOR, path=SIGN_IN)
+    return answer
+
+
+@router.post("/console/sign-out")
+async def leave(request: Request) -> Response:
+    """End the session of this browser."""
+    answer = RedirectResponse(SIGN_IN, 303)
+    answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    return answer
+
+
+def local(target: str) -> str:
+    """The page to go to: one of ours, or the first one."""
+    return target if _LOCAL.fullmatch(target) else HOME
+
+
+def _form(request: Request, target: str, wrong: str = "") -> Response:
+    sessions: Sessions = request.app.state.sessions
+    known = request.state.cookies.get(VISITOR, "")
+    cookie = known if _VISITOR.fullmatch(known) else visitor()
+    request.scope["state"]["form_token"] = sessions.form_token(cookie)
+    status = 401 if wrong else 200
+    answer = pages.render(request, "sign_in.html", status, next=local(target), wrong=wrong)
+    _set(request, answer, VISITOR, cookie, 3600, path=SIGN_IN)
+    return answer
+
+
+def _set(request: Request, answer: Response, name: str, value: str, seconds: int, path: str = "/") -> None:
+    secure = request.url.scheme == "https"
+    answer.set_cookie(
+        name, value, max_age=seconds, path=path, secure=secure, httponly=True, samesite="strict"
+    )

@@ -1,0 +1,124 @@
+"""Thresholds: the scores behind one, proposals, and putting one in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
+
+from uninote.service.api.routes import gallery, thresholds
+from uninote.service.api.routes.dependencies import Caller, Service
+from uninote.service.api.runtime import Runtime
+from uninote.service.api.schemas.gallery import CalibrationIn, CalibrationOut, CategoryState, ThresholdIn
+from uninote.service.console import forms, pages
+from uninote.service.console.forms import Form
+from uninote.service.console.histogram import Chart, chart
+from uninote.service.domain import calibration, evidence, versions
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
+
+METHODS = ("volume", "precision", "recall")
+
+router = APIRouter()
+Choice = Annotated[str, Query(max_length=256, pattern=r"^[^\x00]*$")]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The best scores of stored notes with the category, drawn, and how many hits the threshold makes."""
+
+    count: int
+    chart: Chart
+    hits: int | None
+
+
+@router.get("/console/thresholds")
+async def read(
+    request: Request,
+    service: Service,
+    category: Choice = "",
+    method: Choice = "",
+    target: Choice = "",
+) -> Response:
+    """The scores of a category, its threshold with the history, and a proposal when one is asked for."""
+    categories = (await gallery.list_categories(service)).categories
+    chosen = next((one for one in categories if one.name == category), None)
+    if category and chosen is None:
+        raise NotFoundError(f"There is no category {category!r}.")
+    scores: Scores | None = None
+    proposal: CalibrationOut | None = None
+    problem = ""
+    if chosen is not None:
+        try:
+            proposal = await _proposal(service, category, method, target) if method else None
+            scores = await _scores(service, chosen, proposal)
+        except (InvalidError, NotFoundError, ConflictError) as error:
+            problem = str(error)
+            if method and scores is None:
+                scores = await _scores_or_none(service, chosen)
+    history = (await thresholds.read_thresholds(category, service, 20)).thresholds if chosen else []
+    return pages.render(
+        request,
+        "thresholds.html",
+        categories=categories,
+        category=chosen,
+        scores=scores,
+        proposal=proposal,
+        reviewed=_reviewed(proposal),
+        problem=problem,
+        history=history,
+        method=method or "volume",
+        target=target,
+    )
+
+
+@router.post("/console/thresholds")
+async def put(sent: Form, service: Service, caller: Caller) -> Response:
+    """Put a threshold in force."""
+    category, value = forms.text(sent, "category"), forms.number(sent, "value")
+    if value is None:
+        raise InvalidError("Give the threshold, a number from -1 to 1.")
+    body = forms.checked(ThresholdIn, category=category, value=value, reason=forms.text(sent, "reason"))
+    await thresholds.put_threshold(body, service, caller)
+    return RedirectResponse(f"/console/thresholds?category={quote(category, safe='')}", 303)
+
+
+async def _proposal(service: Runtime, category: str, method: str, target: str) -> CalibrationOut:
+    wanted = forms.number({"target": target}, "target")
+    if wanted is None:
+        raise InvalidError("Give a target: a number of hits, or a fraction for precision and recall.")
+    body = forms.checked(CalibrationIn, category=category, method=method, target=wanted)
+    return await thresholds.calibrate(body, service)
+
+
+def _reviewed(proposal: CalibrationOut | None) -> Chart | None:
+    """The reviewed matches, when the proposal was made on them."""
+    if proposal is None or not proposal.histogram.positives:
+        return None
+    shape = proposal.histogram
+    lines = [(proposal.threshold, f"proposed {proposal.threshold:.3f}")]
+    return chart(shape.edges, shape.counts, shape.positives, lines)
+
+
+async def _scores(service: Runtime, category: CategoryState, proposal: CalibrationOut | None) -> Scores:
+    def work(session: Session) -> Scores:
+        found = evidence.best_scores(session, versions.active(session), category.name)
+        shape = calibration.histogram(found, bins=48)
+        limit = category.threshold
+        lines = [] if limit is None else [(limit, f"in force {limit:.3f}")]
+        if proposal is not None:
+            lines.append((proposal.threshold, f"proposed {proposal.threshold:.3f}"))
+        hits = None if limit is None else calibration.at_threshold(found, limit).hits
+        return Scores(len(found), chart(shape.edges, shape.counts, lines=lines), hits)
+
+    return await service.run(work)
+
+
+async def _scores_or_none(service: Runtime, category: CategoryState) -> Scores | None:
+    try:
+        return await _scores(service, category, None)
+    except NotFoundError:
+        return None

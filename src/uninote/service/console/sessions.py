@@ -1,0 +1,89 @@
+"""Sessions of people who signed in with an API key, and tokens against forged forms.
+
+A session is a signed cookie: the prefix of the key, when it ends, and a random part. The signature covers the
+stored hash of the key as well, so that it ends with the key. The key itself is in no cookie and no page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from uninote.errors import ConfigError
+
+COOKIE = "uninote_session"
+VISITOR = "uninote_visitor"
+"""The cookie of somebody who has not signed in yet: what the token of the sign-in form belongs to."""
+HOURS = 12
+SECRET_FILE = "console.secret"
+_TOKEN = re.compile(r"([0-9a-f]{12})\.([0-9]{1,12})\.([A-Za-z0-9_-]{22})\.([0-9a-f]{64})")
+
+
+class Sessions:
+    """Makes and checks sessions. Replicas need the same secret to take each other's."""
+
+    def __init__(self, secret: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._secret, self._clock = secret, clock
+
+    def begin(self, prefix: str, secret_hash: bytes) -> str:
+        """The cookie of a new session with the key of that prefix and stored hash."""
+        claims = f"{prefix}.{int(self._clock()) + HOURS * 3600}.{secrets.token_urlsafe(16)}"
+        return f"{claims}.{self._mac('session', claims, secret_hash)}"
+
+    def prefix(self, cookie: str) -> str | None:
+        """Whose session it claims to be; None for one that is malformed or over. Check it with `holds`."""
+        found = _TOKEN.fullmatch(cookie)
+        return found[1] if found and int(found[2]) > self._clock() else None
+
+    def holds(self, cookie: str, secret_hash: bytes) -> bool:
+        """Whether it was signed here for the key with that hash, and is not over."""
+        claims, _, mac = cookie.rpartition(".")
+        return self.prefix(cookie) is not None and hmac.compare_digest(
+            mac, self._mac("session", claims, secret_hash)
+        )
+
+    def form_token(self, cookie: str) -> str:
+        """What a form of this session or visitor carries."""
+        return self._mac("form", cookie)
+
+    def _mac(self, purpose: str, text: str, more: bytes = b"") -> str:
+        message = purpose.encode() + b"|" + text.encode("utf-8", "surrogatepass") + b"|" + more
+        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
+
+
+def visitor() -> str:
+    """A new visitor's cookie."""
+    return secrets.token_urlsafe(24)
+
+
+def secret_of(folder: Path) -> bytes:
+    """The secret of a served folder, made on first use, readable by its owner only.
+
+    Raises ConfigError when it cannot be made or was cut short.
+    """
+    file = folder / SECRET_FILE
+    try:
+        with suppress(FileExistsError):
+            # Whole at once: another process that starts at the same time reads all of it or makes none.
+            part = folder / f".{SECRET_FILE}.{secrets.token_hex(4)}"
+            if not file.exists():
+                handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(handle, "wb") as out:
+                    out.write(secrets.token_hex(32).encode())
+                try:
+                    os.link(part, file)
+                finally:
+                    part.unlink()
+        secret = file.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(f"the console's secret {file} cannot be used: {error}; make it readable") from error
+    if len(secret) < 32:
+        raise ConfigError(f"{file} is too short to be a secret; delete it, and a new one is made")
+    return secret

@@ -1,0 +1,92 @@
+"""One server with the compact encoder and a small sample, filled once: a category, matches, hostile notes."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from tests.service.api.conftest import CLI, new_database
+from tests.service.api.running import Running, start
+
+from uninote.store.embedded import EmbeddedServer
+
+HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=window.hacked=2>{{7*7}}"
+SAMPLE_TEXT = "heavy rain in the streets"
+
+
+@dataclass
+class Site:
+    """The server and what it was filled with."""
+
+    running: Running
+    notes: Path
+
+    @property
+    def url(self) -> str:
+        return self.running.url
+
+
+@contextmanager
+def signed_in(running: Running, role: str = "admin") -> Iterator[httpx.Client]:
+    """A browser's worth of cookies, signed in with a key of that role."""
+    with httpx.Client(base_url=running.url, timeout=60) as client:
+        page = client.get("/console/sign-in")
+        sent = {"form_token": token(page.text), "key": running.key(role), "next": "/"}
+        answer = client.post("/console/sign-in", data=sent)
+        assert answer.status_code == 303, answer.text
+        yield client
+
+
+def token(page: str) -> str:
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)
+    assert found, page
+    return found[1]
+
+
+@pytest.fixture(scope="session")
+def site(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    from uninote.corpus.sample import write_sample
+    from uninote.encoder import Encoder
+    from uninote.settings import EncoderSettings
+
+    folder = tmp_path_factory.mktemp("console")
+    Encoder.compact(EncoderSettings(max_tokens=48)).save(folder / "model")
+    notes = write_sample(folder / "sample", 30)
+    address = new_database(server, template, "console")
+    more = ["--port", "0", "--notes", str(notes), "--set", f"store.address={address}"]
+    running = start([*CLI, "serve", "--index", str(folder), *more], folder, folder / "log")
+    try:
+        with running.client() as client:
+            _fill(client, sorted((notes.parent / "images").iterdir()))
+        yield Site(running, notes)
+    finally:
+        running.stop()
+
+
+def _fill(client: httpx.Client, images: list[Path]) -> None:
+    for name, threshold in (("weather", 0.5), (HOSTILE, 0.9)):
+        path = f"/v1/categories/{quote(name, safe='')}"
+        client.put(path, json={"description": name}).raise_for_status()
+        sample = {"category": name, "text": SAMPLE_TEXT if name == "weather" else name, "label": name}
+        client.post("/v1/samples", json={"samples": [sample]}).raise_for_status()
+        client.put("/v1/thresholds", json={"category": name, "value": threshold}).raise_for_status()
+    rainy = [{"id": f"rain/{n}", "title": f"Heavy rain in the streets, day {n}"} for n in range(25)]
+    hostile = {"id": HOSTILE, "title": HOSTILE, "body": HOSTILE, "tags": [HOSTILE], "category": HOSTILE}
+    stored = client.post("/v1/notes/batch", json={"notes": [*rainy, hostile]}).raise_for_status().json()
+    assert all(one["status"] == "created" for one in stored["outcomes"])
+    assert sum(bool(one["hits"]) for one in stored["outcomes"]) > 20
+    shown = [{"data": base64.b64encode(image.read_bytes()).decode()} for image in images[:2]]
+    client.put("/v1/categories/pictures", json={"description": "one picture"}).raise_for_status()
+    sample = {"category": "pictures", "pictures": shown[:1], "label": "the picture"}
+    client.post("/v1/samples", json={"samples": [sample]}).raise_for_status()
+    client.put("/v1/thresholds", json={"category": "pictures", "value": 0.95}).raise_for_status()
+    pictured = [{"id": f"pictured-{n}", "pictures": shown[:1], "category": f"shelf {n}"} for n in (1, 2)]
+    stored = client.post("/v1/notes/batch", json={"notes": pictured}).raise_for_status().json()
+    assert all(len(one["hits"]) == 1 for one in stored["outcomes"])
