@@ -63,7 +63,9 @@ def pages_of(runtime: Runtime) -> FastAPI:
     for route in (route for router in ROUTERS for route in router.routes):
         assert isinstance(route, APIRoute)
         # Added anew, so that the application's dependency, the check of the form, is on every one.
-        app.add_api_route(route.path, route.endpoint, methods=sorted(route.methods), response_model=None)
+        app.add_api_route(
+            route.path, route.endpoint, methods=sorted(route.methods or ()), response_model=None
+        )
     missing = [
         (method, route.path)
         for route in app.routes
