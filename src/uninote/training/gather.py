@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -106,12 +105,3 @@ def fit_whole(trainer: StageTrainer, encoder: Encoder) -> None:
         collect(backbone, whole)
         encoder.backbone = backbone = whole.eval()
     backbone.to(encoder.device)  # the trainer chooses the device of its process
-
-
-def save_once(encoder: Encoder, folder: Path) -> None:
-    """Save from process 0; the others wait until the folder is whole."""
-    shard = Shard.current()
-    if shard.rank == 0:
-        encoder.save(folder)
-    if shard.world > 1:
-        dist.barrier()
