@@ -86,7 +86,8 @@ class Store(Protocol):
     * Scores are cosines in [-1, 1] rounded to six decimals, within 1e-3 of exact float32 arithmetic.
     * Results come in descending score, equal scores in ascending id (by code point).
     * `search` gives min(k, count(filter)) hits per query: the best ones exactly, or approximately where
-      the implementation has an approximate index. `within` and `count` are always exact.
+      the implementation has an approximate index. `count` is always exact, and so is `within`, but for
+      Milvus with an HNSW index: its range search goes through the index and may miss records.
 
     A query that is NaN, infinite, zero or of the wrong dimension raises VectorError; a bad `k` or
     `threshold`, a closed store or a failing server raises StoreError.

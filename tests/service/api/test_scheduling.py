@@ -113,3 +113,19 @@ def test_a_dead_worker_ends_the_process_and_nobody_waits_for_it(stub: StartStub)
     assert running.process.wait(60) == BROKEN
     broken = next(line for line in running.logs() if line["event"] == "broken")
     assert (broken["level"], broken["error"][0]) == ("critical", "SystemExit")
+
+
+def test_a_page_that_is_cut_off_by_the_end_is_told_so_as_a_page(stub: StartStub) -> None:
+    running = stub(shutdown_seconds=1)
+    with httpx.Client(base_url=running.url, timeout=60) as browser, ThreadPoolExecutor(1) as pool:
+        form = browser.get("/console/sign-in").text
+        token = form.partition('name="form_token" value="')[2][:64]
+        browser.post("/console/sign-in", data={"form_token": token, "key": running.admin, "next": "/"})
+        (running.folder / "hold").touch()
+        page = pool.submit(browser.get, "/?text=rain")
+        until(waiting(running, 1))
+        running.process.send_signal(signal.SIGTERM)
+        answer = page.result()
+        (running.folder / "hold").unlink()
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert "the service is stopping" in answer.text

@@ -69,7 +69,7 @@ class Guard:
                 raise
             # The time for requests under way is over: the process ends behind this answer.
             error = UnavailableError("the service is stopping; send the request to another replica")
-            await call.respond(answer(error, call.request_id))
+            await call.respond(self.refusal(call, error))
         finally:
             self._record(call)
 
