@@ -46,6 +46,8 @@ def test_every_command_explains_itself() -> None:
         "index",
         "search",
         "serve",
+        "db",
+        "cluster",
         "corpus",
         "export",
         "demo",

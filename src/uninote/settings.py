@@ -239,6 +239,40 @@ class ServiceSettings(Section):
         return self
 
 
+class StreamSettings(Section):
+    """Notes from a Redis stream, stored and matched beside the HTTP service."""
+
+    address: str = Field("", description="redis://user:password@host:port/0, rediss:// for TLS; empty: none")
+    name: str = Field("notes", min_length=1, description="the stream; dead letters go to NAME:dead")
+    group: str = Field("uninote", min_length=1, description="the consumer group that all replicas share")
+    consumer: str = Field("", description="name of this process in it; empty: host name and process id")
+    batch: int = Field(64, ge=1, description="messages stored in one transaction, service.max_batch at most")
+    idle_seconds: float = Field(60, gt=0, description="after so long others take a dead process's messages")
+    deliveries: int = Field(5, ge=1, description="a message that is delivered more often is a dead letter")
+
+
+class ClusterSettings(Section):
+    """A Milvus cluster that the service fills and searches; the database stays the truth."""
+
+    address: str = Field(
+        "", description="milvus://user:password@host:19530, milvus+tls: with TLS; empty: none"
+    )
+    collection: str = Field(
+        "uninote",
+        pattern=r"^[a-z][a-z0-9_]{0,19}$",
+        description="collections are named after it and the model version",
+    )
+    index: Literal["exact", "hnsw"] = Field("hnsw", description="chosen when a collection is made")
+    consistency: Literal["strong", "session", "bounded"] = Field(
+        "bounded", description="which writes a search waits for"
+    )
+    search: bool = Field(True, description="search there; false: fill it only")
+    fallback: bool = Field(
+        True, description="search the database while the cluster is away or being filled; false: 503"
+    )
+    search_seconds: float = Field(5, gt=0, description="longest search of the cluster")
+
+
 class Settings(BaseSettings):
     """All sections. Build with `load_settings`, so that file errors read well."""
 
@@ -256,6 +290,8 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     store: StoreSettings = StoreSettings()
     service: ServiceSettings = ServiceSettings()
+    stream: StreamSettings = StreamSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     @classmethod
     def settings_customise_sources(

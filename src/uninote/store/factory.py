@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uninote.errors import StoreError
 from uninote.settings import StoreSettings
@@ -11,11 +11,14 @@ from uninote.store.memory import MemoryStore
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Store
 
+if TYPE_CHECKING:  # an extra
+    from uninote.store.milvus import MilvusStore
+
 MEMORY = "memory"
 MILVUS = ("milvus://", "milvus+tls://")
 
 
-def open_milvus(address: str, dim: int, **options: Any) -> Store:
+def open_milvus(address: str, dim: int, **options: Any) -> MilvusStore:
     """The store in a Milvus cluster. Raises StoreError when its client is not installed."""
     try:
         from uninote.store.milvus import MilvusStore

@@ -59,6 +59,8 @@ class MilvusStore:
 
     address: `milvus://[user:password@]host:port[/database]`, or `milvus+tls://` for an encrypted connection.
     index: `hnsw` is approximate, `exact` compares with every vector; chosen when the collection is made.
+    call_seconds: longest single request. recover_seconds: how long requests are repeated while the server
+    is away or loads its collections.
 
     Raises StoreError when the server cannot be used, or the collection was made with another dimension,
     index or schema version.
@@ -72,6 +74,8 @@ class MilvusStore:
         collection: str = "items",
         index: Literal["exact", "hnsw"] = "hnsw",
         consistency: Consistency = "strong",
+        call_seconds: float | None = None,
+        recover_seconds: float | None = None,
     ) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", collection):
             raise StoreError(f"collection name {collection!r}: use a-z, then a-z, 0-9, _ (40 at most)")
@@ -79,11 +83,13 @@ class MilvusStore:
         self._name = collection
         self._consistency = consistency.capitalize()
         self._index = index
+        self._seconds = CALL_SECONDS if call_seconds is None else call_seconds
+        self._recover = RECOVER_SECONDS if recover_seconds is None else recover_seconds
         self._closed = False
         self._lock = Lock()
         uri, token, database = _parts(address)
         try:
-            self._client = MilvusClient(uri=uri, token=token, db_name=database, timeout=CALL_SECONDS)
+            self._client = MilvusClient(uri=uri, token=token, db_name=database, timeout=self._seconds)
         except MilvusException as error:
             raise StoreError(f"the cluster cannot be reached: {_one_line(error)}") from None
         try:
@@ -102,7 +108,7 @@ class MilvusStore:
         )
         for start in range(0, len(good), CHUNK):
             rows = [_row(record) for record in good[start : start + CHUNK]]
-            self._call(partial(self._client.upsert, self._name, rows, timeout=CALL_SECONDS))
+            self._call(partial(self._client.upsert, self._name, rows, timeout=self._seconds))
         self._open()
         return UpsertReport(written=len(good), rejected=rejected)
 
@@ -113,7 +119,7 @@ class MilvusStore:
             chunk = wanted[start : start + CHUNK]
             there = self._call(partial(self._get, chunk))
             if there:
-                self._call(partial(self._client.delete, self._name, ids=chunk, timeout=CALL_SECONDS))
+                self._call(partial(self._client.delete, self._name, ids=chunk, timeout=self._seconds))
             found += len(there)
         self._open()
         return found
@@ -165,7 +171,7 @@ class MilvusStore:
                 filter=expression,
                 output_fields=["count(*)"],
                 consistency_level=self._consistency,
-                timeout=CALL_SECONDS,
+                timeout=self._seconds,
             )
         )
         return int(rows[0]["count(*)"])
@@ -182,12 +188,12 @@ class MilvusStore:
 
     def drop(self) -> None:
         """Delete the collection with all records, before a rebuild; this store cannot be used after it."""
-        self._call(lambda: self._client.drop_collection(self._name, timeout=CALL_SECONDS))
+        self._call(lambda: self._client.drop_collection(self._name, timeout=self._seconds))
         self.close()
 
     def _prepare(self) -> None:
         wanted = {"schema": SCHEMA_VERSION, "dimension": self.dim, "index": self._index}
-        if not self._client.has_collection(self._name, timeout=CALL_SECONDS):
+        if not self._client.has_collection(self._name, timeout=self._seconds):
             schema = MilvusClient.create_schema(
                 auto_id=False, enable_dynamic_field=False, description=json.dumps(wanted)
             )
@@ -208,9 +214,9 @@ class MilvusStore:
                 schema=schema,
                 index_params=index,
                 consistency_level="Strong",
-                timeout=CALL_SECONDS,
+                timeout=self._seconds,
             )
-        made = self._client.describe_collection(self._name, timeout=CALL_SECONDS)["description"]
+        made = self._client.describe_collection(self._name, timeout=self._seconds)["description"]
         try:
             stored = dict(json.loads(made))
         except (TypeError, ValueError):
@@ -221,11 +227,11 @@ class MilvusStore:
                     f"collection {self._name!r} was made with {name} {stored.get(name)}, not {asked}; "
                     f"ask for {stored.get(name)}, or choose another collection"
                 )
-        self._client.load_collection(self._name, timeout=CALL_SECONDS)
+        self._client.load_collection(self._name, timeout=self._seconds)
 
     def _get(self, ids: Sequence[str]) -> list[Any]:
         rows: list[Any] = self._client.query(
-            self._name, ids=list(ids), output_fields=["id"], consistency_level="Strong", timeout=CALL_SECONDS
+            self._name, ids=list(ids), output_fields=["id"], consistency_level="Strong", timeout=self._seconds
         )
         return rows
 
@@ -243,7 +249,7 @@ class MilvusStore:
                 search_params={"metric_type": "IP", "params": parameters},
                 output_fields=["kind", "category", "payload"],
                 consistency_level=self._consistency,
-                timeout=CALL_SECONDS,
+                timeout=self._seconds,
             )
             found = self._call(ask)
             results += [ranked(map(_hit, hits)) for hits in found]
@@ -256,7 +262,7 @@ class MilvusStore:
     def _call(self, work: Callable[[], Result]) -> Result:
         """`work`, repeated while a restarted server loads its collections: all calls are idempotent."""
         self._open()
-        deadline = time.monotonic() + RECOVER_SECONDS
+        deadline = time.monotonic() + self._recover
         while True:
             try:
                 return work()

@@ -74,7 +74,9 @@ def _direction(text: str) -> NDArray[np.float64]:
 
 if __name__ == "__main__":
     folder, address, options = sys.argv[1:]
-    settings = load_settings(store={"address": address}, service=json.loads(options))
+    given = json.loads(options)
+    beside = {name: given.pop(name) for name in ("stream", "cluster") if name in given}
+    settings = load_settings(store={"address": address}, service=given, **beside)
     source = Path(folder) / "notes.jsonl"
     first = list(read_notes(source, settings.corpus, SkipReport())) if source.exists() else []
     sys.exit(serve(settings, Path(folder), Stub, "127.0.0.1", 0, first))

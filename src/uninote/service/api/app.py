@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from uninote.service.api import errors
+from uninote.service.api import errors, online
 from uninote.service.api.access import needed
 from uninote.service.api.guard import Guard, check_complete
 from uninote.service.api.routes import (
@@ -26,6 +26,7 @@ from uninote.service.api.routes import (
     versions,
 )
 from uninote.service.api.runtime import Runtime
+from uninote.service.beside.feed import ACTOR
 from uninote.service.console.app import Console
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -77,7 +78,7 @@ def create_app(open_runtime: Callable[[], Runtime]) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        runtime.start()
+        runtime.start(lambda notes: online.store(runtime, notes, ACTOR, None, b""))
         try:
             yield
         finally:

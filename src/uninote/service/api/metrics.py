@@ -28,6 +28,8 @@ class Metrics:
         self.seconds = histogram("request_seconds", "Seconds from request to answer.", _SECONDS, "route")
         self.notes = counter("notes", "Notes by what became of them.", "status")
         self.hits = counter("hits", "Gallery samples that notes matched.")
+        self.messages = counter("stream_messages", "Messages of the stream by what became of them.", "result")
+        self.searches = counter("searches", "Searches by what answered: cluster or database.", "by")
         self.cancelled = counter("cancelled_requests", "Requests whose caller went away.")
         self.dropped = counter("dropped_items", "Items of cancelled requests that were not encoded.")
         self.batch_items = histogram("batch_items", "Items of a forward pass.", _ITEMS)

@@ -9,16 +9,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from numpy.typing import ArrayLike
 from sqlalchemy.orm import Session
 
-from uninote.errors import ConfigError, ItemError, ModelError, UniNoteError
+from uninote.errors import ItemError, ModelError, UniNoteError
 from uninote.items import Item
 from uninote.service.api.access import Identity
 from uninote.service.api.filling import Backfills
 from uninote.service.api.logs import Log, logger
 from uninote.service.api.metrics import Metrics
+from uninote.service.beside.cluster import Cluster
+from uninote.service.beside.feed import Feed, Store
 from uninote.service.db.engine import Database
-from uninote.service.domain import keys, tidy, versions
+from uninote.service.db.place import database_place
+from uninote.service.domain import keys, outbox, tidy, versions
 from uninote.service.domain.matcher import Matcher, Snapshot
 from uninote.service.domain.queue import JobQueue
 from uninote.service.media.fetch import Fetcher
@@ -26,9 +30,11 @@ from uninote.service.scheduling.batcher import REQUEST, Batcher, Vector
 from uninote.service.scheduling.models import Load, Models, available
 from uninote.service.scheduling.pool import Pool
 from uninote.settings import Settings
+from uninote.store.protocol import Filter
 from uninote.tasks.definitions import Task
 
 WATCH_SECONDS = 1.0
+LOOK_SECONDS = 2.0
 TIDY_SECONDS = 3600.0
 ACTOR = "serve"
 
@@ -52,22 +58,21 @@ class Runtime:
         self.metrics = Metrics()
         self.models = Models(load)
         available(folder)
-        address = settings.store.address
-        if address and not address.startswith(("postgresql://", "postgres://")):
-            raise ConfigError(
-                "the service keeps its notes in PostgreSQL: set store.address to postgresql://..., or leave "
-                "it empty for the embedded server"
-            )
-        self.database = Database(address or folder / "postgres", connections=self.options.threads)
+        self.database = Database(database_place(settings.store, folder), connections=self.options.threads)
         try:
             self._load_models()
             self.matcher = Matcher()
             self.database.run(self.matcher.snapshot)
             self.jobs = JobQueue(self.database)
+            self.feed = self._feed(on_death) if settings.stream.address else None
+            self.cluster = self._cluster(on_death) if settings.cluster.address else None
         except BaseException:
             self.database.close()
             raise
+        if self.cluster is None and self.database.run(outbox.wanted):
+            self.log.warning("outbox grows", mend="set cluster.address, or run `uninote cluster stop`")
         self.pool = Pool("database", self.options.threads, self.options.queue_calls)
+        self.searches = Pool("vector cluster", self.options.threads, self.options.queue_calls)
         self.media = Pool("media decoder", self.options.threads, self.options.queue_calls)
         self.fetch = Fetcher(
             self.options.url_hosts,
@@ -95,18 +100,34 @@ class Runtime:
         """Seconds since the gallery in memory was last known to be the database's."""
         return time.monotonic() - self.checked
 
-    def start(self) -> None:
-        """Begin what goes on beside the requests; call it inside the event loop."""
-        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._work())]
+    def start(self, ingest: Store) -> None:
+        """Begin what goes on beside the requests; call it inside the event loop.
+
+        ingest: stores and matches the notes of the stream.
+        """
+        if self.feed is not None:
+            self.feed.start(asyncio.get_running_loop(), ingest)
+        if self.cluster is not None:
+            self.cluster.start()
+        self._tasks = [asyncio.create_task(work) for work in (self._watch(), self._work(), self._look())]
+
+    def drain(self) -> None:
+        """Say that no more requests are wanted, and take no more of the stream; may be called by a signal."""
+        self.draining = True
+        if self.feed is not None:
+            self.feed.stop()
 
     async def close(self) -> None:
         """Finish what waits, then give everything back."""
+        seconds = float(self.options.shutdown_seconds)
+        beside = [part for part in (self.feed, self.cluster) if part is not None]
+        await asyncio.gather(*(asyncio.to_thread(part.close, seconds) for part in beside))
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
-        await asyncio.to_thread(self.batcher.close, float(self.options.shutdown_seconds))
-        for part in (self.media, self.pool, self.jobs, self.database):
+        await asyncio.to_thread(self.batcher.close, seconds)
+        for part in (self.searches, self.media, self.pool, self.jobs, self.database):
             await asyncio.to_thread(part.close)
 
     async def run(self, work: Callable[[Session], Result]) -> Result:
@@ -152,10 +173,25 @@ class Runtime:
             raise found
         return found
 
+    async def candidates(self, version: str, query: ArrayLike, k: int, filter: Filter) -> list[str] | None:
+        """What the cluster finds, see `Cluster.candidates`; None when the database is to be searched."""
+        if self.cluster is None:
+            self.metrics.searches.labels("database").inc()
+            return None
+        dim = self.models.get(version).dims[-1]
+        return await self.searches.run(self.cluster.candidates, version, dim, query, k, filter)
+
     async def identify(self, key: str) -> Identity:
         """Whose key it is. Raises UnauthorizedError."""
         found = await self.run(lambda session: keys.verify(session, key))
         return Identity(found.prefix, found.name, found.role)
+
+    def _feed(self, on_death: Callable[[BaseException], None]) -> Feed:
+        longest, most = self.options.max_body_bytes, self.options.max_batch
+        return Feed(self.settings.stream, self.metrics, on_death, longest=longest, most=most)
+
+    def _cluster(self, on_death: Callable[[BaseException], None]) -> Cluster:
+        return Cluster(self.settings.cluster, self.database, self.metrics, on_death)
 
     def _load_models(self) -> None:
         """Load every version that is in use; a new database begins with the served folder's own model.
@@ -203,6 +239,18 @@ class Runtime:
             except UniNoteError as error:
                 self.log.warning("watch", **_brief(error))
             await asyncio.sleep(WATCH_SECONDS)
+
+    async def _look(self) -> None:
+        """Keep what is known of the stream and the cluster fresh."""
+        while self.feed is not None or self.cluster is not None:
+            try:
+                if self.feed is not None:
+                    await asyncio.to_thread(self.feed.look)
+                if self.cluster is not None:
+                    await self.pool.run(self.cluster.look)
+            except UniNoteError as error:
+                self.log.warning("look", **_brief(error))
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _work(self) -> None:
         """Work on back-check jobs; after a failure of the database, again."""

@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         elif not self.runtime.draining:
-            self.runtime.draining = True
+            self.runtime.drain()
             self.runtime.log.info("draining", signal=signal.Signals(sig).name)
             seconds = self.runtime.options.drain_seconds
             timer = threading.Timer(seconds, self._end)
@@ -48,7 +48,7 @@ class _Server(uvicorn.Server):
         """Called from the thread that died. What was acknowledged is on disk; the rest fails with 503."""
         self.runtime.log.critical("broken", exit_code=BROKEN, **logs.describe(error))
         self.exit_code = BROKEN
-        self.runtime.draining = True
+        self.runtime.drain()
         self._end()
         last = threading.Timer(self.runtime.options.shutdown_seconds, os._exit, [BROKEN])
         last.daemon = True

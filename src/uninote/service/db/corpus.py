@@ -107,13 +107,17 @@ class Outbox(Base):
 
 
 class OutboxState(Base):
-    """One row. While nobody wants the outbox, nothing is written to it."""
+    """One row. While nobody wants the outbox, nothing is written to it.
+
+    filled_at: the outbox's number up to which a rebuild put notes in line; null before it ended.
+    """
 
     __tablename__ = "outbox_state"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     wanted: Mapped[bool]
+    filled_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Request(Base):

@@ -112,6 +112,7 @@ def rebuild(database: Database) -> int:
     while ids := database.run(partial(_page, after=after)):
         database.run(partial(_line_up, ids=ids))
         total, after = total + len(ids), ids[-1]
+    database.run(_all_in_line)
     return total
 
 
@@ -120,10 +121,25 @@ def wanted(session: Session) -> bool:
     return session.scalars(select(OutboxState.wanted)).one()
 
 
+def rebuilt(session: Session) -> bool:
+    """Whether a `rebuild` came to its end, and no `stop` came after it."""
+    return session.scalars(select(OutboxState.wanted & OutboxState.filled_at.is_not(None))).one()
+
+
+def filled(session: Session) -> bool:
+    """Whether everything that the last `rebuild` put in line was delivered: the cluster knows every note.
+
+    False before the first one, and while one is under way or was interrupted.
+    """
+    waits = select(Outbox.seq).where(Outbox.seq <= OutboxState.filled_at).exists()
+    found = select(OutboxState.wanted, OutboxState.filled_at.is_not(None), ~waits)
+    return all(session.execute(found).one())
+
+
 def stop(session: Session) -> None:
     """No cluster any more: forget what is in line, and put nothing in line from now on."""
     revision.hold(session)
-    session.execute(update(OutboxState).values(wanted=False))
+    session.execute(update(OutboxState).values(wanted=False, filled_at=None))
     session.execute(delete(Outbox))
 
 
@@ -155,7 +171,12 @@ def store_sink(stores: Mapping[str, Store]) -> Sink:
 
 def _want(session: Session) -> None:
     revision.hold(session)  # ingests under way commit before the pages are read, later ones know of this
-    session.execute(update(OutboxState).values(wanted=True))
+    session.execute(update(OutboxState).values(wanted=True, filled_at=None))
+
+
+def _all_in_line(session: Session) -> None:
+    last = select(func.coalesce(func.max(Outbox.seq), 0)).scalar_subquery()
+    session.execute(update(OutboxState).values(filled_at=last))
 
 
 def _page(session: Session, after: str) -> list[str]:

@@ -7,7 +7,7 @@ put in order. Without an index, and for filters that select few notes, every sel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -101,6 +101,10 @@ _TUNE = """
 SELECT set_config('hnsw.ef_search', %(ef)s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
     set_config('hnsw.max_scan_tuples', '200000', true), set_config('enable_sort', 'off', true)
 """
+_OF_IDS = (
+    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND note_id = ANY(%(ids)s::text[]) "
+    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
+)
 _INDEXES = """
 SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE indrelid = 'service.vectors'::regclass AND indisvalid AND relname LIKE %(name)s
@@ -195,6 +199,28 @@ def within(
     # Scores are compared as they are shown, rounded.
     found = _hits(session, _WITHIN, values | {"threshold": threshold - 1e-6, "k": limit})
     return [hit for hit in found if hit.score >= threshold]
+
+
+def rescored(
+    session: Session,
+    model: ModelVersion,
+    query: ArrayLike,
+    ids: Sequence[str],
+    k: int,
+    filter: Filter = EVERYTHING,
+    *,
+    threshold: float = -1.0,
+) -> list[NoteHit]:
+    """The best k of these notes that are there, selected, and reach the threshold, scored as by `search`.
+
+    For candidates that a vector cluster found, which may be behind. Raises what `within` raises.
+    """
+    if not -1 <= threshold <= 1:
+        raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
+    if not 1 <= k <= MAX_K:
+        raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
+    values = _values(model, filter, half_unit(query, model.dim)) | {"ids": list(ids), "k": k}
+    return [hit for hit in _hits(session, _OF_IDS, values) if hit.score >= threshold]
 
 
 def following(

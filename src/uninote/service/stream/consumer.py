@@ -64,6 +64,7 @@ class StreamConsumer(Generic[Parsed]):
     parse: a message's bytes to (note id, what `store` takes); a UniNoteError makes it a dead letter.
     store: makes notes durable, each id once, and gives per note None or why it can never be stored. When it
         raises a UniNoteError, the same notes are tried again until they succeed: nothing else is read.
+    settled: told after each acknowledgement how many messages were stored, and how many are dead letters.
     """
 
     def __init__(
@@ -72,11 +73,13 @@ class StreamConsumer(Generic[Parsed]):
         options: StreamOptions,
         parse: Callable[[bytes], tuple[str, Parsed]],
         store: Callable[[Sequence[Parsed]], Sequence[str | None]],
+        settled: Callable[[int, int], None] = lambda stored, dead: None,
     ) -> None:
         self._client = client
         self._options = options
         self._parse = parse
         self._store = store
+        self._settled = settled
         self._stop = Event()
 
     def stop(self) -> None:
@@ -86,7 +89,7 @@ class StreamConsumer(Generic[Parsed]):
     def run(self) -> None:
         """Consume until `stop`: first what this consumer had at hand when it died, then what comes.
 
-        A broker that is away is waited for.
+        A broker that is away, or refuses (a failover, a group that was deleted), is waited for.
         """
         wait = 0.1
         started = False
@@ -100,8 +103,24 @@ class StreamConsumer(Generic[Parsed]):
                 wait = 0.1
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 log.warning("stream.broker_lost", reason=type(error).__name__, retry_seconds=wait)
-                self._stop.wait(wait)
-                wait = min(10.0, 2 * wait)
+                wait = self._wait(wait)
+            except redis.ResponseError as error:
+                started = False  # the group may be gone, with all of the broker's data
+                # Its first word is a code such as NOGROUP; the rest may quote what was sent.
+                log.warning("stream.broker_refused", reason=str(error).split(" ")[0], retry_seconds=wait)
+                wait = self._wait(wait)
+
+    def leave(self) -> None:
+        """Take this consumer's name out of the group, unless it still holds messages.
+
+        Call it behind `run`, and only for a name that no other process uses.
+        """
+        stream, group, name = self._options.stream, self._options.group, self._options.consumer
+        try:
+            if not self._client.xpending_range(stream, group, "-", "+", count=1, consumername=name):
+                self._client.xgroup_delconsumer(stream, group, name)
+        except redis.RedisError as error:
+            log.warning("stream.not_left", reason=type(error).__name__)
 
     def lag(self) -> Lag:
         """How far this group is behind, `waiting` counted up to `MAX_COUNTED` where Redis lost count.
@@ -225,3 +244,10 @@ class StreamConsumer(Generic[Parsed]):
                 pipeline.xadd(self._options.dead, cast(Any, letter), maxlen=MAX_DEAD, approximate=True)
         pipeline.xack(self._options.stream, self._options.group, *[number for number, _ in messages])
         pipeline.execute()
+        dead = sum(reason is not None for reason in reasons)
+        self._settled(len(messages) - dead, dead)
+
+    def _wait(self, seconds: float) -> float:
+        """Sleep unless stopped; gives how long the next time."""
+        self._stop.wait(seconds)
+        return min(10.0, 2 * seconds)

@@ -13,7 +13,14 @@ from uninote.items import Item
 from uninote.service.api.errors import RESPONSES
 from uninote.service.api.metrics import CONTENT_TYPE
 from uninote.service.api.routes.dependencies import Service
-from uninote.service.api.schemas.health import EncoderHealth, GalleryHealth, Live, Ready
+from uninote.service.api.schemas.health import (
+    ClusterHealth,
+    EncoderHealth,
+    GalleryHealth,
+    Live,
+    Ready,
+    StreamHealth,
+)
 from uninote.service.errors import UnavailableError
 from uninote.service.scheduling.batcher import PROBE
 
@@ -51,6 +58,27 @@ async def ready(service: Service) -> Ready:
             version=version, seconds=round(time.monotonic() - began, 4), queue_items=service.batcher.depth
         ),
         gallery=GalleryHealth(revision=snapshot.revision, age_seconds=round(service.index_age, 3)),
+        stream=_stream(service),
+        cluster=_cluster(service),
+    )
+
+
+def _stream(service: Service) -> StreamHealth | None:
+    if service.feed is None:
+        return None
+    state = service.feed.state
+    return StreamHealth(up=state.up, waiting=state.waiting, pending=state.pending)
+
+
+def _cluster(service: Service) -> ClusterHealth | None:
+    if service.cluster is None:
+        return None
+    state = service.cluster.state
+    return ClusterHealth(
+        up=state.up,
+        filled=state.filled,
+        lag_rows=state.lag.rows,
+        lag_seconds=round(state.lag.seconds, 3),
     )
 
 

@@ -30,11 +30,15 @@ async def search_notes(body: SearchRequest, service: Service) -> SearchAnswer:
     version = await service.active()
     query = await query_vector(service, body.query, version)
     chosen = body.filter.to_filter()
+    near = await service.candidates(version, query, body.k, chosen)
 
     def work(session: Session) -> list[FoundNote]:
         # The vector's own version, also when another one became active meanwhile.
         model = versions.get(session, version)
-        if body.min_score is None:
+        if near is not None:
+            floor = -1.0 if body.min_score is None else body.min_score
+            hits = search.rescored(session, model, query, near, body.k, chosen, threshold=floor)
+        elif body.min_score is None:
             hits = search.search(session, model, query, body.k, chosen)
         else:
             hits = search.within(session, model, query, body.min_score, chosen, body.k)

@@ -22,7 +22,22 @@ class EncoderHealth(BaseModel):
     queue_items: int
 
 
+class StreamHealth(BaseModel):
+    up: bool = Field(description="whether the broker answers; requests are answered without it")
+    waiting: int = Field(description="messages that nobody has taken")
+    pending: int = Field(description="messages taken, but not stored")
+
+
+class ClusterHealth(BaseModel):
+    up: bool = Field(description="whether the vector cluster answers")
+    filled: bool = Field(description="whether it holds every note, but those of the lag")
+    lag_rows: int = Field(description="changes not delivered to it")
+    lag_seconds: float = Field(description="age of the oldest of them")
+
+
 class Ready(BaseModel):
     status: Literal["ready"] = "ready"
     encoder: EncoderHealth
     gallery: GalleryHealth
+    stream: StreamHealth | None = Field(None, description="where notes come from a stream as well")
+    cluster: ClusterHealth | None = Field(None, description="where a vector cluster is searched")

@@ -49,7 +49,9 @@ class Query(Content):
 class SearchRequest(Wire):
     query: Query
     k: int = Field(10, ge=1, le=1000, description="how many results")
-    min_score: Cosine | None = Field(None, description="only notes that reach it; then always exact")
+    min_score: Cosine | None = Field(
+        None, description="only notes that reach it; exact, unless a vector cluster searches"
+    )
     filter: FilterIn = FilterIn()
 
 

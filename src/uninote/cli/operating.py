@@ -1,0 +1,118 @@
+"""What operators do beside a running service: `db` and `cluster` with their commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uninote.cli.options import AsJson, Config, Set, emit, settings_from
+from uninote.errors import ConfigError
+
+if TYPE_CHECKING:  # loaded at first use
+    from uninote.service.db.engine import Database
+    from uninote.settings import Settings
+
+db = typer.Typer(no_args_is_help=True, help="Back up and restore what a service stores.")
+cluster = typer.Typer(no_args_is_help=True, help="Fill a vector cluster anew, and see how far it is behind.")
+
+Index = Annotated[
+    Path, typer.Option("--index", "-i", help="The served folder; its database, unless `store.address`.")
+]
+DEFAULT = Path("demo/index")
+
+
+@db.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    index_folder: Index = DEFAULT,
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write everything a service stores to a file, as of one moment, while it goes on serving."""
+    from uninote.service.domain.backup import backup as write
+
+    with _database(settings_from(config, set_, None), index_folder) as database:
+        size = write(database, file)
+    emit(as_json, {"file": str(file), "bytes": size}, f"{size} bytes in {file}")
+
+
+@db.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file of `uninote db backup`.")],
+    index_folder: Index = DEFAULT,
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a backup into a database that holds no service yet, in one transaction."""
+    from uninote.service.db.engine import Database
+    from uninote.service.db.place import database_place
+    from uninote.service.domain.backup import counts
+    from uninote.service.domain.backup import restore as load
+
+    place = database_place(settings_from(config, set_, None).store, index_folder)
+    load(place, file)
+    with Database(place, connections=2) as database:
+        notes = counts(database)["notes"]
+    emit(as_json, {"notes": notes}, f"{notes} notes restored; rebuild the vector cluster if you have one")
+
+
+@cluster.command()
+def rebuild(
+    index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False
+) -> None:
+    """Empty the cluster and put every note in line for it; running services deliver them.
+
+    After a restore of the database, a loss of the cluster, or another `cluster.index`.
+    """
+    from uninote.service.beside.collections import opener
+    from uninote.service.beside.collections import rebuild as run
+
+    settings = settings_from(config, set_, None)
+    if not settings.cluster.address:
+        raise ConfigError("cluster.address is empty: name the cluster, e.g. milvus://host:19530")
+    with _database(settings, index_folder) as database:
+        notes = run(database, opener(settings.cluster))
+    emit(as_json, {"notes": notes}, f"{notes} notes in line; `uninote cluster status` says how far it is")
+
+
+@cluster.command()
+def status(
+    index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False
+) -> None:
+    """Whether the cluster holds every note, and what is in line for it. Asks the database only."""
+    from uninote.service.domain import outbox
+
+    with _database(settings_from(config, set_, None), index_folder) as database:
+        wanted, filled = database.run(outbox.wanted), database.run(outbox.filled)
+        lag = database.run(outbox.lag)
+    result = {"wanted": wanted, "filled": filled, "lag_rows": lag.rows, "lag_seconds": round(lag.seconds, 3)}
+    state = "holds every note" if filled else "is being filled" if wanted else "is not fed"
+    emit(as_json, result, f"the cluster {state}; {lag.rows} changes in line, {lag.seconds:.0f} seconds old")
+
+
+@cluster.command()
+def stop(
+    index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False
+) -> None:
+    """Put nothing in line any more: for a service that has no cluster from now on."""
+    from uninote.service.domain import outbox
+
+    with _database(settings_from(config, set_, None), index_folder) as database:
+        database.run(outbox.stop)
+    emit(as_json, {"wanted": False}, "nothing is put in line for a cluster any more")
+
+
+def _database(settings: Settings, folder: Path) -> Database:
+    from uninote.service.db.engine import Database
+    from uninote.service.db.place import database_place
+
+    place = database_place(settings.store, folder)
+    if isinstance(place, Path) and not place.is_dir():
+        raise ConfigError(
+            f"{folder} holds no database: name the served folder with --index, or store.address"
+        )
+    return Database(place, connections=2)

@@ -1,0 +1,17 @@
+"""How far the outbox must be delivered until a vector cluster that was rebuilt holds every note."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    op.add_column("outbox_state", sa.Column("filled_at", sa.BigInteger(), nullable=True), schema="service")
+
+
+def downgrade() -> None:
+    op.drop_column("outbox_state", "filled_at", schema="service")

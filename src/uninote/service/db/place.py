@@ -1,0 +1,19 @@
+"""Where the service's database is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from uninote.errors import ConfigError
+from uninote.settings import StoreSettings
+
+
+def database_place(settings: StoreSettings, folder: Path) -> str | Path:
+    """`store.address`, or the embedded server of a served folder. Raises ConfigError for another engine."""
+    address = settings.address
+    if address and not address.startswith(("postgresql://", "postgres://")):
+        raise ConfigError(
+            "the service keeps its notes in PostgreSQL: set store.address to postgresql://..., or leave "
+            "it empty for the embedded server"
+        )
+    return address or folder / "postgres"
