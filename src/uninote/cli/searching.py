@@ -65,6 +65,9 @@ def index(
     embeddings: Annotated[Path, typer.Argument(help="A folder of `uninote embed`.")],
     model: Model,
     out: Out = Path("index"),
+    notes: Annotated[
+        Path | None, typer.Option(help="The notes that were embedded, kept for `uninote serve`.")
+    ] = None,
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
@@ -74,7 +77,8 @@ def index(
     from uninote.pipeline.index import build_index
 
     settings = settings_from(config, set_, None)
-    count = build_index(embeddings, model, out, settings.store, not quiet)
+    kept = read(notes, settings) if notes is not None else []
+    count = build_index(embeddings, model, out, settings.store, not quiet, kept)
     emit(as_json, {"index": str(out), "count": count}, f"{count} records in {out}")
 
 

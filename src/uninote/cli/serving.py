@@ -24,7 +24,8 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8080,
     notes: Annotated[
-        Path | None, typer.Option(help="Notes to store first, where they are not stored yet.")
+        Path | None,
+        typer.Option(help="Notes to store first, where they are not stored yet; those of the index if none."),
     ] = None,
     config: Config = None,
     set_: Set = None,

@@ -15,29 +15,31 @@ from uninote.corpus.decode import FORMATS
 from uninote.items import Note, Picture
 
 
-def write_notes(notes: Iterable[Note], path: str | Path) -> Path:
+def write_notes(notes: Iterable[Note], path: str | Path, *, link: bool = False) -> Path:
     """Write `notes` to the JSONL file `path` and return it.
 
     A picture whose file already lies under the folder of `path` is referenced by its relative path; any
     other is stored once as `<stem>_images/<digest>.<format>`. Descriptions and OCR are kept, None apart from
-    empty. The file appears whole or not at all. Raises PictureError when a picture's file is gone.
+    empty. The file appears whole or not at all. link: pictures of the same file system are linked, not
+    copied; what is written into such a file later shows in both. Raises PictureError when a picture's file
+    is gone.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("w", encoding="utf-8", newline="\n") as out:
         for note in notes:
-            out.write(json.dumps(_record(note, path), ensure_ascii=False) + "\n")
+            out.write(json.dumps(_record(note, path, link), ensure_ascii=False) + "\n")
     os.replace(unfinished, path)
     return path
 
 
-def _record(note: Note, path: Path) -> dict[str, Any]:
+def _record(note: Note, path: Path, link: bool) -> dict[str, Any]:
     record: dict[str, Any] = {
         "id": note.id,
         "title": note.title,
         "body": note.body,
-        "images": [_picture(picture, path) for picture in note.pictures],
+        "images": [_picture(picture, path, link) for picture in note.pictures],
         "category": note.category,
         "tags": note.tags,
         "links": note.links,
@@ -47,14 +49,14 @@ def _record(note: Note, path: Path) -> dict[str, Any]:
     return record if note.likes is None else record | {"likes": note.likes}
 
 
-def _picture(picture: Picture, path: Path) -> dict[str, Any]:
-    fields: dict[str, Any] = {"path": _reference(picture, path), "alt": picture.description}
+def _picture(picture: Picture, path: Path, link: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = {"path": _reference(picture, path, link), "alt": picture.description}
     if picture.frame:
         fields["frame"] = True
     return fields if picture.ocr is None else fields | {"ocr": picture.ocr}
 
 
-def _reference(picture: Picture, path: Path) -> str:
+def _reference(picture: Picture, path: Path, link: bool) -> str:
     """Path of the picture relative to the JSONL file's folder; the picture is stored there when it is not."""
     root = path.parent.resolve()
     if picture.path is not None and picture.path.resolve().is_relative_to(root):
@@ -65,9 +67,21 @@ def _reference(picture: Picture, path: Path) -> str:
     if not file.exists():
         folder.mkdir(exist_ok=True)
         unfinished = file.with_name(file.name + ".part")
-        unfinished.write_bytes(data)
+        unfinished.unlink(missing_ok=True)
+        if not (link and _linked(picture, unfinished)):
+            unfinished.write_bytes(data)
         os.replace(unfinished, file)
     return file.relative_to(root).as_posix()
+
+
+def _linked(picture: Picture, file: Path) -> bool:
+    if picture.path is None:
+        return False
+    try:
+        os.link(picture.path.resolve(), file)
+    except OSError:  # another file system, or one without links
+        return False
+    return True
 
 
 def _suffix(data: bytes) -> str:

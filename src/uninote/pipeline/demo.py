@@ -87,7 +87,7 @@ def run_demo(
         encoder = train.load_encoder(models["rl"], settings, out / FEATURES)
         shards = state.path("embeddings")
         failures = embed_entries(encoder, catalogue(notes), shards, progress)
-        count = build_index(shards, models["rl"], index, settings.store, progress)
+        count = build_index(shards, models["rl"], index, settings.store, progress, notes)
         return {"records": count, "failed": len(failures)}
 
     indexed = state.step("index", embed_and_load, settings.rl, settings.store)

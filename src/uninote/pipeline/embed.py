@@ -18,6 +18,7 @@ from uninote.encoder import Encoder
 from uninote.errors import ItemError
 from uninote.items import Item, Note
 from uninote.pipeline.embeddings import MANIFEST, PARTS
+from uninote.store.stored import CONTENT_KEY
 
 SHARD = 512
 PREVIEW_CHARS = 160
@@ -46,6 +47,8 @@ def catalogue(notes: Sequence[Note]) -> list[Entry]:
                 "title": note.title or note.body[:PREVIEW_CHARS],
                 "preview": note.body[:PREVIEW_CHARS],
                 "pictures": [str(picture.path) for picture in note.pictures[:1] if picture.path],
+                # By it a service knows that the vector is of the same content, and takes it over.
+                CONTENT_KEY: note.item().key,
             },
         )
         for note in notes

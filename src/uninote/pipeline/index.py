@@ -10,26 +10,35 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from rich.progress import Progress
 
+from uninote.corpus.writer import write_notes
 from uninote.encoder import Encoder
 from uninote.encoder.saved import saved_version
 from uninote.errors import ConfigError, StoreError
-from uninote.items import Item
+from uninote.items import Item, Note
 from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.settings import Settings, StoreSettings
 from uninote.store.factory import open_store
 from uninote.store.protocol import Filter, Hit, Store
 
 MANIFEST = "index.json"
+NOTES = "notes.jsonl"
 
 
 def build_index(
-    shards: Path, model: Path, folder: Path, settings: StoreSettings, progress: bool = False
+    shards: Path,
+    model: Path,
+    folder: Path,
+    settings: StoreSettings,
+    progress: bool = False,
+    notes: Sequence[Note] = (),
 ) -> int:
     """Load embedded shards into the store of `folder`; returns the number of records of this model.
 
     Rows are upserted by id, so that loading again, or going on after a kill, changes nothing. They are read
-    and written some hundreds at a time. Raises ConfigError when another model made the embeddings,
-    StoreError when they are not finished.
+    and written some hundreds at a time. `notes`, if given, are kept beside them: what `uninote serve` begins
+    with, so they must be what was embedded, annotations included.
+
+    Raises ConfigError when another model made the embeddings, StoreError when they are not finished.
     """
     version = saved_version(model)
     embeddings = open_embeddings(shards)
@@ -53,6 +62,8 @@ def build_index(
     # A copy: the folder can be moved or mounted elsewhere, and retraining cannot pull its model away.
     skipped = shutil.ignore_patterns("run", "base")
     shutil.copytree(model, folder / "model", ignore=skipped, dirs_exist_ok=True)
+    if notes:
+        write_notes(notes, folder / NOTES, link=True)
     manifest = {"version": version, "dim": embeddings.dim}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
     return count

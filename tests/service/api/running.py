@@ -54,7 +54,8 @@ def start(command: list[str], folder: Path, log_file: Path) -> Running:
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline and process.poll() is None:
         for line in log_file.read_text().splitlines():
-            if '"event": "serving"' in line:
+            # Of replicas that start together one writes the key, maybe a moment after another serves.
+            if '"event": "serving"' in line and (folder / "admin.key").exists():
                 port = json.loads(line)["port"]
                 admin = (folder / "admin.key").read_text().strip()
                 running = Running(process, folder, log_file, f"http://127.0.0.1:{port}", admin)

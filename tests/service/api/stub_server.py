@@ -77,6 +77,6 @@ if __name__ == "__main__":
     given = json.loads(options)
     beside = {name: given.pop(name) for name in ("stream", "cluster") if name in given}
     settings = load_settings(store={"address": address}, service=given, **beside)
-    source = Path(folder) / "notes.jsonl"
+    source = Path(folder) / "first.jsonl"
     first = list(read_notes(source, settings.corpus, SkipReport())) if source.exists() else []
     sys.exit(serve(settings, Path(folder), Stub, "127.0.0.1", 0, first))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from sqlalchemy import select
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from uninote.service.db.engine import Database
 from uninote.service.db.moderation import ApiKey
-from uninote.service.domain import keys
+from uninote.service.domain import keys, revision
 
 KEY_FILE = "admin.key"
 
@@ -22,15 +23,20 @@ def first_key(database: Database, folder: Path) -> str | None:
     if text is None:
         return None
     file = folder / KEY_FILE
-    file.unlink(missing_ok=True)  # its permissions may be wider
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # A new file each time: the permissions of an old one may be wider.
+    part = folder / f".{KEY_FILE}.{secrets.token_hex(4)}"
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as out:
         out.write(text + "\n")
+    part.replace(file)
     return str(file)
 
 
 def _made(session: Session) -> str | None:
     there = select(ApiKey.prefix).where(ApiKey.role == "admin", ApiKey.revoked.is_(None)).limit(1)
+    if session.scalars(there).first() is not None:
+        return None
+    revision.hold(session)  # of replicas that start together, one makes it
     if session.scalars(there).first() is not None:
         return None
     return keys.create(session, "first admin key", "admin", "serve")[1]

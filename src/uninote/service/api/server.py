@@ -13,16 +13,19 @@ from types import FrameType
 
 import uvicorn
 
+from uninote.corpus.readers import read_notes
+from uninote.corpus.skips import SkipReport
 from uninote.errors import ConfigError
 from uninote.items import Note
 from uninote.service.api import logs
 from uninote.service.api.app import create_app
 from uninote.service.api.bootstrap import first_key
-from uninote.service.api.loading import store_all
+from uninote.service.api.loading import store_all, unstored
 from uninote.service.api.runtime import Runtime
 from uninote.service.scheduling.models import Load
 from uninote.settings import Settings
 
+NOTES = "notes.jsonl"
 BROKEN = 70
 """Exit code of a service that cannot go on (EX_SOFTWARE): its supervisor starts a new one."""
 
@@ -63,7 +66,8 @@ def serve(
 ) -> int:
     """Serve until a signal; gives the exit code. Port 0 takes a free one, which the log names.
 
-    notes: stored before the first request, where they are not stored yet.
+    notes: stored before the first request, where they are not stored yet; without any, those that the index
+    kept, as long as their ids are new here.
     Raises ConfigError when the address cannot be listened on, ModelError and StoreError as `Runtime`.
     """
     logs.configure()
@@ -76,6 +80,7 @@ def serve(
 
     runtime = Runtime(settings, folder, load, on_death)
     key_file = first_key(runtime.database, folder)
+    notes = notes or _kept(runtime)
     if notes:
         runtime.log.info("notes stored", **asyncio.run(store_all(runtime, notes)))
     config = uvicorn.Config(
@@ -99,6 +104,16 @@ def serve(
     server.run(sockets=[listener])
     runtime.log.info("stopped", exit_code=server.exit_code)
     return server.exit_code
+
+
+def _kept(runtime: Runtime) -> list[Note]:
+    """The notes beside the served index that nobody has stored or forgotten here."""
+    file = runtime.folder / NOTES
+    if not file.is_file():
+        return []
+    new = unstored(runtime.database, file)
+    found = read_notes(file, runtime.settings.corpus, SkipReport()) if new else []
+    return [note for note in found if note.id in new]
 
 
 def _listen(host: str, port: int) -> socket.socket:

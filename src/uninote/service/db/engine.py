@@ -61,7 +61,7 @@ class Database:
         )
         event.listen(self.engine, "connect", _configure)
         try:
-            with _store_errors():
+            with store_errors():
                 upgrade(self.engine)
         except BaseException:
             self.close()
@@ -94,7 +94,7 @@ class Database:
 
     def run(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
-        with _store_errors():
+        with store_errors():
             for wait in WAITS:
                 try:
                     return self._once(work)
@@ -132,7 +132,7 @@ class Database:
 
     def _twice(self, work: Callable[[], Result]) -> Result:
         """`work`, once more on a revived server when it found a dead one."""
-        with _store_errors():
+        with store_errors():
             try:
                 return work()
             except psycopg.OperationalError as error:
@@ -185,7 +185,7 @@ def _repeatable(error: StatementError | psycopg.Error) -> bool:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
     """Database errors as StoreError on one line, without the address or values: they may be private."""
     try:
         yield
