@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
 from sqlalchemy import select
+from tests.service.api.running import start
+from tests.service.api.test_scheduling import until
 
 from uninote.errors import StoreError
 from uninote.items import Note
+from uninote.service.beside.collections import opener, rebuild
 from uninote.service.db.corpus import NoteVector
 from uninote.service.db.engine import Database
 from uninote.service.domain import forget, outbox, versions
 from uninote.service.domain.ingest import ingest
 from uninote.service.domain.matcher import Matcher
 from uninote.service.domain.outcome import Incoming
+from uninote.settings import ClusterSettings
 from uninote.store import milvus as module
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.factory import open_milvus as open_by_address
 from uninote.store.milvus import MilvusStore, _expression, _parts
 from uninote.store.protocol import Filter, Record
+
+STUB = Path(__file__).parents[1] / "service" / "api" / "stub_server.py"
 
 
 def test_hnsw_finds_the_nearest(open_milvus: Callable[..., MilvusStore]) -> None:
@@ -182,3 +191,60 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match="cannot be reached") as error:
         open_by_address("milvus://user:secret@127.0.0.1:1", 3)
     assert "secret" not in str(error.value)
+
+
+def test_a_service_fills_and_searches_it(milvus: Any, server: EmbeddedServer, tmp_path: Path) -> None:
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE serving")
+    address = server.address.replace("/postgres?", "/serving?")
+    settings = ClusterSettings(address=milvus.address, index="exact", consistency="strong")
+    folder = tmp_path / "served"
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "uninote.json").write_text('{"version": "stub"}')
+    options = json.dumps({"cluster": settings.model_dump()})
+    running = start([sys.executable, str(STUB), str(folder), address, options], folder, folder / "log")
+    try:
+        with running.client() as client:
+
+            def filled() -> bool:
+                state = client.get("/health/ready").raise_for_status().json()["cluster"]
+                return bool(state["filled"] and not state["lag_rows"])
+
+            def by_cluster() -> float:
+                page = client.get("/metrics").text.splitlines()
+                name = 'uninote_searches_total{by="cluster"}'
+                return sum(float(line.split()[-1]) for line in page if line.startswith(name))
+
+            def found(**body: Any) -> list[tuple[str, float]]:
+                query = {"query": {"note_id": "n4"}, "k": 20} | body
+                hits = client.post("/v1/search", json=query).raise_for_status().json()["hits"]
+                return [(hit["note_id"], hit["score"]) for hit in hits]
+
+            def by_the_cluster(**body: Any) -> list[tuple[str, float]]:
+                before = by_cluster()
+                while True:
+                    hits = found(**body)
+                    if by_cluster() > before:
+                        return hits
+
+            notes = [
+                {"id": f"n{row}", "title": f"rain {row}", "category": f"c{row % 2}"} for row in range(10)
+            ]
+            client.post("/v1/notes/batch", json={"notes": notes}).raise_for_status()
+            from_database = found()
+            assert from_database[0] == ("n4", 1.0)
+            until(filled, 120)
+            assert by_the_cluster() == from_database
+            even = by_the_cluster(filter={"categories": ["c0"]}, min_score=from_database[5][1])
+            assert even == [hit for hit in from_database[:6] if int(hit[0][1:]) % 2 == 0]
+            client.delete("/v1/notes/n3").raise_for_status()
+            until(filled, 120)
+            left = [hit for hit in from_database if hit[0] != "n3"]
+            assert by_the_cluster() == left
+            with Database(address, connections=2) as database:
+                assert rebuild(database, opener(settings)) == 9
+            until(filled, 120)
+            assert by_the_cluster() == left
+        assert running.stop() == 0
+    finally:
+        running.process.kill()

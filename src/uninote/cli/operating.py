@@ -60,6 +60,31 @@ def restore(
     emit(as_json, {"notes": notes}, f"{notes} notes restored; rebuild the vector cluster if you have one")
 
 
+@db.command("index")
+def build(
+    index_folder: Index = DEFAULT,
+    form: Annotated[
+        str,
+        typer.Option(help="`full` vectors, their first dimensions (`prefix`), or their signs (`binary`)."),
+    ] = "full",
+    dims: Annotated[int | None, typer.Option(min=1, help="Dimensions of `prefix`; 128 if none.")] = None,
+    version: Annotated[str | None, typer.Option(help="A model version; the active one if none.")] = None,
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a vector index, which searches of a large corpus need; notes are stored meanwhile."""
+    from uninote.service.domain import search, versions
+
+    if form not in ("full", "prefix", "binary"):
+        raise ConfigError(f"--form is full, prefix or binary, not {form}")
+    with _database(settings_from(config, set_, None), index_folder) as database:
+        model = database.run(lambda s: versions.get(s, version) if version else versions.active(s))
+        plan = search.build_index(database, model, form, dims)  # type: ignore[arg-type]
+    result = {"version": model.version, "form": plan.form, "dims": plan.dims}
+    emit(as_json, result, f"an index over {plan.dims} dimensions ({plan.form}) of {model.version}")
+
+
 @cluster.command()
 def rebuild(
     index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False

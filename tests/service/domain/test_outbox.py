@@ -177,3 +177,20 @@ def test_follow_goes_on_after_an_outage(world: Any, note: Any, at: Any) -> None:
     outbox.follow(world.database, sink, stop, idle=0.01)
     assert calls == [["a"]] * 3
     assert world.database.run(outbox.lag).rows == 0
+
+
+def test_the_cluster_is_filled_once_what_the_rebuild_put_in_line_is_delivered(
+    world: Any, note: Any, at: Any
+) -> None:
+    world.ingest(note("a", at(1.0)), note("b", at(1.0)))
+    world.database.run(outbox.stop)
+    assert not world.database.run(outbox.rebuilt)
+    assert outbox.rebuild(world.database) == 2
+    assert world.database.run(outbox.rebuilt)
+    assert not world.database.run(outbox.filled)
+    outbox.deliver(world.database, lambda _: None, limit=1)
+    assert not world.database.run(outbox.filled)
+    world.ingest(note("later", at(1.0)))
+    outbox.deliver(world.database, lambda _: None, limit=1)
+    assert world.database.run(outbox.filled)  # what came later is lag
+    assert world.database.run(outbox.lag).rows == 1

@@ -11,7 +11,7 @@ import pytest
 
 from uninote.errors import VectorError
 from uninote.service.domain import versions
-from uninote.service.domain.search import Plan, build_index, following, plans, search, within
+from uninote.service.domain.search import Plan, build_index, following, plans, rescored, search, within
 from uninote.service.errors import InvalidError
 from uninote.store.protocol import Filter
 
@@ -218,3 +218,24 @@ def test_pages_behind_one_another_are_the_whole_result(world: Any, note: Any, co
     assert world.database.run(lambda s: following(s, model, query, (-1.0, "zzz"), 5)) == []
     with pytest.raises(InvalidError):
         world.database.run(lambda s: following(s, model, query, (2.0, ""), 5))
+
+
+def test_candidates_of_a_cluster_that_is_behind_are_put_right(world: Any, note: Any, at: Any) -> None:
+    world.ingest(
+        note("a", at(0.9)), note("b", at(0.8), category="moved"), note("c", at(0.7)), note("d", at(0.2))
+    )
+    ids = ["forgotten", "d", "c", "b", "a"]
+
+    def found(**options: Any) -> list[str]:
+        def work(session: Any) -> Any:
+            model = versions.active(session)
+            return rescored(session, model, at(1.0), ids, options.pop("k", 10), **options)
+
+        return [hit.note_id for hit in world.database.run(work)]
+
+    assert found() == ["a", "b", "c", "d"]
+    assert found(k=2) == ["a", "b"]
+    assert found(filter=Filter(categories=("",)), threshold=0.5) == ["a", "c"]
+    scores = world.database.run(lambda s: search(s, versions.active(s), at(1.0), 10))
+    again = world.database.run(lambda s: rescored(s, versions.active(s), at(1.0), ids, 10))
+    assert again == scores

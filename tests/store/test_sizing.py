@@ -1,0 +1,71 @@
+"""The arithmetic of `sizing` against the sizes of real tables and indexes, and the table of the docs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from uninote.store.embedded import EmbeddedServer
+from uninote.store.sizing import Form, hnsw_bytes, milvus_bytes, room, row_bytes
+
+ROWS = 1500
+DOCS = Path(__file__).parents[2] / "docs" / "scale.md"
+MAKE = """
+CREATE TABLE {name} AS SELECT 'note-' || lpad(n::text, 11, '0') AS note_id, 1::int2 AS model_id,
+    repeat('a', 64) AS content_key, vector, 'note'::text AS kind, 'category'::text AS category, now() AS time
+FROM generate_series(1, {rows}) AS n, LATERAL (
+    SELECT array_agg(random() - 0.5 + 0 * n)::halfvec({dims}) AS vector
+    FROM generate_series(1, {dims})) AS made
+"""
+
+
+@pytest.fixture(scope="module")
+def connection(server: EmbeddedServer) -> Any:
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector; CREATE SCHEMA sizes")
+        connection.execute("SET search_path = sizes, public; SET max_parallel_maintenance_workers = 0")
+        yield connection
+        connection.execute("DROP SCHEMA sizes CASCADE")
+
+
+@pytest.mark.parametrize("dims", [64, 512, 1024])
+def test_rows_and_indexes_are_as_large_as_computed(connection: Any, dims: int) -> None:
+    def size(statement: str) -> float:
+        return connection.execute(statement).fetchone()[0] / ROWS  # type: ignore[no-any-return]
+
+    name = f"t{dims}"
+    connection.execute(f"CREATE TABLE {name}_shape (vector halfvec)")
+    connection.execute(MAKE.format(name=name, rows=ROWS, dims=dims))
+    assert size(f"SELECT pg_table_size('{name}')") == pytest.approx(row_bytes(dims), rel=0.1)
+    forms: dict[Form, str] = {
+        "half": f"(vector::halfvec({dims})) halfvec_ip_ops",
+        "bit": f"(binary_quantize(vector)::bit({dims})) bit_hamming_ops",
+    }
+    for form, operand in forms.items():
+        connection.execute(f"CREATE INDEX {name}_{form} ON {name} USING hnsw ({operand})")
+        found = size(f"SELECT pg_relation_size('{name}_{form}')")
+        assert found == pytest.approx(hnsw_bytes(form, dims), rel=0.1), form
+
+
+def test_by_hand() -> None:
+    # An element of 72 + 1032 bytes, aligned 1104, and 200 of neighbours, with pointers 1312: six fit a page.
+    assert hnsw_bytes("half", 512) == pytest.approx(8192 / 6 + 6.4)
+    # 4 x 512 for the vector, 33 links of 4 bytes and 4.27 above, 54 for the other columns.
+    assert milvus_bytes(512) == pytest.approx(2048 + 132 + 64 / 15 + 54)
+    # 2238 bytes a note over 70 % of 128 GB.
+    assert room(512).machines(1_000_000_000, 128e9) == 25
+
+
+def test_the_table_of_the_docs_is_what_is_computed() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", DOCS.read_text("utf-8"), re.MULTILINE)
+    assert [int(dims) for dims, _ in rows] == [64, 128, 256, 384, 512, 1024, 2048]
+    for dims, cells in rows:
+        size = int(dims)
+        full, bits = hnsw_bytes("half", size), hnsw_bytes("bit", size)
+        expected = [row_bytes(size), full, bits, milvus_bytes(size)]
+        shown = [cell.strip().replace(",", "") for cell in cells.split("|")]
+        assert shown == [f"{one:.0f}" for one in expected]
