@@ -82,6 +82,20 @@ def test_pictures_are_stored_once_and_referenced_when_inside(
     assert read_notes(moved / "notes.jsonl", settings, report) == written
 
 
+def test_pictures_are_linked_where_that_is_possible(
+    tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport
+) -> None:
+    file = tmp_path / "outside.png"
+    file.write_bytes(png(1))
+    written = [Note("a", pictures=(Picture.from_path(file), Picture.from_bytes(png(2))))]
+    path = write_notes(written, tmp_path / "out" / "notes.jsonl", link=True)
+    assert read_notes(path, settings, report) == written
+    kept = path.parent / "notes_images" / f"{written[0].pictures[0].digest}.png"
+    assert kept.samefile(file)
+    file.unlink()
+    assert read_notes(path, settings, report) == written
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, png: Make) -> None:
     path = write_notes([Note("old", title="t")], tmp_path / "notes.jsonl")
     before = path.read_bytes()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.service.api.running import start
 
 pytestmark = pytest.mark.timeout(900)  # several whole runs, on a machine that may be busy
 TINY = ["encoder.max_tokens=48", "sft.steps=6", "sft.batch_size=8", "sft.save_every=2"]
@@ -116,3 +117,20 @@ def test_search_by_text_picture_and_note(finished: Path, sample: Path) -> None:
     assert by_picture[0]["note"] == first["id"]
     assert by_picture[0]["score"] == pytest.approx(1, abs=1e-3)
     assert len(search("--text", first["title"], "-k", "5")) == 5
+
+
+def test_serving_its_index_takes_one_command_and_no_encoding(finished: Path, sample: Path) -> None:
+    index = finished / "index"
+    running = start(command("serve", "--index", str(index), "--port", "0"), index, finished / "serve.log")
+    try:
+        (stored,) = [line for line in running.logs() if line["event"] == "notes stored"]
+        notes = len(sample.read_text().splitlines())
+        assert stored["created"] == stored["reused"] == notes
+        with running.client() as client:
+            title = json.loads(sample.read_text().splitlines()[0])["title"]
+            answer = client.post("/v1/search", json={"query": {"text": title}, "k": 3}).raise_for_status()
+            first = answer.json()["hits"][0]
+            assert client.get(f"/v1/pictures/{first['pictures'][0]}").status_code == 200
+        assert running.stop() == 0
+    finally:
+        running.process.kill()

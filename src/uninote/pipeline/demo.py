@@ -41,6 +41,8 @@ from uninote.settings import Settings
 
 SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
+LATER = {"rl", "evaluation", "store", "service", "stream", "cluster"}
+"""Sections that no step reads, or only steps which then name them."""
 STAGES = ("base", "warmup", "sft", "rl")
 
 
@@ -71,7 +73,7 @@ def run_demo(
     notes, splits, settings = prepared.notes, prepared.splits, prepared.settings
 
     # Later steps depend on settings of their own: changing those keeps the long steps before.
-    state = RunState(out, fingerprint(notes, settings.model_dump(exclude={"rl", "evaluation", "store"})))
+    state = RunState(out, fingerprint(notes, settings.model_dump(exclude=LATER)))
     # The first run's: a later one finds the features in the cache.
     first = state.step("prepare", lambda: {"seconds": prepared.seconds})
     models = _train(state, splits.train, settings, out / FEATURES, console, progress)

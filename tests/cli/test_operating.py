@@ -1,0 +1,90 @@
+"""What operators do from the command line, on a real database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.service.conftest import toward
+from typer.testing import CliRunner
+
+from uninote.cli import app
+from uninote.errors import ConfigError, StoreError
+from uninote.items import Note
+from uninote.service.beside import collections
+from uninote.service.domain import outbox, search, versions
+from uninote.service.domain.outcome import Incoming
+from uninote.store.embedded import EmbeddedServer
+
+
+def uninote(*words: object) -> dict[str, Any]:
+    done = CliRunner().invoke(app, [*map(str, words), "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    result: dict[str, Any] = json.loads(done.output)
+    return result
+
+
+def store(world: Any, *ids: str) -> None:
+    world.ingest(*(Incoming(Note(one, title=one), {"m1": toward(0.5)}) for one in ids))
+
+
+def test_a_backup_is_restored_into_an_empty_database(
+    world: Any, server: EmbeddedServer, address: str, tmp_path: Path
+) -> None:
+    store(world, "a", "b")
+    file = tmp_path / "notes.dump"
+    there = f"store.address={address}"
+    assert uninote("db", "backup", file, "--set", there)["bytes"] == file.stat().st_size > 0
+    assert file.stat().st_mode & 0o077 == 0
+    folder = tmp_path / "restored"
+    assert uninote("db", "restore", file, "--index", folder)["notes"] == 2
+    with pytest.raises(StoreError, match="has a schema"):
+        uninote("db", "restore", file, "--set", there)
+    with pytest.raises(ConfigError, match="holds no database"):
+        uninote("db", "backup", file, "--index", tmp_path / "nowhere")
+
+
+def test_an_index_is_made_of_the_active_version(world: Any, address: str) -> None:
+    store(world, "a", "b")
+    there = ("--set", f"store.address={address}")
+    assert uninote("db", "index", "--form", "binary", *there) == {
+        "version": "m1",
+        "form": "binary",
+        "dims": 8,
+    }
+    plans = world.database.run(lambda session: search.plans(session, versions.active(session)))
+    assert [(plan.form, plan.dims) for plan in plans] == [("binary", 8)]
+    with pytest.raises(ConfigError, match="full, prefix or binary"):
+        uninote("db", "index", "--form", "round", *there)
+
+
+def test_a_cluster_is_rebuilt_watched_and_given_up(
+    world: Any, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(world, "a", "b")
+    dropped: list[tuple[str, int]] = []
+
+    class Gone:
+        def __init__(self, version: str, dim: int) -> None:
+            self._of = version, dim
+
+        def drop(self) -> None:
+            dropped.append(self._of)
+
+    monkeypatch.setattr(collections, "opener", lambda settings: Gone)
+    there = ("--set", f"store.address={address}")
+    while outbox.deliver(world.database, lambda _: None):
+        pass
+    assert uninote("cluster", "status", *there)["filled"]
+    with pytest.raises(ConfigError, match=r"cluster\.address is empty"):
+        uninote("cluster", "rebuild", *there)
+    made = uninote("cluster", "rebuild", "--set", "cluster.address=milvus://host", *there)
+    assert (made, dropped) == ({"notes": 2}, [("m1", 8)])
+    state = uninote("cluster", "status", *there)
+    assert (state["wanted"], state["filled"], state["lag_rows"]) == (True, False, 2)
+    assert np.isfinite(state["lag_seconds"])
+    assert uninote("cluster", "stop", *there) == {"wanted": False}
+    assert uninote("cluster", "status", *there)["lag_rows"] == 0
