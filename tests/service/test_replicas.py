@@ -140,7 +140,7 @@ class Load:
                 done.result()
 
     def _store(self, note_id: str, on_progress: Callable[[int], None]) -> None:
-        headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": f"key {note_id}"}
+        headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": f"key-{note_id}"}
         note = {"id": note_id, "title": f"rain in the streets, {note_id}"}
         deadline = time.monotonic() + 120
         while True:
@@ -200,7 +200,7 @@ def test_a_replica_that_is_killed_under_load_costs_no_note_and_doubles_none(site
 
 def _idempotency_holds_across(one: Running, two: Running) -> None:
     body = {"id": "twice", "title": "rain in the streets"}
-    key = {"Idempotency-Key": "the same"}
+    key = {"Idempotency-Key": "the-same"}
     with one.client() as first, two.client() as second:
         made = first.post("/v1/notes", json=body, headers=key).raise_for_status().json()
         again = second.post("/v1/notes", json=body, headers=key).raise_for_status().json()

@@ -9,6 +9,7 @@ the data is not in it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -17,7 +18,7 @@ M = 16  # neighbours of a node, in both engines
 PAGE, PAGE_HEADER, LINE_POINTER, ROW_HEADER = 8192, 24, 4, 24
 HNSW_SPECIAL, ELEMENT, NEIGHBOURS = 8, 72, 4
 TOAST_LIMIT = 2032  # a longer row moves its vector out of line
-TOAST_CHUNK, TOAST_HEADER = 1996, 44  # payload of one chunk, and what it costs besides
+TOAST_CHUNK, TOAST_HEADER, TOAST_ENTRY = 1996, 36, 24  # a chunk's payload, its header, its entry in an index
 
 Form = Literal["half", "bit"]
 
@@ -29,14 +30,15 @@ def value_bytes(form: Form, dims: int) -> int:
 
 def row_bytes(dims: int, id_chars: int = 16) -> float:
     """Bytes of a row of the service's table of vectors: a 16-bit vector with its id and filter columns."""
-    # note_id, model_id, content_key (64 characters), kind, category of about 8, time
-    columns = (1 + id_chars) + 2 + 65 + 5 + 9 + 8
-    row = _aligned(ROW_HEADER + columns + value_bytes("half", dims))
+    before = ROW_HEADER + (1 + id_chars) + 2 + 65  # note_id, model_id, content_key of 64 characters
+    after = 5 + 9 + 8  # kind, category of about 8, time
+    value = value_bytes("half", dims) - 4  # of pgvector's 8 bytes 4 are the length, which is told apart
+    row = _aligned(_aligned(before, 4) + 4 + value + after)
     if row <= TOAST_LIMIT:
-        return PAGE / ((PAGE - PAGE_HEADER) // (row + LINE_POINTER))
-    moved = value_bytes("half", dims)
-    chunks = moved / TOAST_CHUNK
-    return _aligned(ROW_HEADER + columns + 18) + LINE_POINTER + moved + ceil(chunks) * TOAST_HEADER
+        return _packed([row])
+    chunks = [TOAST_CHUNK] * (value // TOAST_CHUNK) + [value % TOAST_CHUNK]
+    moved = _packed([_aligned(TOAST_HEADER + size) for size in chunks if size])
+    return _packed([_aligned(before + 18 + after)]) + moved + TOAST_ENTRY * len(chunks)
 
 
 def hnsw_bytes(form: Form, dims: int) -> float:
@@ -73,5 +75,15 @@ def room(dims: int, form: Form = "half", index_dims: int | None = None) -> Room:
     return Room(row_bytes(dims), hnsw_bytes(form, index_dims or dims), milvus_bytes(dims))
 
 
-def _aligned(size: int) -> int:
-    return -(-size // 8) * 8
+def _aligned(size: int, to: int = 8) -> int:
+    return -(-size // to) * to
+
+
+def _packed(sizes: Sequence[int], times: int = 1000) -> float:
+    """Bytes of pages that rows of these sizes take, one after another, each where the last one had room."""
+    pages, free = 0, 0
+    for size in [size + LINE_POINTER for size in sizes] * times:
+        if size > free:
+            pages, free = pages + 1, PAGE - PAGE_HEADER
+        free -= size
+    return pages * PAGE / times
