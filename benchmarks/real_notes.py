@@ -4,7 +4,8 @@
 
 Every seed is a run of `uninote demo --notes ... --seed S`, resumable like it; a seed changes the split, the
 sampling and the training. What is read off the pictures does not depend on it: the first seed's run makes it,
-and alone counts for the time that a run takes. Results go to `benchmarks/results/`, the table also to standard output.
+and alone counts for the time that a run takes. Results go to `benchmarks/results/`, the table also to
+standard output.
 """
 
 from __future__ import annotations
