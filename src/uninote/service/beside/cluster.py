@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from threading import Event
 
 import numpy as np
@@ -42,8 +43,9 @@ class ClusterState:
 
 
 class Cluster:
-    """Raises ConfigError for an address that is none; the cluster itself is reached when it is needed.
+    """Raises ConfigError for an address that is none, or without Milvus' client.
 
+    The cluster itself is reached when it is needed.
     open_one: opens collections patiently, to fill them; search_one: impatiently, to search them.
     """
 
@@ -59,13 +61,15 @@ class Cluster:
     ) -> None:
         if not settings.address.startswith(MILVUS):
             raise ConfigError("cluster.address is not a Milvus address (milvus://user:password@host:19530)")
+        if open_one is None and find_spec("pymilvus") is None:
+            raise ConfigError("cluster.address needs Milvus' client: pip install 'uninote[milvus]'")
         self.settings = settings
         self._database = database
         self._searches = metrics.searches
         self._open = open_one or opener(settings)
         self._filling = Collections(self._open)
-        patient = opener(settings, call_seconds=settings.search_seconds, patient=False)
-        self._searching = Collections(search_one or patient)
+        impatient = opener(settings, call_seconds=settings.search_seconds, patient=False)
+        self._searching = Collections(search_one or impatient)
         self._broken_until = 0.0
         self._stop = Event()
         self._worker = Worker("cluster", self._follow, self._stop.set, on_death)
@@ -90,6 +94,8 @@ class Cluster:
         """Bring `state` up to date. Raises StoreError when the database cannot be used."""
         filled = self._database.run(outbox.filled)
         lag = self._database.run(outbox.lag)
+        if not lag.rows:  # whoever failed here, another replica has delivered
+            self._delivering = True
         up = self._delivering and time.monotonic() >= self._broken_until
         self.state = ClusterState(up, filled, lag)
 
@@ -109,9 +115,8 @@ class Cluster:
             problem = "does not answer"
         if not problem:
             try:
-                found = self._searching.get(version, dim).search(np.asarray(query)[None], k + SPARE, filter)[
-                    0
-                ]
+                collection = self._searching.get(version, dim)
+                (found,) = collection.search(np.asarray(query)[None], k + SPARE, filter)
                 self._searches.labels("cluster").inc()
                 return [hit.id for hit in found]
             except StoreError as error:
