@@ -75,7 +75,9 @@ def pieces_of(item: Item, most: int = MOST) -> tuple[Piece, ...]:
 def without(item: Item, piece: Piece) -> Item | None:
     """The item without that piece; None when nothing is left."""
     part = item.parts[piece.part]
-    rest: tuple[Part, ...] = () if isinstance(part, Picture) else (part[: piece.start] + part[piece.end :],)
+    rest: tuple[Part, ...] = ()
+    if not isinstance(part, Picture):
+        rest = ((part[: piece.start] + part[piece.end :]).strip(),)
     try:
         return Item.of(*item.parts[: piece.part], *rest, *item.parts[piece.part + 1 :])
     except ItemError:

@@ -71,35 +71,40 @@ def test_it_goes_by_the_version_that_matched_and_a_retired_one_gives_way(stub: S
         until(lambda: ok(api.get(why))["model"] == "second")
 
 
-def test_explanations_are_limited_and_paid_for(stub: StartStub) -> None:
-    running = stub(rate_per_second=20)
+SENTENCES = " ".join(f"Sentence number {n}." for n in range(200))
+LONG = {"query": {"text": SENTENCES}, "target": {"text": SENTENCES}}
+
+
+def test_a_few_at_a_time(stub: StartStub) -> None:
+    running = stub()
+    (running.folder / "hold").touch()
+    answers: list[httpx.Response] = []
+
+    def ask() -> None:
+        with running.client() as api:
+            answers.append(api.post("/v1/explanations", json=LONG))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(answers) >= 2)
+    (running.folder / "hold").unlink()
+    for thread in threads:
+        thread.join()
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert [code(answer) for answer in refused] == [(429, "busy")] * 2
+    assert all("4 explanations are under way" in answer.text for answer in refused)
+
+
+def test_a_long_one_is_cut_into_passages_and_paid_for(stub: StartStub) -> None:
+    running = stub(rate_per_second=0.05)
     with running.client() as api:
-        sentences = " ".join(f"Sentence number {n}." for n in range(200))
-        asked = {"query": {"text": sentences}, "target": {"text": sentences}}
-        found = ok(api.post("/v1/explanations", json=asked))
-        assert 25 <= len(found["query"]) <= 32  # passages of several sentences
-        assert " ".join(one["text"] for one in found["query"]) == sentences
-
-        (running.folder / "hold").touch()
-        answers: list[httpx.Response] = []
-
-        def ask() -> None:
-            answers.append(
-                httpx.post(f"{running.url}/v1/explanations", json=asked, headers=api.headers, timeout=60)
-            )
-
-        threads = [threading.Thread(target=ask) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        until(lambda: len(answers) >= 2)
-        (running.folder / "hold").unlink()
-        for thread in threads:
-            thread.join()
-        assert sorted(answer.status_code for answer in answers) == [200] * 4 + [429] * 2
-        assert all("explanations are under way" in one.text for one in answers if one.status_code == 429)
-        refused = api.get("/v1/categories")  # 4 explanations of 66 items are 24 requests more
-        assert refused.status_code == 429
-        assert int(refused.headers["retry-after"]) >= 1
+        found = ok(api.post("/v1/explanations", json=LONG))
+        assert 25 <= len(found["query"]) <= 32
+        assert " ".join(one["text"] for one in found["query"]) == SENTENCES
+        refused = api.get("/v1/categories")
+        assert code(refused) == (429, "busy")
+        assert int(refused.headers["retry-after"]) > 60  # one request is paid for every 20 seconds
 
 
 def test_a_bad_picture_is_told(stub: StartStub) -> None:

@@ -36,13 +36,14 @@ async def explain(
 
 
 async def explain_match(service: Runtime, request: Request, match_id: int) -> tuple[str, Explanation]:
-    """By the model version that made the match, or the active one when that is not loaded: which, and why.
+    """By the model version that made the match, or the active one when that is gone: which, and why.
 
     The note is the query, the sample the target. Raises NotFoundError.
     """
     sides = await service.run(lambda session: why.sides(session, match_id))
-    loaded = sides.version in service.models.versions
-    version = sides.version if loaded else await service.active()
+    version = sides.version
+    if version is None or version not in service.models.versions:
+        version = await service.active()
     return version, await explain(service, request, sides.note, sides.sample, version)
 
 

@@ -15,11 +15,11 @@ from uninote.service.errors import NotFoundError
 
 @dataclass(frozen=True)
 class Sides:
-    """Both items of a match, and the model version that made it."""
+    """Both items of a match, and the model version that made it; None when that is retired."""
 
     note: Item
     sample: Item
-    version: str
+    version: str | None
 
 
 def sides(session: Session, match_id: int) -> Sides:
@@ -29,7 +29,8 @@ def sides(session: Session, match_id: int) -> Sides:
         raise NotFoundError(f"there is no match {match_id}; its note may have changed or been deleted")
     model = session.get(ModelVersion, match.model_id)
     assert model is not None, "a foreign key"
-    return Sides(note_item(session, match.note_id), sample_item(session, match.sample_id), model.version)
+    version = None if model.state == "retired" else model.version
+    return Sides(note_item(session, match.note_id), sample_item(session, match.sample_id), version)
 
 
 def note_item(session: Session, note_id: str) -> Item:
