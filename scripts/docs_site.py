@@ -107,7 +107,29 @@ def routes(document: dict[str, Any]) -> str:
     ]
     for tag, found in sorted(by_tag.items()):
         lines += [f"## {tag.capitalize()}", "", *found]
+    lines += ["## Schemas", ""]
+    for name, schema in sorted(document["components"]["schemas"].items()):
+        lines += [
+            f"### {name} {{ #{_anchor(name)} }}",
+            "",
+            schema.get("description", ""),
+            "",
+            *_fields(schema),
+        ]
     return "\n".join(lines)
+
+
+def _fields(schema: dict[str, Any]) -> list[str]:
+    rows = [
+        f"| `{field}`{' (required)' if field in schema.get('required', ()) else ''} | {_type(one)} | "
+        f"{one.get('description', '')} |"
+        for field, one in schema.get("properties", {}).items()
+    ]
+    return ["| field | type | meaning |", "|---|---|---|", *rows, ""] if rows else []
+
+
+def _anchor(schema: str) -> str:
+    return f"schema-{schema.lower()}"
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
@@ -135,7 +157,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
 
 def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
-        return f"`{schema['$ref'].rpartition('/')[2]}`"
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[`{name}`](#{_anchor(name)})"
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     if "anyOf" in schema:
