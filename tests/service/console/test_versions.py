@@ -52,6 +52,7 @@ def test_a_version_is_added_filled_compared_switched_to_and_left_again(page: Pag
     page.get_by_role("button", name="Add", exact=True).click()
     expect(row(page, "second")).to_contain_text("loading")
     expect(row(page, "second")).to_contain_text("70 notes")
+    expect(page.get_by_label("Model folder")).to_have_count(0)  # there is none left to add
     (running.folder / "hold").touch()  # so that its progress is seen
     page.get_by_role("button", name="Fill second").click()
     expect(page.get_by_role("progressbar", name="Backfill of second")).to_be_visible()
@@ -81,6 +82,7 @@ def test_a_version_is_added_filled_compared_switched_to_and_left_again(page: Pag
 
     page.goto("/console/versions")
     expect(row(page, "second")).to_contain_text("nothing")
+    expect(page.get_by_role("button", name="Roll back")).to_have_count(0)
     page.get_by_role("button", name="Switch to second").click()
     expect(row(page, "second")).to_contain_text("active")
     expect(row(page, "stub")).to_contain_text("shadow")

@@ -33,13 +33,14 @@ def digests(found: Explanation) -> set[str]:
 
 
 def bars(found: Explanation, stored: Collection[str]) -> tuple[list[Bar], list[Bar]]:
-    """Both sides on one scale, the largest contribution first. stored: digests that can be shown."""
-    largest = max(abs(one.value) for one in (*found.query, *found.target)) or 1.0
-    return _side(found.query, largest, stored), _side(found.target, largest, stored)
+    """Each side on its own scale, what matters most first. stored: digests that can be shown."""
+    return _side(found.query, stored), _side(found.target, stored)
 
 
-def _side(parts: Sequence[Contribution], largest: float, stored: Collection[str]) -> list[Bar]:
-    return [_bar(one, largest, stored) for one in sorted(parts, key=lambda one: -one.value)]
+def _side(parts: Sequence[Contribution], stored: Collection[str]) -> list[Bar]:
+    # One scale for both would flatten a side of many parts beside the only part of the other one.
+    largest = max((abs(one.value) for one in parts), default=0.0) or 1.0
+    return [_bar(one, largest, stored) for one in sorted(parts, key=lambda one: -abs(one.value))]
 
 
 def _bar(one: Contribution, largest: float, stored: Collection[str]) -> Bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from uninote.errors import ModelError
 from uninote.service.api.routes import versions
 from uninote.service.api.routes.dependencies import Caller, Service
 from uninote.service.api.routes.versions import VersionQuery
@@ -17,6 +19,7 @@ from uninote.service.api.schemas.versions import NewVersion, RollBackIn, SwitchI
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
 from uninote.service.errors import InvalidError
+from uninote.service.scheduling.models import version_of
 
 router = APIRouter()
 
@@ -30,13 +33,15 @@ async def listing(request: Request, service: Service) -> Response:
         if not filling:  # the whole page again, with the new states
             return Response(status_code=204, headers={"HX-Refresh": "true"})
         return pages.render(request, "versions_progress.html", filling=filling)
+    folders = await service.media.run(_folders, service.folder)
+    used = {one.version for one in found if one.state != "retired"}
     return pages.render(
         request,
         "versions.html",
         versions=found,
         filling=filling,
         active=next((one.version for one in found if one.state == "active"), ""),
-        folders=await service.media.run(_folders, service.folder),
+        folders=[name for name, version in folders.items() if version not in used],
     )
 
 
@@ -100,8 +105,13 @@ def _version(sent: Form) -> str:
     return name
 
 
-def _folders(folder: Path) -> list[str]:
-    return sorted(file.parent.name for file in (folder / "models").glob("*/uninote.json"))
+def _folders(folder: Path) -> dict[str, str]:
+    """The versions of the model folders that can be added, by name."""
+    found: dict[str, str] = {}
+    for file in sorted((folder / "models").glob("*/uninote.json")):
+        with suppress(ModelError):  # half copied: it is there at the next look
+            found[file.parent.name] = version_of(file.parent)
+    return found
 
 
 def _back() -> Response:
