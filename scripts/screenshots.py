@@ -116,13 +116,14 @@ class Tour:
         self.page.get_by_role("link", name="Models").click()
         if self.page.get_by_label("Model folder").is_visible():
             self.page.get_by_role("button", name="Add", exact=True).click()
+            expect(self.page.locator("tbody tr")).to_have_count(2)
         if self.page.locator("tbody tr").count() < 2:
-            print("no folder below models/ of the served folder: no picture of two model versions")
+            print("no second model below models/ of the served folder: no picture of two model versions")
             return
         fill = self.page.get_by_role("button", name="Fill")
         if fill.first.is_visible():
             fill.first.click()
-            expect(self.page.locator("tbody")).to_contain_text("shadow", timeout=900_000)
+        expect(self.page.locator("tbody")).to_contain_text("shadow", timeout=1_800_000)
         self.shot("versions")
         self.page.get_by_role("link", name="Compare").first.click()
         expect(self.page.get_by_text("Samples compared")).to_be_visible()

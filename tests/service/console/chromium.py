@@ -16,6 +16,7 @@ FLAGS = [
     *["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
     *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
 ]
+PATIENCE_MS = 60_000  # for machines that other work keeps busy
 SHOTS = os.environ.get("UNINOTE_SCREENSHOTS")
 """A folder to leave pictures of the pages in; empty: none are taken."""
 
@@ -42,7 +43,8 @@ def signed_in_browser(playwright: Playwright, url: str, key: str, profile: Path)
         viewport={"width": 1280, "height": 860},
         base_url=url,
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     page = context.new_page()
     page.goto("/console/gallery")
     page.get_by_label("API key").fill(key)
