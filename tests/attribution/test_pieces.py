@@ -55,6 +55,11 @@ def test_a_piece_is_left_out_of_its_place() -> None:
     assert without(Item.of(PICTURE), pieces_of(Item.of(PICTURE))[0]) is None
 
 
+@pytest.mark.parametrize("hostile", ["." * 200_000 + "x", ".)" * 100_000, "。" * 200_000, "a.\n" * 60_000])
+def test_texts_made_to_cost_are_cut_as_fast_as_others(hostile: str) -> None:
+    assert len(pieces_of(Item.of(hostile))) <= 32
+
+
 texts = st.lists(st.sampled_from(["A b. ", "c!\n", "好。", "3.5 ", "...", " ", "\n", "x"]), min_size=1).map(
     "".join
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from uninote.errors import ItemError
@@ -12,10 +13,9 @@ from uninote.items import Item, Part, Picture
 MOST = 32
 """Pieces of one item; a longer text is cut into passages of several sentences."""
 
-# A full stop ends a sentence before a space only, so that 3.5 stays whole; those of CJK texts always do.
-_SENTENCE = re.compile(
-    r"[^\n]+?(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+[\"'”’」』）)]*|(?=\n)|$)", re.MULTILINE
-)
+# Where sentences end. A full stop does so before a space only, so that 3.5 stays whole; those of CJK texts
+# always do. Looked at once per run of marks and never backwards: texts are anybody's.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s|\Z)|[。！？｡]++[\"'”’」』）)]*+|\n++")
 
 Kind = Literal["picture", "sentence", "ocr"]
 
@@ -46,10 +46,10 @@ def pieces_of(item: Item, most: int = MOST) -> tuple[Piece, ...]:
 
     With more sentences than there is room for, neighbours become passages of equally many sentences.
     """
-    spans = {n: _sentences(part) for n, part in enumerate(item.parts) if isinstance(part, str)}
-    room = max(most - len(item.pictures), len(spans))
+    begins = {n: _sentences(part) for n, part in enumerate(item.parts) if isinstance(part, str)}
+    room = max(most - len(item.pictures), len(begins))
     together = 1
-    while sum(-(-len(one) // together) for one in spans.values()) > room:
+    while sum(-(-len(one) // together) for one in begins.values()) > room:
         together += 1
     found: list[Piece] = []
     before: Picture | None = None
@@ -61,7 +61,7 @@ def pieces_of(item: Item, most: int = MOST) -> tuple[Piece, ...]:
             before = part
             continue
         read = before is not None and before.ocr_text == part
-        starts = [start for start, _ in spans[place]][::together]
+        starts = begins[place][::together]
         for start, end in zip(starts, [*starts[1:], len(part)], strict=True):
             text = part[start:end].strip()
             if read:
@@ -84,7 +84,9 @@ def without(item: Item, piece: Piece) -> Item | None:
         return None
 
 
-def _sentences(text: str) -> list[tuple[int, int]]:
-    """Where the sentences stand, the first from 0; marks alone (`---`) belong to the one before."""
-    found = [one.span() for one in _SENTENCE.finditer(text) if any(map(str.isalnum, one[0]))]
-    return [(0, found[0][1]), *found[1:]] if found else [(0, len(text))]
+def _sentences(text: str) -> list[int]:
+    """Where sentences start, the first at 0; marks alone (`---`) belong to the one before."""
+    ends = [one.end() for one in _END.finditer(text)]
+    bounds = [0, *(end for end in ends if end < len(text)), len(text)]
+    starts = [a for a, b in pairwise(bounds) if any(map(str.isalnum, text[a:b]))]
+    return [0, *starts[1:]]
