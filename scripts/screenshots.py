@@ -27,6 +27,10 @@ MAX_BYTES = 150_000
 CATEGORY, SAMPLE = "rain", "heavy rain in the streets, people with umbrellas"
 SEARCH = "a rainy street with umbrellas"
 
+PICTURES_ARE_THERE = """() => Array.from(document.images)
+    .filter((one) => one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0)
+    .every((one) => one.complete && one.naturalWidth > 0)"""
+
 
 class Tour:
     """One browser page that walks through the console."""
@@ -37,7 +41,7 @@ class Tour:
     def shot(self, name: str) -> None:
         """The visible part of the page as a small PNG."""
         self.page.evaluate("document.activeElement && document.activeElement.blur()")
-        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_function(PICTURES_ARE_THERE)
         picture = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
         file = self.out / f"console-{name}.png"
         picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
@@ -59,7 +63,7 @@ class Tour:
         self.shot("search")
         self.page.locator("#results .why summary").first.click()
         expect(self.page.locator(".why-panel")).to_be_visible()
-        self.page.locator("#results li.hit").first.scroll_into_view_if_needed()
+        self.page.evaluate("document.querySelector('li.hit').scrollIntoView()")
         self.shot("search-why")
 
     def gallery(self) -> None:
@@ -105,7 +109,7 @@ class Tour:
         self.page.evaluate("scrollTo(0, 0)")
         self.shot("review")
         self.page.keyboard.press("b")
-        self.page.locator("[data-case] .why-panel").first.scroll_into_view_if_needed()
+        self.page.evaluate("document.querySelector('[data-case]').scrollIntoView()")
         self.page.wait_for_timeout(300)  # the blur fades
         self.shot("why")
         self.page.locator("[data-case]").first.focus()
