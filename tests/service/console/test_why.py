@@ -45,7 +45,7 @@ def test_a_result_is_explained(page: Page, site: Site) -> None:
         page.keyboard.press("Enter")
         searched = hit.locator(".why-sides section").first
         expect(searched).to_contain_text(SAMPLE_TEXT)
-        expect(searched).to_contain_text("picture 1")
+        expect(searched.get_by_role("img", name="picture 1")).to_be_visible()  # a note has it, too
         expect(hit.locator(".why-sides section").nth(1).locator("tbody tr").first).to_be_visible()
     shot(page, "search-why")
 
