@@ -115,6 +115,9 @@ class Tour:
         self.page.locator("[data-case]").first.focus()
         self.page.keyboard.press("t")
         expect(self.page.locator("[data-case]").first).to_contain_text("Verdict: true positive")
+        expect(self.page.locator("[data-case]").nth(1)).to_be_focused()
+        self.page.keyboard.press("f")
+        expect(self.page.locator("[data-case]").nth(1)).to_contain_text("Verdict: false positive")
 
     def versions(self) -> None:
         self.page.get_by_role("link", name="Models").click()
