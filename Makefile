@@ -2,6 +2,7 @@
 #   make demo [NOTES=path]   train, measure and index the built-in sample, or your own notes
 #   make test                lint, then every test
 #   make bench NOTES=path    the measured claims, on your notes; BENCHES=... for some of them only
+#   make docs                the documentation site, in site/
 #   make lint                style, types, and which room may import which
 #   make constraints         pin what .venv holds now
 #   make clean               remove the environment, the caches and the demo's output
@@ -14,7 +15,7 @@ WORKERS ?= 2
 # Minutes each on two cores, the last one the better part of an hour.
 BENCHES ?= rl_step encode_vs_st sft_vs_st gpu onnx_int8 real_notes
 
-.PHONY: demo test bench lint constraints clean
+.PHONY: demo test bench docs lint constraints clean
 
 demo: $(INSTALLED)
 	$(BIN)/uninote demo $(if $(NOTES),--notes "$(NOTES)")
@@ -44,8 +45,17 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Strict: a broken link, or a page that the navigation leaves out, is an error.
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the site: site/index.html"
+
+.venv/docs: $(INSTALLED)
+	$(PYTHON) scripts/environment.py .venv docs
+	@touch $@
+
 # Local versions such as 2.13.0+cpu name one machine's build: the pin leaves the choice of build open.
-constraints: $(INSTALLED)
+constraints: .venv/docs
 	{ echo '# Exact versions that the tests passed with; `make constraints` writes this file.'; \
 	  $(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools \
 	  | sed 's/+.*//'; } > constraints.new
@@ -53,7 +63,7 @@ constraints: $(INSTALLED)
 	@touch $(INSTALLED)
 
 clean:
-	rm -rf .venv .peer .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo
+	rm -rf .venv .peer .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo site
 
 $(INSTALLED): pyproject.toml constraints.txt scripts/environment.py
 	$(PYTHON) scripts/environment.py .venv

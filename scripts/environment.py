@@ -1,6 +1,8 @@
 """Makes the environment in a folder, or brings an existing one up to date. Standard library only.
 
-Usage: python3 scripts/environment.py .venv
+Usage: python3 scripts/environment.py .venv [GROUP]
+
+With a dependency group of pyproject.toml, adds that group to an environment that is there.
 
 Versions come from constraints.txt. A torch that is already installed with CUDA or ROCm is used, not
 replaced: it matches the machine's driver, and is gigabytes to fetch again.
@@ -59,7 +61,7 @@ def has_pip(python: Path) -> bool:
     return check.returncode == 0
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, group: str | None = None) -> None:
     torch_version = accelerated_torch()
     python = folder / "bin" / "python"
     if not has_pip(python):
@@ -71,6 +73,9 @@ def main(folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     install += ["--constraint", str(pinned)]
+    if group is not None:
+        subprocess.run([*install, *project["dependency-groups"][group]], check=True)
+        return
     if torch_version is None:
         # Alone and first: should its build not suit the machine, it fails in seconds and by name.
         subprocess.run([*install, "torch"], check=True)
@@ -80,6 +85,6 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]))
+        main(Path(sys.argv[1]), *sys.argv[2:3])
     except subprocess.CalledProcessError as error:
         sys.exit(f"the environment is not complete: pip ended with {error.returncode}; its reason is above")

@@ -114,6 +114,22 @@ def test_names_in_the_paper_map_exist() -> None:
     assert [name for name in tests if not (ROOT / "tests" / name).is_file()] == []
 
 
+def test_the_site_leads_to_every_page() -> None:
+    def named(entry: Any) -> list[str]:
+        if isinstance(entry, str):
+            return [entry]
+        inner = entry.values() if isinstance(entry, dict) else entry
+        return [name for one in inner for name in named(one)]
+
+    found = named(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"])
+    assert len(found) == len(set(found))
+    written = {page.name for page in (ROOT / "docs").glob("*.md")}
+    made = {name for name in found if name == "index.md" or name.startswith("reference/")}
+    assert set(found) == written | made
+    hooks = (ROOT / "scripts" / "docs_site.py").read_text("utf-8")
+    assert [name for name in made if f'"{name}":' not in hooks] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"(?<!!)\[[^\]]+\]\(([^)#]+)\)", page.read_text("utf-8"))

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from uninote.attribution import explain
     from uninote.corpus.readers import read_notes
     from uninote.corpus.skips import SkipReport
     from uninote.encoder import Encoder
@@ -39,6 +40,7 @@ __all__ = [
     "UniNoteError",
     "build_suite",
     "evaluate",
+    "explain",
     "load_settings",
     "make_pairs",
     "mine_examples",
@@ -63,6 +65,7 @@ _HOMES = {
     "UniNoteError": "errors",
     "build_suite": "evaluation.suite",
     "evaluate": "evaluation.evaluate",
+    "explain": "attribution",
     "load_settings": "settings",
     "make_pairs": "tasks.pairs",
     "mine_examples": "negatives",

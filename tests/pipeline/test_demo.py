@@ -115,7 +115,12 @@ def test_search_by_text_picture_and_note(finished: Path, sample: Path) -> None:
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found
 
-    assert search("--note", str(sample))[0]["id"] == first["id"]
+    found = search("--note", str(sample), "-k", "2", "--why", str(sample))
+    assert found[0]["id"] == first["id"]
+    why = found[0]["why"]
+    assert why["score"] == pytest.approx(found[0]["score"], abs=2e-3)
+    assert [one["text"] for one in why["query"]] == [one["text"] for one in why["target"]]
+    assert sum(one["kind"] == "picture" for one in why["target"]) == len(first["images"])
     by_picture = search("--picture", picture, "--kind", "image", "-k", "3")
     assert by_picture[0]["note"] == first["id"]
     assert by_picture[0]["score"] == pytest.approx(1, abs=1e-3)

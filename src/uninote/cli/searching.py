@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from uninote.cli.explanations import as_fields, as_lines
 from uninote.cli.inputs import encoder_of, read
 from uninote.cli.options import (
     AsJson,
@@ -95,11 +96,16 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="How many results.")] = 10,
     kind: Annotated[str, typer.Option(help="`note`, `image` or `all`.")] = "note",
     category: Annotated[list[str] | None, typer.Option(help="Only this category; repeatable.")] = None,
+    why: Annotated[
+        Path | None,
+        typer.Option(help="The notes that were indexed: say what each of their pictures and sentences adds."),
+    ] = None,
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the nearest notes or pictures to a text, a picture, a note, or several of them together."""
+    from uninote.attribution import explain
     from uninote.corpus.decode import read_picture
     from uninote.items import Item
     from uninote.pipeline.index import Searcher
@@ -115,10 +121,18 @@ def search(
         raise ConfigError("nothing to search with: give --text, --picture or --note")
     kinds = None if kind == "all" else (kind,)
     with Searcher(index_folder, settings) as searcher:
-        hits = searcher.search(Item.of(*parts), k, kinds, category)
+        query = Item.of(*parts)
+        hits = searcher.search(query, k, kinds, category)
+        sources = {one.id: one for one in read(why, settings)} if why is not None else {}
+        reasons = {
+            hit.id: explain(searcher.encoder, query, sources[hit.id].item())
+            for hit in hits
+            if hit.kind == "note" and hit.id in sources
+        }
     if as_json:
         found = [
             {"id": hit.id, "score": hit.score, "kind": hit.kind, "category": hit.category, **hit.payload}
+            | ({"why": as_fields(reasons[hit.id])} if hit.id in reasons else {})
             for hit in hits
         ]
         typer.echo(json.dumps(found, ensure_ascii=False))
@@ -126,4 +140,6 @@ def search(
     table = Table("score", "kind", "title", "id", box=None)
     for hit in hits:
         table.add_row(f"{hit.score:.3f}", hit.kind, str(hit.payload.get("title", "")), hit.id)
+        for line in as_lines(reasons[hit.id]) if hit.id in reasons else ():
+            table.add_row("", "", line, "")
     Console().print(table)

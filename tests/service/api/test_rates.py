@@ -60,3 +60,17 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         limit.take(key)
     limit.take("a")  # forgotten, so it begins anew
     refused(limit, "d")
+
+
+def test_what_costs_more_is_paid_for_by_the_requests_that_come_after() -> None:
+    clock = Clock()
+    limit = Rates(2, clock)
+    limit.take("a")
+    limit.charge("a", 4)
+    assert refused(limit, "a") == pytest.approx(2)
+    limit.take("b")
+    clock.now += 2
+    limit.take("a")
+    free = Rates(0)
+    free.charge("a", 1000)
+    free.take("a")

@@ -12,10 +12,14 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.service.api.conftest import CLI, new_database
+from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
+from tests.service.api.conftest import CLI, new_database, stub
 from tests.service.api.running import Running, start
+from tests.service.console.chromium import quiet_page, signed_in_browser
 
 from uninote.store.embedded import EmbeddedServer
+
+__all__ = ["stub"]  # the fixture: a server with a hash for an encoder
 
 HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=window.hacked=2>{{7*7}}"
 SAMPLE_TEXT = "heavy rain in the streets"
@@ -68,6 +72,29 @@ def site(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPat
         yield Site(running, notes)
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:  # one per process
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(
+    playwright: Playwright, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrowserContext]:
+    """Signed in at the site."""
+    folder = tmp_path_factory.mktemp("chromium")
+    with signed_in_browser(playwright, site.url, site.running.admin, folder) as context:
+        yield context
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    """A page of the site that must not complain."""
+    with quiet_page(browser) as page:
+        yield page
 
 
 def _fill(client: httpx.Client, images: list[Path]) -> None:

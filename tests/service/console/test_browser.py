@@ -2,77 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
+from tests.service.console.chromium import FAINT, NAMELESS, shot
 from tests.service.console.conftest import HOSTILE, SAMPLE_TEXT, Site
-
-FLAGS = [
-    *["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-    *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-]
-SHOTS = os.environ.get("UNINOTE_SCREENSHOTS")
-"""A folder to leave pictures of the pages in; empty: none are taken."""
-
-
-def chromium() -> str:
-    if shutil.which("chromium") is None and os.geteuid() == 0:
-        # Another process may hold the lock of the package system for a while.
-        subprocess.run(
-            ["apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "-q", "chromium"], check=False
-        )
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("chromium is missing: apt-get install chromium", pytrace=False)
-    return program
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """Signed in. Whatever a page says on its console, a refusal of the policy above all, is in `said`."""
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("chromium"),
-            executable_path=chromium(),
-            args=FLAGS,
-            viewport={"width": 1280, "height": 860},
-            base_url=site.url,
-        )
-        context.set_default_timeout(20_000)
-        page = context.new_page()
-        page.goto("/console/gallery")
-        page.get_by_label("API key").fill(site.running.admin)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("heading", name="Gallery")).to_be_visible()  # where one wanted to go
-        page.close()
-        yield context
-        context.close()
-
-
-@pytest.fixture
-def page(browser: BrowserContext) -> Iterator[Page]:
-    """A page that must not complain and must not run what notes say."""
-    page = browser.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield page
-    assert page.evaluate("window.hacked") is None
-    page.close()
-    assert said == []
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.screenshot(path=Path(SHOTS) / f"{name}-{scheme}.png")
-        page.emulate_media(color_scheme="light")
 
 
 def first_hit(page: Page) -> str:
@@ -204,31 +137,3 @@ def test_thresholds_and_health_are_drawn(page: Page) -> None:
     page.goto("/console/health")
     expect(page.get_by_role("status")).to_contain_text("Ready")
     shot(page, "health")
-
-
-NAMELESS = """Array.from(document.querySelectorAll("input, textarea, select, button, a, img"))
-    .filter((one) => one.type !== "hidden")
-    .filter((one) => !(one.labels && one.labels.length) && !one.ariaLabel && !one.textContent.trim()
-        && one.getAttribute("alt") === null && !one.querySelector("img"))
-    .map((one) => one.outerHTML)"""
-FAINT = """(() => {
-    const light = (text) => {
-        const [r, g, b] = text.match(/[\\d.]+/g).slice(0, 3).map((part) => {
-            const one = part / 255;
-            return one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4;
-        });
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const behind = (one) => {
-        while (one && getComputedStyle(one).backgroundColor === "rgba(0, 0, 0, 0)") one = one.parentElement;
-        return one ? getComputedStyle(one).backgroundColor : "rgb(255, 255, 255)";
-    };
-    return Array.from(document.querySelectorAll("main *, header *"))
-        .filter((one) => Array.from(one.childNodes).some((node) => node.nodeType === 3 && node.data.trim()))
-        .filter((one) => !one.closest("svg") && one.offsetParent !== null)
-        .filter((one) => {
-            const [a, b] = [light(getComputedStyle(one).color), light(behind(one))].sort((x, y) => x - y);
-            return (b + 0.05) / (a + 0.05) < 4.5;
-        })
-        .map((one) => one.outerHTML.slice(0, 120));
-})()"""

@@ -26,6 +26,8 @@ PAGES = (
     f"/console/thresholds?category={quote(HOSTILE)}",
     f"/console/thresholds?category=weather&method={quote(HOSTILE)}&target={quote(HOSTILE)}",
     "/console/jobs",
+    "/console/versions",
+    f"/console/review?verdict=unsure&category={quote(HOSTILE)}",
     "/console/health",
 )
 

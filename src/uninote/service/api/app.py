@@ -15,6 +15,7 @@ from uninote.service.api.access import needed
 from uninote.service.api.guard import Guard, check_complete
 from uninote.service.api.routes import (
     embeddings,
+    explanations,
     gallery,
     health,
     jobs,
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     notes.router,
     search.router,
+    explanations.router,
     embeddings.router,
     gallery.router,
     thresholds.router,

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from fastapi.responses import Response
@@ -76,6 +77,8 @@ class Guard:
     async def _handle(self, call: Call, receive: Receive) -> None:
         try:
             await self.admit(call)
+            if call.identity is not None:  # for what costs more than one request
+                call.scope["state"]["charge"] = partial(self._rates.charge, call.identity.prefix)
             body = await self._body(call, receive)
         except UniNoteError as error:
             await call.respond(self.refusal(call, error))

@@ -21,12 +21,25 @@ class Rates:
         """Count one request. Raises BusyError with the seconds until the next one is free."""
         if not self._rate:
             return
-        now, most = self._clock(), max(1.0, self._rate)
-        tokens, last = self._buckets.pop(key, (most, now))
-        tokens = min(most, tokens + (now - last) * self._rate)
+        tokens = self._tokens(key)
         allowed = tokens >= 1
-        self._buckets[key] = (tokens - 1 if allowed else tokens, now)
-        if len(self._buckets) > MAX_KEYS:  # the one that was idle longest; it would be full again soon
-            self._buckets.pop(next(iter(self._buckets)))
+        self._keep(key, tokens - 1 if allowed else tokens)
         if not allowed:
             raise BusyError(f"this key may send {self._rate:g} requests a second", (1 - tokens) / self._rate)
+
+    def charge(self, key: str, requests: int) -> None:
+        """Count a request that was taken as that many more; the next ones wait until they are paid for."""
+        if self._rate:
+            self._keep(key, self._tokens(key) - requests)
+
+    def _tokens(self, key: str) -> float:
+        most = max(1.0, self._rate)
+        now = self._clock()
+        tokens, last = self._buckets.get(key, (most, now))
+        return min(most, tokens + (now - last) * self._rate)
+
+    def _keep(self, key: str, tokens: float) -> None:
+        self._buckets.pop(key, None)  # so that the order is that of use
+        self._buckets[key] = (tokens, self._clock())
+        if len(self._buckets) > MAX_KEYS:  # the one that was idle longest; it would be full again soon
+            self._buckets.pop(next(iter(self._buckets)))

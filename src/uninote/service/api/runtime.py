@@ -27,6 +27,7 @@ from uninote.service.domain.matcher import Matcher, Snapshot
 from uninote.service.domain.queue import JobQueue
 from uninote.service.media.fetch import Fetcher
 from uninote.service.scheduling.batcher import REQUEST, Batcher, Vector
+from uninote.service.scheduling.gate import Gate
 from uninote.service.scheduling.models import Load, Models, available
 from uninote.service.scheduling.pool import Pool
 from uninote.settings import Settings
@@ -36,6 +37,7 @@ from uninote.tasks.definitions import Task
 WATCH_SECONDS = 1.0
 LOOK_SECONDS = 2.0
 TIDY_SECONDS = 3600.0
+EXPLANATIONS = 4  # at a time
 ACTOR = "serve"
 
 Result = TypeVar("Result")
@@ -88,6 +90,7 @@ class Runtime:
             on_death=on_death,
         )
         self.backfills = Backfills()
+        self.explanations = Gate("explanations", EXPLANATIONS)
         self.draining = False
         self.checked = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []

@@ -22,6 +22,9 @@ ACCESS: dict[tuple[str, str], Role] = {
     # as `/v1/matches`
     ("GET", "/console/review"): "read",
     ("POST", "/console/review/{match_id}"): "operate",
+    # as `/v1/explanations`
+    ("GET", "/console/review/{match_id}/why"): "read",
+    ("POST", "/console/why"): "read",
     # as `/v1/categories` and `/v1/samples`
     ("GET", "/console/gallery"): "read",
     ("POST", "/console/gallery"): "operate",
@@ -40,6 +43,14 @@ ACCESS: dict[tuple[str, str], Role] = {
     ("GET", "/console/jobs/{job_id}/export"): "read",
     ("POST", "/console/jobs/{job_id}/cancel"): "operate",
     ("POST", "/console/jobs/{job_id}/resume"): "operate",
+    # as `/v1/model-versions`
+    ("GET", "/console/versions"): "read",
+    ("GET", "/console/versions/comparison"): "read",
+    ("POST", "/console/versions"): "admin",
+    ("POST", "/console/versions/backfill"): "admin",
+    ("POST", "/console/versions/switch"): "admin",
+    ("POST", "/console/versions/roll-back"): "admin",
+    ("POST", "/console/versions/retire"): "admin",
     # as `/health/ready` and `GET /v1/model-versions`
     ("GET", "/console/health"): "read",
 }

@@ -27,6 +27,8 @@ from uninote.service.console.routes import (
     search,
     sign_in,
     thresholds,
+    versions,
+    why,
 )
 from uninote.service.console.sessions import Sessions, secret_of
 from uninote.service.errors import InvalidError
@@ -37,10 +39,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     search.router,
     note.router,
     review.router,
+    why.router,
     gallery.router,
     samples.router,
     thresholds.router,
     jobs.router,
+    versions.router,
     health.router,
 )
 

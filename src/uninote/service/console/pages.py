@@ -27,6 +27,7 @@ SECTIONS = (
     ("/console/gallery", "Gallery"),
     ("/console/thresholds", "Thresholds"),
     ("/console/jobs", "Back-check"),
+    ("/console/versions", "Models"),
     ("/console/health", "Health"),
 )
 _TITLES = {
@@ -84,6 +85,7 @@ def _html(
         "form_token": state.get("form_token", ""),
         "request_id": state.get("request_id", ""),
         "may_operate": identity is not None and allows(identity.role, "operate"),
+        "may_admin": identity is not None and allows(identity.role, "admin"),
         "sections": SECTIONS,
         "path": scope["path"],
     }

@@ -52,7 +52,7 @@ async def page(
     given = dict(zip(FIELDS, (text, note_id, sample_id, picture, category, min_score), strict=True))
     asked = any(given[name].strip() for name in ("text", "note_id", "sample_id", "picture"))
     found = await _find(service, given, {"pictures": []}) if asked else None
-    return pages.render(request, "search.html", given=given, found=found, uploaded=False)
+    return pages.render(request, "search.html", given=given, found=found, uploaded=False, more=False)
 
 
 @router.post(HOME)
@@ -60,14 +60,15 @@ async def find(request: Request, sent: Form, service: Service) -> Response:
     """Search with a form, which may hold files: a fragment for htmx, a page without it."""
     given = {name: forms.text(sent, name) for name in FIELDS}
     media = await forms.media(sent)
-    found = await _find(service, given, media, forms.text(sent, "after"))
+    after = forms.text(sent, "after")
+    found = await _find(service, given, media, after)
     template = "results.html" if pages.is_fragment(request.scope) else "search.html"
     uploaded = bool(media["pictures"] or "video" in media)
-    return pages.render(request, template, given=given, found=found, uploaded=uploaded)
+    return pages.render(request, template, given=given, found=found, uploaded=uploaded, more=bool(after))
 
 
 async def _find(service: Runtime, given: Mapping[str, str], media: dict[str, Any], after: str = "") -> Found:
-    body = await _request(service, given, media)
+    body = await request_of(service, given, media)
     if not after:
         answer = await search_notes(body, service)
         return Found(answer.hits, _next(answer.hits), answer.model)
@@ -85,7 +86,8 @@ async def _find(service: Runtime, given: Mapping[str, str], media: dict[str, Any
     return Found(found, _next(found), version)
 
 
-async def _request(service: Runtime, given: Mapping[str, str], media: dict[str, Any]) -> SearchRequest:
+async def request_of(service: Runtime, given: Mapping[str, str], media: Mapping[str, Any]) -> SearchRequest:
+    """The search that a form stands for. Raises InvalidError for an empty one."""
     query: dict[str, Any] = {"text": given["text"], **media, "pictures": list(media["pictures"])}
     if given["note_id"]:
         query["note_id"] = given["note_id"]

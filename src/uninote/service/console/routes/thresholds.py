@@ -18,6 +18,7 @@ from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.console.histogram import Chart, chart
 from uninote.service.domain import calibration, evidence, versions
+from uninote.service.domain.thresholds import in_force
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 
 METHODS = ("volume", "precision", "recall")
@@ -32,6 +33,7 @@ class Scores:
 
     count: int
     chart: Chart
+    threshold: float | None
     hits: int | None
 
 
@@ -42,8 +44,12 @@ async def read(
     category: Choice = "",
     method: Choice = "",
     target: Choice = "",
+    version: Choice = "",
 ) -> Response:
-    """The scores of a category, its threshold with the history, and a proposal when one is asked for."""
+    """The scores of a category, its threshold with the history, and a proposal when one is asked for.
+
+    version: another one than the active, whose thresholds are set before it is switched to.
+    """
     categories = (await gallery.list_categories(service)).categories
     chosen = next((one for one in categories if one.name == category), None)
     if category and chosen is None:
@@ -53,12 +59,12 @@ async def read(
     problem = ""
     if chosen is not None:
         try:
-            proposal = await _proposal(service, category, method, target) if method else None
-            scores = await _scores(service, chosen, proposal)
+            proposal = await _proposal(service, category, method, target, version) if method else None
+            scores = await _scores(service, chosen, proposal, version)
         except (InvalidError, NotFoundError, ConflictError) as error:
             problem = str(error)
             if method and scores is None:
-                scores = await _scores_or_none(service, chosen)
+                scores = await _scores_or_none(service, chosen, version)
     history = (await thresholds.read_thresholds(category, service, 20)).thresholds if chosen else []
     return pages.render(
         request,
@@ -72,6 +78,7 @@ async def read(
         history=history,
         method=method or "volume",
         target=target,
+        version=version,
     )
 
 
@@ -81,16 +88,23 @@ async def put(sent: Form, service: Service, caller: Caller) -> Response:
     category, value = forms.text(sent, "category"), forms.number(sent, "value")
     if value is None:
         raise InvalidError("Give the threshold, a number from -1 to 1.")
-    body = forms.checked(ThresholdIn, category=category, value=value, reason=forms.text(sent, "reason"))
+    version, reason = forms.text(sent, "version"), forms.text(sent, "reason")
+    fields = {"category": category, "value": value, "version": version or None, "reason": reason}
+    body = forms.checked(ThresholdIn, **fields)
     await thresholds.put_threshold(body, service, caller)
-    return RedirectResponse(f"/console/thresholds?category={quote(category, safe='')}", 303)
+    shown = f"&version={quote(version, safe='')}" if version else ""
+    return RedirectResponse(f"/console/thresholds?category={quote(category, safe='')}{shown}", 303)
 
 
-async def _proposal(service: Runtime, category: str, method: str, target: str) -> CalibrationOut:
+async def _proposal(
+    service: Runtime, category: str, method: str, target: str, version: str
+) -> CalibrationOut:
     wanted = forms.number({"target": target}, "target")
     if wanted is None:
         raise InvalidError("Give a target: a number of hits, or a fraction for precision and recall.")
-    body = forms.checked(CalibrationIn, category=category, method=method, target=wanted)
+    body = forms.checked(
+        CalibrationIn, category=category, method=method, target=wanted, version=version or None
+    )
     return await thresholds.calibrate(body, service)
 
 
@@ -103,22 +117,25 @@ def _reviewed(proposal: CalibrationOut | None) -> Chart | None:
     return chart(shape.edges, shape.counts, shape.positives, lines)
 
 
-async def _scores(service: Runtime, category: CategoryState, proposal: CalibrationOut | None) -> Scores:
+async def _scores(
+    service: Runtime, category: CategoryState, proposal: CalibrationOut | None, version: str
+) -> Scores:
     def work(session: Session) -> Scores:
-        found = evidence.best_scores(session, versions.active(session), category.name)
+        model = versions.get(session, version) if version else versions.active(session)
+        found = evidence.best_scores(session, model, category.name)
         shape = calibration.histogram(found, bins=48)
-        limit = category.threshold
+        limit = in_force(session, model.id).get(category.name)
         lines = [] if limit is None else [(limit, f"in force {limit:.3f}")]
         if proposal is not None:
             lines.append((proposal.threshold, f"proposed {proposal.threshold:.3f}"))
         hits = None if limit is None else calibration.at_threshold(found, limit).hits
-        return Scores(len(found), chart(shape.edges, shape.counts, lines=lines), hits)
+        return Scores(len(found), chart(shape.edges, shape.counts, lines=lines), limit, hits)
 
     return await service.run(work)
 
 
-async def _scores_or_none(service: Runtime, category: CategoryState) -> Scores | None:
+async def _scores_or_none(service: Runtime, category: CategoryState, version: str) -> Scores | None:
     try:
-        return await _scores(service, category, None)
+        return await _scores(service, category, None, version)
     except NotFoundError:
         return None

@@ -84,6 +84,11 @@
     if (event.key === "j") go(1);
     else if (event.key === "k") go(-1);
     else if (event.key === "b") blur();
+    else if (event.key === "w") {
+      const why = here() && here().querySelector("[data-why] > summary");
+      if (!why) return;
+      why.click();
+    }
     else if ("tfu".includes(event.key)) {
       const button = here() && here().querySelector(`[data-verdict="${event.key}"]`);
       if (!button) return;
@@ -94,7 +99,7 @@
 
   let judged = null;
   document.addEventListener("htmx:beforeRequest", (event) => {
-    const one = event.target.closest("[data-case]");
+    const one = event.target.matches("form") && event.target.closest("[data-case]");
     judged = one ? one.id : null;
     const problem = document.querySelector("#problem");
     if (problem) problem.replaceChildren();

@@ -1,0 +1,92 @@
+"""An item cut into the pieces that people point at: its pictures, and the sentences of its texts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from uninote.errors import ItemError
+from uninote.items import Item, Part, Picture
+
+MOST = 32
+"""Pieces of one item; a longer text is cut into passages of several sentences."""
+
+# Where sentences end. A full stop does so before a space only, so that 3.5 stays whole; those of CJK texts
+# always do. Looked at once per run of marks and never backwards: texts are anybody's.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s|\Z)|[。！？｡]++[\"'”’」』）)]*+|\n++")
+
+Kind = Literal["picture", "sentence", "ocr"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A picture, or the characters `start` to `end` of a text; the pieces of a text are the whole of it.
+
+    Attributes:
+        kind: `ocr` is a sentence of the text that was read in the picture before it.
+        part: place of its part in `Item.parts`.
+        text: the characters, without the space around them; empty for a picture.
+        picture: the picture itself, or the one that an `ocr` piece was read in.
+        number: which picture of the item that is, from 1; 0 for a sentence.
+    """
+
+    kind: Kind
+    part: int
+    start: int
+    end: int
+    text: str = ""
+    picture: Picture | None = None
+    number: int = 0
+
+
+def pieces_of(item: Item, most: int = MOST) -> tuple[Piece, ...]:
+    """The pieces in the order of the item, at most `most` unless it has more parts than that.
+
+    With more sentences than there is room for, neighbours become passages of equally many sentences.
+    """
+    begins = {n: _sentences(part) for n, part in enumerate(item.parts) if isinstance(part, str)}
+    room = max(most - len(item.pictures), len(begins))
+    together = 1
+    while sum(-(-len(one) // together) for one in begins.values()) > room:
+        together += 1
+    found: list[Piece] = []
+    before: Picture | None = None
+    number = 0
+    for place, part in enumerate(item.parts):
+        if isinstance(part, Picture):
+            number += 1
+            found.append(Piece("picture", place, 0, 0, picture=part, number=number))
+            before = part
+            continue
+        read = before is not None and before.ocr_text == part
+        starts = begins[place][::together]
+        for start, end in zip(starts, [*starts[1:], len(part)], strict=True):
+            text = part[start:end].strip()
+            if read:
+                found.append(Piece("ocr", place, start, end, text, before, number))
+            else:
+                found.append(Piece("sentence", place, start, end, text))
+        before = None
+    return tuple(found)
+
+
+def without(item: Item, piece: Piece) -> Item | None:
+    """The item without that piece; None when nothing is left."""
+    part = item.parts[piece.part]
+    rest: tuple[Part, ...] = ()
+    if not isinstance(part, Picture):
+        rest = ((part[: piece.start] + part[piece.end :]).strip(),)
+    try:
+        return Item.of(*item.parts[: piece.part], *rest, *item.parts[piece.part + 1 :])
+    except ItemError:
+        return None
+
+
+def _sentences(text: str) -> list[int]:
+    """Where sentences start, the first at 0; marks alone (`---`) belong to the one before."""
+    ends = [one.end() for one in _END.finditer(text)]
+    bounds = [0, *(end for end in ends if end < len(text)), len(text)]
+    starts = [a for a, b in pairwise(bounds) if any(map(str.isalnum, text[a:b]))]
+    return [0, *starts[1:]]

@@ -1,0 +1,59 @@
+"""Why it matched: for a case of the review queue, and for a result of a search."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from uninote.attribution.contributions import Explanation
+from uninote.service.api.explaining import explain, explain_match, side
+from uninote.service.api.routes.dependencies import Service
+from uninote.service.api.runtime import Runtime
+from uninote.service.api.schemas.common import RowIdPath
+from uninote.service.api.schemas.search import Query
+from uninote.service.console import forms, pages
+from uninote.service.console.bars import Bar, bars, digests
+from uninote.service.console.forms import Form
+from uninote.service.console.routes.search import FIELDS, request_of
+from uninote.service.db.corpus import StoredPicture
+
+router = APIRouter()
+
+
+@router.get("/console/review/{match_id}/why")
+async def of_match(request: Request, match_id: RowIdPath, service: Service) -> Response:
+    """The parts of the note and of the sample."""
+    version, found = await explain_match(service, request, match_id)
+    return await _rendered(service, request, found, version, names=("Note", "Sample"), blurred=True)
+
+
+@router.post("/console/why")
+async def of_result(request: Request, sent: Form, service: Service) -> Response:
+    """The parts of what was searched with, and of one note that it found: `target`."""
+    given = {name: forms.text(sent, name) for name in FIELDS}
+    body = await request_of(service, given, await forms.media(sent))
+    target = forms.checked(Query, note_id=forms.text(sent, "target"))
+    version = await service.active()
+    query, task = await side(service, body.query)
+    item, _ = await side(service, target)
+    found = await explain(service, request, query, item, version, task)
+    return await _rendered(service, request, found, version, names=("Searched with", "Found"), blurred=False)
+
+
+async def _rendered(
+    service: Runtime,
+    request: Request,
+    found: Explanation,
+    version: str,
+    names: tuple[str, str],
+    blurred: bool,
+) -> Response:
+    def work(session: Session) -> set[str]:
+        wanted = select(StoredPicture.digest).where(StoredPicture.digest.in_(digests(found)))
+        return set(session.scalars(wanted))
+
+    sides: list[tuple[str, list[Bar]]] = [*zip(names, bars(found, await service.run(work)), strict=True)]
+    template = "why_panel.html" if pages.is_fragment(request.scope) else "why.html"
+    return pages.render(request, template, score=found.score, model=version, sides=sides, blurred=blurred)

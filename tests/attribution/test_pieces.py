@@ -1,0 +1,84 @@
+"""Items cut into pictures and sentences, and put together again without one of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uninote.attribution.pieces import pieces_of, without
+from uninote.items import Item, Note, Picture
+
+PICTURE = Picture.from_bytes(b"one", ocr=("Open 9-17", "No dogs"))
+BARE = Picture.from_bytes(b"two")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One. Two!  Three?", ["One.", "Two!", "Three?"]),
+        ("It costs 3.50 today. Really", ["It costs 3.50 today.", "Really"]),
+        ("Title\n\nfirst line\nsecond", ["Title", "first line", "second"]),
+        ("今天下雨。我带了伞！好", ["今天下雨。", "我带了伞！", "好"]),
+        ('"Stop!" he said. --- ...', ['"Stop!"', "he said. --- ..."]),
+        ("\U0001f600", ["\U0001f600"]),
+        ("...", ["..."]),
+    ],
+)
+def test_sentences(text: str, sentences: list[str]) -> None:
+    pieces = pieces_of(Item.of(text))
+    assert [piece.text for piece in pieces] == sentences
+    assert {piece.kind for piece in pieces} == {"sentence"}
+
+
+def test_a_note_becomes_its_pictures_sentences_and_what_was_read_in_them() -> None:
+    note = Note("n", title="A walk", body="It rained. We laughed.", pictures=(PICTURE, BARE))
+    found = [(piece.kind, piece.text, piece.number) for piece in pieces_of(note.item())]
+    assert found == [
+        ("sentence", "A walk", 0),
+        ("sentence", "It rained.", 0),
+        ("sentence", "We laughed.", 0),
+        ("picture", "", 1),
+        ("ocr", "Open 9-17", 1),
+        ("ocr", "No dogs", 1),
+        ("picture", "", 2),
+    ]
+
+
+def test_a_piece_is_left_out_of_its_place() -> None:
+    item = Item.of("One. Two. Three.", PICTURE, "One.")
+    pieces = pieces_of(item)
+    assert without(item, pieces[1]) == Item.of("One. Three.", PICTURE, "One.")
+    assert without(item, pieces[3]) == Item.of("One. Two. Three.", "One.")
+    assert without(item, pieces[4]) == Item.of("One. Two. Three.", PICTURE)
+    assert without(Item.of("alone"), pieces_of(Item.of("alone"))[0]) is None
+    assert without(Item.of(PICTURE), pieces_of(Item.of(PICTURE))[0]) is None
+
+
+@pytest.mark.parametrize("hostile", ["." * 200_000 + "x", ".)" * 100_000, "。" * 200_000, "a.\n" * 60_000])
+def test_texts_made_to_cost_are_cut_as_fast_as_others(hostile: str) -> None:
+    assert len(pieces_of(Item.of(hostile))) <= 32
+
+
+texts = st.lists(st.sampled_from(["A b. ", "c!\n", "好。", "3.5 ", "...", " ", "\n", "x"]), min_size=1).map(
+    "".join
+)
+parts = st.lists(st.one_of(texts.filter(str.strip), st.sampled_from([PICTURE, BARE])), min_size=1, max_size=6)
+
+
+@given(parts, st.integers(1, 12))
+def test_the_pieces_are_the_whole_item_and_no_more_than_asked(
+    given_parts: list[str | Picture], most: int
+) -> None:
+    item = Item.of(*given_parts)
+    pieces = pieces_of(item, most)
+    assert len(pieces) <= max(most, len(item.parts))
+    for place, part in enumerate(item.parts):
+        own = [piece for piece in pieces if piece.part == place]
+        if isinstance(part, Picture):
+            assert [piece.picture for piece in own] == [part]
+        else:
+            assert "".join(part[piece.start : piece.end] for piece in own) == part
+    for piece in pieces:
+        left = without(item, piece)
+        assert left is None or left != item
