@@ -12,6 +12,7 @@ from tests.service.api.test_scheduling import until
 
 from uninote.errors import ConfigError, StoreError
 from uninote.service.api.metrics import Metrics
+from uninote.service.beside import collections
 from uninote.service.beside.cluster import Cluster
 from uninote.service.beside.collections import rebuild
 from uninote.service.domain import forget, outbox
@@ -102,8 +103,9 @@ def test_it_fills_itself_follows_and_is_searched(world: Any, note: Any, at: Any)
 
 
 def test_without_an_answer_the_database_is_searched_or_callers_are_told(
-    world: Any, note: Any, at: Any
+    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(collections, "BREAK_SECONDS", 0.2)  # until it is opened again
     world.ingest(note("a", at(1.0)))
     shelf, metrics = Shelf(), Metrics()
     shelf.away = True
