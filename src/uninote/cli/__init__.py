@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from uninote.cli import corpora, data, exporting, measuring, running, searching, serving, training
+from uninote.cli import corpora, data, exporting, measuring, running, searching, serving, stressing, training
 from uninote.errors import UniNoteError
 
 __all__ = ["app", "main"]
@@ -31,6 +31,7 @@ app.add_typer(measuring.app)
 app.add_typer(searching.app)
 app.add_typer(exporting.app)
 app.add_typer(serving.app)
+app.add_typer(stressing.app)
 app.add_typer(running.app)
 
 

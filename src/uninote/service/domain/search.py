@@ -26,6 +26,7 @@ from uninote.store.validate import cosine
 EXACT_BELOW = 20_000
 MAX_K = 10_000
 MIN_EF, MAX_EF = 200, 1000  # the upper bound is pgvector's
+BUILD_MB, GRAPH_BYTES = 4096, 800  # of a build; the second is for links and bookkeeping of one vector
 
 Form = Literal["full", "prefix", "binary"]
 
@@ -49,6 +50,10 @@ class Plan:
             "prefix": f"(subvector({{0}}, 1, {self.dims})::halfvec({self.dims}))",
             "binary": f"(binary_quantize({{0}})::bit({self.dims}))",
         }[self.form]
+
+    @property
+    def bytes_per_vector(self) -> int:
+        return self.dims // 8 if self.form == "binary" else 2 * self.dims
 
     @property
     def operator(self) -> str:
@@ -108,9 +113,17 @@ WHERE indrelid = 'service.vectors'::regclass AND indisvalid AND relname LIKE %(n
 
 
 def build_index(
-    database: Database, model: ModelVersion, form: Form = "full", dims: int | None = None
+    database: Database,
+    model: ModelVersion,
+    form: Form = "full",
+    dims: int | None = None,
+    *,
+    memory_mb: int = BUILD_MB,
 ) -> Plan:
-    """Make the index while notes are written; does nothing when it is there. Minutes for a large corpus."""
+    """Make the index while notes are written; does nothing when it is there. Minutes for a large corpus.
+
+    memory_mb: what the server may use for it at most; a graph that does not fit is built many times slower.
+    """
     plan = Plan(form, model.dim if form != "prefix" else dims or min(model.dim, 128))
     if not 1 <= plan.dims <= model.dim:
         raise InvalidError(f"an index over {plan.dims} of {model.dim} dimensions is not possible")
@@ -120,7 +133,11 @@ def build_index(
         broken = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
         if connection.execute(broken, [f"service.{name}"]).fetchone():
             connection.execute(f"DROP INDEX CONCURRENTLY service.{name}")
-        connection.execute("SET maintenance_work_mem = '512MB'")
+        rows = connection.execute("SELECT count(*) FROM service.vectors WHERE model_id = %s", [model.id])
+        (count,) = rows.fetchone() or (0,)
+        needed = count * (plan.bytes_per_vector + GRAPH_BYTES) >> 20
+        memory = max(64, min(memory_mb, needed + needed // 4))
+        connection.execute(f"SET maintenance_work_mem = '{memory}MB'")
         connection.execute(
             f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON service.vectors "
             f"USING hnsw ({plan.operand.format('vector')} {plan.operators}) WHERE model_id = {model.id}"
