@@ -176,7 +176,10 @@ def check(database: Database, run: str, answered: int, samples: int) -> dict[str
     def rows(session: Session, statement: str) -> list[Any]:
         return list(session.connection().exec_driver_sql(statement, {"run": f"{run}-%"}))
 
-    names = [row[0] for row in database.run(lambda s: rows(s, "SELECT id FROM service.notes WHERE id LIKE %(run)s"))]
+    names = [
+        row[0]
+        for row in database.run(lambda s: rows(s, "SELECT id FROM service.notes WHERE id LIKE %(run)s"))
+    ]
     pairs = database.run(
         lambda s: rows(
             s,
@@ -197,7 +200,12 @@ def check(database: Database, run: str, answered: int, samples: int) -> dict[str
         for row, column in zip(*np.nonzero(scores >= limit), strict=True):
             expected[row].add(start + int(column))
     wrong = sum(found.get(name, set()) != want for name, want in zip(looked, expected, strict=True))
-    return {"stored": len(names), "missing": max(0, answered - len(names)), "matches": len(pairs), "wrong": wrong}
+    return {
+        "stored": len(names),
+        "missing": max(0, answered - len(names)),
+        "matches": len(pairs),
+        "wrong": wrong,
+    }
 
 
 def below_http(folder: Path, samples: int, seconds: float, batch: int) -> dict[str, float]:
@@ -221,7 +229,11 @@ def below_http(folder: Path, samples: int, seconds: float, batch: int) -> dict[s
             spent.append(time.monotonic() - one)
             count += batch
         rate = count / (time.monotonic() - began)
-    return {"batch": batch, "notes_per_second": round(rate, 1), "p99_ms": round(1000 * float(np.percentile(spent, 99)), 2)}
+    return {
+        "batch": batch,
+        "notes_per_second": round(rate, 1),
+        "p99_ms": round(1000 * float(np.percentile(spent, 99)), 2),
+    }
 
 
 def main() -> None:

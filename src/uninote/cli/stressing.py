@@ -29,7 +29,7 @@ def stress(
     what: Annotated[
         str,
         typer.Option(
-            help="`notes` stores and matches (role ingest; they stay stored, their ids begin with `stress-`), "
+            help="`notes` stores and matches (role ingest; they stay, their ids begin with `stress-`), "
             "`match` only looks, `search` asks the corpus (both role read)."
         ),
     ] = "notes",
@@ -46,7 +46,9 @@ def stress(
     ] = None,
     limit_drops: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Fail when a larger part of the requests had no success; 0: none may."),
+        typer.Option(
+            min=0, max=1, help="Fail when a larger part of the requests had no success; 0: none may."
+        ),
     ] = None,
     connections: Annotated[
         int, typer.Option(min=1, max=900, help="Connections; a request that finds none free waits for one.")
@@ -76,7 +78,7 @@ def stress(
     if arrivals not in ("poisson", "fixed"):
         raise ConfigError(f"--arrivals is poisson or fixed, not {arrivals!r}")
     target = Target.of(url, PATHS[what], _key(key_file))
-    due = schedule(rate, seconds, arrivals, seed)
+    due = schedule(rate, seconds, "fixed" if arrivals == "fixed" else "poisson", seed)
     given = read(notes, settings_from(config, set_, None)) if notes is not None else []
     make = bodies(what, given, secrets.token_hex(4), seed)
     answers = put_load(target, due, make, connections=connections, timeout=timeout)

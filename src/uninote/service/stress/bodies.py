@@ -15,11 +15,11 @@ What = Literal["notes", "match", "search"]
 PATHS: dict[What, str] = {"notes": "/v1/notes", "match": "/v1/match", "search": "/v1/search"}
 GENERATED, WORDS = 1000, 30  # different notes that are generated, and the words of each
 
-_VOCABULARY = (
+_WORDS = (
     "morning coffee street market blue ceramic bowl train window autumn leaves recipe with garlic and rice "
     "weekend hike mountain lake camera film notes on small cities handmade soap price sale new shoes running "
     "review of the phone battery screen light book club winter coat travel plan two days budget hostel"
-).split()
+)
 
 
 def bodies(what: What, notes: Sequence[Note], run: str, seed: int = 0) -> Callable[[int], bytes]:
@@ -61,9 +61,12 @@ def _picture(picture: Picture) -> dict[str, Any] | None:
 
 
 def _generated(seed: int) -> list[dict[str, Any]]:
-    draw = random.Random(seed)
+    draw, words = random.Random(seed), _WORDS.split()
     return [
-        {"title": " ".join(draw.choices(_VOCABULARY, k=6)), "body": " ".join(draw.choices(_VOCABULARY, k=WORDS))}
+        {
+            "title": " ".join(draw.choices(words, k=6)),
+            "body": " ".join(draw.choices(words, k=WORDS)),
+        }
         for _ in range(GENERATED)
     ]
 
