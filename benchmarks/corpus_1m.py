@@ -3,8 +3,9 @@
     python benchmarks/corpus_1m.py --rows 1000000 --dim 512 --out work/corpus-1m
 
 Fills the service's own tables in an embedded database (`benchmarks/corpus_vectors.py` says with what), builds
-the indexes of `service.domain.search`, and asks it through `search`; the engine's own rate is the same
-statement's core, written by hand, over one bare connection. Load and builds are kept in `--out` and not repeated.
+the indexes of `service.domain.search`, and asks it through `search`. The engine's own rate is the core of the
+same query written by hand, ids only, over one bare connection with a prepared statement; both take turns,
+block by block, so that what else the machine does falls on both. Load and builds are kept in `--out`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from uninote.service.domain import search, versions
 from uninote.service.domain.search import Form, Plan
 
 RESULTS = Path(__file__).parent / "results"
-VERSION, K = "bench", 10
+VERSION, K, BLOCK = "bench", 10, 25
 NOTES = "COPY service.notes (id, content_key, payload, kind, category, lang) FROM STDIN (FORMAT BINARY)"
 VECTORS = (
     "COPY service.vectors (note_id, model_id, content_key, vector, kind, category) FROM STDIN (FORMAT BINARY)"
@@ -92,6 +93,143 @@ def build(database: Database, model: ModelVersion, form: Form, dims: int | None)
     return {"form": plan.form, "dims": plan.dims, "seconds": seconds, "bytes": size}
 
 
+def truth(corpus: Corpus, queries: Rows, out: Path) -> NDArray[np.int64]:
+    """The K nearest rows of each query by brute force [q, K], kept in a file."""
+    file = out / f"nearest-{corpus.rows}-{corpus.dim}-{len(queries)}.npy"
+    if not file.exists():
+        np.save(file, nearest(corpus, queries, K)[0])
+    known: NDArray[np.int64] = np.load(file)
+    return known
+
+
+def by_hand(plan: Plan, model: ModelVersion, ef: int) -> tuple[str, dict[str, str]]:
+    """The statement an expert writes for this index, and its settings."""
+    where = f"WHERE model_id = {model.id}"
+    if plan.form == "full":
+        near = f"(vector::halfvec({plan.dims})) <#> %b::halfvec({plan.dims})"
+        text = f"SELECT note_id FROM service.vectors {where} ORDER BY {near} LIMIT {K}"
+    else:
+        column, query = plan.operand.format("vector"), plan.operand.format("%b::halfvec")
+        many = min(search.MAX_EF, K * plan.candidates)
+        text = (
+            f"SELECT note_id FROM (SELECT note_id, vector FROM service.vectors {where} "
+            f"ORDER BY {column} {plan.operator} {query} LIMIT {many}) AS near "
+            f"ORDER BY vector <#> %b::halfvec LIMIT {K}"
+        )
+    return text, {"hnsw.ef_search": str(ef), "hnsw.iterative_scan": "off"}
+
+
+def ask(
+    database: Database,
+    model: ModelVersion,
+    plan: Plan,
+    queries: Rows,
+    expected: NDArray[np.int64],
+    seconds: float,
+) -> dict[str, Any]:
+    """Recall and rates of one index."""
+    many = K if plan.form == "full" else min(search.MAX_EF, K * plan.candidates)
+    ef = min(search.MAX_EF, max(search.MIN_EF, 4 * K, many))
+    statement, settings = by_hand(plan, model, ef)
+    halves = [HalfVector(row.astype(np.float16)) for row in queries]
+
+    def through_store(number: int) -> list[str]:
+        found = database.look(lambda s: search.search(s, model, queries[number], K, plan=plan))
+        return [hit.note_id for hit in found]
+
+    with database.connect(autocommit=True) as connection:
+        connection.prepare_threshold = 0
+        register_vector(connection)
+        connection.execute("SET jit = off")
+        for name, value in settings.items():
+            connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+
+        def raw(number: int) -> list[str]:
+            values = [halves[number]] * statement.count("%b")
+            return [row[0] for row in connection.execute(statement, values, prepare=True)]
+
+        hits: dict[str, list[float]] = {"store": [], "raw": []}
+        for number, near in enumerate(expected):
+            wanted = {note_id(one) for one in near}
+            hits["store"].append(len(wanted & set(through_store(number))) / K)
+            hits["raw"].append(len(wanted & set(raw(number))) / K)
+        spent: dict[str, list[float]] = {"store": [], "raw": []}
+        blocks: list[float] = []
+        began, start = time.monotonic(), 0
+        while time.monotonic() - began < seconds:
+            block = [(start + n) % len(queries) for n in range(BLOCK)]
+            took = {}
+            for name, call in (("store", through_store), ("raw", raw)):
+                times = []
+                for number in block:
+                    one = time.perf_counter()
+                    call(number)
+                    times.append(time.perf_counter() - one)
+                spent[name] += times
+                took[name] = sum(times)
+            blocks.append(took["raw"] / took["store"])
+            start += BLOCK
+    draw = np.random.default_rng(0)
+    means = [float(np.median(draw.choice(blocks, len(blocks)))) for _ in range(1000)]
+    rate = {name: 1 / statistics.median(times) for name, times in spent.items()}
+    return {
+        "form": plan.form,
+        "dims": plan.dims,
+        "ef": ef,
+        "recall_at_10": round(statistics.fmean(hits["store"]), 4),
+        "raw_recall_at_10": round(statistics.fmean(hits["raw"]), 4),
+        "queries_per_second": round(rate["store"], 1),
+        "raw_queries_per_second": round(rate["raw"], 1),
+        "p99_ms": round(1000 * float(np.percentile(spent["store"], 99)), 2),
+        "part_of_raw": round(statistics.median(blocks), 4),
+        "part_of_raw_interval": [round(float(np.quantile(means, q)), 4) for q in (0.025, 0.975)],
+        "queries": len(spent["store"]),
+    }
+
+
+def report(
+    corpus: Corpus, kept: dict[str, Any], table: float, rows: list[dict[str, Any]], command: str
+) -> None:
+    """One file with everything, and one per claim about the full index."""
+    size = f"{corpus.rows // 1000}k" if corpus.rows < 10**6 else f"{corpus.rows / 10**6:g}m"
+    whole = {
+        "rows": corpus.rows,
+        "dim": corpus.dim,
+        "vectors": "drawn, see benchmarks/corpus_vectors.py",
+        "load_seconds": kept.get("load_seconds"),
+        "table_bytes_per_note": round(table, 1),
+        "indexes": rows,
+        "load_average": round(os.getloadavg()[0], 1),
+        "command": command,
+        "environment": environment(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    write_json(RESULTS / f"corpus-{size}.json", whole)
+    for row in rows:
+        if row["form"] == "full":
+            what = (
+                f"search over {corpus.rows:,} notes of {corpus.dim} dimensions by the HNSW index of halfvec"
+            )
+            write_result(
+                RESULTS,
+                f"corpus-{size}-recall",
+                f"Recall@10 of {what}",
+                row["recall_at_10"],
+                goal=0.99,
+                command=command,
+            )
+            interval = (row["part_of_raw_interval"][0], row["part_of_raw_interval"][1])
+            write_result(
+                RESULTS,
+                f"corpus-{size}-rate",
+                f"Queries per second of {what}, as a part of the engine's own",
+                row["part_of_raw"],
+                goal=0.9,
+                interval=interval,
+                command=command,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -101,6 +239,8 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", default=["binary", "full"], help="full, binary, prefix:DIMS")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--shared-buffers", default="3GB", help="of the embedded server")
+    parser.add_argument("--seconds", type=float, default=60, help="of asking, for each index")
+    parser.add_argument("--candidates", type=int, default=10, help="per result, of prefix and binary")
     parser.add_argument("--out", type=Path, default=Path("work/corpus-1m"))
     parser.add_argument("--build-only", action="store_true")
     arguments = parser.parse_args()
@@ -124,6 +264,25 @@ def main() -> None:
             kept[wanted] = made
             write_json(notes, kept)
             print(made, flush=True)
+        if arguments.build_only:
+            return
+        queries = corpus.queries(arguments.queries)
+        expected = truth(corpus, queries, arguments.out)
+        rows = []
+        for wanted in arguments.forms:
+            plan = Plan(kept[wanted]["form"], kept[wanted]["dims"], arguments.candidates)
+            found = ask(database, model, plan, queries, expected, arguments.seconds)
+            built = {
+                "build_seconds": round(kept[wanted]["seconds"], 1),
+                "index_bytes_per_note": round(kept[wanted]["bytes"] / corpus.rows, 1),
+            }
+            rows.append(found | built)
+            print(rows[-1], flush=True)
+        with database.connect() as connection:
+            (table,) = connection.execute("SELECT pg_table_size('service.vectors')").fetchone() or (0,)
+    forms = " ".join(arguments.forms)
+    command = f"python benchmarks/corpus_1m.py --rows {corpus.rows} --dim {corpus.dim} --forms {forms}"
+    report(corpus, kept, table / corpus.rows, rows, command)
 
 
 if __name__ == "__main__":

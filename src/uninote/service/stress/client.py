@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httptools
@@ -27,7 +27,7 @@ class Target:
     port: int
     tls: bool
     path: str
-    key: str
+    key: str = field(repr=False)
 
     @classmethod
     def of(cls, url: str, path: str, key: str) -> Target:
