@@ -134,7 +134,8 @@ def ask(
     halves = [HalfVector(row.astype(np.float16)) for row in queries]
 
     def through_store(number: int) -> list[str]:
-        found = database.look(lambda s: search.search(s, model, queries[number], K, plan=plan))
+        chosen = "auto" if plan.form == "full" else plan  # what callers of the service get
+        found = database.run(lambda s: search.search(s, model, queries[number], K, plan=chosen))
         return [hit.note_id for hit in found]
 
     with database.connect(autocommit=True) as connection:

@@ -1,7 +1,7 @@
 """Vectors that behave like embeddings: clustered, with a spectrum that decays, in any number.
 
-No public set of a million note embeddings is at hand without a network, so the corpus is drawn: topics, groups
-in topics and items in groups, every level Gaussian with standard deviations that fall as a power of the
+No set of a million note embeddings is at hand without a network, so the corpus is drawn: topics, groups in
+topics and items in groups, each level Gaussian with standard deviations that fall as a power of the
 dimension, group sizes by Zipf's law. The first dimensions hold most of the length, as in a Matryoshka model.
 Items come in chunks that depend only on the seed and their number, so a corpus need not fit in memory.
 """

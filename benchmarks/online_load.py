@@ -1,13 +1,14 @@
 """Online mode at load: a real server process, a gallery of 100,000 samples, and an open-loop load.
 
     python benchmarks/online_load.py --rate 500 --seconds 30 --repeat 3 --out work/online
-    python benchmarks/online_load.py --encoder compact --rate 20 --out work/online
+    python benchmarks/online_load.py --encoder compact --rates 5 10 20 40 --out work/online-compact
 
-With `--encoder stub` the vector of a note is a row of a precomputed matrix that its title names; it passes the
-queue and the batches like an encoder's. Everything else is the product: HTTP, keys, the match with the gallery,
-and the commit to disk before the answer. Afterwards every answer is compared with the database: as many notes
-as were acknowledged, and of a part of them the matches of a brute-force comparison. `--below` measures ingest
-and match without HTTP as well.
+With `--encoder stub` the vector of a note is a row of a precomputed matrix that its title names; it passes
+the queue and the batches like an encoder's. Everything else is the product: HTTP, keys, the match with the
+gallery, and the commit to disk before the answer. Afterwards the answers are compared with the database: as
+many notes as were acknowledged, and of 200 of them the matches of a brute-force comparison. `--below` first
+measures ingest and match without HTTP. With `--encoder compact` the rates are tried in turn, with generated
+texts.
 """
 
 from __future__ import annotations
@@ -15,22 +16,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
-import subprocess
+import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from corpus_vectors import Corpus
-from numpy.typing import NDArray
+from online_server import DIM, VECTORS, VERSION, Server, compact_command, precomputed, stub_command
 from sqlalchemy.orm import Session
 
-from uninote.errors import ItemError
 from uninote.evaluation.results import environment, write_json, write_result
 from uninote.items import Item, Note
 from uninote.service.db.engine import Database
@@ -45,19 +45,11 @@ from uninote.service.stress.client import Target
 from uninote.service.stress.load import put_load
 from uninote.service.stress.report import Report, report
 from uninote.service.stress.schedule import schedule
-from uninote.settings import load_settings
-from uninote.tasks.definitions import Task
 
 RESULTS = Path(__file__).parent / "results"
-DIM, CATEGORIES, VECTORS = 512, 10, 20_000
+CATEGORIES = 10
 HIT_PART = 0.02  # of the notes that reach a threshold
-VERSION = "stub"
 WORDS = " ".join(["words"] * 40)
-
-
-def precomputed(samples: int) -> NDArray[np.float32]:
-    """Vectors of notes [VECTORS, DIM], drawn from the same distribution as the gallery."""
-    return Corpus(samples, DIM).queries(VECTORS)
 
 
 def prepare(database: Database, samples: int) -> None:
@@ -85,77 +77,12 @@ def prepare(database: Database, samples: int) -> None:
         database.run(lambda s: thresholds.put(s, name, model.version, value, "bench"))
 
 
-class Backbone:
-    def cost(self, item: Item, instruction: str = "") -> int:
-        return 50
-
-
-class Precomputed:
-    """Gives the row of the matrix that the first word of the item's text names."""
-
-    version = VERSION
-    dims = (DIM,)
-    backbone = Backbone()
-    uses_instructions = False
-
-    def __init__(self, rows: NDArray[np.float32]) -> None:
-        self._rows = rows
-
-    def encode(
-        self, items: Sequence[Item], *, task: Task | None, failures: dict[int, ItemError]
-    ) -> NDArray[np.float32]:
-        return self._rows[[place_of(item.texts[0]) for item in items]]
-
-
-def place_of(title: str) -> int:
-    return int(title.split(" ", 1)[0]) if title[:1].isdigit() else 0  # the probe of readiness is no note
-
-
-def serve(folder: Path, samples: int, options: dict[str, Any]) -> None:
-    """The child: the service with the stub as its encoder."""
-    from uninote.service.api.server import serve as run
-
-    rows = precomputed(samples)
-    sys.exit(run(load_settings(service=options), folder, lambda _: Precomputed(rows), "127.0.0.1", 0))
-
-
-class Server:
-    """A service process; `with` ends it."""
-
-    def __init__(self, command: list[str], folder: Path) -> None:
-        log = folder / "server.log"
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(command, stderr=out, stdout=subprocess.DEVNULL)
-        self.url, deadline = "", time.monotonic() + 300
-        while not self.url and self.process.poll() is None and time.monotonic() < deadline:
-            for line in log.read_text().splitlines():
-                if '"event": "serving"' in line:
-                    self.url = f"http://127.0.0.1:{json.loads(line)['port']}"
-            time.sleep(0.05)
-        if not self.url:
-            self.process.kill()
-            raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
-        while True:  # it says where before it listens
-            with suppress(OSError):
-                with socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2]))):
-                    break
-            time.sleep(0.05)
-        self.key = (folder / "admin.key").read_text().strip()
-
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait(120)
-
-
-def cpu_seconds(process: psutil.Process) -> dict[str, float]:
-    """Of the service and of the database server with its children."""
-    found = {"service": sum(process.cpu_times()[:2]), "database": 0.0}
-    for one in psutil.process_iter(["name", "cpu_times"]):
-        if one.info["name"] == "postgres" and one.info["cpu_times"]:
-            found["database"] += sum(one.info["cpu_times"][:2])
+def cpu_seconds(server: Server, folder: Path) -> dict[str, float]:
+    """Used so far by the service, and by the database server with its children."""
+    postmaster = psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
+    found = {"service": sum(psutil.Process(server.process.pid).cpu_times()[:2]), "database": 0.0}
+    for one in (postmaster, *postmaster.children()):
+        found["database"] += sum(one.cpu_times()[:4])  # with those that ended
     return found
 
 
@@ -236,11 +163,115 @@ def below_http(folder: Path, samples: int, seconds: float, batch: int) -> dict[s
     }
 
 
+def with_stub(arguments: argparse.Namespace) -> None:
+    folder, samples = arguments.out, arguments.samples
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    (folder / "model" / "uninote.json").write_text(json.dumps({"version": VERSION}))
+    with Database(folder / "postgres") as database:
+        prepare(database, samples)
+    below = [below_http(folder, samples, 5, batch) for batch in (1, 4, 16, 64)] if arguments.below else []
+    print(*below, sep="\n", flush=True)
+    runs = []
+    with Server(stub_command(folder, samples, arguments.options), folder) as server:
+        one_run(server, min(50, arguments.rate), 3, note_bodies(f"warm-{time.time_ns():x}", VECTORS), 1)
+        for number in range(arguments.repeat):
+            run = f"run-{time.time_ns():x}"
+            before, load = cpu_seconds(server, folder), os.getloadavg()[0]
+            found = one_run(server, arguments.rate, arguments.seconds, note_bodies(run, VECTORS), number)
+            after = cpu_seconds(server, folder)
+            used = {name: round(1000 * (after[name] - before[name]) / found.requests, 3) for name in after}
+            print(found.text(), flush=True)
+            with Database(folder / "postgres") as database:
+                checked = check(database, run, found.ok, samples)
+            about = {"load_average_before": round(load, 1), "cpu_ms_per_note": used, "checked": checked}
+            print(about, flush=True)
+            runs.append(found.as_json() | about)
+    if arguments.keep:
+        return
+    command = f"python benchmarks/online_load.py --rate {arguments.rate:g} --seconds {arguments.seconds:g}"
+    command += f" --repeat {arguments.repeat}" + (" --below" if arguments.below else "")
+    write(f"online-{arguments.rate:g}", command, {"samples": samples, "below_http": below, "runs": runs})
+    what = f"notes at {arguments.rate:g} a second, matched with {samples:,} samples, vectors precomputed"
+    p99 = [one["latency_ms"].get("p99", float("inf")) for one in runs]
+    write_result(
+        RESULTS,
+        f"online-{arguments.rate:g}-p99",
+        f"99th percentile of the latency of {what}; median of the runs, their range",
+        round(statistics.median(p99), 2),
+        goal=10,
+        unit="ms",
+        interval=(round(min(p99), 2), round(max(p99), 2)),
+        command=command,
+    )
+    lost = sum(
+        one["requests"] - one["ok"] + one["checked"]["missing"] + one["checked"]["wrong"] for one in runs
+    )
+    text = f"Requests without success, notes missing or matched wrongly, of {what}"
+    write_result(
+        RESULTS, f"online-{arguments.rate:g}-drops", text, lost, goal=0, unit="notes", command=command
+    )
+
+
+def with_compact(arguments: argparse.Namespace) -> None:
+    """Each rate in turn; a rate is held when nothing is dropped and the answers keep up with the requests."""
+    folder = arguments.out
+    if not (folder / "model" / "uninote.json").exists():
+        from uninote.encoder import Encoder  # as fast untrained as trained
+
+        Encoder.compact().save(folder / "model")
+    runs, held = [], 0.0
+    with Server(compact_command(folder, {}), folder) as server:
+        for rate in arguments.rates:
+            before = passes(server)
+            run = f"{time.time_ns():x}"
+            found = one_run(server, rate, arguments.seconds, bodies("notes", [], run), 0)
+            after = passes(server)
+            busy = (after["seconds"] - before["seconds"]) / found.seconds
+            size = (after["items"] - before["items"]) / max(1, after["count"] - before["count"])
+            keeps = found.drops == 0 and found.seconds < 1.05 * arguments.seconds + 1
+            held = max(held, rate) if keeps else held
+            about = {
+                "rate": rate,
+                "held": keeps,
+                "encoder_busy": round(busy, 3),
+                "notes_per_pass": round(size, 2),
+            }
+            print(found.text(), about, sep="\n", flush=True)
+            runs.append(found.as_json() | about | {"load_average": round(os.getloadavg()[0], 1)})
+    if arguments.keep:
+        return
+    rates = " ".join(f"{rate:g}" for rate in arguments.rates)
+    command = (
+        f"python benchmarks/online_load.py --encoder compact --rates {rates} --seconds {arguments.seconds:g}"
+    )
+    write("online-compact", command, {"runs": runs})
+    text = (
+        "Notes of 36 words a second that the service embeds and stores with the compact encoder, none dropped"
+    )
+    write_result(RESULTS, "online-compact-rate", text, held, unit="notes/s", command=command)
+
+
+def passes(server: Server) -> dict[str, float]:
+    """Forward passes so far, with their items and seconds, from the service's own counters."""
+    request = urllib.request.Request(f"{server.url}/metrics", headers={"X-API-Key": server.key})
+    with urllib.request.urlopen(request) as answer:
+        lines = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#")
+    names = {"seconds": "batch_seconds_sum", "items": "batch_items_sum", "count": "batch_items_count"}
+    return {name: float(lines[f"uninote_{source}"]) for name, source in names.items()}
+
+
+def write(name: str, command: str, found: dict[str, Any]) -> None:
+    about = {"command": command, "environment": environment(), "date": datetime.now(UTC).date().isoformat()}
+    write_json(RESULTS / f"{name}.json", found | about)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--encoder", choices=["stub", "compact"], default="stub")
     parser.add_argument("--rate", type=float, default=500)
+    parser.add_argument("--rates", type=float, nargs="+", default=[5, 10, 20, 40], help="of compact")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--repeat", type=int, default=3)
@@ -248,31 +279,8 @@ def main() -> None:
     parser.add_argument("--options", type=json.loads, default={"batch_wait_ms": 0}, help="of the service")
     parser.add_argument("--below", action="store_true", help="measure ingest and match below HTTP, too")
     parser.add_argument("--keep", action="store_true", help="write no result files")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    folder = arguments.out
-    if arguments.child:
-        serve(folder, arguments.samples, arguments.options)
-    (folder / "model").mkdir(parents=True, exist_ok=True)
-    (folder / "model" / "uninote.json").write_text(json.dumps({"version": VERSION}))
-    with Database(folder / "postgres") as database:
-        prepare(database, arguments.samples)
-    if arguments.below:
-        for batch in (1, 4, 16, 64):
-            print(below_http(folder, arguments.samples, 5, batch), flush=True)
-    command = [sys.executable, __file__, "--child", "--out", str(folder), "--samples", str(arguments.samples)]
-    with Server([*command, "--options", json.dumps(arguments.options)], folder) as server:
-        process = psutil.Process(server.process.pid)
-        one_run(server, 50, 2, note_bodies(f"warm-{time.time_ns():x}", VECTORS), 1)
-        for number in range(arguments.repeat):
-            run = f"run-{time.time_ns():x}"
-            before, load = cpu_seconds(process), os.getloadavg()[0]
-            found = one_run(server, arguments.rate, arguments.seconds, note_bodies(run, VECTORS), number)
-            after = cpu_seconds(process)
-            used = {name: round(after[name] - before[name], 2) for name in after}
-            print(found.text(), {"load_average": load, "cpu_seconds": used}, sep="\n", flush=True)
-            with Database(folder / "postgres") as database:
-                print(check(database, run, found.ok, arguments.samples), flush=True)
+    (with_stub if arguments.encoder == "stub" else with_compact)(arguments)
 
 
 if __name__ == "__main__":

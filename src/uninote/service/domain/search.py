@@ -7,7 +7,7 @@ put in order. Without an index, and for filters that select few notes, every sel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from sqlalchemy.orm import Session
 
 from uninote.service.db.corpus import ModelVersion
-from uninote.service.db.engine import Database
+from uninote.service.db.engine import Database, driver_of
 from uninote.service.domain.filters import FILTER, filter_values
 from uninote.service.domain.vectors import Half, as_parameter, half_unit
 from uninote.service.errors import InvalidError
@@ -147,7 +147,7 @@ def build_index(
 
 def plans(session: Session, model: ModelVersion) -> list[Plan]:
     """The indexes of this model, the most accurate first."""
-    rows = session.connection().exec_driver_sql(_INDEXES, {"name": f"vectors\\_{model.id}\\_%"})
+    rows = _run(session, _INDEXES, {"name": f"vectors\\_{model.id}\\_%"})
     found = []
     for (name,) in rows:
         _, _, form, dims = name.split("_")
@@ -178,14 +178,17 @@ def search(
     if plan == "exact":
         return _hits(session, _EXACT, values)
     many = k if plan.form == "full" else min(MAX_EF, max(k, k * plan.candidates))
-    _run(session, _TUNE, {"ef": str(min(MAX_EF, max(MIN_EF, 4 * k, many)))})
     near = _NEAR.format(
         filter=_FILTER,
         column=plan.operand.format("vector"),
         operator=plan.operator,
         query=plan.operand.format("%(query)b::halfvec"),
     )
-    found = _hits(session, _RESCORED.format(near=near), values | {"many": many})
+    driver = driver_of(session)
+    with driver.pipeline():  # one round trip, begin of the transaction included
+        driver.execute(_TUNE, {"ef": str(min(MAX_EF, max(MIN_EF, 4 * k, many)))})
+        rows = driver.execute(_RESCORED.format(near=near), values | {"many": many})
+        found = _read(rows)
     if len(found) == k:
         return found
     _run(session, "SET LOCAL enable_sort = on", {})
@@ -246,7 +249,7 @@ def _choose(
         return "exact"
     if all(values[name] is None for name in ("kinds", "categories", "since", "until")):
         return usable[0]  # somebody found all notes worth an index
-    selected = _run(session, _COUNT, {**values, "k": EXACT_BELOW + 1}).scalar_one()
+    ((selected,),) = _run(session, _COUNT, {**values, "k": EXACT_BELOW + 1}).fetchall()
     return usable[0] if selected > EXACT_BELOW else "exact"
 
 
@@ -255,7 +258,11 @@ def _values(model: ModelVersion, filter: Filter, query: Half) -> dict[str, Any]:
 
 
 def _hits(session: Session, statement: str, values: Mapping[str, Any]) -> list[NoteHit]:
-    hits = [NoteHit(row[0], cosine(row[1]), *row[2:]) for row in _run(session, statement, values)]
+    return _read(_run(session, statement, values))
+
+
+def _read(rows: Iterable[Any]) -> list[NoteHit]:
+    hits = [NoteHit(row[0], cosine(row[1]), *row[2:]) for row in rows]
     return sorted(hits, key=lambda hit: (-hit.score, hit.note_id))
 
 
@@ -264,4 +271,4 @@ def _index_name(model_id: int, plan: Plan) -> str:
 
 
 def _run(session: Session, statement: str, values: Mapping[str, Any]) -> Any:
-    return session.connection().exec_driver_sql(statement, values)
+    return driver_of(session).execute(statement, values)
