@@ -79,7 +79,7 @@ async def store(
     """One outcome per note; all but the rejected ones are on disk. Raises as `prepare` and `ingest`."""
     done = await prepare(runtime, [(note.id, note) for note in notes])
     request = None if idempotency_key is None else (idempotency_key, hashlib.sha256(body).hexdigest())
-    stored = await runtime.store(Delivery(list(done.incoming.values()), actor, request))
+    stored = await runtime.rounds.store(Delivery(list(done.incoming.values()), actor, request))
     outcomes = dict(zip(done.incoming, stored, strict=True))
     for place, error in done.refused.items():
         outcomes[place] = Outcome(notes[place].id, "rejected", code=status_of(error)[1], reason=str(error))

@@ -17,21 +17,18 @@ from uninote.service.api.access import Identity
 from uninote.service.api.filling import Backfills
 from uninote.service.api.logs import Log, logger
 from uninote.service.api.metrics import Metrics
+from uninote.service.api.rounds import CONNECTIONS, Rounds
 from uninote.service.db.engine import Database
-from uninote.service.domain import ingest, keys, tidy, versions
+from uninote.service.domain import tidy, versions
 from uninote.service.domain.matcher import Matcher, Snapshot
-from uninote.service.domain.outcome import Delivery, Outcome
 from uninote.service.domain.queue import JobQueue
 from uninote.service.media.fetch import Fetcher
 from uninote.service.scheduling.batcher import REQUEST, Batcher, Vector
-from uninote.service.scheduling.gather import Gather
 from uninote.service.scheduling.models import Load, Models, available
 from uninote.service.scheduling.pool import Pool
 from uninote.settings import Settings
 from uninote.tasks.definitions import Task
 
-WRITERS, WRITE_NOTES = 2, 64  # transactions of ingest at a time, and the notes of one of them
-KEYS = 256  # keys that are checked by one statement
 WATCH_SECONDS = 1.0
 TIDY_SECONDS = 3600.0
 ACTOR = "serve"
@@ -62,8 +59,9 @@ class Runtime:
                 "the service keeps its notes in PostgreSQL: set store.address to postgresql://..., or leave "
                 "it empty for the embedded server"
             )
-        connections = self.options.threads + WRITERS + 1
-        self.database = Database(address or folder / "postgres", connections=connections)
+        self.database = Database(
+            address or folder / "postgres", connections=self.options.threads + CONNECTIONS
+        )
         try:
             self._load_models()
             self.matcher = Matcher()
@@ -72,22 +70,8 @@ class Runtime:
         except BaseException:
             self.database.close()
             raise
+        self.rounds = Rounds(self.database, self.matcher, self.options)
         self.pool = Pool("database", self.options.threads, self.options.queue_calls)
-        self._writer: Gather[Delivery, list[Outcome]] = Gather(
-            "database",
-            self._write,
-            threads=WRITERS,
-            most=WRITE_NOTES,
-            waiting=self.options.queue_calls,
-            weight=lambda one: len(one.batch),
-        )
-        self._keys: Gather[str, keys.KnownKey] = Gather(
-            "database",
-            lambda texts: self.database.look(lambda session: keys.verify_all(session, texts)),
-            threads=1,
-            most=KEYS,
-            waiting=self.options.queue_calls,
-        )
         self.media = Pool("media decoder", self.options.threads, self.options.queue_calls)
         self.fetch = Fetcher(
             self.options.url_hosts,
@@ -108,9 +92,7 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
         self.metrics.gauge("queue_items", "Items that wait to be encoded.", lambda: self.batcher.depth)
         self.metrics.gauge(
-            "database_calls",
-            "Calls that wait or run.",
-            lambda: self.pool.calls + self._writer.calls + self._keys.calls,
+            "database_calls", "Calls that wait or run.", lambda: self.pool.calls + self.rounds.calls
         )
         self.metrics.gauge("index_age_seconds", "Since the gallery was compared.", lambda: self.index_age)
 
@@ -130,7 +112,7 @@ class Runtime:
             with suppress(asyncio.CancelledError, Exception):
                 await task
         await asyncio.to_thread(self.batcher.close, float(self.options.shutdown_seconds))
-        for part in (self.media, self.pool, self._writer, self._keys, self.jobs, self.database):
+        for part in (self.media, self.pool, self.rounds, self.jobs, self.database):
             await asyncio.to_thread(part.close)
 
     async def run(self, work: Callable[[Session], Result]) -> Result:
@@ -178,16 +160,8 @@ class Runtime:
 
     async def identify(self, key: str) -> Identity:
         """Whose key it is. Raises UnauthorizedError."""
-        found = await self._keys.run(key)
+        found = await self.rounds.identify(key)
         return Identity(found.prefix, found.name, found.role)
-
-    async def store(self, delivery: Delivery) -> list[Outcome]:
-        """Store and match notes in a transaction that is shared with others; raises as `ingest`."""
-        return await self._writer.run(delivery)
-
-    def _write(self, deliveries: list[Delivery]) -> list[list[Outcome] | UniNoteError]:
-        keep = self.options.keep_pictures
-        return ingest.deliver(self.database, self.matcher, deliveries, keep_pictures=keep)
 
     def _load_models(self) -> None:
         """Load every version that is in use; a new database begins with the served folder's own model.

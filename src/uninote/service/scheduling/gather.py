@@ -19,6 +19,7 @@ from uninote.service.errors import BusyError, UnavailableError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+STOPPING = "the service is stopping; send the request to another replica"
 _Waiting = tuple[Item, "asyncio.Future[Result]"]
 
 
@@ -56,7 +57,7 @@ class Gather(Generic[Item, Result]):
     async def run(self, item: Item) -> Result:
         """Raises BusyError when too many wait, UnavailableError after `close`."""
         if self._closed:
-            raise UnavailableError("the service is stopping; send the request to another replica")
+            raise UnavailableError(STOPPING)
         if len(self._queue) >= self._limit:
             raise BusyError(f"too many requests wait for the {self._name}; send fewer at a time", 1)
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -70,6 +71,10 @@ class Gather(Generic[Item, Result]):
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _begin(self) -> None:
+        if self._closed:
+            for _, future in self._take():
+                future.set_exception(UnavailableError(STOPPING))
+            return
         loop = asyncio.get_running_loop()
         while self._busy < self._threads and (round_ := self._take()):
             self._busy += 1
@@ -100,7 +105,7 @@ class Gather(Generic[Item, Result]):
 
     def _end(self, round_: list[_Waiting[Item, Result]], done: Future[Sequence[Result | Exception]]) -> None:
         self._busy -= 1
-        failure = UnavailableError("the service is stopping") if done.cancelled() else done.exception()
+        failure = UnavailableError(STOPPING) if done.cancelled() else done.exception()
         results = [failure] * len(round_) if failure is not None else done.result()
         for (_, future), result in zip(round_, results, strict=True):
             if future.done():  # its caller is gone
