@@ -72,8 +72,10 @@ class Gather(Generic[Item, Result]):
 
     def _begin(self) -> None:
         if self._closed:
-            for _, future in self._take():
-                future.set_exception(UnavailableError(STOPPING))
+            for _, future in self._queue:
+                if not future.done():
+                    future.set_exception(UnavailableError(STOPPING))
+            self._queue.clear()
             return
         loop = asyncio.get_running_loop()
         while self._busy < self._threads and (round_ := self._take()):
