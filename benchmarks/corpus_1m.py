@@ -82,15 +82,17 @@ def note_id(number: int) -> str:
     return f"note-{number:08d}"
 
 
-def build(database: Database, model: ModelVersion, form: Form, dims: int | None) -> dict[str, Any]:
+def build(
+    database: Database, model: ModelVersion, form: Form, dims: int | None, graph: list[int]
+) -> dict[str, Any]:
     """Seconds and bytes of one index; the seconds of the first time are kept in the folder by the caller."""
     began = time.monotonic()
-    plan = search.build_index(database, model, form, dims)
+    plan = search.build_index(database, model, form, dims, links=graph[0], effort=graph[1])
     seconds = time.monotonic() - began
     with database.connect() as connection:
         name = f"service.vectors_{model.id}_{plan.form}_{plan.dims}"
         (size,) = connection.execute("SELECT pg_relation_size(%s::regclass)", [name]).fetchone() or (0,)
-    return {"form": plan.form, "dims": plan.dims, "seconds": seconds, "bytes": size}
+    return {"form": plan.form, "dims": plan.dims, "graph": graph, "seconds": seconds, "bytes": size}
 
 
 def truth(corpus: Corpus, queries: Rows, out: Path) -> NDArray[np.int64]:
@@ -238,6 +240,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--forms", nargs="+", default=["binary", "full"], help="full, binary, prefix:DIMS")
+    graph = [search.LINKS, search.EFFORT]
+    parser.add_argument("--graph", type=int, nargs=2, default=graph, help="m and ef_construction")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--shared-buffers", default="3GB", help="of the embedded server")
     parser.add_argument("--seconds", type=float, default=60, help="of asking, for each index")
@@ -259,9 +263,9 @@ def main() -> None:
         model = database.run(lambda s: s.scalars(select(ModelVersion)).one())
         for wanted in arguments.forms:
             form, _, dims = wanted.partition(":")
-            made = build(database, model, form, int(dims) if dims else None)
+            made = build(database, model, form, int(dims) if dims else None, arguments.graph)
             if wanted in kept:
-                made["seconds"] = kept[wanted]["seconds"]
+                made |= {"seconds": kept[wanted]["seconds"], "graph": kept[wanted]["graph"]}
             kept[wanted] = made
             write_json(notes, kept)
             print(made, flush=True)
@@ -274,6 +278,7 @@ def main() -> None:
             plan = Plan(kept[wanted]["form"], kept[wanted]["dims"], arguments.candidates)
             found = ask(database, model, plan, queries, expected, arguments.seconds)
             built = {
+                "graph": kept[wanted]["graph"],
                 "build_seconds": round(kept[wanted]["seconds"], 1),
                 "index_bytes_per_note": round(kept[wanted]["bytes"] / corpus.rows, 1),
             }
