@@ -32,7 +32,7 @@ from uninote.evaluation.results import environment, write_json, write_result
 from uninote.service.db.corpus import ModelVersion
 from uninote.service.db.engine import Database
 from uninote.service.domain import search, versions
-from uninote.service.domain.search import Form, Plan
+from uninote.service.domain.search import Form, Plan, Plans
 
 RESULTS = Path(__file__).parent / "results"
 VERSION, K, BLOCK = "bench", 10, 25
@@ -135,9 +135,12 @@ def ask(
     statement, settings = by_hand(plan, model, ef)
     halves = [HalfVector(row.astype(np.float16)) for row in queries]
 
+    indexes = Plans()
+
     def through_store(number: int) -> list[str]:
         chosen = "auto" if plan.form == "full" else plan  # what callers of the service get
-        found = database.run(lambda s: search.search(s, model, queries[number], K, plan=chosen))
+        query = queries[number]
+        found = database.look(lambda s: search.search(s, model, query, K, plan=chosen, known=indexes))
         return [hit.note_id for hit in found]
 
     with database.connect(autocommit=True) as connection:

@@ -22,6 +22,7 @@ from uninote.service.db.engine import Database
 from uninote.service.domain import tidy, versions
 from uninote.service.domain.matcher import Matcher, Snapshot
 from uninote.service.domain.queue import JobQueue
+from uninote.service.domain.search import Plans
 from uninote.service.media.fetch import Fetcher
 from uninote.service.scheduling.batcher import REQUEST, Batcher, Vector
 from uninote.service.scheduling.models import Load, Models, available
@@ -70,6 +71,7 @@ class Runtime:
         except BaseException:
             self.database.close()
             raise
+        self.plans = Plans()
         self.rounds = Rounds(self.database, self.matcher, self.options)
         self.pool = Pool("database", self.options.threads, self.options.queue_calls)
         self.media = Pool("media decoder", self.options.threads, self.options.queue_calls)
@@ -118,6 +120,10 @@ class Runtime:
     async def run(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
         return await self.pool.run(self.database.run, work)
+
+    async def look(self, work: Callable[[Session], Result]) -> Result:
+        """What `work` returns that only reads, with less to ask of the database than `run`."""
+        return await self.pool.run(self.database.look, work)
 
     async def snapshot(self) -> Snapshot:
         """The gallery as it is now."""
