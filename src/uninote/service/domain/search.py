@@ -192,8 +192,8 @@ def search(
     """The k nearest notes, best first, equal scores by id. `query` is float [dim].
 
     `auto` compares exactly when nothing is indexed, a filter selects at most `EXACT_BELOW` notes, or the
-    index came back short; `known` remembers for it what is indexed. Raises InvalidError for a bad k or filter,
-    VectorError for a bad query.
+    index came back short; `known` remembers for it what is indexed. Raises InvalidError for a bad k or
+    filter, VectorError for a bad query.
     """
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
