@@ -289,8 +289,10 @@ def main() -> None:
             print(rows[-1], flush=True)
         with database.connect() as connection:
             (table,) = connection.execute("SELECT pg_table_size('service.vectors')").fetchone() or (0,)
-    forms = " ".join(arguments.forms)
-    command = f"python benchmarks/corpus_1m.py --rows {corpus.rows} --dim {corpus.dim} --forms {forms}"
+    command = f"python benchmarks/corpus_1m.py --rows {corpus.rows} --dim {corpus.dim}"
+    command += f" --forms {' '.join(arguments.forms)} --graph {' '.join(map(str, arguments.graph))}"
+    command += f" --queries {arguments.queries} --seconds {arguments.seconds:g}"
+    command += f" --shared-buffers {arguments.shared_buffers}"
     report(corpus, kept, table / corpus.rows, rows, command)
 
 
