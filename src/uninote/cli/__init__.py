@@ -11,7 +11,18 @@ from typing import Any
 
 import typer
 
-from uninote.cli import corpora, data, exporting, measuring, operating, running, searching, serving, training
+from uninote.cli import (
+    corpora,
+    data,
+    exporting,
+    measuring,
+    operating,
+    running,
+    searching,
+    serving,
+    stressing,
+    training,
+)
 from uninote.errors import UniNoteError
 
 __all__ = ["app", "main"]
@@ -33,6 +44,7 @@ app.add_typer(exporting.app)
 app.add_typer(serving.app)
 app.add_typer(operating.db, name="db")
 app.add_typer(operating.cluster, name="cluster")
+app.add_typer(stressing.app)
 app.add_typer(running.app)
 
 

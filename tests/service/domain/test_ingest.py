@@ -12,9 +12,9 @@ import pytest
 from uninote.items import Note, Picture
 from uninote.service.domain import versions
 from uninote.service.domain.content import load_notes
-from uninote.service.domain.ingest import match
-from uninote.service.domain.outcome import Incoming
-from uninote.service.errors import ConflictError
+from uninote.service.domain.ingest import deliver, match
+from uninote.service.domain.outcome import Delivery, Incoming
+from uninote.service.errors import ConflictError, InvalidError
 
 
 def test_a_note_is_stored_with_vector_match_audit_and_outbox(world: Any, note: Any, at: Any) -> None:
@@ -193,3 +193,62 @@ def test_without_pictures_kept_only_their_digests_stay(world: Any, note: Any, at
     assert world.rows("SELECT payload->'pictures'->0->>'digest' FROM service.notes") == [
         (Picture.from_bytes(b"x").digest,)
     ]
+
+
+def test_callers_share_a_transaction_and_fail_apart(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    sample = world.sample("spam", at(1.0))
+    world.ingest(note("old", at(0.9)), request=("key", "digest"))
+    before = world.rows("SELECT max(xmin::text::int8) FROM service.notes")
+    answers = deliver(
+        world.database,
+        world.matcher,
+        [
+            Delivery([note("n1", at(0.9)), note("bad", np.zeros(8))], "one"),
+            Delivery([note("other", at(0.9))], "app", ("key", "another digest")),
+            Delivery([note("old", at(0.9))], "app", ("key2", "digest2")),
+            Delivery([note("n2", at(0.0, 1.0))], "two", ("key", "digest of two")),
+        ],
+    )
+    assert [outcome.status for outcome in answers[0]] == ["created", "rejected"]
+    assert isinstance(answers[1], ConflictError)
+    assert [outcome.status for outcome in answers[2]] == ["unchanged"]
+    assert [hit.sample_id for hit in answers[2][0].hits] == [sample]
+    assert [(outcome.status, outcome.hits) for outcome in answers[3]] == [("created", ())]
+    assert world.rows("SELECT id FROM service.notes ORDER BY id") == [("n1",), ("n2",), ("old",)]
+    new = "SELECT DISTINCT xmin FROM service.notes WHERE id LIKE 'n%'"
+    assert len(world.rows(new)) == 1
+    assert world.rows("SELECT max(xmin::text::int8) FROM service.notes") != before
+    log = "SELECT actor FROM service.audit WHERE action = 'note.create' ORDER BY actor"
+    assert world.rows(log) == [("app",), ("one",), ("two",)]
+
+
+def test_callers_of_one_note_or_key_go_one_after_the_other(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    world.sample("spam", at(1.0))
+    deliveries = [
+        Delivery([note("n1", at(0.9), "first")], "app"),
+        Delivery([note("n1", at(0.0, 1.0), "second")], "app"),
+        Delivery([note("n1", at(0.0, 1.0), "second")], "app", ("key", "digest")),
+        Delivery([note("n1", at(0.0, 1.0), "second")], "app", ("key", "digest")),
+    ]
+    answers = deliver(world.database, world.matcher, deliveries)
+    assert [(answer[0].status, len(answer[0].hits)) for answer in answers] == [
+        ("created", 1),
+        ("updated", 0),
+        ("unchanged", 0),
+        ("unchanged", 0),
+    ]
+    assert world.rows("SELECT payload->>'title' FROM service.notes") == [("second",)]
+
+
+def test_a_value_that_no_column_holds_fails_its_caller_alone(world: Any, note: Any, at: Any) -> None:
+    deliveries = [
+        Delivery([note("good", at(1.0))], "app"),
+        Delivery([note("n1", at(1.0))], "\0"),
+        Delivery([note("n2", at(1.0))], "app"),
+    ]
+    good, bad, also = deliver(world.database, world.matcher, deliveries)
+    assert [good[0].status, also[0].status] == ["created", "created"]
+    assert isinstance(bad, InvalidError)
+    assert world.rows("SELECT id FROM service.notes ORDER BY id") == [("good",), ("n2",)]

@@ -28,6 +28,18 @@ def test_a_key_is_good_until_it_is_revoked(database: Database) -> None:
     assert set(actions[:-1]) == {"key.revoke"}
 
 
+def test_many_keys_are_checked_at_once_each_for_itself(database: Database) -> None:
+    good, text = database.run(lambda s: keys.create(s, "one", "ingest", "root"))
+    gone, old = database.run(lambda s: keys.create(s, "two", "admin", "root"))
+    database.run(lambda s: keys.revoke(s, gone.prefix, "root"))
+    mixed = f"un_{good.prefix}_{old.rpartition('_')[2]}"
+    texts = [text, old, mixed, "", "un__", text]
+    first, *bad, last = database.look(lambda s: keys.verify_all(s, texts))
+    assert first == last == keys.KnownKey(good.prefix, "one", "ingest")
+    assert all(isinstance(one, UnauthorizedError) for one in bad)
+    assert len(bad) == 4
+
+
 def test_the_secret_is_nowhere_in_the_database(database: Database, address: str) -> None:
     key, text = database.run(lambda s: keys.create(s, "crawler", "read", "root"))
     secret = text.removeprefix(f"un_{key.prefix}_")

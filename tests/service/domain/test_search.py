@@ -11,7 +11,7 @@ import pytest
 
 from uninote.errors import VectorError
 from uninote.service.domain import versions
-from uninote.service.domain.search import Plan, build_index, following, plans, rescored, search, within
+from uninote.service.domain.search import Plan, Plans, build_index, following, plans, rescored, search, within
 from uninote.service.errors import InvalidError
 from uninote.store.protocol import Filter
 
@@ -239,3 +239,19 @@ def test_candidates_of_a_cluster_that_is_behind_are_put_right(world: Any, note: 
     scores = world.database.run(lambda s: search(s, versions.active(s), at(1.0), 10))
     again = world.database.run(lambda s: rescored(s, versions.active(s), at(1.0), ids, 10))
     assert again == scores
+
+
+def test_what_is_indexed_is_remembered_and_a_search_by_itself_finds_the_same(world: Any, corpus: Any) -> None:
+    model, _ = corpus
+    queries = matryoshka(np.random.default_rng(4), 8)
+    before, after = Plans(seconds=1e9), Plans(seconds=1e9)
+    exact = [world.database.run(lambda s, q=q: search(s, model, q, 10, known=before)) for q in queries]
+    plan = build_index(world.database, model)
+    assert world.database.look(lambda s: before.of(s, model)) == []
+    assert world.database.look(lambda s: after.of(s, model)) == [plan]
+    # More than the five times after which the server may keep a plan that fits every value.
+    found = [world.database.look(lambda s, q=q: search(s, model, q, 10, known=after)) for q in queries]
+    assert [[hit.note_id for hit in hits] for hits in found] == [
+        [hit.note_id for hit in hits] for hits in exact
+    ]
+    assert world.database.look(lambda s: Plans(seconds=0).of(s, model)) == [plan]

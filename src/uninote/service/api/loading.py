@@ -17,7 +17,7 @@ from uninote.items import Note
 from uninote.service.api.runtime import ACTOR, Runtime
 from uninote.service.db.corpus import StoredNote
 from uninote.service.db.engine import Database, store_errors
-from uninote.service.domain import ingest, ingest_sql
+from uninote.service.domain import forget, ingest
 from uninote.service.domain.outcome import Incoming
 from uninote.service.scheduling.batcher import Vector
 from uninote.store.stored import vectors_of
@@ -116,4 +116,4 @@ def unstored(database: Database, file: Path) -> set[str]:
 
 def _known(session: Session, ids: Sequence[str]) -> set[str]:
     stored = session.scalars(select(StoredNote.id).where(StoredNote.id.in_(ids)))
-    return set(stored) | ingest_sql.forgotten(session, ids)
+    return set(stored) | forget.forgotten(session, ids)

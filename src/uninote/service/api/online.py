@@ -13,8 +13,7 @@ from uninote.service.api.contents import note_of
 from uninote.service.api.errors import status_of
 from uninote.service.api.runtime import Runtime
 from uninote.service.api.schemas.content import NoteContent, NoteIn
-from uninote.service.domain import ingest
-from uninote.service.domain.outcome import Incoming, Outcome
+from uninote.service.domain.outcome import Delivery, Incoming, Outcome
 from uninote.service.errors import (
     BusyError,
     ConflictError,
@@ -80,15 +79,7 @@ async def store(
     """One outcome per note; all but the rejected ones are on disk. Raises as `prepare` and `ingest`."""
     done = await prepare(runtime, [(note.id, note) for note in notes])
     request = None if idempotency_key is None else (idempotency_key, hashlib.sha256(body).hexdigest())
-    stored = await runtime.pool.run(
-        ingest.ingest,
-        runtime.database,
-        runtime.matcher,
-        list(done.incoming.values()),
-        actor,
-        request=request,
-        keep_pictures=runtime.options.keep_pictures,
-    )
+    stored = await runtime.rounds.store(Delivery(list(done.incoming.values()), actor, request))
     outcomes = dict(zip(done.incoming, stored, strict=True))
     for place, error in done.refused.items():
         outcomes[place] = Outcome(notes[place].id, "rejected", code=status_of(error)[1], reason=str(error))

@@ -18,13 +18,15 @@ from uninote.service.api.access import Identity
 from uninote.service.api.filling import Backfills
 from uninote.service.api.logs import Log, logger
 from uninote.service.api.metrics import Metrics
+from uninote.service.api.rounds import CONNECTIONS, Rounds
 from uninote.service.beside.cluster import Cluster
 from uninote.service.beside.feed import Feed, Store
 from uninote.service.db.engine import Database
 from uninote.service.db.place import database_place
-from uninote.service.domain import keys, outbox, tidy, versions
+from uninote.service.domain import outbox, tidy, versions
 from uninote.service.domain.matcher import Matcher, Snapshot
 from uninote.service.domain.queue import JobQueue
+from uninote.service.domain.search import Plans
 from uninote.service.media.fetch import Fetcher
 from uninote.service.scheduling.batcher import REQUEST, Batcher, Vector
 from uninote.service.scheduling.gate import Gate
@@ -60,7 +62,9 @@ class Runtime:
         self.metrics = Metrics()
         self.models = Models(load)
         available(folder)
-        self.database = Database(database_place(settings.store, folder), connections=self.options.threads)
+        self.database = Database(
+            database_place(settings.store, folder), connections=self.options.threads + CONNECTIONS
+        )
         try:
             self._load_models()
             self.matcher = Matcher()
@@ -73,6 +77,8 @@ class Runtime:
             raise
         if self.cluster is None and self.database.run(outbox.wanted):
             self.log.warning("outbox grows", mend="set cluster.address, or run `uninote cluster stop`")
+        self.plans = Plans()
+        self.rounds = Rounds(self.database, self.matcher, self.options)
         self.pool = Pool("database", self.options.threads, self.options.queue_calls)
         self.searches = Pool("vector cluster", self.options.threads, self.options.queue_calls)
         self.media = Pool("media decoder", self.options.threads, self.options.queue_calls)
@@ -95,7 +101,9 @@ class Runtime:
         self.checked = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
         self.metrics.gauge("queue_items", "Items that wait to be encoded.", lambda: self.batcher.depth)
-        self.metrics.gauge("database_calls", "Calls that wait or run.", lambda: self.pool.calls)
+        self.metrics.gauge(
+            "database_calls", "Calls that wait or run.", lambda: self.pool.calls + self.rounds.calls
+        )
         self.metrics.gauge("index_age_seconds", "Since the gallery was compared.", lambda: self.index_age)
 
     @property
@@ -130,12 +138,16 @@ class Runtime:
             with suppress(asyncio.CancelledError, Exception):
                 await task
         await asyncio.to_thread(self.batcher.close, seconds)
-        for part in (self.searches, self.media, self.pool, self.jobs, self.database):
+        for part in (self.searches, self.media, self.pool, self.rounds, self.jobs, self.database):
             await asyncio.to_thread(part.close)
 
     async def run(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
         return await self.pool.run(self.database.run, work)
+
+    async def look(self, work: Callable[[Session], Result]) -> Result:
+        """What `work` returns that only reads, with less to ask of the database than `run`."""
+        return await self.pool.run(self.database.look, work)
 
     async def snapshot(self) -> Snapshot:
         """The gallery as it is now."""
@@ -186,7 +198,7 @@ class Runtime:
 
     async def identify(self, key: str) -> Identity:
         """Whose key it is. Raises UnauthorizedError."""
-        found = await self.run(lambda session: keys.verify(session, key))
+        found = await self.rounds.identify(key)
         return Identity(found.prefix, found.name, found.role)
 
     def _feed(self, on_death: Callable[[BaseException], None]) -> Feed:

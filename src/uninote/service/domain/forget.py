@@ -6,7 +6,7 @@ back. What this cannot reach: backups made before, and files that were exported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -16,6 +16,13 @@ from uninote.service.db.corpus import Forgotten, NotePicture, Outbox, OutboxStat
 from uninote.service.db.moderation import Job, Sample, SamplePicture
 from uninote.service.domain import audit, revision
 from uninote.service.domain.pictures import drop_unused
+
+
+def forgotten(session: Session, ids: Iterable[str]) -> set[str]:
+    """Which of the ids were forgotten on request."""
+    by_hash = {audit.id_hash(note_id): note_id for note_id in ids}
+    known = session.scalars(select(Forgotten.id_hash).where(Forgotten.id_hash.in_(by_hash)))
+    return {by_hash[each] for each in known}
 
 
 def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from sqlalchemy.orm import Session
 
-from uninote.errors import ItemError, VectorError
+from uninote.errors import ItemError, StoreError, UniNoteError, VectorError
 from uninote.service.db.engine import Database
 from uninote.service.domain import ingest_sql
 from uninote.service.domain.matcher import Matcher, Snapshot
-from uninote.service.domain.outcome import Checked, Incoming, Outcome, hits_of
+from uninote.service.domain.outcome import Checked, Delivery, Incoming, Outcome, hits_of, rejected
+from uninote.service.domain.requests import take
 from uninote.service.domain.vectors import half_unit
-from uninote.service.errors import ConflictError, ServiceError
+from uninote.service.errors import ServiceError
 from uninote.store.validate import storable
 
 MAX_CHARS = {"id": 512, "kind": 256, "category": 256, "lang": 256}
+
+Answer = list[Outcome] | UniNoteError
+"""One outcome per note of a delivery, or why all of it failed."""
 
 
 class _Refused(ServiceError):
@@ -45,24 +49,106 @@ def ingest(
     and answers the stored state. Raises ConflictError when it was used with another digest, StoreError when
     the database cannot be used.
     """
+    delivery = Delivery(batch, actor, request)
+    (answer,) = deliver(database, matcher, [delivery], keep_pictures=keep_pictures)
+    if isinstance(answer, UniNoteError):
+        raise answer
+    return answer
 
-    def work(session: Session) -> list[Outcome]:
-        first = not request or _first_time(session, actor, *request)
-        snapshot = matcher.snapshot(session)
-        checked, outcomes = check(batch, snapshot)
-        if not first:
-            outcomes |= _stored(session, [one.incoming.note.id for one in checked])
-            return [outcomes[incoming.note.id] for incoming in batch]
-        barred = ingest_sql.forgotten(session, [one.incoming.note.id for one in checked])
-        for one in [one for one in checked if one.incoming.note.id in barred]:
-            checked.remove(one)
-            reason = "a note of this id was forgotten on request and is not stored again"
-            outcomes[one.incoming.note.id] = _rejected(one.incoming.note.id, "forgotten", reason)
-        match_all(checked, snapshot)
-        outcomes |= ingest_sql.store(session, checked, actor, keep_pictures)
-        return [outcomes[incoming.note.id] for incoming in batch]
 
-    return database.run(work)
+def deliver(
+    database: Database, matcher: Matcher, deliveries: Sequence[Delivery], *, keep_pictures: bool = True
+) -> list[Answer]:
+    """What `ingest` does, for many callers in one transaction: they share its round trips and its commit.
+
+    What is wrong with one delivery fails that one alone. Deliveries that name the same note or use the same
+    idempotency key go one after the other, in the order given.
+    """
+    answers: dict[int, Answer] = {}
+    numbered = dict(enumerate(deliveries))
+    for group in _apart(deliveries):
+        answers |= _commit(database, matcher, {n: numbered[n] for n in group}, keep_pictures)
+    return [answers[number] for number in numbered]
+
+
+def _apart(deliveries: Sequence[Delivery]) -> list[list[int]]:
+    """The deliveries in order, cut where one shares a note or a key with another since the last cut."""
+    groups: list[list[int]] = [[]]
+    taken: set[object] = set()
+    for number, one in enumerate(deliveries):
+        own: set[object] = {incoming.note.id for incoming in one.batch}
+        if one.request:
+            own.add((one.actor, one.request[0]))
+        if taken & own:
+            groups.append([])
+            taken = set()
+        taken |= own
+        groups[-1].append(number)
+    return groups
+
+
+def _commit(
+    database: Database, matcher: Matcher, group: dict[int, Delivery], keep_pictures: bool
+) -> dict[int, Answer]:
+    """Answers of deliveries that have nothing in common; each alone when together they fail."""
+    matched = _Matched(group)
+    known = matcher.latest()
+    if known is not None:  # most of the work, before the transaction: it holds no lock then
+        matched.bring_up_to(known)
+    try:
+        return database.run(partial(_store, matcher, matched, keep_pictures))
+    except StoreError as error:  # the database's fault, and it was asked again already
+        return dict.fromkeys(group, error)
+    except UniNoteError as error:
+        if len(group) == 1:
+            return dict.fromkeys(group, error)
+    return {
+        number: answer
+        for number, one in group.items()
+        for answer in _commit(database, matcher, {number: one}, keep_pictures).values()
+    }
+
+
+class _Matched:
+    """Deliveries with their notes checked and matched by one snapshot."""
+
+    def __init__(self, group: dict[int, Delivery]) -> None:
+        self.group = group
+        self._by: Snapshot | None = None
+        self.checked: dict[int, list[Checked]] = {}
+        self.rejected: dict[int, dict[str, Outcome]] = {}
+
+    def bring_up_to(self, snapshot: Snapshot) -> None:
+        if self._by is snapshot:
+            return
+        for number, one in self.group.items():
+            self.checked[number], self.rejected[number] = check(one.batch, snapshot, one.actor)
+        match_all([one for found in self.checked.values() for one in found], snapshot)
+        self._by = snapshot
+
+
+def _store(matcher: Matcher, matched: _Matched, keep_pictures: bool, session: Session) -> dict[int, Answer]:
+    """The transaction: everything of the group that can be stored, and an answer for each delivery."""
+    matched.bring_up_to(matcher.snapshot(session))
+    asked = {n: (one.actor, *one.request) for n, one in matched.group.items() if one.request}
+    first, conflicts = take(session, asked)
+    answers: dict[int, Answer] = dict(conflicts)
+    fresh = [
+        one
+        for number, found in matched.checked.items()
+        if number not in asked or number in first
+        for one in found
+    ]
+    outcomes = ingest_sql.store(session, sorted(fresh, key=lambda one: one.incoming.note.id), keep_pictures)
+    for number, one in matched.group.items():
+        if number in answers:
+            continue
+        known = outcomes
+        if number in asked and number not in first:
+            known = _stored(session, [found.incoming.note.id for found in matched.checked[number]])
+        known = known | matched.rejected[number]
+        answers[number] = [known[incoming.note.id] for incoming in one.batch]
+    return answers
 
 
 def match(database: Database, matcher: Matcher, batch: Sequence[Incoming]) -> list[Outcome]:
@@ -75,25 +161,27 @@ def match(database: Database, matcher: Matcher, batch: Sequence[Incoming]) -> li
     return [outcomes[incoming.note.id] for incoming in batch]
 
 
-def check(batch: Sequence[Incoming], snapshot: Snapshot) -> tuple[list[Checked], dict[str, Outcome]]:
+def check(
+    batch: Sequence[Incoming], snapshot: Snapshot, actor: str = ""
+) -> tuple[list[Checked], dict[str, Outcome]]:
     """The notes that can be stored, one per id and sorted by id, and the outcome of each that cannot."""
     good: dict[str, Checked] = {}
     bad: dict[str, Outcome] = {}
     for incoming in batch:
         note_id = incoming.note.id
         try:
-            checked = _check(incoming, snapshot)
+            checked = _check(incoming, snapshot, actor)
             if note_id in good and good[note_id].content_key != checked.content_key:
                 raise _Refused(
                     "duplicate_id", "the batch holds this id twice with different content; send one of them"
                 )
             good[note_id] = checked
         except VectorError as error:
-            bad[note_id] = _rejected(note_id, "bad_vector", str(error))
+            bad[note_id] = rejected(note_id, "bad_vector", str(error))
         except ItemError:
-            bad[note_id] = _rejected(note_id, "empty_note", "the note has neither text nor a picture")
+            bad[note_id] = rejected(note_id, "empty_note", "the note has neither text nor a picture")
         except ServiceError as error:
-            bad[note_id] = _rejected(note_id, error.code, str(error))
+            bad[note_id] = rejected(note_id, error.code, str(error))
     return [good[note_id] for note_id in sorted(good.keys() - bad.keys())], bad
 
 
@@ -110,7 +198,7 @@ def match_all(checked: Sequence[Checked], snapshot: Snapshot) -> None:
             one.found = hits
 
 
-def _check(incoming: Incoming, snapshot: Snapshot) -> Checked:
+def _check(incoming: Incoming, snapshot: Snapshot, actor: str) -> Checked:
     note = incoming.note
     fields = {"id": note.id, "kind": incoming.kind, "category": note.category, "lang": note.lang}
     for name, value in fields.items():
@@ -141,16 +229,7 @@ def _check(incoming: Incoming, snapshot: Snapshot) -> Checked:
     for version, vector in incoming.vectors.items():
         if version in dims:  # one that was retired a moment ago is left out
             halves[dims[version].id] = half_unit(vector, dims[version].dim)
-    return Checked(incoming, key, halves, model)
-
-
-def _first_time(session: Session, actor: str, key: str, digest: str) -> bool:
-    """Take the key in this transaction, unless it was answered; another caller with it waits for this one."""
-    hashed = hashlib.sha256(f"{len(actor)}:{actor}{key}".encode("utf-8", "surrogatepass")).hexdigest()
-    known = ingest_sql.take_request(session, hashed, digest)
-    if known is not None and known != digest:
-        raise ConflictError("this idempotency key was used with another request; choose a new key")
-    return known is None
+    return Checked(incoming, key, halves, model, actor)
 
 
 def _stored(session: Session, ids: Sequence[str]) -> dict[str, Outcome]:
@@ -159,10 +238,6 @@ def _stored(session: Session, ids: Sequence[str]) -> dict[str, Outcome]:
     return {
         note_id: Outcome(note_id, "unchanged", hits.get(note_id, ()))
         if note_id in present
-        else _rejected(note_id, "forgotten", gone)
+        else rejected(note_id, "forgotten", gone)
         for note_id in ids
     }
-
-
-def _rejected(note_id: str, code: str, reason: str) -> Outcome:
-    return Outcome(note_id, "rejected", code=code, reason=reason)

@@ -8,32 +8,64 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from uninote.service.db.engine import RetryTransaction
+from uninote.service.db.engine import RetryTransaction, driver_of
 from uninote.service.domain import audit, content, pictures
-from uninote.service.domain.outcome import Checked, Hit, Outcome, Status, hits_of
+from uninote.service.domain.outcome import Checked, Hit, Outcome, Status, hits_of, rejected
 from uninote.service.domain.vectors import as_parameter
 
-_TAKE_REQUEST = (
-    "INSERT INTO service.requests (key, digest) VALUES (%(key)s, %(digest)s) ON CONFLICT DO NOTHING"
+# Locked in id order; a note that was forgotten is not there, and its hash is.
+_LOOK = """
+WITH known AS (
+    SELECT id, content_key FROM service.notes WHERE id = ANY(%(ids)s::text[]) ORDER BY id FOR UPDATE
 )
-_READ_REQUEST = "SELECT digest FROM service.requests WHERE key = %(key)s"
-_FORGOTTEN = "SELECT id_hash FROM service.forgotten WHERE id_hash = ANY(%(hashes)s::text[])"
-_LOCK = """
-SELECT id, content_key FROM service.notes WHERE id = ANY(%(ids)s::text[]) ORDER BY id FOR UPDATE
+SELECT id, content_key, false FROM known
+UNION ALL SELECT id_hash, '', true FROM service.forgotten WHERE id_hash = ANY(%(hashes)s::text[])
 """
 _FRESH = """
 SELECT * FROM unnest(%(ids)s::text[], %(keys)s::text[], %(payloads)s::jsonb[], %(kinds)s::text[],
     %(categories)s::text[], %(langs)s::text[], %(times)s::timestamptz[])
     AS fresh (id, content_key, payload, kind, category, lang, time)
 """
-_INSERT = f"""
-INSERT INTO service.notes (id, content_key, payload, kind, category, lang, time) {_FRESH} ORDER BY id
-ON CONFLICT DO NOTHING
+# New notes with everything that is theirs, in one statement: a note that somebody else made in the meantime
+# is missing from the answer. The rows come as one document: a dozen arrays take longer to encode.
+_CREATE = """
+WITH given AS MATERIALIZED (SELECT %(rows)s::jsonb AS rows),
+fresh AS MATERIALIZED (
+    SELECT fresh.* FROM given, jsonb_to_recordset(rows->'notes') AS fresh (id text, content_key text,
+        payload jsonb, kind text, category text, lang text, time timestamptz, actor text, subject text,
+        details jsonb)
+),
+made AS (
+    INSERT INTO service.notes (id, content_key, payload, kind, category, lang, time)
+    SELECT id, content_key, payload, kind, category, lang, time FROM fresh ORDER BY id
+    ON CONFLICT DO NOTHING RETURNING id
+),
+vectors AS (
+    INSERT INTO service.vectors (note_id, model_id, content_key, vector, kind, category, time)
+    SELECT id, model_id, content_key, vector, kind, category, time
+    FROM unnest(%(owners)s::text[], %(models)s::int2[], %(vectors)b::halfvec[])
+        AS brought (owner, model_id, vector)
+    JOIN fresh ON id = owner
+),
+matches AS (
+    INSERT INTO service.matches (note_id, sample_id, model_id, category, score, threshold, source)
+    SELECT found.*, 'online' FROM given, jsonb_to_recordset(rows->'matches') AS found (note_id text,
+        sample_id int8, model_id int2, category text, score float8, threshold float8)
+),
+sent AS (
+    INSERT INTO service.outbox (note_id, deleted) SELECT id, false FROM fresh
+    WHERE (SELECT wanted FROM service.outbox_state)
+),
+logged AS (
+    INSERT INTO service.audit (actor, action, subject, details)
+    SELECT actor, 'note.create', subject, details FROM fresh
+)
+SELECT count(*) FROM made
 """
 # Rows that would not change are left alone; the ids of those that did come back.
 _UPDATE = f"""
@@ -78,8 +110,7 @@ WITH sent AS (
     WHERE (SELECT wanted FROM service.outbox_state)
 )
 INSERT INTO service.audit (actor, action, subject, details)
-SELECT %(actor)s, action, subject, details
-FROM unnest(%(actions)s::text[], %(subjects)s::text[], %(details)s::jsonb[]) AS row (action, subject, details)
+SELECT * FROM unnest(%(actors)s::text[], %(actions)s::text[], %(subjects)s::text[], %(details)s::jsonb[])
 """
 _PICTURES = """
 INSERT INTO service.pictures (digest, data)
@@ -96,22 +127,6 @@ WHERE note_id = ANY(%(ids)s::text[]) ORDER BY score DESC, sample_id
 _PRESENT = "SELECT id FROM service.notes WHERE id = ANY(%(ids)s::text[])"
 
 
-def take_request(session: Session, key: str, digest: str) -> str | None:
-    """None when the key is new and now taken, else the digest it was used with."""
-    if _run(session, _TAKE_REQUEST, key=key, digest=digest).rowcount:
-        return None
-    known: str = _run(session, _READ_REQUEST, key=key).scalar_one()
-    return known
-
-
-def forgotten(session: Session, ids: Iterable[str]) -> set[str]:
-    """Which of the ids were forgotten on request."""
-    hashes = {audit.id_hash(note_id): note_id for note_id in ids}
-    if not hashes:
-        return set()
-    return {hashes[row[0]] for row in _run(session, _FORGOTTEN, hashes=list(hashes))}
-
-
 def stored_hits(session: Session, ids: Sequence[str]) -> tuple[set[str], dict[str, tuple[Hit, ...]]]:
     """Which ids are stored, and the matches of each, best first."""
     hits: defaultdict[str, tuple[Hit, ...]] = defaultdict(tuple)
@@ -120,44 +135,88 @@ def stored_hits(session: Session, ids: Sequence[str]) -> tuple[set[str], dict[st
     return {row[0] for row in _run(session, _PRESENT, ids=list(ids))}, dict(hits)
 
 
-def store(
-    session: Session, checked: Sequence[Checked], actor: str, keep_pictures: bool
-) -> dict[str, Outcome]:
-    """Write checked and matched notes, sorted by id; the outcome of each."""
+def store(session: Session, checked: Sequence[Checked], keep_pictures: bool) -> dict[str, Outcome]:
+    """Write checked and matched notes, sorted by id; the outcome of each. Forgotten ones are rejected."""
     if not checked:
         return {}
-    by_id = {one.incoming.note.id: one for one in checked}
-    known = {row[0]: row[1] for row in _run(session, _LOCK, ids=list(by_id))}
-    created = [one for note_id, one in by_id.items() if note_id not in known]
-    changed = [
-        one for note_id, one in by_id.items() if known.get(note_id, one.content_key) != one.content_key
-    ]
-    if created and _run(session, _INSERT, **_columns(created)).rowcount < len(created):
-        raise RetryTransaction  # somebody stored one of them since the look at what is known
-    rewritten: set[str] = set()
-    if known:
-        rewritten = {row[0] for row in _run(session, _UPDATE, **_columns([by_id[one] for one in known]))}
-        _replace_content(session, changed)
-        if rewritten:
-            _run(session, _FOLLOW, ids=sorted(rewritten))
-    filled = {row[0] for row in _run(session, _VECTORS, **_vector_columns(checked))}
-    fresh = created + changed
-    if any(one.found for one in fresh):
-        _run(session, _MATCHES, **_match_columns(fresh))
+    hashes = {audit.id_hash(one.incoming.note.id): one.incoming.note.id for one in checked}
+    rows = _run(session, _LOOK, ids=list(hashes.values()), hashes=list(hashes)).fetchall()
+    known = {name: key for name, key, gone in rows if not gone}
+    barred = {hashes[name] for name, _, gone in rows if gone}
+    reason = "a note of this id was forgotten on request and is not stored again"
+    outcomes = {note_id: rejected(note_id, "forgotten", reason) for note_id in barred}
+    created: list[Checked] = []
+    there: list[Checked] = []
+    for one in checked:
+        if one.incoming.note.id not in barred:
+            (there if one.incoming.note.id in known else created).append(one)
+    if created:
+        _create(session, created)
+        outcomes |= {
+            one.incoming.note.id: Outcome(one.incoming.note.id, "created", hits_of(one.found))
+            for one in created
+        }
+    changed = [one for one in there if known[one.incoming.note.id] != one.content_key]
+    if there:
+        outcomes |= _change(session, there, changed)
     if keep_pictures:
-        _store_pictures(session, fresh)
-    unchanged = by_id.keys() - {one.incoming.note.id for one in fresh}
-    hits = stored_hits(session, sorted(unchanged))[1] if unchanged else {}
-    outcomes = {}
-    for note_id in unchanged:
+        _store_pictures(session, created + changed)
+    return outcomes
+
+
+def _create(session: Session, created: Sequence[Checked]) -> None:
+    notes, matches = [], []
+    for one in created:
+        note, model = one.incoming.note, one.model.id
+        own: dict[str, Any] = {
+            "id": note.id,
+            "content_key": one.content_key,
+            "payload": content.note_payload(note),
+        }
+        own |= {"kind": one.incoming.kind, "category": note.category, "lang": note.lang, "actor": one.actor}
+        own |= {"time": one.incoming.time.isoformat() if one.incoming.time else None}
+        own |= {"subject": audit.note_subject(note.id)}
+        notes.append(own | {"details": {"hits": [hit.sample_id for hit in one.found]}})
+        matches += [
+            {"note_id": note.id, "sample_id": hit.sample_id, "model_id": model}
+            | {"category": hit.category, "score": hit.score, "threshold": hit.threshold}
+            for hit in one.found
+        ]
+    brought = [(one.incoming.note.id, model, half) for one in created for model, half in one.halves.items()]
+    made = driver_of(session).execute(
+        _CREATE,
+        {
+            "rows": json.dumps({"notes": notes, "matches": matches}, ensure_ascii=False),
+            "owners": [note_id for note_id, _, _ in brought],
+            "models": [model for _, model, _ in brought],
+            "vectors": [as_parameter(half) for _, _, half in brought],
+        },
+        prepare=True,  # it looks no table up, so its plan stays good; making it takes longer than running it
+    )
+    if made.fetchone() != (len(created),):
+        raise RetryTransaction  # somebody stored one of them since the look at what is known
+
+
+def _change(session: Session, there: Sequence[Checked], changed: Sequence[Checked]) -> dict[str, Outcome]:
+    """Notes that are stored already: what differs is written, what hits is theirs or was found anew."""
+    by_id = {one.incoming.note.id: one for one in there}
+    rewritten = {row[0] for row in _run(session, _UPDATE, **_columns(there))}
+    _replace_content(session, changed)
+    if rewritten:
+        _run(session, _FOLLOW, ids=sorted(rewritten))
+    filled = {row[0] for row in _run(session, _VECTORS, **_vector_columns(there))}
+    if any(one.found for one in changed):
+        _run(session, _MATCHES, **_match_columns(changed))
+    new = {one.incoming.note.id for one in changed}
+    same = sorted(by_id.keys() - new)
+    hits = stored_hits(session, same)[1] if same else {}
+    outcomes: dict[str, Outcome] = {}
+    for note_id, one in by_id.items():
         status: Status = "updated" if note_id in rewritten else "unchanged"
-        outcomes[note_id] = Outcome(note_id, status, hits.get(note_id, ()))
-    for one in fresh:
-        note_id = one.incoming.note.id
-        status = "updated" if note_id in known else "created"
-        outcomes[note_id] = Outcome(note_id, status, hits_of(one.found))
-    touched = {one.incoming.note.id for one in fresh} | rewritten | filled
-    _log(session, sorted(touched), outcomes, actor)
+        known = hits_of(one.found) if note_id in new else hits.get(note_id, ())
+        outcomes[note_id] = Outcome(note_id, status, known)
+    touched = [by_id[note_id] for note_id in sorted(new | rewritten | filled)]
+    _log(session, touched, outcomes)
     return outcomes
 
 
@@ -182,22 +241,23 @@ def _store_pictures(session: Session, fresh: Sequence[Checked]) -> None:
         _run(session, _USES, notes=[note for note, _ in uses], digests=[digest for _, digest in uses])
 
 
-def _log(session: Session, ids: Sequence[str], outcomes: dict[str, Outcome], actor: str) -> None:
+def _log(session: Session, touched: Sequence[Checked], outcomes: dict[str, Outcome]) -> None:
     """One outbox and one audit row per note that changed in any way."""
-    if ids:
+    if touched:
+        ids = [one.incoming.note.id for one in touched]
         details = [{"hits": [hit.sample_id for hit in outcomes[one].hits]} for one in ids]
         _run(
             session,
             _LOG,
-            ids=list(ids),
-            actor=actor,
+            ids=ids,
+            actors=[one.actor for one in touched],
             actions=[f"note.{_ACTIONS[outcomes[one].status]}" for one in ids],
             subjects=[audit.note_subject(one) for one in ids],
             details=[json.dumps(one) for one in details],
         )
 
 
-_ACTIONS = {"created": "create", "updated": "change", "unchanged": "touch"}
+_ACTIONS = {"updated": "change", "unchanged": "touch"}
 
 
 def _columns(checked: Sequence[Checked]) -> dict[str, list[Any]]:
@@ -239,4 +299,4 @@ def _match_columns(checked: Sequence[Checked]) -> dict[str, list[Any]]:
 
 
 def _run(session: Session, statement: str, **values: Any) -> Any:
-    return session.connection().exec_driver_sql(statement, values)
+    return driver_of(session).execute(statement, values)

@@ -31,6 +31,18 @@ class Incoming:
     categories: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """Notes that one caller sent together.
+
+    actor: who, for the audit log. request: idempotency key and digest of the request, if it has one.
+    """
+
+    batch: Sequence[Incoming]
+    actor: str
+    request: tuple[str, str] | None = None
+
+
 @dataclass(frozen=True)
 class Hit:
     """A gallery sample that a note matched."""
@@ -60,8 +72,13 @@ class Checked:
     content_key: str
     halves: dict[int, Half]
     model: Model
+    actor: str = ""
     found: list[Found] = field(default_factory=list)
 
 
 def hits_of(found: Sequence[Found]) -> tuple[Hit, ...]:
     return tuple(Hit(one.sample_id, one.category, one.score, one.threshold) for one in found)
+
+
+def rejected(note_id: str, code: str, reason: str) -> Outcome:
+    return Outcome(note_id, "rejected", code=code, reason=reason)

@@ -9,17 +9,23 @@ from __future__ import annotations
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
+from uninote.service.db.engine import driver_of
 from uninote.service.db.moderation import GalleryState
 
 CHANNEL = "uninote_gallery"
-_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtext('uninote.gallery'))")
+# Two statements in one round trip: the second must not see what was there before the lock was granted.
+_PIN = """
+SELECT pg_advisory_xact_lock_shared(hashtext('uninote.gallery')); SELECT revision FROM service.gallery_state
+"""
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtext('uninote.gallery'))")
 
 
 def pin(session: Session) -> int:
     """The revision, which stays until this transaction ends."""
-    session.execute(_SHARED)
-    return current(session)
+    cursor = driver_of(session).execute(_PIN)
+    cursor.nextset()
+    ((revision,),) = cursor.fetchall()
+    return int(revision)
 
 
 def current(session: Session) -> int:

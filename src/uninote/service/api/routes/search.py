@@ -39,12 +39,12 @@ async def search_notes(body: SearchRequest, service: Service) -> SearchAnswer:
             floor = -1.0 if body.min_score is None else body.min_score
             hits = search.rescored(session, model, query, near, body.k, chosen, threshold=floor)
         elif body.min_score is None:
-            hits = search.search(session, model, query, body.k, chosen)
+            hits = search.search(session, model, query, body.k, chosen, known=service.plans)
         else:
             hits = search.within(session, model, query, body.min_score, chosen, body.k)
         return shown(session, hits)
 
-    return SearchAnswer(model=version, hits=await service.run(work))
+    return SearchAnswer(model=version, hits=await service.look(work))
 
 
 def shown(session: Session, hits: list[NoteHit]) -> list[FoundNote]:

@@ -35,7 +35,8 @@ async def enter(request: Request, sent: Form, service: Service) -> Response:
     sessions: Sessions = request.app.state.sessions
     target = forms.text(sent, "next")
     try:
-        key = await service.run(lambda session: keys.verify(session, forms.text(sent, "key")))
+        text = forms.text(sent, "key")
+        key = await service.run(lambda session: keys.known(session, keys.verify(session, text).prefix))
     except UnauthorizedError:
         return _form(request, target, "This key is unknown or revoked.")
     service.log.info("signed in", key=key.prefix)

@@ -1,0 +1,60 @@
+"""What every note asks of the database, carried out for many requests together: checking keys, storing."""
+
+from __future__ import annotations
+
+from uninote.errors import UniNoteError
+from uninote.service.db.engine import Database
+from uninote.service.domain import ingest, keys
+from uninote.service.domain.keys import KnownKey
+from uninote.service.domain.matcher import Matcher
+from uninote.service.domain.outcome import Delivery, Outcome
+from uninote.service.scheduling.gather import Gather
+from uninote.settings import ServiceSettings
+
+WRITERS, WRITE_NOTES = 2, 64  # transactions of ingest at a time, and the notes of one of them
+KEYS = 256  # keys that are checked by one statement
+CONNECTIONS = WRITERS + 1
+
+
+class Rounds:
+    """Uses up to `CONNECTIONS` of the database's connections."""
+
+    def __init__(self, database: Database, matcher: Matcher, options: ServiceSettings) -> None:
+        self._database, self._matcher = database, matcher
+        self._keep_pictures = options.keep_pictures
+        self._writes: Gather[Delivery, list[Outcome]] = Gather(
+            "database",
+            self._write,
+            threads=WRITERS,
+            most=WRITE_NOTES,
+            waiting=options.queue_calls,
+            weight=lambda one: len(one.batch),
+        )
+        self._checks: Gather[str, KnownKey] = Gather(
+            "database", self._check, threads=1, most=KEYS, waiting=options.queue_calls
+        )
+
+    @property
+    def calls(self) -> int:
+        """What waits or is under way."""
+        return self._writes.calls + self._checks.calls
+
+    async def store(self, delivery: Delivery) -> list[Outcome]:
+        """Store and match notes; on disk when it returns. Raises as `ingest`, and BusyError."""
+        return await self._writes.run(delivery)
+
+    async def identify(self, key: str) -> KnownKey:
+        """Whose key it is, as of now. Raises UnauthorizedError, BusyError."""
+        return await self._checks.run(key)
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        self._writes.close()
+        self._checks.close()
+
+    def _write(self, deliveries: list[Delivery]) -> list[list[Outcome] | UniNoteError]:
+        return ingest.deliver(self._database, self._matcher, deliveries, keep_pictures=self._keep_pictures)
+
+    def _check(self, texts: list[str]) -> list[KnownKey | UniNoteError]:
+        found = self._database.look(lambda session: keys.verify_all(session, texts))
+        return list(found)

@@ -1,0 +1,52 @@
+"""Idempotency keys: a request that was answered before is answered again and not carried out again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from uninote.service.db.engine import driver_of
+from uninote.service.errors import ConflictError
+
+# In one order everywhere, so that two transactions with several keys cannot wait for each other.
+_TAKE = """
+INSERT INTO service.requests (key, digest)
+SELECT * FROM unnest(%(keys)s::text[], %(digests)s::text[]) AS asked (key, digest) ORDER BY key
+ON CONFLICT DO NOTHING RETURNING key
+"""
+_READ = "SELECT key, digest FROM service.requests WHERE key = ANY(%(keys)s::text[])"
+
+
+def take(
+    session: Session, asked: Mapping[int, tuple[str, str, str]]
+) -> tuple[set[int], dict[int, ConflictError]]:
+    """Take keys in this transaction: which were new, and the error of each used with another request before.
+
+    asked: actor, key and digest of each request, no key of one actor twice. Another transaction with one of
+    the keys waits for this one. What is in neither result was answered before.
+    """
+    if not asked:
+        return set(), {}
+    hashed = {number: _hashed(actor, key) for number, (actor, key, _) in asked.items()}
+    digests = {hashed[number]: digest for number, (*_, digest) in asked.items()}
+    driver = driver_of(session)
+    values = {"keys": list(digests), "digests": list(digests.values())}
+    new = {row[0] for row in driver.execute(_TAKE, values)}
+    used = (
+        dict(driver.execute(_READ, {"keys": sorted(digests.keys() - new)})) if len(new) < len(digests) else {}
+    )
+    text = "this idempotency key was used with another request; choose a new key"
+    return (
+        {number for number, key in hashed.items() if key in new},
+        {
+            number: ConflictError(text)
+            for number, key in hashed.items()
+            if used.get(key, digests[key]) != digests[key]
+        },
+    )
+
+
+def _hashed(actor: str, key: str) -> str:
+    return hashlib.sha256(f"{len(actor)}:{actor}{key}".encode("utf-8", "surrogatepass")).hexdigest()

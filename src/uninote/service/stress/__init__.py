@@ -1,0 +1,1 @@
+"""Load on a running service: open loop, so that a slow answer never delays the next request."""
