@@ -15,7 +15,7 @@ from uninote.cli.options import (
     AsJson,
     Config,
     Features,
-    Model,
+    ModelOrShipped,
     Notes,
     Out,
     Quiet,
@@ -32,7 +32,7 @@ app = typer.Typer()
 @app.command()
 def embed(
     notes: Notes,
-    model: Model,
+    model: ModelOrShipped = Path("compact"),
     out: Out = Path("embeddings"),
     features: Features = None,
     config: Config = None,
@@ -41,10 +41,14 @@ def embed(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Embed every note and every picture into Parquet shards. Run again after a kill to go on."""
+    """Embed every note and every picture into Parquet shards. Run again after a kill to go on.
+
+    Without a model of your own the trained one of the package does it.
+    """
+    from uninote.shipped import model_folder
     from uninote.pipeline.embed import catalogue, embed_entries
 
-    settings = settings_from(config, set_, None)
+    settings, model = settings_from(config, set_, None), model_folder(model)
     entries = catalogue(read(notes, settings))
     if ray:
         from uninote.pipeline.on_ray.embed import embed_on_cluster
@@ -63,7 +67,7 @@ def embed(
 @app.command()
 def index(
     embeddings: Annotated[Path, typer.Argument(help="A folder of `uninote embed`.")],
-    model: Model,
+    model: ModelOrShipped = Path("compact"),
     out: Out = Path("index"),
     config: Config = None,
     set_: Set = None,
@@ -71,10 +75,11 @@ def index(
     quiet: Quiet = False,
 ) -> None:
     """Load embeddings into PostgreSQL + pgvector, embedded unless `store.address` names a server."""
+    from uninote.shipped import model_folder
     from uninote.pipeline.index import build_index
 
     settings = settings_from(config, set_, None)
-    count = build_index(embeddings, model, out, settings.store, not quiet)
+    count = build_index(embeddings, model_folder(model), out, settings.store, not quiet)
     emit(as_json, {"index": str(out), "count": count}, f"{count} records in {out}")
 
 
