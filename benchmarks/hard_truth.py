@@ -2,8 +2,8 @@
 
     python benchmarks/hard_truth.py --notes path/to/notes.jsonl --model compact
 
-On the test split of the seed, as `uninote evaluate --hard`; here group by group, so that a killed run leaves the
-tables that were finished. They go to `benchmarks/results/hard-*.json`, with the 95 % interval over queries.
+On the test split of the seed, as `uninote evaluate --hard`; here group by group, so that a killed run leaves
+the tables that were finished, in `benchmarks/results/hard-*.json`, with the 95 % interval over queries.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> None:
     )
     pictures = len({picture.digest for note in notes for picture in note.pictures})
     note = (
-        f"{len(notes)} notes with {pictures} pictures that training has not seen; {arguments.edited} pictures "
+        f"{len(notes)} notes with {pictures} pictures, unseen in training; {arguments.edited} pictures "
         "were edited. Intervals are over queries, 95 %. A dash: the method cannot do it."
     )
     for group, tasks in reversed(

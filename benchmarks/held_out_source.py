@@ -1,4 +1,4 @@
-"""Does training carry over to a source of notes that it never saw? Train on all sources but one, test on that.
+"""Does training carry over to a source of notes it never saw? Train on all sources but one, test on that.
 
     python benchmarks/held_out_source.py --notes path/to/notes.jsonl --hold sharepoint
 
@@ -39,7 +39,7 @@ def source_of(note: Note) -> str:
 
 
 def parted(notes: list[Note], held: str, most: int, seed: int) -> tuple[list[Note], list[Note]]:
-    """Notes of the other sources, and at most so many of the held-out one that have nothing to do with them."""
+    """Notes of the other sources, and at most so many of the held-out one, tied to none of them."""
     training = [note for note in notes if source_of(note) != held]
     known = {note.id for note in training}
     tied = {i for group in connected_groups(notes) if group & known for i in group}
@@ -97,7 +97,9 @@ def main() -> None:
         for entries in columns.values():
             low, high = entries[task.name][f"{metric}_interval"]
             value = entries[task.name][metric]
-            row.append(Measure(value=round(100 * value, 1), low=round(100 * low, 1), high=round(100 * high, 1)))
+            row.append(
+                Measure(value=round(100 * value, 1), low=round(100 * low, 1), high=round(100 * high, 1))
+            )
         rows.append(tuple(row))
     means = (Measure(value=round(100 * mean_recall(entries), 1)) for entries in columns.values())
     rows.append(("mean of the nine", *means))
@@ -107,8 +109,8 @@ def main() -> None:
         columns=("recall@1, %", *columns),
         rows=tuple(rows),
         seeds=(seed,),
-        command=f"python benchmarks/held_out_source.py --notes {arguments.notes.name} --hold {arguments.hold} "
-        f"--most {arguments.most} --pairs {arguments.pairs}{steps}",
+        command=f"python benchmarks/held_out_source.py --notes {arguments.notes.name} "
+        f"--hold {arguments.hold} --most {arguments.most} --pairs {arguments.pairs}{steps}",
         note=f"{len(training)} notes of the other sources train, {len(test)} notes of {arguments.hold} are "
         "measured; intervals are over queries, 95 %.",
     )

@@ -2,7 +2,7 @@
 
     python scripts/release_model.py --notes path/to/notes.jsonl
 
-Runs, or goes on with, `uninote demo` on the notes with seed 0 in `--work`: warm-up, stage 1 and stage 2 on the
+Runs, or goes on with, `uninote demo` on the notes with seed 0 in `--work`: warm-up and both stages on the
 training split, measured on the test split. The last stage becomes the shipped model. What is known of the
 sources (`META-*.json` beside the notes) goes into its card.
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from uninote.shipped import COMPACT, HOME
 from uninote.export.release import Origin, release_model
 from uninote.pipeline.demo import run_demo
 from uninote.settings import load_settings
+from uninote.shipped import COMPACT, HOME
 
 SEED = 0
 AUTHORS = {

@@ -39,14 +39,16 @@ def demo(
 
 @app.command()
 def info(
-    folder: Annotated[Path | None, typer.Argument(help="A model or index folder, or a shipped model's name.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="A model or index folder, or a shipped model's name.")
+    ] = None,
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the environment, the shipped models and all settings, or what a model or index folder holds."""
-    from uninote.shipped import model_folder, shipped_models
     from uninote.evaluation.results import environment
+    from uninote.shipped import model_folder, shipped_models
 
     if folder is None:
         models = {name: _shipped(path) for name, path in shipped_models().items()}
@@ -66,4 +68,9 @@ def info(
 def _shipped(folder: Path) -> dict[str, Any]:
     config = json.loads((folder / "uninote.json").read_text("utf-8"))
     size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
-    return {"version": config["version"], "dim": config["dim"], "bytes": size, "card": str(folder / "README.md")}
+    return {
+        "version": config["version"],
+        "dim": config["dim"],
+        "bytes": size,
+        "card": str(folder / "README.md"),
+    }

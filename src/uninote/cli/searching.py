@@ -45,8 +45,8 @@ def embed(
 
     Without a model of your own the trained one of the package does it.
     """
-    from uninote.shipped import model_folder
     from uninote.pipeline.embed import catalogue, embed_entries
+    from uninote.shipped import model_folder
 
     settings, model = settings_from(config, set_, None), model_folder(model)
     entries = catalogue(read(notes, settings))
@@ -75,8 +75,8 @@ def index(
     quiet: Quiet = False,
 ) -> None:
     """Load embeddings into PostgreSQL + pgvector, embedded unless `store.address` names a server."""
-    from uninote.shipped import model_folder
     from uninote.pipeline.index import build_index
+    from uninote.shipped import model_folder
 
     settings = settings_from(config, set_, None)
     count = build_index(embeddings, model_folder(model), out, settings.store, not quiet)

@@ -22,10 +22,10 @@ from uninote.encoder.device import resolve_device
 from uninote.encoder.matryoshka import check_dim, truncate_numpy
 from uninote.encoder.memory import Memory
 from uninote.encoder.protocol import Backbone, Inputs
-from uninote.shipped import model_folder
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item
 from uninote.settings import CorpusSettings, EncoderSettings
+from uninote.shipped import model_folder
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 CPU_TOKENS = 2048

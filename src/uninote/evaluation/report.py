@@ -115,9 +115,7 @@ def render_html(
         costs=Markup(cost_scatter(stages, baselines)),
         training={name: Markup(svg) for name, svg in curves.items() if svg},
         hard=hard_tables(report["hard"]) if "hard" in report else [],
-        duplicates={
-            name: Markup(svg) for name, svg in duplicate_charts(report.get("hard", NO_HARD)).items()
-        },
+        duplicates={name: Markup(svg) for name, svg in duplicate_charts(report.get("hard", NO_HARD)).items()},
     )
 
 

@@ -20,7 +20,13 @@ def test_notes_of_one_chapter_find_each_other_without_its_name() -> None:
     assert task is not None
     assert [query.note_id for query in task.queries] == ["a", "b"]
     texts = {target.key: target.texts[0] for target in task.targets}
-    assert sorted(texts.values()) == [": what they carry", "No chapter", "The heart", "The skull", "of the sky"]
+    assert sorted(texts.values()) == [
+        ": what they carry",
+        "No chapter",
+        "The heart",
+        "The skull",
+        "of the sky",
+    ]
     first = task.queries[0]
     assert [texts[key] for key in first.relevant] == ["The skull"]
     assert [texts[key] for key in first.excluded] == [": what they carry"]

@@ -74,7 +74,9 @@ def test_a_swap_leaves_the_other_modality(make_note) -> None:
     assert swapped(one, other, "texts").pictures == one.pictures
 
 
-@pytest.mark.parametrize(("weight", "low", "high"), [(0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1), (0.2, 0.01, 0.35)])
+@pytest.mark.parametrize(
+    ("weight", "low", "high"), [(0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1), (0.2, 0.01, 0.35)]
+)
 def test_the_share_says_how_much_pictures_weigh(task, weight: float, low: float, high: float) -> None:
     share = picture_share(ItemVectors(Weighted(weight)), task, bootstrap=50, seed=0)
     assert share is not None

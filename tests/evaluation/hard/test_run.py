@@ -17,7 +17,9 @@ from uninote.evaluation.suite import build_suite
 @pytest.fixture(scope="module")
 def notes(make_note):
     return [
-        make_note(i, category=f"book {i % 2}", tags=(f"part {i % 4}",), lang=("en", "zh")[i // 4], links=links)
+        make_note(
+            i, category=f"book {i % 2}", tags=(f"part {i % 4}",), lang=("en", "zh")[i // 4], links=links
+        )
         for i, links in enumerate([("n1",), (), (), ("n0",), (), (), (), ()])
     ]
 
@@ -66,7 +68,11 @@ def test_tables_show_percent_and_leave_blind_methods_out(hard) -> None:
     row = next(row for row in first.rows if row[0] == "resize: picture")
     assert row[2:] == [100.0, None]
     assert [row[0] for row in tables[FILED].rows][:2] == ["Links, precision@1", "Links, nDCG@5"]
-    assert all(len(bounds) == len(row) - 1 for t in tables.values() for row, bounds in zip(t.rows, t.bounds, strict=True))
+    assert all(
+        len(bounds) == len(row) - 1
+        for t in tables.values()
+        for row, bounds in zip(t.rows, t.bounds, strict=True)
+    )
 
 
 def test_charts_and_page_and_terminal(hard, notes, hash_encoder, load) -> None:

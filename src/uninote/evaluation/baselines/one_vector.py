@@ -27,9 +27,7 @@ class OneVector:
         queries = [query.item for query in task.queries]
         self.vectors.add(task.targets)
         self.vectors.add(queries, task.instruction)
-        return nearest(
-            task, self.vectors.of(queries, task.instruction), self.vectors.of(task.targets), k
-        )[1]
+        return nearest(task, self.vectors.of(queries, task.instruction), self.vectors.of(task.targets), k)[1]
 
     def blind_spot(self, task: TaskSuite) -> str:
         return ""

@@ -20,7 +20,9 @@ def chapters_task(notes: Sequence[Note]) -> TaskSuite | None:
     Notes without tags stand in the pool. None when no two notes share a chapter.
     """
     names = {text for note in notes for text in (note.category, *note.tags) if text.strip()}
-    items = _items(notes, lambda note: mask_note(note, [t for t in (note.category, *note.tags) if t in names]))
+    items = _items(
+        notes, lambda note: mask_note(note, [t for t in (note.category, *note.tags) if t in names])
+    )
     return _same(
         "Chapters", notes, items, lambda note: (note.category, note.tags) if note.tags else None, notes
     )

@@ -54,7 +54,7 @@ def _drawn(
     pictures: dict[str, Picture], most: int, seed: int, load: Load
 ) -> list[tuple[Picture, Image.Image]]:
     order = np.random.default_rng(seed).permutation(sorted(pictures))
-    chosen = []
+    chosen: list[tuple[Picture, Image.Image]] = []
     for digest in order:
         if len(chosen) == most:
             break

@@ -14,9 +14,7 @@ from uninote.evaluation.protocols import Json
 def terminal_tables(hard: Json) -> Iterator[Table]:
     """In percent with half the width of the interval, the best of a row bold; a dash: cannot do it."""
     for table in hard_tables(hard):
-        shown = Table(
-            title=f"{table.group}: {table.title}, %", header_style="bold", title_justify="left"
-        )
+        shown = Table(title=f"{table.group}: {table.title}, %", header_style="bold", title_justify="left")
         shown.add_column(table.columns[0])
         for name in table.columns[1:]:
             shown.add_column(Text(name), justify="right")

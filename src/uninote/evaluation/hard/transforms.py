@@ -57,7 +57,9 @@ def watermark(image: Image.Image) -> Image.Image:
     font = ImageFont.load_default(size)
     for row, top in enumerate(range(size, image.height, 4 * size)):
         for left in range(-3 * size * (row % 2), image.width, 14 * size):
-            draw.text((left, top), MARK, (255, 255, 255, 130), font, stroke_width=1, stroke_fill=(0, 0, 0, 90))
+            draw.text(
+                (left, top), MARK, (255, 255, 255, 130), font, stroke_width=1, stroke_fill=(0, 0, 0, 90)
+            )
     return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
 
 

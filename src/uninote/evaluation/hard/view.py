@@ -32,14 +32,11 @@ def hard_tables(hard: Json) -> list[HardTable]:
     """One table a group, then one for the share of pictures; of what `evaluate_hard` returned."""
     methods = hard["methods"]
     tables = [
-        _table(name, TITLES.get(name, ""), methods, _metrics(tasks))
-        for name, tasks in hard["groups"].items()
+        _table(name, TITLES.get(name, ""), methods, _metrics(tasks)) for name, tasks in hard["groups"].items()
     ]
     if hard["picture_share"]:
         shares = {
-            task: {
-                method: (values["share"], values.get("interval")) for method, values in of_method.items()
-            }
+            task: {method: (values["share"], values.get("interval")) for method, values in of_method.items()}
             for task, of_method in hard["picture_share"].items()
         }
         encoders = [m for m in methods if any(m in of_method for of_method in shares.values())]
