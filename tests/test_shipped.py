@@ -21,7 +21,7 @@ def test_the_shipped_model_is_small_and_speaks_of_nobodys_machine() -> None:
     assert sum(file.stat().st_size for file in weights) <= 25_000_000
     for file in (*folder.rglob("*.json"), folder / "README.md"):
         text = file.read_text("utf-8")
-        assert not any(word in text for word in ("/home", "/work", "/tmp", "site-packages", "\\\\"))
+        assert not any(word in text for word in ("/home", "/work", "/tmp", "site-packages"))
     card = (folder / "README.md").read_text("utf-8")
     assert json.loads((folder / "uninote.json").read_text())["version"] in card
     assert "CC BY 4.0" in card

@@ -94,7 +94,7 @@ def _card(
     )
     stages = report["stages"]
     before, after = (stages[name]["tasks"] for name in (next(iter(stages)), list(stages)[-1]))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for task, values in after.items():
         metric = "recall@1" if task in {t.value for t in SFT_TASKS} else "precision@1"
         name = task if metric == "recall@1" else f"{task} P@1"
