@@ -20,7 +20,7 @@ from uninote.encoder import Encoder
 from uninote.evaluation.hard.methods import hard_methods
 from uninote.evaluation.hard.run import evaluate_hard, hard_tasks
 from uninote.evaluation.hard.terminal import terminal_tables
-from uninote.evaluation.hard.view import HardTable, hard_tables
+from uninote.evaluation.hard.view import TITLES, HardTable, hard_tables
 from uninote.evaluation.tables import Cell, Measure, Table, write_table
 from uninote.pipeline.notes import load_notes, split
 from uninote.settings import load_settings
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=["compact"], help="model folders, or `compact`")
     parser.add_argument("--features", type=Path, default=None, help="folder of vision features by picture")
     parser.add_argument("--edited", type=int, default=100)
+    parser.add_argument("--groups", nargs="+", default=[*TITLES], choices=[*TITLES], metavar="GROUP")
     parser.add_argument("--whole", action="store_true", help="all notes, not the test split")
     parser.add_argument("--name", default="hard", help="how result files begin")
     parser.add_argument("--seed", type=int, default=0)
@@ -72,9 +73,9 @@ def main() -> None:
         f"{len(notes)} notes with {pictures} pictures, unseen in training; {arguments.edited} pictures "
         "were edited. Intervals are over queries, 95 %. A dash: the method cannot do it."
     )
-    for group, tasks in reversed(
-        hard_tasks(notes, load, queries=arguments.edited, seed=arguments.seed).items()
-    ):
+    groups = hard_tasks(notes, load, queries=arguments.edited, seed=arguments.seed)
+    for group in filter(groups.get, arguments.groups):
+        tasks = groups[group]
         hard = evaluate_hard(methods, {group: tasks}, notes, ks=(1, 5, 10), seed=arguments.seed)
         for table in hard_tables(hard):
             name = f"{arguments.name}-{table.group.lower().replace(' ', '-')}"

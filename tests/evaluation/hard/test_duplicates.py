@@ -72,4 +72,4 @@ def test_perceptual_hash_finds_copies_and_misses_mirrors(make_note, load) -> Non
     for pool in (PICTURES, NOTES):
         assert measured[f"resize: {pool}"]["recall@1"] == 1
         assert measured[f"{MOVED}: {pool}"]["recall@1"] > 0.7
-        assert measured[f"mirrored: {pool}"]["recall@1"] < 0.5
+        assert measured[f"mirrored: {pool}"]["recall@1"] < 0.7
