@@ -136,6 +136,12 @@ class SftSettings(Section):
         description="positives of one query that share its label; beyond these they are masked. infonce: 1",
     )
     positive_label: Literal["one", "reference"] = "one"
+    text_dropout: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the note queries of warm-up and stage 1 that keep their pictures only",
+    )
     temperature: float = Field(0.02, gt=0)
     steps: int = Field(300, ge=0)
     batch_size: int = Field(32, ge=1, description="queries of one step, over all devices")

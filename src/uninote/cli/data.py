@@ -96,15 +96,18 @@ def pairs(
     """Cut the training split into the (query, positive) pairs of the tasks, with Modal Replacement."""
     from uninote.negatives.files import write_pairs
     from uninote.tasks.definitions import SFT_TASKS, Task
+    from uninote.tasks.dropout import without_texts
     from uninote.tasks.pairs import make_pairs
 
     known = {each.value: each for each in Task}
     unknown = [name for name in task or () if name not in known]
     if unknown:
         raise ConfigError(f"unknown task {unknown[0]}: choose from {', '.join(known)}")
-    loaded = read_split(notes, settings_from(config, set_, seed), "train", whole)
+    settings = settings_from(config, set_, seed)
+    loaded = read_split(notes, settings, "train", whole)
     made = {
-        each: make_pairs(loaded, each) for each in ([known[name] for name in task] if task else SFT_TASKS)
+        each: without_texts(make_pairs(loaded, each), settings.sft.text_dropout, settings.seed)
+        for each in ([known[name] for name in task] if task else SFT_TASKS)
     }
     write_pairs((pair for found in made.values() for pair in found), out)
     counts = {each.value: len(found) for each, found in made.items()}

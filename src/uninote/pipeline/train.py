@@ -11,6 +11,7 @@ from uninote.items import Note
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
 from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.tasks.dropout import without_texts
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
@@ -40,7 +41,7 @@ def warmed_up_model(
 ) -> Encoder:
     """Head and adapter aligned on cached tower outputs; also the reference encoder of stage 1."""
     encoder = load_encoder(base, settings, features)
-    pairs = drawn_pairs(notes, WARMUP_PAIRS, settings.seed)
+    pairs = drawn_pairs(notes, WARMUP_PAIRS, settings.seed, settings.sft.text_dropout)
     fewest, most = WARMUP_STEPS
     steps = min(most, max(fewest, WARMUP_EPOCHS * len(pairs) // BATCH))
     warm_up(encoder, pairs, steps, settings.seed, progress)
@@ -51,13 +52,15 @@ def warmed_up_model(
 def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
     """Pairs of stage 1, no more of a task than its steps will see: mining costs time for every pair."""
     wanted = settings.sft.steps * settings.sft.batch_size
-    return drawn_pairs(notes, max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS))), settings.seed)
+    most = max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS)))
+    return drawn_pairs(notes, most, settings.seed, settings.sft.text_dropout)
 
 
-def drawn_pairs(notes: Sequence[Note], most: int, seed: int) -> list[Pair]:
+def drawn_pairs(notes: Sequence[Note], most: int, seed: int, text_dropout: float = 0.0) -> list[Pair]:
     """Pairs of the nine tasks of stage 1, at most so many of each, drawn by a hash of note and picture."""
     by_lot = partial(lot, seed)
-    return [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=by_lot)[:most]]
+    pairs = [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=by_lot)[:most]]
+    return without_texts(pairs, text_dropout, seed)
 
 
 def stage_one(
