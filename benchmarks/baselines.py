@@ -3,9 +3,9 @@
     python benchmarks/baselines.py --notes path/to/notes.jsonl --run work/real/seed-0
 
 `--run` is a finished `uninote demo` of the same notes and seed: its warmed-up model gives the dual tower its
-space, its report the numbers of the stages. Late fusion weighs pictures and texts of either side as suits each
-task best on the validation split, and BM25 its k1 and b. The last rows say what a note costs in bytes, in runs
-of an encoder, and in processor time, which other work on the machine does not change.
+space, its report the numbers of the stages. Late fusion weighs pictures and texts of either side as suits
+each task best on the validation split; so do k1 and b of BM25, for all tasks. The last rows say what a note
+costs in bytes, in runs of an encoder, and in processor time, which other work hardly changes.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ from uninote.evaluation.baselines.bm25 import Bm25, item_words, tuned_bm25
 from uninote.evaluation.baselines.late_fusion import LateFusion, picture_elements
 from uninote.evaluation.baselines.phash import perceptual_hash
 from uninote.evaluation.baselines.ranker import Ranker, evaluate_baseline
-from uninote.evaluation.baselines.tuned_fusion import TunedFusion, text_elements
+from uninote.evaluation.baselines.tuned_fusion import Choice, TunedFusion, text_elements
 from uninote.evaluation.headline import first_metric, mean_recall
 from uninote.evaluation.links import links_task
-from uninote.evaluation.results import write_json
 from uninote.evaluation.suite import build_suite
 from uninote.evaluation.tables import Cell, Measure, Table, write_table
 from uninote.items import Note
@@ -81,6 +80,12 @@ def costs(folder: Path, test: Sequence[Note], methods: Mapping[str, Ranker], loa
             "ms": cpu_ms(store, test),
         }
     return found
+
+
+def described(choice: Choice | None) -> str:
+    if choice is None or choice.in_query is None:
+        return "untuned" if choice is None else choice.fusion
+    return f"{choice.fusion}, {choice.in_query:g} / {choice.in_target:g}"
 
 
 def main() -> None:
@@ -152,11 +157,18 @@ def main() -> None:
         f"over {TIMED} notes.",
     )
     write_table(RESULTS / "baselines.json", table)
-    choices = {
-        name: {task: list(choice) for task, choice in fusion.choices.items()}
-        for name, fusion in tuned.items()
-    }
-    write_json(RESULTS / "baselines-choices.json", {"fusion, picture share in query, in target": choices})
+    chosen = Table(
+        title="What tuning chose for late fusion",
+        columns=("task", *tuned),
+        rows=tuple(
+            (task.name, *(described(fusion.choices.get(task.name)) for fusion in tuned.values()))
+            for task in test.all_tasks
+        ),
+        seeds=(settings.seed,),
+        command=table.command,
+        note="Fusion of elements, then what pictures weigh in query / target; texts weigh the rest.",
+    )
+    write_table(RESULTS / "baselines-choices.json", chosen)
     console.print(table.markdown(), soft_wrap=True)
 
 
