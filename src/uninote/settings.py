@@ -136,12 +136,6 @@ class SftSettings(Section):
         description="positives of one query that share its label; beyond these they are masked. infonce: 1",
     )
     positive_label: Literal["one", "reference"] = "one"
-    text_dropout: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="share of the note queries of warm-up and stage 1 that keep their pictures only",
-    )
     temperature: float = Field(0.02, gt=0)
     steps: int = Field(300, ge=0)
     batch_size: int = Field(32, ge=1, description="queries of one step, over all devices")
@@ -153,6 +147,12 @@ class SftSettings(Section):
     )
     learning_rate: float = Field(3e-4, gt=0)
     head_learning_rate: float = Field(1e-4, gt=0, description="projector and vision head")
+    text_dropout: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the note queries of warm-up and stage 1 that keep their pictures only",
+    )
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     save_every: int = Field(50, ge=1)
     lora: LoraSettings = LoraSettings()

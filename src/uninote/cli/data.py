@@ -96,18 +96,15 @@ def pairs(
     """Cut the training split into the (query, positive) pairs of the tasks, with Modal Replacement."""
     from uninote.negatives.files import write_pairs
     from uninote.tasks.definitions import SFT_TASKS, Task
-    from uninote.tasks.dropout import without_texts
     from uninote.tasks.pairs import make_pairs
 
     known = {each.value: each for each in Task}
     unknown = [name for name in task or () if name not in known]
     if unknown:
         raise ConfigError(f"unknown task {unknown[0]}: choose from {', '.join(known)}")
-    settings = settings_from(config, set_, seed)
-    loaded = read_split(notes, settings, "train", whole)
+    loaded = read_split(notes, settings_from(config, set_, seed), "train", whole)
     made = {
-        each: without_texts(make_pairs(loaded, each), settings.sft.text_dropout, settings.seed)
-        for each in ([known[name] for name in task] if task else SFT_TASKS)
+        each: make_pairs(loaded, each) for each in ([known[name] for name in task] if task else SFT_TASKS)
     }
     write_pairs((pair for found in made.values() for pair in found), out)
     counts = {each.value: len(found) for each, found in made.items()}
@@ -130,10 +127,10 @@ def mine(
     """Add hard negatives: similarity band, MaxSim scores for notes, the counterfactual rule."""
     from uninote.negatives import mine_examples
     from uninote.negatives.files import read_pairs, write_examples
+    from uninote.tasks.dropout import without_texts
 
     settings = settings_from(config, set_, seed)
-    examples = mine_examples(
-        read_pairs(pairs_file), encoder_of(model, settings, features), settings.negatives, settings.seed
-    )
+    pairs = without_texts(read_pairs(pairs_file), settings.sft.text_dropout, settings.seed)
+    examples = mine_examples(pairs, encoder_of(model, settings, features), settings.negatives, settings.seed)
     write_examples(examples, out)
     emit(as_json, {"examples": str(out), "count": len(examples)}, f"{len(examples)} examples in {out}")

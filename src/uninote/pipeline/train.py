@@ -41,10 +41,11 @@ def warmed_up_model(
 ) -> Encoder:
     """Head and adapter aligned on cached tower outputs; also the reference encoder of stage 1."""
     encoder = load_encoder(base, settings, features)
-    pairs = drawn_pairs(notes, WARMUP_PAIRS, settings.seed, settings.sft.text_dropout)
+    pairs = drawn_pairs(notes, WARMUP_PAIRS, settings.seed)
     fewest, most = WARMUP_STEPS
     steps = min(most, max(fewest, WARMUP_EPOCHS * len(pairs) // BATCH))
-    warm_up(encoder, pairs, steps, settings.seed, progress)
+    seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
+    warm_up(encoder, seen, steps, settings.seed, progress)
     encoder.save(folder)
     return encoder
 
@@ -52,15 +53,13 @@ def warmed_up_model(
 def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
     """Pairs of stage 1, no more of a task than its steps will see: mining costs time for every pair."""
     wanted = settings.sft.steps * settings.sft.batch_size
-    most = max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS)))
-    return drawn_pairs(notes, most, settings.seed, settings.sft.text_dropout)
+    return drawn_pairs(notes, max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS))), settings.seed)
 
 
-def drawn_pairs(notes: Sequence[Note], most: int, seed: int, text_dropout: float = 0.0) -> list[Pair]:
+def drawn_pairs(notes: Sequence[Note], most: int, seed: int) -> list[Pair]:
     """Pairs of the nine tasks of stage 1, at most so many of each, drawn by a hash of note and picture."""
     by_lot = partial(lot, seed)
-    pairs = [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=by_lot)[:most]]
-    return without_texts(pairs, text_dropout, seed)
+    return [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=by_lot)[:most]]
 
 
 def stage_one(
@@ -72,7 +71,7 @@ def stage_one(
     progress: bool,
 ) -> Encoder:
     """Pairs, hard negatives and stage 1 in one go, with the start model as reference encoder."""
-    pairs = training_pairs(notes, settings)
+    pairs = without_texts(training_pairs(notes, settings), settings.sft.text_dropout, settings.seed)
     index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features))
     examples = mine_from_index(pairs, index, settings.negatives, settings.seed)
     return sft_model(start, examples, index, settings, folder, features, progress)
