@@ -29,7 +29,6 @@ from uninote.pipeline import train
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.notes import load_notes
 from uninote.settings import load_settings
-from uninote.training.warmup import BATCH, warm_up
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -73,12 +72,8 @@ def main() -> None:
     if not (stages["untrained"] / "uninote.json").is_file():
         train.base_model(settings, stages["untrained"], features)
     if not (stages["warmed up"] / "uninote.json").is_file():
-        encoder = train.load_encoder(stages["untrained"], settings, features)
-        pairs = train.drawn_pairs(training, arguments.pairs, seed)
-        fewest, most = train.WARMUP_STEPS
-        steps = min(most, max(fewest, train.WARMUP_EPOCHS * len(pairs) // BATCH))
-        warm_up(encoder, pairs, steps, seed)
-        encoder.save(stages["warmed up"])
+        train.WARMUP_PAIRS = arguments.pairs
+        train.warmed_up_model(stages["untrained"], training, settings, stages["warmed up"], features, False)
     if settings.sft.steps == 0:
         del stages["stage 1"]
     elif not (stages["stage 1"] / "uninote.json").is_file():
