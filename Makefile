@@ -10,6 +10,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# Processes that share the test files; each starts its own database.
+WORKERS ?= 2
 # Minutes each on two cores, the last one the better part of an hour.
 BENCHES ?= rl_step encode_vs_st sft_vs_st gpu onnx_int8 real_notes
 
@@ -23,7 +25,7 @@ test: export OMP_NUM_THREADS = 1
 test: export OMP_WAIT_POLICY = PASSIVE
 test: export HF_HUB_OFFLINE = 1
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: $(INSTALLED) .peer/installed
 	@test -n "$(NOTES)" || { echo "make bench measures on notes of yours: make bench NOTES=path" >&2; exit 2; }

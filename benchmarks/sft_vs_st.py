@@ -110,7 +110,13 @@ class Ours:
         self.encoder, self.settings = encoder, settings
         backbone: Any = encoder.backbone
         items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
-        self.collate = SftCollator(backbone, examples, ReferenceIndex(items, Hashed()), settings)
+        self.collate = SftCollator(
+            backbone,
+            examples,
+            ReferenceIndex(items, Hashed()),
+            settings,
+            token_budget=encoder.token_budget,
+        )
         self.model = ChunkedEncoder(backbone, recompute=settings.chunk_size is not None)
         self.optimiser = optimiser(self.model)
         self.losses: list[float] = []

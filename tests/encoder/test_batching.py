@@ -26,4 +26,5 @@ def test_longest_first_and_batches_are_full(costs: list[int], budget: int) -> No
 
 def test_worked_example() -> None:
     assert list(token_batches([3, 10, 4, 9], 20)) == [[1, 3], [2, 0]]
+    assert list(token_batches([3, 10, 4, 9], None, 3)) == [[1, 3, 2], [0]]
     assert list(token_batches([], 20)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from itertools import count
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.memory import MemoryStore
@@ -55,7 +57,9 @@ def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    server = module.MilvusProcess(tmp_path_factory.mktemp("milvus"))
+    # Ports are chosen before they are listened on: of two workers one goes first.
+    with FileLock(Path(tempfile.gettempdir()) / "uninote-tests-milvus.lock"):
+        server = module.MilvusProcess(tmp_path_factory.mktemp("milvus"))
     yield server
     server.kill()
 

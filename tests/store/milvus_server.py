@@ -33,6 +33,7 @@ class MilvusProcess:
         self._binary = Path(server.get_milvus_executable_path())
         self._port, self._web = server.listen_port, _free_port()
         server.config.cleanup_listen_ports()
+        self._etcd = _etcd(folder)
         self.start()
 
     @property
@@ -44,6 +45,8 @@ class MilvusProcess:
             "DEPLOY_MODE": "STANDALONE",
             "METRICS_PORT": str(self._web),
             "MILVUS_RUN_DIR": str(self._folder / "run"),
+            "ETCD_ENDPOINTS": self._etcd,
+            "ETCD_CONFIG_PATH": str(self._folder / "etcd.yaml"),
             "LD_LIBRARY_PATH": str(self._binary.parent),
         }
         with (self._folder / "server.log").open("ab") as log:
@@ -73,6 +76,21 @@ class MilvusProcess:
         ):
             return b"OK" in answer.read()
         return False
+
+
+def _etcd(folder: Path) -> str:
+    """Settings of the etcd within, whose ports are fixed otherwise: a second server would not start."""
+    client, peer = (f"127.0.0.1:{_free_port()}" for _ in range(2))
+    (folder / "etcd.yaml").write_text(
+        f"""name: default
+listen-client-urls: http://{client}
+advertise-client-urls: http://{client}
+listen-peer-urls: http://{peer}
+initial-advertise-peer-urls: http://{peer}
+initial-cluster: default=http://{peer}
+"""
+    )
+    return client
 
 
 def _free_port() -> int:

@@ -58,6 +58,13 @@ def test_two_processes_equal_one(runs: tuple[Path, Path], case: str) -> None:
         assert bool((tensor - start[name]).abs().max() > 1e-3) == start[name].requires_grad
 
 
+def test_one_process_saves_the_model_of_all(runs: tuple[Path, Path]) -> None:
+    _, two = runs
+    assert (two / "model" / "saves").read_text() == "saved\n"
+    version = json.loads((two / "model" / "uninote.json").read_text())["version"]
+    assert [(two / f"version-{rank}").read_text() for rank in (0, 1)] == [version] * 2
+
+
 def test_killed_and_resumed_ends_with_the_same_bits(runs: tuple[Path, Path]) -> None:
     for folder in runs:
         assert metrics(folder / "cut") == metrics(folder / "batch")

@@ -15,7 +15,7 @@ from uninote.negatives import ReferenceIndex
 from uninote.settings import SftSettings
 from uninote.tasks.definitions import Task
 from uninote.training.gather import Shard
-from uninote.training.gradcache import ChunkedEncoder, encode_sides, prepare_side
+from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_side, prepare_sides
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 from uninote.training.sft import SftCollator
 
@@ -37,10 +37,13 @@ def loss_of(model: ChunkedEncoder, inputs: dict[str, Any]) -> torch.Tensor:
     )
 
 
-def step(backbone: TinyBackbone, chunk_size: int | None, recompute: bool = True) -> dict[str, torch.Tensor]:
+def step(
+    backbone: TinyBackbone, chunk_size: int | None, recompute: bool = True, token_budget: int | None = None
+) -> dict[str, torch.Tensor]:
     """The loss and the gradients of one batch, dropout seeded."""
     torch.manual_seed(5)
-    inputs = SftCollator(backbone, EXAMPLES, INDEX, SftSettings(chunk_size=chunk_size))(EXAMPLES)
+    settings = SftSettings(chunk_size=chunk_size)
+    inputs = SftCollator(backbone, EXAMPLES, INDEX, settings, token_budget=token_budget)(EXAMPLES)
     loss = loss_of(ChunkedEncoder(backbone, recompute and chunk_size is not None), inputs)
     loss.backward()  # type: ignore[no-untyped-call]
     found = {name: p.grad.clone() for name, p in backbone.named_parameters() if p.grad is not None}
@@ -54,6 +57,27 @@ def test_loss_and_gradients_equal_the_plain_path(chunk_size: int) -> None:
     assert len(plain) == 5
     assert all(torch.allclose(plain[name], chunked[name], rtol=1e-5, atol=1e-6) for name in plain)
     assert all(bool(value.abs().max() > 1e-3) for value in plain.values())
+
+
+@pytest.mark.parametrize(("chunk_size", "token_budget"), [(None, 1), (None, 30), (3, 30), (None, 10_000)])
+def test_passes_within_a_token_budget_change_nothing(chunk_size: int | None, token_budget: int) -> None:
+    backbone = TinyBackbone()
+    plain = step(TinyBackbone(), None)
+    cut = step(backbone, chunk_size, token_budget=token_budget)
+    assert all(torch.allclose(plain[name], cut[name], rtol=1e-5, atol=1e-6) for name in plain)
+    assert (len(backbone.seen) > 2) is (token_budget < 10_000)
+
+
+@pytest.mark.parametrize("token_budget", [1, 9, 20])
+def test_every_process_makes_as_many_passes(token_budget: int) -> None:
+    items = [Item.of("w " * n) for n in (9, 1, 4, 4, 7, 2, 1)]
+    shares = [
+        prepare_sides(TinyBackbone(), [Content(items)], None, Shard(rank, 3), token_budget)
+        for rank in range(3)
+    ]
+    chunks = [[chunk["ids"].shape for chunk in sides[0]["chunks"]] for sides in shares]
+    assert len({len(own) for own in chunks}) == 1
+    assert all(rows * length <= token_budget or rows == 1 for own in chunks for rows, length in own)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 1000])

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import nn
 
 from uninote.encoder import Encoder
@@ -63,7 +64,10 @@ class TinyBackbone(nn.Module):
         pass
 
     def save(self, folder: Path) -> None:
-        raise NotImplementedError
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.state_dict(), folder / "tiny.safetensors")
+        with (folder / "saves").open("a") as log:
+            log.write("saved\n")
 
     @classmethod
     def load(cls, folder: Path, **options: Any) -> Self:

@@ -23,6 +23,7 @@ from transformers import TrainerCallback
 
 from uninote.items import Note, Picture
 from uninote.negatives import ReferenceIndex
+from uninote.pipeline.train import save_once
 from uninote.settings import RlSettings, SftSettings
 from uninote.tasks.definitions import Task
 from uninote.training.gather import Shard, collect
@@ -80,7 +81,10 @@ def run_all(folder: Path) -> None:
     if Shard.current().world > 1:
         dist.barrier()  # the other process has written its part of the checkpoint
     save(train_sft(tiny_encoder(), examples, index, settings, cut, seed=1), cut)
-    save(train_rl(tiny_encoder(), tiny_notes(), RL, folder / "rl", seed=1), folder / "rl")
+    ranked = train_rl(tiny_encoder(), tiny_notes(), RL, folder / "rl", seed=1)
+    save(ranked, folder / "rl")
+    save_once(ranked, folder / "model")
+    (folder / f"version-{Shard.current().rank}").write_text(ranked.version)
 
 
 def save(encoder: Any, folder: Path) -> None:

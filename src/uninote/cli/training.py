@@ -113,4 +113,7 @@ def train_rl(
 
 
 def _report(as_json: bool, out: Path, trained: Encoder) -> None:
-    emit(as_json, {"model": str(out), "version": trained.version}, f"model {trained.version} in {out}")
+    from accelerate import PartialState
+
+    if PartialState().is_main_process:
+        emit(as_json, {"model": str(out), "version": trained.version}, f"model {trained.version} in {out}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+
+from accelerate import PartialState
 
 from uninote.encoder import Encoder
 from uninote.items import Note
@@ -29,10 +32,19 @@ def load_encoder(model: Path, settings: Settings, features: Path | None = None) 
     )
 
 
+def save_once(encoder: Encoder, folder: Path) -> None:
+    """Under `torchrun` the first process saves; the others go on when the folder is whole."""
+    processes = PartialState(cpu=encoder.device.type == "cpu")
+    if processes.is_main_process:
+        encoder.save(folder)
+    processes.wait_for_everyone()
+    encoder.version = json.loads((folder / "uninote.json").read_text())["version"]
+
+
 def base_model(settings: Settings, folder: Path, features: Path | None = None) -> Encoder:
     """The untrained model, saved so that it is measured like every other stage."""
     encoder = Encoder.build(settings.encoder, settings.corpus, features, settings.seed)
-    encoder.save(folder)
+    save_once(encoder, folder)
     return encoder
 
 
@@ -46,7 +58,7 @@ def warmed_up_model(
     steps = min(most, max(fewest, WARMUP_EPOCHS * len(pairs) // BATCH))
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
     warm_up(encoder, seen, steps, settings.seed, progress)
-    encoder.save(folder)
+    save_once(encoder, folder)
     return encoder
 
 
@@ -91,7 +103,7 @@ def sft_model(
     train_sft(
         encoder, examples, reference, settings.sft, folder / "run", seed=settings.seed, progress=progress
     )
-    encoder.save(folder)
+    save_once(encoder, folder)
     return encoder
 
 
@@ -106,5 +118,5 @@ def rl_model(
     """Stage 2 from the model in `start`."""
     encoder = load_encoder(start, settings, features)
     train_rl(encoder, notes, settings.rl, folder / "run", seed=settings.seed, progress=progress)
-    encoder.save(folder)
+    save_once(encoder, folder)
     return encoder

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from uninote.encoder.batching import token_batches
 from uninote.encoder.protocol import Backbone, Inputs, PrefixBackbone, StepBackbone
 from uninote.items import Item
 from uninote.training.gather import Shard, gather_rows
@@ -73,15 +74,17 @@ def prepare_sides(
     contents: Sequence[Content],
     chunk_size: int | None = None,
     shard: Shard | None = None,
+    token_budget: int | None = None,
 ) -> list[Side]:
     """This process's share of every side, each item encoded once, in chunks of items of similar length.
 
+    A chunk has at most `chunk_size` items and, padded, `token_budget` tokens, or one item that has more.
     A picture is decoded, and seen by the backbone, once for all chunks of all sides where it offers that.
 
     Raises PictureError when a picture cannot be decoded.
     """
     shard = shard or Shard()
-    plans = [_plan(backbone, content, chunk_size, shard) for content in contents]
+    plans = [_plan(backbone, content, chunk_size, shard, token_budget) for content in contents]
     if isinstance(backbone, StepBackbone):
         prepared, inputs = backbone.prepare_step(
             [
@@ -115,14 +118,15 @@ def prepare_side(
 
 
 def _plan(
-    backbone: Backbone, content: Content, chunk_size: int | None, shard: Shard
+    backbone: Backbone, content: Content, chunk_size: int | None, shard: Shard, token_budget: int | None
 ) -> tuple[list[list[Sequence[Item]]], int, Tensor]:
     """Chains of each chunk of this process, rows of each process, and the row of each item."""
     items, instruction, chains = content
     units = {tuple(item.key for item in chain): chain for chain in chains or [(item,) for item in items]}
     groups = list(units.values())
     order = list(range(len(groups)))
-    if shard.world > 1 or chunk_size is not None:
+    costs = [0] * len(groups)
+    if shard.world > 1 or chunk_size is not None or token_budget is not None:
         # Longest first: chunks waste little on padding, and the processes get equal work.
         costs = [max(backbone.cost(item, instruction) for item in group) for group in groups]
         order.sort(key=lambda i: (-costs[i], i))
@@ -134,9 +138,12 @@ def _plan(
         for place, item in enumerate(group)
     }
     own = [groups[i] for i in shard.share(order)]
-    # Counted in groups, not items: every process then has as many chunks.
-    size = len(own) if chunk_size is None else max(1, chunk_size // max(sizes))
-    parts = [own[start : start + size] for start in range(0, len(own), size)]
+    # Counted in groups, not items, and cut by the first process's, the longest: all have as many chunks.
+    most = len(own) if chunk_size is None else max(1, chunk_size // max(sizes))
+    parts = [
+        [own[place] for place in places]
+        for places in token_batches([costs[i] for i in order[:: shard.world]], token_budget, most)
+    ]
     return parts, height, torch.tensor([rows[item.key] for item in items])
 
 

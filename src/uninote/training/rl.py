@@ -66,10 +66,15 @@ class RlCollator:
     """
 
     def __init__(
-        self, backbone: Backbone, noise: Sequence[Item], settings: RlSettings, shard: Shard | None = None
+        self,
+        backbone: Backbone,
+        noise: Sequence[Item],
+        settings: RlSettings,
+        shard: Shard | None = None,
+        token_budget: int | None = None,
     ) -> None:
         self.backbone, self.noise, self.settings = backbone, noise, settings
-        self.shard = shard or Shard()
+        self.shard, self.token_budget = shard or Shard(), token_budget
 
     def __call__(self, batch: Sequence[tuple[int, Halves]]) -> dict[str, Any]:
         halves = [half for _, half in batch]
@@ -96,7 +101,9 @@ class RlCollator:
         shared = self.settings.shared_prefixes and isinstance(self.backbone, PrefixBackbone)
         chains = [*(half.relevant for half in halves), *((item,) for item in noise)] if shared else ()
         contents = [Content(queries, instruction), Content(candidates, "", chains)]
-        sides = prepare_sides(self.backbone, contents, self.settings.chunk_size, self.shard)
+        sides = prepare_sides(
+            self.backbone, contents, self.settings.chunk_size, self.shard, self.token_budget
+        )
         return {
             "queries": sides[0],
             "candidates": sides[1],
@@ -247,7 +254,7 @@ def train_rl(
         model=model,
         args=arguments,
         train_dataset=HalvesDataset(halves),
-        data_collator=Ahead(RlCollator(module, noise, settings, shard)),
+        data_collator=Ahead(RlCollator(module, noise, settings, shard, trained.token_budget)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     if settings.kl_weight:

@@ -52,6 +52,7 @@ class SftCollator:
 
     Args:
         examples: all of the training set: what is positive for whom is read from it.
+        token_budget: tokens of one pass of the backbone, padding included.
     """
 
     def __init__(
@@ -61,15 +62,19 @@ class SftCollator:
         reference: ReferenceIndex,
         settings: SftSettings,
         shard: Shard | None = None,
+        token_budget: int | None = None,
     ) -> None:
         self.backbone, self.settings, self.shard = backbone, settings, shard or Shard()
+        self.token_budget = token_budget
         self.sets = InBatchCandidates(examples, reference, settings)
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         sets = self.sets(examples)
         instruction = INSTRUCTIONS[examples[0].pair.task] if self.backbone.uses_instructions else ""
         contents = [Content(sets.queries, instruction), Content(sets.candidates)]
-        queries, candidates = prepare_sides(self.backbone, contents, self.settings.chunk_size, self.shard)
+        queries, candidates = prepare_sides(
+            self.backbone, contents, self.settings.chunk_size, self.shard, self.token_budget
+        )
         return {
             "queries": queries,
             "candidates": candidates,
@@ -177,7 +182,9 @@ def train_sft(
         model=ChunkedEncoder(module, recompute=settings.chunk_size is not None),
         args=arguments,
         train_dataset=ExampleDataset(examples, clusters),
-        data_collator=Ahead(SftCollator(encoder.backbone, examples, reference, settings, shard)),
+        data_collator=Ahead(
+            SftCollator(encoder.backbone, examples, reference, settings, shard, encoder.token_budget)
+        ),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     fit_whole(trainer, encoder)

@@ -269,6 +269,7 @@ def test_when_the_thread_dies_nobody_is_left_waiting(
         model.gate.set()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(answer, UnavailableError) for answer in answers), answers
+        await until(lambda: bool(deaths))
 
     run(work())
     assert len(deaths) == 1
