@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from uninote.evaluation.tables import Table, read_table
 from uninote.export.release import Origin, release_model
 from uninote.pipeline.demo import run_demo
 from uninote.settings import load_settings
@@ -39,6 +40,10 @@ def origins(folder: Path) -> list[Origin]:
     return found
 
 
+def described(table: Table) -> str:
+    return f"{table.note} Again: `{table.command}`.\n\n{table.markdown()}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -46,7 +51,9 @@ def main() -> None:
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("work/model"), help="where the run is kept")
     parser.add_argument("--out", type=Path, default=HOME / COMPACT)
-    parser.add_argument("--elsewhere", type=Path, default=None, help="Markdown for the card")
+    parser.add_argument(
+        "--elsewhere", type=Path, default=None, help="table of benchmarks/shipped_model.py, for the card"
+    )
     arguments = parser.parse_args()
     run_demo(arguments.notes, arguments.work, load_settings(seed=SEED), Console())
     folder = arguments.notes if arguments.notes.is_dir() else arguments.notes.parent
@@ -56,7 +63,7 @@ def main() -> None:
         json.loads((arguments.work / "report.json").read_text("utf-8")),
         origins(folder),
         "make model NOTES=path/to/notes.jsonl",
-        arguments.elsewhere.read_text("utf-8") if arguments.elsewhere else "",
+        described(read_table(arguments.elsewhere)) if arguments.elsewhere else "",
     )
     print(f"shipped model in {released}")
 
