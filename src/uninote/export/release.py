@@ -64,8 +64,9 @@ def release_model(
     _write(out / "backbone.json", backbone)
     if (model / "adapter").is_dir():
         adapter = json.loads((model / "adapter" / "adapter_config.json").read_text())
-        # The library notes where the base was found on the machine that trained it.
-        _write(out / "adapter" / "adapter_config.json", adapter | {"base_model_name_or_path": TEXT_TOWER})
+        # The library notes where the base was found on the machine that trained it. Not the name of a model
+        # on a hub instead: it would ask there when the model is saved again.
+        _write(out / "adapter" / "adapter_config.json", adapter | {"base_model_name_or_path": None})
     config = json.loads((model / "uninote.json").read_text())["encoder"]
     card = _card(version, size, config, report, origins, recipe, elsewhere)
     (out / "README.md").write_text(card, "utf-8")
