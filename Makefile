@@ -3,6 +3,7 @@
 #   make test                lint, then every test
 #   make bench NOTES=path    the measured claims, on your notes; BENCHES=... for some of them only
 #   make docs                the documentation site, in site/
+#   make model NOTES=path    train the compact model that ships with the package, on those notes, about an hour
 #   make lint                style, types, and which room may import which
 #   make constraints         pin what .venv holds now
 #   make clean               remove the environment, the caches and the demo's output
@@ -15,7 +16,7 @@ WORKERS ?= 2
 # Minutes each on two cores, the last one the better part of an hour.
 BENCHES ?= rl_step encode_vs_st sft_vs_st gpu onnx_int8 real_notes
 
-.PHONY: demo test bench docs lint constraints clean
+.PHONY: demo test bench docs model lint constraints clean
 
 demo: $(INSTALLED)
 	$(BIN)/uninote demo $(if $(NOTES),--notes "$(NOTES)")
@@ -33,6 +34,10 @@ bench: $(INSTALLED) .peer/installed
 	  echo; echo "== $$name: $$(sed -n '1s/^"""//p' benchmarks/$$name.py)"; \
 	  $(BIN)/python benchmarks/$$name.py --notes "$(NOTES)" || exit; \
 	done
+
+model: $(INSTALLED)
+	@test -n "$(NOTES)" || { echo "make model trains on notes of yours: make model NOTES=path" >&2; exit 2; }
+	$(BIN)/python scripts/release_model.py --notes "$(NOTES)"
 
 # For sentence-transformers as the other side: beside the environment, as the project does without torchvision.
 .peer/installed: $(INSTALLED)

@@ -147,6 +147,12 @@ class SftSettings(Section):
     )
     learning_rate: float = Field(3e-4, gt=0)
     head_learning_rate: float = Field(1e-4, gt=0, description="projector and vision head")
+    text_dropout: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the note queries of warm-up and stage 1 that keep their pictures only",
+    )
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     save_every: int = Field(50, ge=1)
     lora: LoraSettings = LoraSettings()

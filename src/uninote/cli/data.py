@@ -127,10 +127,10 @@ def mine(
     """Add hard negatives: similarity band, MaxSim scores for notes, the counterfactual rule."""
     from uninote.negatives import mine_examples
     from uninote.negatives.files import read_pairs, write_examples
+    from uninote.tasks.dropout import without_texts
 
     settings = settings_from(config, set_, seed)
-    examples = mine_examples(
-        read_pairs(pairs_file), encoder_of(model, settings, features), settings.negatives, settings.seed
-    )
+    pairs = without_texts(read_pairs(pairs_file), settings.sft.text_dropout, settings.seed)
+    examples = mine_examples(pairs, encoder_of(model, settings, features), settings.negatives, settings.seed)
     write_examples(examples, out)
     emit(as_json, {"examples": str(out), "count": len(examples)}, f"{len(examples)} examples in {out}")

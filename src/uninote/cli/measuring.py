@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from uninote.cli.inputs import encoder_of, read_split
 from uninote.cli.options import AsJson, Config, Features, Notes, Out, Quiet, Seed, Set, Whole, settings_from
+from uninote.settings import Settings
+
+if TYPE_CHECKING:
+    from uninote.encoder import Encoder
+    from uninote.items import Note
+
+Json = dict[str, Any]
 
 app = typer.Typer()
 
@@ -24,6 +33,16 @@ def evaluate(
     out: Out = Path("evaluation"),
     features: Features = None,
     whole: Whole = False,
+    hard: Annotated[
+        bool,
+        typer.Option(
+            "--hard",
+            help="Also near duplicates, links and chapters, other languages, one modality of the query.",
+        ),
+    ] = False,
+    edited: Annotated[
+        int, typer.Option(min=1, help="With --hard: pictures that are edited, each in every way.")
+    ] = 100,
     config: Config = None,
     set_: Set = None,
     seed: Seed = None,
@@ -33,6 +52,7 @@ def evaluate(
     """Measure a model on the ten tasks over the held-out notes; writes report.json and report.html."""
     from uninote.corpus.decode import check_picture, load_picture
     from uninote.evaluation.evaluate import evaluate as evaluate_encoder
+    from uninote.evaluation.hard.terminal import terminal_tables
     from uninote.evaluation.links import links_task
     from uninote.evaluation.report import build_report, write_report
     from uninote.evaluation.suite import build_suite
@@ -55,12 +75,34 @@ def evaluate(
         seed=settings.seed,
         progress=not quiet,
     )
-    report = build_report(suite, {stage: result})
+    harder = _hard(stage, encoder, suite.notes, edited, settings, not quiet) if hard else None
+    report = build_report(suite, {stage: result}, hard=harder)
     out.mkdir(parents=True, exist_ok=True)
     page = write_report(out, report, suite, lambda picture: load_picture(picture, settings.corpus))
     if as_json:
-        typer.echo(json.dumps({"tasks": result["tasks"], "report": str(page)}, ensure_ascii=False))
+        brief = {"tasks": result["tasks"], "report": str(page)} | ({"hard": harder} if harder else {})
+        typer.echo(json.dumps(brief, ensure_ascii=False))
     else:
         console = Console()
         console.print(summary_table(report))
+        for table in terminal_tables(harder) if harder else ():
+            console.print(table)
         console.print(f"report {page}", soft_wrap=True)
+
+
+def _hard(
+    stage: str, encoder: Encoder, notes: Sequence[Note], edited: int, settings: Settings, progress: bool
+) -> Json:
+    from uninote.corpus.decode import load_picture
+    from uninote.evaluation.hard.methods import hard_methods
+    from uninote.evaluation.hard.run import evaluate_hard, hard_tasks
+
+    load = partial(load_picture, settings=settings.corpus)
+    return evaluate_hard(
+        hard_methods({stage: encoder}, load, progress),
+        hard_tasks(notes, load, queries=edited, seed=settings.seed),
+        notes,
+        ks=settings.evaluation.ks,
+        bootstrap=settings.evaluation.bootstrap,
+        seed=settings.seed,
+    )

@@ -18,6 +18,10 @@ Notes = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result goes.")]
 Model = Annotated[Path, typer.Option("--model", "-m", help="A trained model folder.")]
+ModelOrShipped = Annotated[
+    Path,
+    typer.Option("--model", "-m", help="A trained model folder; `compact`: the model of the package."),
+]
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file that can hold every option.")]
 Set = Annotated[
     list[str] | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -39,17 +39,23 @@ def demo(
 
 @app.command()
 def info(
-    folder: Annotated[Path | None, typer.Argument(help="A model or index folder.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="A model or index folder, or a shipped model's name.")
+    ] = None,
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the environment and all settings, or what a model or index folder holds."""
+    """Show the environment, the shipped models and all settings, or what a model or index folder holds."""
     from uninote.evaluation.results import environment
+    from uninote.shipped import model_folder, shipped_models
 
     if folder is None:
-        result = {"environment": environment(), "settings": settings_from(config, set_, None).model_dump()}
+        models = {name: _shipped(path) for name, path in shipped_models().items()}
+        settings = settings_from(config, set_, None).model_dump()
+        result = {"environment": environment(), "models": models, "settings": settings}
     else:
+        folder = model_folder(folder)
         names = ("uninote.json", "backbone.json", "index.json", "manifest.json")
         result = {
             name: json.loads((folder / name).read_text()) for name in names if (folder / name).is_file()
@@ -57,3 +63,14 @@ def info(
         if not result:
             raise ConfigError(f"{folder} is neither a model, an index nor an embeddings folder")
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else yaml.safe_dump(result, sort_keys=False))
+
+
+def _shipped(folder: Path) -> dict[str, Any]:
+    config = json.loads((folder / "uninote.json").read_text("utf-8"))
+    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    return {
+        "version": config["version"],
+        "dim": config["dim"],
+        "bytes": size,
+        "card": str(folder / "README.md"),
+    }

@@ -16,7 +16,7 @@ from uninote.cli.options import (
     AsJson,
     Config,
     Features,
-    Model,
+    ModelOrShipped,
     Notes,
     Out,
     Quiet,
@@ -33,7 +33,7 @@ app = typer.Typer()
 @app.command()
 def embed(
     notes: Notes,
-    model: Model,
+    model: ModelOrShipped = Path("compact"),
     out: Out = Path("embeddings"),
     features: Features = None,
     config: Config = None,
@@ -42,10 +42,14 @@ def embed(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Embed every note and every picture into Parquet shards. Run again after a kill to go on."""
-    from uninote.pipeline.embed import catalogue, embed_entries
+    """Embed every note and every picture into Parquet shards. Run again after a kill to go on.
 
-    settings = settings_from(config, set_, None)
+    Without a model of your own the trained one of the package does it.
+    """
+    from uninote.pipeline.embed import catalogue, embed_entries
+    from uninote.shipped import model_folder
+
+    settings, model = settings_from(config, set_, None), model_folder(model)
     entries = catalogue(read(notes, settings))
     if ray:
         from uninote.pipeline.on_ray.embed import embed_on_cluster
@@ -64,7 +68,7 @@ def embed(
 @app.command()
 def index(
     embeddings: Annotated[Path, typer.Argument(help="A folder of `uninote embed`.")],
-    model: Model,
+    model: ModelOrShipped = Path("compact"),
     out: Out = Path("index"),
     notes: Annotated[
         Path | None, typer.Option(help="The notes that were embedded, kept for `uninote serve`.")
@@ -76,10 +80,11 @@ def index(
 ) -> None:
     """Load embeddings into PostgreSQL + pgvector, embedded unless `store.address` names a server."""
     from uninote.pipeline.index import build_index
+    from uninote.shipped import model_folder
 
     settings = settings_from(config, set_, None)
     kept = read(notes, settings) if notes is not None else []
-    count = build_index(embeddings, model, out, settings.store, not quiet, kept)
+    count = build_index(embeddings, model_folder(model), out, settings.store, not quiet, kept)
     emit(as_json, {"index": str(out), "count": count}, f"{count} records in {out}")
 
 

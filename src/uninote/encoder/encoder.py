@@ -25,6 +25,7 @@ from uninote.encoder.protocol import Backbone, Inputs
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item
 from uninote.settings import CorpusSettings, EncoderSettings
+from uninote.shipped import model_folder
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 CPU_TOKENS = 2048
@@ -255,7 +256,7 @@ class Encoder:
         base: str | Path | None = None,
         remember: int = 0,
     ) -> Self:
-        """The model saved in `folder`, of either kind.
+        """The model saved in `folder`, of either kind; `"compact"` is the one that ships with the package.
 
         Args:
             base: where the pretrained weights of a Qwen-VL model are now, when they have moved.
@@ -264,7 +265,7 @@ class Encoder:
         Raises:
             ModelError: the folder holds no UniNote model.
         """
-        folder = Path(folder)
+        folder = model_folder(folder)
         try:
             config = json.loads((folder / "uninote.json").read_text())
             name = json.loads((folder / "backbone.json").read_text())["name"]

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from uninote.errors import ConfigError
+from uninote.evaluation.hard.view import duplicate_charts, hard_tables
 from uninote.evaluation.headline import headlines
 from uninote.evaluation.plots import cost_scatter, matryoshka_curves, recall_bars, training_curves
 from uninote.evaluation.protocols import Json
@@ -20,6 +21,8 @@ from uninote.evaluation.suite import Suite
 from uninote.evaluation.thumbnails import Thumbnails
 from uninote.evaluation.view import cutoffs, example_groups, graded_rows, recall_rows
 from uninote.items import Item, Picture
+
+NO_HARD: Json = {"methods": [], "groups": {}, "picture_share": {}}
 
 Load = Callable[[Picture], Image.Image]
 
@@ -31,6 +34,7 @@ def build_report(
     *,
     timing_s: Mapping[str, float] | None = None,
     commands: Mapping[str, str] | None = None,
+    hard: Json | None = None,
 ) -> Json:
     """The content of report.json.
 
@@ -39,12 +43,13 @@ def build_report(
         baselines: results of `evaluate_baseline` by name.
         timing_s: seconds by step of the whole run.
         commands: exact command lines by what they do (search, repeat).
+        hard: result of `evaluate_hard`.
 
     Raises ConfigError when there is no stage.
     """
     if not stages:
         raise ConfigError("a report needs at least one evaluated stage")
-    return {
+    return ({"hard": hard} if hard else {}) | {
         "dataset": suite.facts(),
         "stages": dict(stages),
         "baselines": dict(baselines or {}),
@@ -109,6 +114,8 @@ def render_html(
         matryoshka=Markup(matryoshka_curves(stages)),
         costs=Markup(cost_scatter(stages, baselines)),
         training={name: Markup(svg) for name, svg in curves.items() if svg},
+        hard=hard_tables(report["hard"]) if "hard" in report else [],
+        duplicates={name: Markup(svg) for name, svg in duplicate_charts(report.get("hard", NO_HARD)).items()},
     )
 
 

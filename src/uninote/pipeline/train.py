@@ -14,6 +14,7 @@ from uninote.items import Note
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
 from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.tasks.dropout import without_texts
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
@@ -55,7 +56,8 @@ def warmed_up_model(
     pairs = drawn_pairs(notes, WARMUP_PAIRS, settings.seed)
     fewest, most = WARMUP_STEPS
     steps = min(most, max(fewest, WARMUP_EPOCHS * len(pairs) // BATCH))
-    warm_up(encoder, pairs, steps, settings.seed, progress)
+    seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
+    warm_up(encoder, seen, steps, settings.seed, progress)
     save_once(encoder, folder)
     return encoder
 
@@ -81,7 +83,7 @@ def stage_one(
     progress: bool,
 ) -> Encoder:
     """Pairs, hard negatives and stage 1 in one go, with the start model as reference encoder."""
-    pairs = training_pairs(notes, settings)
+    pairs = without_texts(training_pairs(notes, settings), settings.sft.text_dropout, settings.seed)
     index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features))
     examples = mine_from_index(pairs, index, settings.negatives, settings.seed)
     return sft_model(start, examples, index, settings, folder, features, progress)

@@ -7,26 +7,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import product
 
 import bm25s
 import numpy as np
 
+from uninote.evaluation.headline import first_metric
 from uninote.evaluation.protocols import Floats, Ids, Json
+from uninote.evaluation.scoring import per_query
 from uninote.evaluation.search import mask_excluded, top_of_scores
-from uninote.evaluation.suite import TaskSuite
+from uninote.evaluation.suite import Suite, TaskSuite
 from uninote.evaluation.words import words
 from uninote.items import Item, Note
 
+K1 = (0.6, 0.9, 1.2, 1.5, 2.0)
+B = (0.3, 0.5, 0.75, 0.9)
+
 
 class Bm25:
-    """k1 = 1.5 and b = 0.75, the library's defaults."""
+    """k1 and b default to the library's; `tuned_bm25` chooses them."""
+
+    def __init__(self, k1: float = 1.5, b: float = 0.75) -> None:
+        self.k1, self.b = k1, b
 
     def rank(self, task: TaskSuite, k: int) -> Ids:
         """int64 `[q, k]`; a target that shares no word with the query is not retrieved (-1)."""
         if self.blind_spot(task):
             return np.full((len(task.queries), k), -1, dtype=np.int64)
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # importing the library sets DEBUG
-        index = bm25s.BM25()
+        index = bm25s.BM25(k1=self.k1, b=self.b)
         index.index([item_words(target) for target in task.targets], show_progress=False)
         ranked = [top_of_scores(self._scores(index, task, row), k)[1] for row in range(len(task.queries))]
         return np.concatenate(ranked)
@@ -53,3 +62,15 @@ class Bm25:
 
 def item_words(item: Item) -> list[str]:
     return [word for text in item.texts for word in words(text)]
+
+
+def tuned_bm25(validation: Suite) -> Bm25:
+    """The k1 and b with the best mean of the tasks' first metrics on validation notes."""
+    tasks = [task for task in validation.all_tasks if not Bm25().blind_spot(task)]
+
+    def quality(ranker: Bm25) -> float:
+        values = [per_query(task, ranker.rank(task, 1), (1,)) for task in tasks]
+        metrics = (first_metric(task.name) for task in tasks)
+        return float(sum(value[metric].mean() for value, metric in zip(values, metrics, strict=True)))
+
+    return max((Bm25(k1, b) for k1, b in product(K1, B)), key=quality)

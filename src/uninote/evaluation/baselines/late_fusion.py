@@ -60,7 +60,7 @@ class LateFusion:
         """int64 `[q, k]`; items without elements are not retrieved and retrieve nothing (-1)."""
         queries = [self._elements(query.item) for query in task.queries]
         targets = [self._elements(target) for target in task.targets]
-        self._encode([element for elements in [*queries, *targets] for element in elements])
+        self.add([*(query.item for query in task.queries), *task.targets])
         ranked = [np.empty((0, k), dtype=np.int64)]
         for start in range(0, len(queries), CHUNK):
             scores = self._scores(queries[start : start + CHUNK], targets)
@@ -81,7 +81,9 @@ class LateFusion:
         size = 4 * width if self._bytes_per_vector is None else self._bytes_per_vector
         return {"bytes_per_note": per_note * size, "vectors_per_note": per_note, "dim": width}
 
-    def _encode(self, elements: Sequence[Item]) -> None:
+    def add(self, items: Sequence[Item]) -> None:
+        """Encode the elements that are not known yet: what storing these items takes."""
+        elements = (element for item in items for element in self._elements(item))
         new = list({e.key: e for e in elements if e.key not in self._vectors}.values())
         if new:
             vectors = self._encoder.encode(new)

@@ -1,0 +1,176 @@
+"""Baselines at their best, beside the one-vector model: tuned on validation notes, measured on test notes.
+
+    python benchmarks/baselines.py --notes path/to/notes.jsonl --run work/real/seed-0
+
+`--run` is a finished `uninote demo` of the same notes and seed: its warmed-up model gives the dual tower its
+space, its report the numbers of the stages. Late fusion weighs pictures and texts of either side as suits
+each task best on the validation split; so do k1 and b of BM25, for all tasks. The last rows say what a note
+costs in bytes, in runs of an encoder, and in processor time, which other work hardly changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from uninote.corpus.decode import load_picture
+from uninote.corpus.skips import SkipReport
+from uninote.encoder import Encoder
+from uninote.evaluation.baselines.bm25 import Bm25, item_words, tuned_bm25
+from uninote.evaluation.baselines.late_fusion import LateFusion, picture_elements
+from uninote.evaluation.baselines.phash import perceptual_hash
+from uninote.evaluation.baselines.ranker import Ranker, evaluate_baseline
+from uninote.evaluation.baselines.tuned_fusion import Choice, TunedFusion, text_elements
+from uninote.evaluation.headline import first_metric, mean_recall
+from uninote.evaluation.links import links_task
+from uninote.evaluation.suite import build_suite
+from uninote.evaluation.tables import Cell, Measure, Table, write_table
+from uninote.items import Note
+from uninote.pipeline.notes import load_notes, split
+from uninote.settings import load_settings
+
+RESULTS = Path(__file__).parent / "results"
+TIMED = 6
+"""Notes whose cost is measured, after one that is not."""
+
+
+def cpu_ms(store: Callable[[Note], object], notes: Sequence[Note]) -> float:
+    """Processor milliseconds a note, pictures decoded and encoded anew."""
+    store(notes[0])
+    started = time.process_time()
+    for note in notes[1 : TIMED + 1]:
+        store(note)
+    return 1000 * (time.process_time() - started) / len(notes[1 : TIMED + 1])
+
+
+def costs(folder: Path, test: Sequence[Note], methods: Mapping[str, Ranker], load: Any) -> dict[str, Any]:
+    """By method: bytes, encodes and milliseconds a note. Encoders start without cached features."""
+    one, tower = Encoder.load(folder), Encoder.load(folder)
+    fusions = {
+        "dual tower": TunedFusion(tower),
+        "text only": TunedFusion(tower, elements=text_elements),
+        "pictures only": TunedFusion(Encoder.load(folder), elements=picture_elements),
+        "perceptual hash": perceptual_hash(load),
+    }
+
+    def adding(fusion: LateFusion) -> Callable[[Note], object]:
+        return lambda note: fusion.add([note.item()])
+
+    stores: dict[str, Callable[[Note], object]] = {name: adding(f) for name, f in fusions.items()}
+    stores["BM25"] = lambda note: item_words(note.item())
+    found: dict[str, Any] = {
+        "UniNote": {
+            "bytes": 4 * one.dims[-1],
+            "encodes": 1.0,
+            "ms": cpu_ms(lambda n: one.encode([n.item()]), test),
+        }
+    }
+    for name, store in stores.items():
+        cost = methods[name].cost(test)
+        found[name] = {
+            "bytes": cost["bytes_per_note"],
+            "encodes": cost["vectors_per_note"],
+            "ms": cpu_ms(store, test),
+        }
+    return found
+
+
+def described(choice: Choice | None) -> str:
+    if choice is None or choice.in_query is None:
+        return "untuned" if choice is None else choice.fusion
+    return f"{choice.fusion}, {choice.in_query:g} / {choice.in_target:g}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--notes", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--features", type=Path, default=None, help="default: those of the run")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    console, settings = Console(), load_settings(seed=arguments.seed)
+    (tower,) = arguments.run.glob("state/*/model-warmup")
+    report = json.loads((arguments.run / "report.json").read_text("utf-8"))
+    notes = split(load_notes(arguments.notes, settings, SkipReport()), settings)
+    validation, test = (
+        build_suite(part, settings.seed, extra=links_task) for part in (notes.validation, notes.test)
+    )
+    if test.fingerprint != report["dataset"]["suite"]:
+        raise SystemExit(f"{arguments.run} is a run of other notes or another seed: measure it again")
+
+    load = partial(load_picture, settings=settings.corpus)
+    encoder = Encoder.load(tower, feature_folder=arguments.features or arguments.run / "cache" / "features")
+    tuned = {
+        "dual tower": TunedFusion(encoder),
+        "text only": TunedFusion(encoder, elements=text_elements),
+        "pictures only": TunedFusion(encoder, elements=picture_elements),
+    }
+    methods: dict[str, Ranker] = {**tuned, "BM25": tuned_bm25(validation)}
+    for fusion in tuned.values():
+        fusion.tune(validation)
+    # The tuned fusion and BM25 as they were, to see what tuning gives.
+    methods |= {"dual tower, untuned": LateFusion(encoder, fusion="mean_max"), "BM25, untuned": Bm25()}
+    methods["perceptual hash"] = perceptual_hash(load)
+    stage = list(report["stages"])[-1]
+    columns: dict[str, Any] = {"UniNote": report["stages"][stage]}
+    columns |= {name: evaluate_baseline(ranker, test) for name, ranker in methods.items()}
+
+    rows: list[tuple[Cell, ...]] = []
+    for task in test.all_tasks:
+        section, metric = ("tasks" if task in test.tasks else "extra"), first_metric(task.name)
+        metrics = [metric, "ndcg@10"] if metric == "precision@1" else [metric]
+        for each in metrics:
+            cells: list[Cell] = [task.name if each == "recall@1" else f"{task.name} {each}"]
+            for column in columns.values():
+                entry = column[section][task.name]
+                low, high = (round(100 * bound, 1) for bound in entry[f"{each}_interval"])
+                value = Measure(value=round(100 * entry[each], 1), low=low, high=high)
+                cells.append(None if "note" in entry else value)
+            rows.append(tuple(cells))
+    means = (round(100 * mean_recall(column["tasks"]), 1) for column in columns.values())
+    rows.append(("mean of the nine", *(Measure(value=mean) for mean in means)))
+    paid = costs(tower, notes.test, methods, load)
+    for key, name in (("bytes", "bytes a note"), ("encodes", "encodes a note"), ("ms", "CPU ms a note")):
+        found = (paid.get(column.removesuffix(", untuned"), {}).get(key) for column in columns)
+        rows.append((name, *(None if value is None else round(value, 1) for value in found)))
+    bm25 = methods["BM25"]
+    assert isinstance(bm25, Bm25)
+    table = Table(
+        title="Baselines at their best",
+        columns=("recall@1, %", *columns),
+        rows=tuple(rows),
+        seeds=(settings.seed,),
+        command=f"python benchmarks/baselines.py --notes {arguments.notes.name} --run RUN "
+        f"--seed {settings.seed}",
+        note=f"{len(notes.test)} test notes; late fusion and BM25 (k1 {bm25.k1}, b {bm25.b}) tuned on "
+        f"{len(notes.validation)} validation notes, task by task. Text of a note has its OCR lines in it. "
+        "Intervals are over queries, 95 %. A dash: the method cannot do it. Processor time is of one thread, "
+        f"over {TIMED} notes.",
+    )
+    write_table(RESULTS / "baselines.json", table)
+    chosen = Table(
+        title="What tuning chose for late fusion",
+        columns=("task", *tuned),
+        rows=tuple(
+            (task.name, *(described(fusion.choices.get(task.name)) for fusion in tuned.values()))
+            for task in test.all_tasks
+        ),
+        seeds=(settings.seed,),
+        command=table.command,
+        note="Fusion of elements, then what pictures weigh in query / target; texts weigh the rest.",
+    )
+    write_table(RESULTS / "baselines-choices.json", chosen)
+    console.print(table.markdown(), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

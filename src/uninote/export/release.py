@@ -1,0 +1,126 @@
+"""A trained compact model as it ships with the package: what was trained, nothing of where, with its card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from uninote.encoder.saved import saved_version
+from uninote.errors import ModelError
+from uninote.tasks.definitions import SFT_TASKS
+
+TEXT_TOWER = "sentence-transformers/all-MiniLM-L6-v2"
+LARGEST = 25_000_000
+"""Bytes that a shipped model may have."""
+
+
+class Origin(NamedTuple):
+    """Notes that trained a model: `licence` and `repositories` as `owner/name@commit`."""
+
+    name: str
+    licence: str
+    repositories: tuple[str, ...]
+
+
+def release_model(
+    model: Path,
+    out: Path,
+    report: Mapping[str, Any],
+    origins: Sequence[Origin],
+    recipe: str,
+    elsewhere: str = "",
+) -> Path:
+    """Write `out` with the weights, settings and card of the compact model in `model`; returns `out`.
+
+    Args:
+        report: report.json of the run that trained it: its last stage is this model.
+        origins: what trained it.
+        recipe: the command that makes it again.
+        elsewhere: Markdown about notes of another source, for the card.
+
+    Raises ModelError when `model` is no compact model, or larger than `LARGEST`.
+    """
+    version = saved_version(model)
+    backbone = json.loads((model / "backbone.json").read_text())
+    if backbone["name"] != "compact":
+        raise ModelError(
+            f"{model} is a {backbone['name']} model: only the compact one ships with the package"
+        )
+    weights = sorted(model.glob("*.safetensors")) + sorted((model / "adapter").glob("*.safetensors"))
+    size = sum(file.stat().st_size for file in weights)
+    if size > LARGEST:
+        raise ModelError(f"{model} has {size} bytes of weights, over the cap of {LARGEST}")
+    shutil.rmtree(out, ignore_errors=True)
+    for file in weights:
+        target = out / file.relative_to(model)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+        target.chmod(0o644)
+    _write(out / "backbone.json", backbone)
+    if (model / "adapter").is_dir():
+        adapter = json.loads((model / "adapter" / "adapter_config.json").read_text())
+        # The library notes where the base was found on the machine that trained it. Not the name of a model
+        # on a hub instead: it would ask there when the model is saved again.
+        _write(out / "adapter" / "adapter_config.json", adapter | {"base_model_name_or_path": None})
+    config = json.loads((model / "uninote.json").read_text())["encoder"]
+    card = _card(version, size, config, report, origins, recipe, elsewhere)
+    (out / "README.md").write_text(card, "utf-8")
+    _write(out / "uninote.json", {"version": version, "dim": max(config["dims"]), "encoder": config})
+    return out
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def _card(
+    version: str,
+    size: int,
+    config: Mapping[str, Any],
+    report: Mapping[str, Any],
+    origins: Sequence[Origin],
+    recipe: str,
+    elsewhere: str,
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("uninote.export"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    stages = report["stages"]
+    before, after = (stages[name]["tasks"] for name in (next(iter(stages)), list(stages)[-1]))
+    rows: list[tuple[str, ...]] = []
+    for task, values in after.items():
+        metric = "recall@1" if task in {t.value for t in SFT_TASKS} else "precision@1"
+        name = task if metric == "recall@1" else f"{task} P@1"
+        rows.append((name, _value(before[task], metric), _value(values, metric)))
+    rows.append(("**mean of the nine**", *(f"**{_mean(tasks):.1f}**" for tasks in (before, after))))
+    return environment.get_template("release.md.j2").render(
+        tower=TEXT_TOWER,
+        version=version,
+        size=size,
+        dims=config["dims"],
+        side=config["vision_side"],
+        data=report["dataset"],
+        origins=origins,
+        recipe=recipe,
+        rows=rows,
+        elsewhere=elsewhere.strip(),
+    )
+
+
+def _value(entry: Mapping[str, Any], metric: str) -> str:
+    low, high = entry.get(f"{metric}_interval", (None, None))
+    text = f"{100 * entry[metric]:.1f}"
+    return text if low is None else f"{text} ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def _mean(tasks: Mapping[str, Any]) -> float:
+    values = [float(tasks[task.value]["recall@1"]) for task in SFT_TASKS if task.value in tasks]
+    return 100 * sum(values) / max(len(values), 1)

@@ -1,0 +1,33 @@
+"""Trained models inside the package, each by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from uninote.errors import ModelError
+
+HOME = Path(__file__).parent / "models"
+COMPACT = "compact"
+"""The trained compact model: adapter and connector only, on top of the towers of the registry packages."""
+
+
+def shipped_models() -> dict[str, Path]:
+    """Folders by name."""
+    return {file.parent.name: file.parent for file in sorted(HOME.glob("*/uninote.json"))}
+
+
+def model_folder(model: str | Path) -> Path:
+    """The folder meant by `model`: itself, or the shipped model of that name where no such folder is.
+
+    Raises ModelError for the name of a shipped model that this installation lacks.
+    """
+    folder = Path(model)
+    if (folder / "uninote.json").is_file() or folder.name != str(model):
+        return folder
+    shipped = shipped_models().get(folder.name)
+    if shipped is None and folder.name == COMPACT and not folder.exists():
+        raise ModelError(
+            f"this installation has no shipped model {COMPACT!r}: reinstall uninote, or train one "
+            "with `make model NOTES=path`"
+        )
+    return shipped or folder

@@ -1,0 +1,53 @@
+"""`uninote evaluate --hard`, and the model of the package in `uninote info`, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from uninote.cli import app
+from uninote.corpus.sample import write_sample
+from uninote.shipped import COMPACT, HOME
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sample(tmp_path_factory.mktemp("sample"), 5, seed=3)
+
+
+def run(*words: str | Path) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_hard_truth_joins_the_report(notes: Path, tmp_path: Path) -> None:
+    rest = [
+        "--whole",
+        "--quiet",
+        "--json",
+        "--set",
+        "encoder.vision_side=64",
+        "--set",
+        "evaluation.bootstrap=20",
+    ]
+    told = json.loads(run("evaluate", notes, "--hard", "--edited", "1", "--out", tmp_path, *rest))
+    hard = told["hard"]
+    assert hard["methods"] == ["base", "raw vision tower", "perceptual hash", "BM25"]
+    duplicates = hard["groups"]["Near duplicates"]
+    assert len(duplicates) == 16
+    assert all(duplicates["resize: picture"][name]["recall@1"] == 1 for name in hard["methods"][1:3])
+    assert 0 < hard["picture_share"]["Note2Note"]["base"]["share"] < 1
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["hard"] == hard
+    assert 'id="hard"' in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_info_lists_the_shipped_model_and_describes_it_by_name() -> None:
+    listed = json.loads(run("info", "--json"))["models"][COMPACT]
+    assert listed["dim"] == 384
+    assert Path(listed["card"]) == HOME / COMPACT / "README.md"
+    described = json.loads(run("info", COMPACT, "--json"))
+    assert described["uninote.json"]["version"] == listed["version"]
