@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from uninote.cli import corpora, data, exporting, measuring, running, searching, serving, training
+from uninote.cli import benching, corpora, data, exporting, measuring, running, searching, serving, training
 from uninote.errors import UniNoteError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app.add_typer(data.app)
 app.add_typer(corpora.app, name="corpus")
 app.add_typer(training.app, name="train")
 app.add_typer(measuring.app)
+app.add_typer(benching.app, name="bench")
 app.add_typer(searching.app)
 app.add_typer(exporting.app)
 app.add_typer(serving.app)

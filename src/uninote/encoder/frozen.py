@@ -70,9 +70,7 @@ class WordCache:
         return hashlib.blake2b(repr(texts).encode(), digest_size=16).digest()
 
     def _take(self, shard: dict[str, torch.Tensor]) -> None:
-        self.rows |= {
-            bytes(key): row for key, row in zip(shard["keys"].numpy(), shard["words"], strict=True)
-        }
+        self.rows |= {bytes(key): row for key, row in zip(shard["keys"].numpy(), shard["words"], strict=True)}
 
     def _store(self, shard: dict[str, torch.Tensor]) -> None:
         self._take(shard)
@@ -132,7 +130,10 @@ def _read(compact: CompactBackbone, batch: Sequence[Texts]) -> torch.Tensor:
         compact.tokenizer.sep_token_id,
         compact.tokenizer.pad_token_id,
     )
-    rows = [[cls, *(token for text in texts for token in (*text, sep))] if texts else [cls, sep] for texts in batch]
+    rows = [
+        [cls, *(token for text in texts for token in (*text, sep))] if texts else [cls, sep]
+        for texts in batch
+    ]
     longest = max(map(len, rows))
     ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])

@@ -208,16 +208,21 @@ def train_rl(
     seed: int = 0,
     progress: bool = False,
     callbacks: Sequence[Any] = (),
+    samples: Sequence[Halves] | None = None,
 ) -> Encoder:
     """Train `encoder` in place and return it; resumes, logs and repeats as `train_sft` does.
 
     With `settings.frozen_towers` the compact backbone's connector is trained on what its towers said of every
     item once: the same vectors, a hundredth of the time.
 
+    Args:
+        samples: queries with their ideal rankings; the halves of `notes` if None.
+        callbacks: of `transformers.TrainerCallback`.
+
     Raises:
         ModelError: too few notes can be split in two halves with a picture each.
     """
-    halves = rl_halves(notes, settings, seed)
+    halves = rl_halves(notes, settings, seed) if samples is None else samples
     if len(halves) < settings.batch_size:
         raise ModelError(
             f"stage 2 needs at least {settings.batch_size} notes with two or more pictures and some text; "
