@@ -188,6 +188,12 @@ class RlSettings(Section):
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
     absolute: bool = Field(True, description="add R_abs (Eq. 9)")
     relative: bool = Field(True, description="add R_rel (Eq. 10)")
+    reward: Literal["parts", "ndcg"] = Field(
+        "parts", description="parts: those above (Eq. 11); ndcg: what each note adds to the nDCG of the group"
+    )
+    tasks: tuple[Literal["Note2Note", "I2Note", "T2Note"], ...] = Field(
+        ("Note2Note",), min_length=1, description="whose rankings are trained; the paper's is Note2Note"
+    )
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")

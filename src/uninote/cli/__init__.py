@@ -11,7 +11,18 @@ from typing import Any
 
 import typer
 
-from uninote.cli import benching, corpora, data, exporting, measuring, running, searching, serving, training
+from uninote.cli import (
+    benching,
+    corpora,
+    data,
+    exporting,
+    measuring,
+    merging,
+    running,
+    searching,
+    serving,
+    training,
+)
 from uninote.errors import UniNoteError
 
 __all__ = ["app", "main"]
@@ -31,6 +42,7 @@ app.add_typer(measuring.app)
 app.add_typer(benching.app, name="bench")
 app.add_typer(searching.app)
 app.add_typer(exporting.app)
+app.add_typer(merging.app)
 app.add_typer(serving.app)
 app.add_typer(running.app)
 

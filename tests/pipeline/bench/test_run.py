@@ -61,10 +61,3 @@ def test_stages_resume_and_share_runs(sample, settings, tmp_path, monkeypatch):
 
     monkeypatch.setattr(runs.Plan, "measure", lambda self: pytest.fail("a finished run is done again"))
     assert run_experiments(both, *call, seeds=[0]) == tables
-
-
-def test_interpolation_is_linear():
-    import torch
-
-    start, end = {"w": torch.zeros(3)}, {"w": torch.ones(3)}
-    assert torch.equal(runs.interpolated(start, end, 0.25)["w"], torch.full((3,), 0.25))

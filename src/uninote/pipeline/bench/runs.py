@@ -26,6 +26,7 @@ from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.training.merge import merged_weights
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 
@@ -121,7 +122,7 @@ class Plan:
             return self._with(self.sft())
         if self.variant.merge is None:
             return self._with(self.rl())
-        return self._with(interpolated(self.sft(), self.rl(), self.variant.merge))
+        return self._with(merged_weights(self.sft(), self.rl(), self.variant.merge))
 
     def warm(self) -> Encoder:
         """Through the folder too, so that a resumed experiment has the very reference of its first part."""
@@ -187,11 +188,6 @@ def relabelled(examples: Sequence[Example], reference: ReferenceIndex) -> list[E
         replace(example, scores=tuple(islice(scores, len(example.negatives))), positive_score=score)
         for example, score in zip(examples, own, strict=True)
     ]
-
-
-def interpolated(start: State, end: State, share: float) -> State:
-    """Weights `share` of the way from `start` to `end`, in float32."""
-    return {name: torch.lerp(tensor.float(), end[name].float(), share) for name, tensor in start.items()}
 
 
 def _drop(encoder: Encoder, rate: float) -> None:
