@@ -69,6 +69,11 @@ def run(
         results,
         seeds=chosen,
         measured=split,
+        options=[
+            *([f"--split {split}"] if split != "test" else []),
+            *([f"--config {config.name}"] if config else []),
+            *(f"--set {assignment}" for assignment in set_ or ()),
+        ],
         progress=not quiet,
         tell=lambda line: None if quiet else console.print(line, soft_wrap=True, markup=False),
     )

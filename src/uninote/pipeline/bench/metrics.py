@@ -63,8 +63,9 @@ def _of_prefix(dim: str, compared: str = "") -> Metric:
 
 def worst_task(after: Json, before: Json) -> float:
     """The largest loss of one of the nine tasks, in points of recall@1: negative when one lost."""
-    return 100 * min(
+    changes = [
         after["tasks"][task]["recall@1"] - before["tasks"][task]["recall@1"]
         for task in SFT_TASKS
         if task in after["tasks"]
-    )
+    ]
+    return 100 * float(min(changes))

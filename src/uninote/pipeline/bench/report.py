@@ -15,7 +15,7 @@ Results = Mapping[str, Mapping[int, Json]]
 """By variant, then seed."""
 
 
-def table_of(experiment: Experiment, results: Results, command: str) -> Table:
+def table_of(experiment: Experiment, results: Results, command: str, facts: str = "") -> Table:
     """A row per variant that has a result; intervals over its seeds.
 
     With `against`, a last column has the difference of the first metric, seed by seed: the spread between
@@ -46,7 +46,7 @@ def table_of(experiment: Experiment, results: Results, command: str) -> Table:
         rows=tuple(rows),
         seeds=tuple(seeds),
         command=command,
-        note=" ".join(experiment.note.split()),
+        note=" ".join(f"{experiment.note} {facts}".split()),
     )
 
 
@@ -74,9 +74,14 @@ def goal_values(goal: Goal, results: Results) -> list[float]:
     return values
 
 
-def write_report(experiment: Experiment, results: Results, folder: Path, command: str) -> Table:
-    """Writes `<name>.json` and one file per goal that has a value."""
-    table = table_of(experiment, results, command)
+def write_report(
+    experiment: Experiment, results: Results, folder: Path, command: str, facts: str = ""
+) -> Table:
+    """Writes `<name>.json` and one file per goal that has a value.
+
+    `facts`: what the table's note says besides the experiment's own.
+    """
+    table = table_of(experiment, results, command, facts)
     write_table(folder / f"{experiment.name}.json", table)
     for goal in experiment.goals:
         values: Sequence[float] = goal_values(goal, results)

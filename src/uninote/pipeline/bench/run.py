@@ -26,6 +26,7 @@ def run_experiments(
     *,
     seeds: Sequence[int] | None = None,
     measured: str = "test",
+    options: Sequence[str] = (),
     progress: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Table]:
@@ -38,6 +39,7 @@ def run_experiments(
         out: what may be thrown away: caches, models, and results per run.
         seeds: instead of the experiments' own.
         measured: the split to measure on; `validation` is for choosing settings.
+        options: of the command line besides those above, for the line that says how to repeat a table.
         tell: gets a line per finished run.
 
     Raises what a run raises, after the others have been tried: one failed variant does not stop the rest.
@@ -67,13 +69,29 @@ def run_experiments(
                     tell(f"{experiment.name}: {name}, seed {seed}: {result['seconds']} s")
                 bar.advance(task)
             tables[experiment.name] = write_report(
-                experiment, found[experiment.name], results, _command(experiment, notes, seeds)
+                experiment,
+                found[experiment.name],
+                results,
+                _command(experiment, notes, seeds, options),
+                _facts(corpus, measured),
             )
     if failures:
         raise failures[0]
     return tables
 
 
-def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None) -> str:
-    chosen = f" --seeds {','.join(map(str, seeds))}" if seeds else ""
-    return f"uninote bench run {experiment.name} --notes {notes.name}{chosen}"
+def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None, options: Sequence[str]) -> str:
+    words = ["uninote bench run", experiment.name, "--notes", notes.name]
+    if seeds:
+        words += ["--seeds", ",".join(map(str, seeds))]
+    return " ".join([*words, *options])
+
+
+def _facts(corpus: BenchCorpus, measured: str) -> str:
+    share = corpus.settings.corpus
+    part = share.test_fraction if measured == "test" else share.validation_fraction
+    pictures = sum(len(note.pictures) for note in corpus.notes)
+    return (
+        f"{len(corpus.notes):,} notes with {pictures:,} pictures, {100 * part:g} % of the notes held out "
+        f"to measure ({measured})."
+    )
