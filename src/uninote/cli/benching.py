@@ -45,6 +45,9 @@ def run(
     split: Annotated[
         str, typer.Option(help="What to measure on: test, or validation to choose settings.")
     ] = "test",
+    finished: Annotated[
+        bool, typer.Option("--finished", help="Train nothing: tables of the runs that are done.")
+    ] = False,
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
@@ -74,6 +77,7 @@ def run(
             *([f"--config {config.name}"] if config else []),
             *(f"--set {assignment}" for assignment in set_ or ()),
         ],
+        train=not finished,
         progress=not quiet,
         tell=lambda line: None if quiet else console.print(line, soft_wrap=True, markup=False),
     )

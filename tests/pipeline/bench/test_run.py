@@ -61,3 +61,5 @@ def test_stages_resume_and_share_runs(sample, settings, tmp_path, monkeypatch):
 
     monkeypatch.setattr(runs.Plan, "measure", lambda self: pytest.fail("a finished run is done again"))
     assert run_experiments(both, *call, seeds=[0]) == tables
+    assert run_experiments(both, *call, seeds=[0, 1], train=False).keys() == tables.keys()
+    assert run_experiments(both, *call, seeds=[1], train=False) == {}

@@ -27,6 +27,7 @@ def run_experiments(
     seeds: Sequence[int] | None = None,
     measured: str = "test",
     options: Sequence[str] = (),
+    train: bool = True,
     progress: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Table]:
@@ -40,6 +41,7 @@ def run_experiments(
         seeds: instead of the experiments' own.
         measured: the split to measure on; `validation` is for choosing settings.
         options: of the command line besides those above, for the line that says how to repeat a table.
+        train: False only tells of the runs that are finished, e.g. by other processes with other seeds.
         tell: gets a line per finished run.
 
     Raises what a run raises, after the others have been tried: one failed variant does not stop the rest.
@@ -60,14 +62,19 @@ def run_experiments(
             for name, variant in experiment.variants.items():
                 bar.update(task, description=f"{experiment.name}: {name}, seed {seed}")
                 try:
-                    result = runs.result(experiment, variant, of_seed[seed])
+                    result = runs.result(experiment, variant, of_seed[seed], train)
                 except UniNoteError as error:
                     failures.append(error)
                     tell(f"{experiment.name}: {name}, seed {seed}: {error}")
                 else:
+                    if result is None:
+                        tell(f"{experiment.name}: {name}, seed {seed}: not run")
+                        continue
                     found[experiment.name][name][seed] = result
                     tell(f"{experiment.name}: {name}, seed {seed}: {result['seconds']} s")
                 bar.advance(task)
+            if not any(found[experiment.name].values()):
+                continue
             tables[experiment.name] = write_report(
                 experiment,
                 found[experiment.name],

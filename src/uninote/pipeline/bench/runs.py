@@ -46,13 +46,20 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def result(self, experiment: Experiment, variant: Variant, corpus: SeedCorpus) -> Json:
-        """A stage of the report without examples and intervals, see `evaluation.evaluate`."""
+    def result(
+        self, experiment: Experiment, variant: Variant, corpus: SeedCorpus, train: bool = True
+    ) -> Json | None:
+        """A stage of the report without examples and intervals, see `evaluation.evaluate`.
+
+        None when it is not finished and `train` is false.
+        """
         plan = Plan(self, experiment, variant, corpus)
         file = self.folder / "runs" / f"{plan.key}.json"
         if file.is_file():
             found: Json = json.loads(file.read_text())
             return found
+        if not train:
+            return None
         started = perf_counter()
         measured = plan.measure()
         result = {name: measured[name] for name in KEPT if name in measured}
