@@ -21,7 +21,7 @@ from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
-from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.halves import Halves
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import rl_halves
@@ -31,6 +31,8 @@ DRAW = 0
 """Seed of which picture of a note becomes the pair of a note task, and of how a note is halved: the same for
 all seeds of an experiment, so that the text tower reads every item once."""
 WARMUP_EPOCHS = 6
+HIDING_TASKS = (Task.I2NOTE, Task.NOTE2I)
+"""What Modal Replacement changes."""
 
 
 class BenchCorpus:
@@ -50,12 +52,23 @@ class BenchCorpus:
         self.notes = drop_unreadable(notes, compact.features, skips, progress)
         self.settings, self.source = settings, source
         self.towers = FrozenTowers(compact, WordCache(cache / f"words-{settings.encoder.max_tokens}"))
+        self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
 
     @cached_property
     def key(self) -> str:
         """Hash of the notes and of what prepares them."""
         settings = self.settings
         return fingerprint(self.notes, settings.corpus, settings.annotate, settings.encoder)
+
+    def pairs(self, task: Task, modal_replacement: bool) -> list[Pair]:
+        """All pairs of a task, of train and test alike; of a note task one per note."""
+        key = (task, modal_replacement or task not in HIDING_TASKS)
+        if key not in self._pairs:
+            per_note = 1 if task in NOTE_LEVEL else None
+            self._pairs[key] = make_pairs(
+                self.notes, task, per_note=per_note, seed=DRAW, modal_replacement=modal_replacement
+            )
+        return self._pairs[key]
 
     def model(self, seed: int) -> Encoder:
         """An untrained connector of its own on the shared towers."""
@@ -96,18 +109,14 @@ class SeedCorpus:
         return build_suite(getattr(self.splits, self.measured), DRAW)
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
-        """All the training pairs of the nine tasks; of the note tasks one per note."""
+        """The training pairs of the nine tasks, in the order of the tasks."""
         if modal_replacement not in self._pairs:
+            own = {note.id for note in self.notes}
             self._pairs[modal_replacement] = [
                 pair
                 for task in SFT_TASKS
-                for pair in make_pairs(
-                    self.notes,
-                    task,
-                    per_note=1 if task in NOTE_LEVEL else None,
-                    seed=DRAW,
-                    modal_replacement=modal_replacement,
-                )
+                for pair in self.corpus.pairs(task, modal_replacement)
+                if pair.note_id in own
             ]
         return self._pairs[modal_replacement]
 
