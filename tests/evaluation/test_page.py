@@ -45,8 +45,10 @@ def test_page_holds_tables_in_order_and_goals(tmp_path):
     write_table(results / "curves.json", CURVES)
     write_result(results, "goal", "A | claim", 1.5, goal=2.0, unit="points", interval=(1.0, 2.0))
     write_json(results / "other.json", {"something": "else"})
+    (results / "summary.md").write_text("## In short\n\nIt works.\n")
     assert write_page([results], page, ["curves"]) == 2
     text = page.read_text()
+    assert text.index("It works.") < text.index("## Goals")
     assert text.index("## Goals") < text.index("## Curves") < text.index("## Bars")
     assert "| A \\| claim | 1.50 points [1.00, 2.00] | 2 points |" in text
     assert "| c | 2.0 ± 1.0 |" in text

@@ -1,4 +1,7 @@
-"""The results page: every table and claim of a folder of JSON files, as Markdown with charts."""
+"""The results page: every table and claim of a folder of JSON files, as Markdown with charts.
+
+What people conclude from the numbers stands in `summary.md` beside them, and on the page before them.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ def write_page(folders: Sequence[Path], page: Path, order: Sequence[str] = ()) -
     images = page.parent / "images" / "results"
     images.mkdir(parents=True, exist_ok=True)
     parts = [INTRODUCTION.format(source=folders[0].as_posix())]
+    parts += [file.read_text("utf-8") for f in folders if (file := f / "summary.md").is_file()]
     if claims:
         parts.append("## Goals\n\n" + _claims(claims))
     for name in names:
