@@ -208,12 +208,12 @@ def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Ha
     ranking the note it stands in, then the same note without the picture: not it, but the nearest to it.
     """
     made: list[Halves] = []
-    for task in settings.tasks:
-        if task == Task.NOTE2NOTE:
+    for task in map(Task, settings.tasks):
+        if task is Task.NOTE2NOTE:
             split = (split_note(note, seed, settings.max_relevant) for note in notes)
             made += [half for half in split if half is not None]
             continue
-        for pair in make_pairs(notes, Task(task), per_note=1, seed=seed):
+        for pair in make_pairs(notes, task, per_note=1, seed=seed):
             rest = pair.counterfactual
             if rest is not None and rest.key != pair.positive.key:
                 made.append(Halves(pair.query, (pair.positive, rest), pair.task))
