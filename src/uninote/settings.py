@@ -55,6 +55,14 @@ class AnnotateSettings(Section):
     workers: int = Field(0, ge=0, description="parallel workers; 0 means one per core")
 
 
+class TaskSettings(Section):
+    """How pairs are cut from notes (method, section 1)."""
+
+    modal_replacement: bool = Field(
+        True, description="the picture that finds its note is a description in it (Eq. 2); false: its pixels"
+    )
+
+
 class NegativeSettings(Section):
     """Hard negatives (method, section 1)."""
 
@@ -63,6 +71,9 @@ class NegativeSettings(Section):
     band_unit: Literal["quantile", "similarity"] = "quantile"
     rule: bool = Field(True, description="add the counterfactual negative N minus the query picture")
     pool: int = Field(512, ge=1, description="nearest candidates looked at per query")
+    composite: Literal["maxsim", "whole"] = Field(
+        "maxsim", description="score of a note: best of its elements (Eq. 4), or of the note as one item"
+    )
 
 
 QWEN_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
@@ -136,6 +147,9 @@ class SftSettings(Section):
         description="positives of one query that share its label; beyond these they are masked. infonce: 1",
     )
     positive_label: Literal["one", "reference"] = "one"
+    negative_label: Literal["reference", "zero"] = Field(
+        "reference", description="zero: labels are one-hot, whatever the reference says"
+    )
     temperature: float = Field(0.02, gt=0)
     steps: int = Field(300, ge=0)
     batch_size: int = Field(32, ge=1, description="queries of one step, over all devices")
@@ -180,6 +194,12 @@ class RlSettings(Section):
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
     absolute: bool = Field(True, description="add R_abs (Eq. 9)")
     relative: bool = Field(True, description="add R_rel (Eq. 10)")
+    reward: Literal["parts", "ndcg"] = Field(
+        "parts", description="parts: those above (Eq. 11); ndcg: what each note adds to the nDCG of the group"
+    )
+    tasks: tuple[Literal["Note2Note", "I2Note", "T2Note"], ...] = Field(
+        ("Note2Note",), min_length=1, description="whose rankings are trained; the paper's is Note2Note"
+    )
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
@@ -289,6 +309,7 @@ class Settings(BaseSettings):
     seed: int = 0
     corpus: CorpusSettings = CorpusSettings()
     annotate: AnnotateSettings = AnnotateSettings()
+    tasks: TaskSettings = TaskSettings()
     negatives: NegativeSettings = NegativeSettings()
     encoder: EncoderSettings = EncoderSettings()
     sft: SftSettings = SftSettings()

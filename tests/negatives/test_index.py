@@ -72,3 +72,11 @@ def test_broken_reference_vectors_are_refused(vectors: np.ndarray) -> None:
 
     with pytest.raises(VectorError):
         ReferenceIndex([Item.of("a"), Item.of("b")], Broken())
+
+
+def test_a_note_may_count_as_one_item(reference, picture) -> None:
+    note, atom = Item.of("title", picture("p")), Item.of("title")
+    scores = ReferenceIndex([note, atom], reference, whole=True).scores([atom], [note, atom])
+    vectors = reference.encode([note, atom])
+    np.testing.assert_allclose(scores[0], vectors @ vectors[1], atol=1e-6)
+    assert ReferenceIndex([note, atom], reference).scores([atom], [note])[0, 0] == pytest.approx(1, abs=1e-6)

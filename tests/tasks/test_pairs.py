@@ -174,3 +174,15 @@ def test_the_counterfactual_is_the_positive_without_the_picture(note: Note) -> N
             rest = iter(pair.positive.parts)
             assert all(part in rest for part in pair.counterfactual.parts)
             assert len(pair.counterfactual.parts) < len(pair.positive.parts)
+
+
+def test_without_modal_replacement_the_note_shows_the_pixels_it_is_found_by(note: Note) -> None:
+    plain = {task: make_pairs([note], task) for task in SFT_TASKS}
+    for task in SFT_TASKS:
+        shown = make_pairs([note], task, modal_replacement=False)
+        if task in (Task.I2NOTE, Task.NOTE2I):
+            whole = [pair.positive if task is Task.I2NOTE else pair.query for pair in shown]
+            assert whole == [note.item()] * 2
+            assert [pair.counterfactual for pair in shown] == [p.counterfactual for p in plain[task]]
+        else:
+            assert shown == plain[task]

@@ -175,3 +175,12 @@ def test_clusters_bring_similar_positives_into_one_batch() -> None:
     assert {frozenset(batch) for batch in batches} != {
         frozenset(list(order)[i : i + 6]) for i in range(0, len(order), 6)
     }
+
+
+@pytest.mark.parametrize("candidates", ["own", "batch"])
+def test_labels_may_be_one_hot(candidates: str) -> None:
+    examples = several()
+    index = ReferenceIndex(items_of(examples), HashedReference())
+    settings = SftSettings.model_validate({"candidates": candidates, "negative_label": "zero"})
+    sets = InBatchCandidates(examples, index, settings)([examples[1], examples[3]])
+    assert sets.labels.tolist() == [[1, 0, 0], [0, 0, 1]]

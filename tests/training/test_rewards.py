@@ -1,11 +1,13 @@
 """Eq. 9-11 by hand, and against a plain reading of the formulas with loops."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uninote.training.rewards import ranking_rewards
+from uninote.evaluation.metrics import ndcg_at
+from uninote.training.rewards import ndcg_rewards, ranking_rewards
 
 # G = 4, |L_rel| = 3, C_pen = -5, R_base = 3 · 3 = 9; predicted: relevant 2, noise, relevant 1, relevant 3.
 POSITIONS = torch.tensor([[2, 5, 1, 3]])
@@ -98,3 +100,14 @@ def test_leading_dimensions_are_free_and_noise_positions_are_not_read(seed: int)
     elsewhere = positions.where(relevant, positions + 90).view(3, 2, 5)
     stacked = ranking_rewards(elsewhere, relevant.view(3, 2, 5), n_relevant).total
     torch.testing.assert_close(stacked.view(6, 5), expected)
+
+
+def test_ndcg_by_hand_and_against_the_evaluation() -> None:
+    rewards = ndcg_rewards(POSITIONS, RELEVANT, COUNT)
+    # Grades 2, 0, 3, 1 at the places 1 to 4; best possible 3, 2, 1.
+    gains = np.array([[2.0, 0.0, 3.0, 1.0]])
+    expected = (2 / 1 + 3 / 2 + 1 / np.log2(5)) / (3 / 1 + 2 / np.log2(3) + 1 / 2)
+    assert rewards.total.mean().item() == pytest.approx(expected, abs=1e-6)
+    assert expected == pytest.approx(ndcg_at(gains, np.array([[3.0, 2.0, 1.0, 0.0]]), 4)[0])
+    best = ndcg_rewards(torch.tensor([[1, 2, 3, 4]]), torch.tensor([[True, True, True, False]]), COUNT)
+    assert best.total.mean().item() == pytest.approx(1)

@@ -215,3 +215,26 @@ def test_too_few_notes_with_two_pictures(
     single = [note.with_pictures(note.pictures[:1]) for note in notes]
     with pytest.raises(ModelError, match=r"at least 4 notes.*there are 3.*rl\.batch_size"):
         train_rl(fresh(), [*notes[:3], *single[3:]], settings_of(), tmp_path)
+
+
+def test_parts_rank_their_note_above_the_note_without_them() -> None:
+    words = {"title": "The harbour", "body": "Ships come and go."}
+    albums = [
+        Note(
+            f"n{k}",
+            pictures=tuple(Picture(f"{k}{i}", description=f"view {k} {i}") for i in range(2)),
+            **words,
+        )
+        for k in range(3)
+    ]
+    halves = rl_halves(albums, RlSettings(tasks=("I2Note", "T2Note", "Note2Note")), 0)
+    assert [half.task for half in halves] == [Task.I2NOTE] * 3 + [Task.T2NOTE] * 3 + [Task.NOTE2NOTE] * 3
+    for half, note in zip(halves, albums, strict=False):
+        whole, rest = half.relevant
+        asked = half.query.pictures[0]
+        assert asked not in whole.pictures + rest.pictures
+        assert asked.description in whole.texts
+        assert len(rest.pictures) == len(note.pictures) - 1
+    inputs = collate([], halves[0], halves[1])
+    assert inputs["queries"]["chunks"][0]["instruction"] == INSTRUCTIONS[Task.I2NOTE]
+    assert inputs["positions"].tolist() == [[1, 2, 3, 3], [3, 3, 1, 2]]

@@ -12,10 +12,12 @@ from typing import Any
 import typer
 
 from uninote.cli import (
+    benching,
     corpora,
     data,
     exporting,
     measuring,
+    merging,
     operating,
     running,
     searching,
@@ -39,8 +41,10 @@ app.add_typer(data.app)
 app.add_typer(corpora.app, name="corpus")
 app.add_typer(training.app, name="train")
 app.add_typer(measuring.app)
+app.add_typer(benching.app, name="bench")
 app.add_typer(searching.app)
 app.add_typer(exporting.app)
+app.add_typer(merging.app)
 app.add_typer(serving.app)
 app.add_typer(operating.db, name="db")
 app.add_typer(operating.cluster, name="cluster")

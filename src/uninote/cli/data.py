@@ -102,9 +102,12 @@ def pairs(
     unknown = [name for name in task or () if name not in known]
     if unknown:
         raise ConfigError(f"unknown task {unknown[0]}: choose from {', '.join(known)}")
-    loaded = read_split(notes, settings_from(config, set_, seed), "train", whole)
+    settings = settings_from(config, set_, seed)
+    loaded = read_split(notes, settings, "train", whole)
+    replaced = settings.tasks.modal_replacement
     made = {
-        each: make_pairs(loaded, each) for each in ([known[name] for name in task] if task else SFT_TASKS)
+        each: make_pairs(loaded, each, modal_replacement=replaced)
+        for each in ([known[name] for name in task] if task else SFT_TASKS)
     }
     write_pairs((pair for found in made.values() for pair in found), out)
     counts = {each.value: len(found) for each, found in made.items()}

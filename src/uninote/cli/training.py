@@ -85,7 +85,8 @@ def train_sft(
         base_model(settings, start, features)
     examples = read_examples(examples_file)
     items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
-    labels = ReferenceIndex(items, encoder_of(reference or start, settings, features))
+    whole = settings.negatives.composite == "whole"
+    labels = ReferenceIndex(items, encoder_of(reference or start, settings, features), whole)
     trained = sft_model(start, examples, labels, settings, out, features, not quiet)
     _report(as_json, out, trained)
 

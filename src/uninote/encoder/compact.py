@@ -157,6 +157,10 @@ class CompactBackbone(nn.Module):
         """The pictures that are read: all, unless they are too many for the tokens."""
         return [part for part in self._sequence(item) if isinstance(part, Picture)]
 
+    def texts_of(self, item: Item) -> tuple[tuple[int, ...], ...]:
+        """Token ids of the texts as they are read, trimmed to the room that pictures leave; none is empty."""
+        return tuple(part for part in self._sequence(item) if isinstance(part, tuple) and part)
+
     def cost(self, item: Item, instruction: str = "") -> int:
         parts = self._sequence(item)
         return 2 + sum(len(p) + 1 if isinstance(p, tuple) else CELLS for p in parts)

@@ -53,8 +53,11 @@ class ReferenceIndex:
     which is symmetric, so Note2I labels equal those of I2Note.
     """
 
-    def __init__(self, items: Iterable[Item], reference: ReferenceEncoder) -> None:
+    def __init__(self, items: Iterable[Item], reference: ReferenceEncoder, whole: bool = False) -> None:
         """Encode every distinct element of `items` in one call.
+
+        `whole`: an item is its only element, however many parts it has, so that every score is a plain
+        cosine; for the ablation of Eq. 4.
 
         Raises VectorError when φ does not return one finite vector per element.
         """
@@ -64,7 +67,7 @@ class ReferenceIndex:
         for item in items:
             if item.key in self._rows:
                 continue
-            parts = [Item((part,)) for part in item.parts]
+            parts = [item] if whole else [Item((part,)) for part in item.parts]
             for part in parts:
                 if part.key not in places:
                     places[part.key] = len(elements)

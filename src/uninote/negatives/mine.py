@@ -55,7 +55,8 @@ def mine_examples(
     Args:
         report: gets one TaskReport per task appended.
     """
-    return mine_from_index(pairs, ReferenceIndex(pair_items(pairs), reference), settings, seed, report)
+    index = ReferenceIndex(pair_items(pairs), reference, settings.composite == "whole")
+    return mine_from_index(pairs, index, settings, seed, report)
 
 
 def mine_from_index(

@@ -53,7 +53,7 @@ def warmed_up_model(
 ) -> Encoder:
     """Head and adapter aligned on cached tower outputs; also the reference encoder of stage 1."""
     encoder = load_encoder(base, settings, features)
-    pairs = drawn_pairs(notes, WARMUP_PAIRS, settings.seed)
+    pairs = drawn_pairs(notes, WARMUP_PAIRS, settings)
     fewest, most = WARMUP_STEPS
     steps = min(most, max(fewest, WARMUP_EPOCHS * len(pairs) // BATCH))
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
@@ -65,13 +65,14 @@ def warmed_up_model(
 def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
     """Pairs of stage 1, no more of a task than its steps will see: mining costs time for every pair."""
     wanted = settings.sft.steps * settings.sft.batch_size
-    return drawn_pairs(notes, max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS))), settings.seed)
+    return drawn_pairs(notes, max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS))), settings)
 
 
-def drawn_pairs(notes: Sequence[Note], most: int, seed: int) -> list[Pair]:
+def drawn_pairs(notes: Sequence[Note], most: int, settings: Settings) -> list[Pair]:
     """Pairs of the nine tasks of stage 1, at most so many of each, drawn by a hash of note and picture."""
-    by_lot = partial(lot, seed)
-    return [pair for task in SFT_TASKS for pair in sorted(make_pairs(notes, task), key=by_lot)[:most]]
+    by_lot, replaced = partial(lot, settings.seed), settings.tasks.modal_replacement
+    made = (make_pairs(notes, task, modal_replacement=replaced) for task in SFT_TASKS)
+    return [pair for pairs in made for pair in sorted(pairs, key=by_lot)[:most]]
 
 
 def stage_one(
@@ -84,7 +85,8 @@ def stage_one(
 ) -> Encoder:
     """Pairs, hard negatives and stage 1 in one go, with the start model as reference encoder."""
     pairs = without_texts(training_pairs(notes, settings), settings.sft.text_dropout, settings.seed)
-    index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features))
+    whole = settings.negatives.composite == "whole"
+    index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features), whole)
     examples = mine_from_index(pairs, index, settings.negatives, settings.seed)
     return sft_model(start, examples, index, settings, folder, features, progress)
 

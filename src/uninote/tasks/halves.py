@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from uninote.items import Item, Note, Part, Picture
+from uninote.tasks.definitions import Task
 
 # End of a sentence: a full stop and white space, a CJK full stop, or a line break.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？；]+[\"'”’」』）]*\s*|\n+")
@@ -17,11 +18,12 @@ class Halves:
     """The query `N_A` and `L_rel`, best first.
 
     `relevant[-1]` is `N_B`; each item before it is the next one plus one more picture of A at its end,
-    so all are prefixes of `relevant[0]`.
+    so all are prefixes of `relevant[0]`. Rankings of other tasks have this shape too, without the prefixes.
     """
 
     query: Item
     relevant: tuple[Item, ...]
+    task: Task = Task.NOTE2NOTE
 
 
 def split_note(note: Note, seed: int, max_relevant: int = 6) -> Halves | None:

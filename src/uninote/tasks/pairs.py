@@ -15,7 +15,12 @@ MIN_OCR_CHARS = 4
 
 
 def make_pairs(
-    notes: Iterable[Note], task: Task, *, per_note: int | None = None, seed: int = 0
+    notes: Iterable[Note],
+    task: Task,
+    *,
+    per_note: int | None = None,
+    seed: int = 0,
+    modal_replacement: bool = True,
 ) -> list[Pair]:
     """The pairs of one task, in the order of notes and of pictures within a note.
 
@@ -27,16 +32,22 @@ def make_pairs(
     Args:
         per_note: keep at most this many pairs a note, chosen by a hash of seed, note and picture, so
             that the choice depends neither on other notes nor on their order.
+        modal_replacement: hide the picture from its note (Eq. 2). Without, I2Note and Note2I are solved by
+            looking for the very pixels; for the ablation of Eq. 2, and never for measuring.
     """
-    return [pair for note in notes for pair in _pairs_of_note(note, task, per_note, seed)]
+    return [pair for note in notes for pair in _pairs_of_note(note, task, per_note, seed, modal_replacement)]
 
 
-def _pairs_of_note(note: Note, task: Task, per_note: int | None, seed: int) -> list[Pair]:
+def _pairs_of_note(
+    note: Note, task: Task, per_note: int | None, seed: int, modal_replacement: bool
+) -> list[Pair]:
     if task is Task.NOTE2NOTE:
         halves = split_note(note, seed)
         made = [Pair(task, halves.query, halves.relevant[0], note.id, None)] if halves else []
     else:
         build = _BUILDERS[task]
+        if not modal_replacement and build is _picture_and_note:
+            build = _picture_and_note_with_pixels
         made = [pair for index in range(len(note.pictures)) if (pair := build(task, note, index))]
     unique = {(pair.query.key, pair.positive.key): pair for pair in reversed(made)}
     pairs = [pair for (query, positive), pair in reversed(unique.items()) if query != positive]
@@ -69,7 +80,19 @@ def _picture_and_note(task: Task, note: Note, index: int) -> Pair | None:
     rest = without_picture(note, index)
     if not picture.description.strip() or rest is None:
         return None
-    part, whole = Item.of(picture), replace_picture(note, index)
+    return _membership(task, note, index, replace_picture(note, index), rest)
+
+
+def _picture_and_note_with_pixels(task: Task, note: Note, index: int) -> Pair | None:
+    """(I_i, N) and its reverse for the same pictures, without Modal Replacement."""
+    rest = without_picture(note, index)
+    if not note.pictures[index].description.strip() or rest is None:
+        return None
+    return _membership(task, note, index, note.item(), rest)
+
+
+def _membership(task: Task, note: Note, index: int, whole: Item, rest: Item) -> Pair:
+    part = Item.of(note.pictures[index])
     if task is Task.NOTE2I:
         return Pair(task, whole, part, note.id, index)
     return Pair(task, part, whole, note.id, index, rest)

@@ -116,8 +116,9 @@ class InBatchCandidates:
         }
         column = {key: i for i, key in enumerate(unique)}
         queries, candidates = [e.pair.query for e in examples], list(unique.values())
+        soft = self.settings.negative_label == "reference"
         if self.settings.candidates == "batch":
-            labels = torch.from_numpy(self.reference.scores(queries, candidates))
+            labels = torch.from_numpy(self.reference.scores(queries, candidates)) * soft
             mask = self._mask(examples, candidates)
         else:
             labels = torch.zeros(len(examples), len(unique))
@@ -127,7 +128,7 @@ class InBatchCandidates:
             for item, score in zip(example.negatives[:kept], example.scores, strict=False):
                 if item.key not in self.positives[example.pair.query.key]:
                     mask[row, column[item.key]] = True
-                    labels[row, column[item.key]] = score
+                    labels[row, column[item.key]] = score if soft else 0.0
             for other in of_query:
                 place = column[other.pair.positive.key]
                 mask[row, place] = True

@@ -47,6 +47,22 @@ def relative_reward(positions: Tensor, relevant: Tensor) -> Tensor:
     return concordant.sum(-1).float() / others.clamp(min=1)
 
 
+def ndcg_rewards(positions: Tensor, relevant: Tensor, n_relevant: Tensor) -> Rewards:
+    """G times what each place adds to nDCG@G, so that the mean over the group is the ranking's nDCG.
+
+    Grades are |L_rel| + 1 - v, as in the evaluation; shapes as in `ranking_rewards`. The parts are 0.
+    """
+    size = positions.shape[-1]
+    ranks = torch.arange(1, size + 1, device=positions.device)
+    discount = 1 / (ranks + 1).float().log2()
+    best = (n_relevant.unsqueeze(-1) + 1 - ranks).clamp(min=0).float()
+    ideal = (best * discount).sum(-1, keepdim=True)
+    grades = torch.where(relevant, n_relevant.unsqueeze(-1) + 1 - positions, torch.zeros_like(positions))
+    total = size * grades.float() * discount / ideal
+    zero = torch.zeros_like(total)
+    return Rewards(total, zero, zero, zero, zero)
+
+
 def ranking_rewards(
     positions: Tensor,
     relevant: Tensor,

@@ -1,4 +1,4 @@
-"""Stage 2: relative reranking by group-relative policy optimisation on Note2Note (Eq. 9-13)."""
+"""Stage 2: relative reranking by group-relative policy optimisation (Eq. 9-13), the paper's on Note2Note."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from uninote.items import Item, Note
 from uninote.settings import RlSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves, split_note
+from uninote.tasks.pairs import make_pairs
 from uninote.training.ahead import Ahead, arrived
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.groups import top_group
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import POLICIES, group_kl
-from uninote.training.rewards import ranking_rewards
+from uninote.training.rewards import ndcg_rewards, ranking_rewards
 from uninote.training.sampler import FollowEpochs, TaskBatchOrder
 from uninote.training.trainer import (
     METRICS,
@@ -58,7 +59,7 @@ def digests(item: Item) -> frozenset[str]:
 
 
 class RlCollator:
-    """Halves -> queries, unique candidates, true positions.
+    """Halves of one task -> queries, unique candidates, true positions.
 
     `L_rank` of a query is its own `L_rel`, then noise: the notes drawn for the batch and the relevant notes
     of the other queries, which are encoded anyway. Columns are the unique candidates of the batch; `mask`
@@ -95,10 +96,15 @@ class RlCollator:
                 positions[row, column[item.key]] = place
         # A note that shares a picture with the query's note has content in common: it is no noise.
         foreign = [[pictures.isdisjoint(digests(item)) for item in unique.values()] for pictures in own]
-        instruction = INSTRUCTIONS[Task.NOTE2NOTE] if self.backbone.uses_instructions else ""
+        task = halves[0].task
+        instruction = INSTRUCTIONS[task] if self.backbone.uses_instructions else ""
         queries, candidates = [half.query for half in halves], list(unique.values())
         # N_B, N_B + I_1, … are prefixes of one another: a causal backbone reads them all in one pass.
-        shared = self.settings.shared_prefixes and isinstance(self.backbone, PrefixBackbone)
+        shared = (
+            self.settings.shared_prefixes
+            and task is Task.NOTE2NOTE
+            and isinstance(self.backbone, PrefixBackbone)
+        )
         chains = [*(half.relevant for half in halves), *((item,) for item in noise)] if shared else ()
         contents = [Content(queries, instruction), Content(candidates, "", chains)]
         sides = prepare_sides(
@@ -134,7 +140,7 @@ class RlTrainer(StageTrainer):
 
     def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
         dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
-        tasks = [Task.NOTE2NOTE] * len(dataset)
+        tasks = [half.task for half in dataset.halves]
         order = TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
         self.add_callback(FollowEpochs(order))
         return order
@@ -166,6 +172,8 @@ class RlTrainer(StageTrainer):
             absolute=settings.absolute,
             relative=settings.relative,
         )
+        if settings.reward == "ndcg":
+            reward = partial(ndcg_rewards, n_relevant=relevant.sum(-1))
         # Its own generator, seeded by the step: a resumed run samples what the uninterrupted one did.
         generator = torch.Generator(cosines.device).manual_seed(
             self.args.seed * 65_537 + self.state.global_step
@@ -201,9 +209,22 @@ def anchor(model: nn.Module, share: bool = True) -> nn.Module:
 
 
 def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Halves]:
-    """The stage 2 samples: notes with two pictures or more, split in halves."""
-    made = (split_note(note, seed, settings.max_relevant) for note in notes)
-    return [half for half in made if half is not None]
+    """The stage 2 samples of `settings.tasks`, a note at most one of each.
+
+    Note2Note: notes with two pictures or more, split in halves. I2Note, T2Note: a part, and as its ideal
+    ranking the note it stands in, then the same note without the picture: not it, but the nearest to it.
+    """
+    made: list[Halves] = []
+    for task in map(Task, settings.tasks):
+        if task is Task.NOTE2NOTE:
+            split = (split_note(note, seed, settings.max_relevant) for note in notes)
+            made += [half for half in split if half is not None]
+            continue
+        for pair in make_pairs(notes, task, per_note=1, seed=seed):
+            rest = pair.counterfactual
+            if rest is not None and rest.key != pair.positive.key:
+                made.append(Halves(pair.query, (pair.positive, rest), pair.task))
+    return made
 
 
 def train_rl(
@@ -215,16 +236,21 @@ def train_rl(
     seed: int = 0,
     progress: bool = False,
     callbacks: Sequence[Any] = (),
+    samples: Sequence[Halves] | None = None,
 ) -> Encoder:
     """Train `encoder` in place and return it; resumes, logs and repeats as `train_sft` does.
 
     With `settings.frozen_towers` the compact backbone's connector is trained on what its towers said of every
     item once: the same vectors, a hundredth of the time.
 
+    Args:
+        samples: queries with their ideal rankings; the halves of `notes` if None.
+        callbacks: of `transformers.TrainerCallback`.
+
     Raises:
         ModelError: too few notes can be split in two halves with a picture each.
     """
-    halves = rl_halves(notes, settings, seed)
+    halves = rl_halves(notes, settings, seed) if samples is None else samples
     if len(halves) < settings.batch_size:
         raise ModelError(
             f"stage 2 needs at least {settings.batch_size} notes with two or more pictures and some text; "

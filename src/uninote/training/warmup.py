@@ -45,9 +45,15 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
     for a picture that cannot be decoded.
     """
     backbone = encoder.backbone
-    if not isinstance(backbone, CompactBackbone) or len(pairs) < 2 or not steps:
+    if len(pairs) < 2 or not steps:
         return 0.0
-    cached = CachedBackbone(backbone, DROPOUT)
+    if isinstance(backbone, CachedBackbone):
+        cached = backbone
+    elif isinstance(backbone, CompactBackbone):
+        cached = CachedBackbone(backbone)
+    else:
+        return 0.0
+    own_dropout, cached.dropout.p = cached.dropout.p, DROPOUT
     cached.remember([item for pair in pairs for item in (pair.query, pair.positive)], progress)
     keys = [
         codes(pair.query.key for pair in pairs),
@@ -96,4 +102,5 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
             optimizer.step()
             schedule.step()
     cached.eval()
+    cached.dropout.p = own_dropout
     return float(loss.detach())

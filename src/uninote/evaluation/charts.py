@@ -1,0 +1,104 @@
+"""Charts of result tables as SVG files for the documentation: readable on a light and on a dark page."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from uninote.evaluation.tables import Cell, Measure, Table
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "uninote",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#d8d8d8",
+    "figure.facecolor": "white",
+    "legend.frameon": False,
+}
+COLOURS = ("#3b6fb6", "#c9702b", "#3f8f5f", "#8a5ea8", "#b0474f", "#6b6b6b")
+
+
+def chart(table: Table) -> str | None:
+    """Lines where the columns are numbers (a table over dimensions), else bars of the first column.
+
+    None when a table has fewer than two numbers to compare.
+    """
+    places = [n for n, name in enumerate(table.columns) if _number(name) is not None]
+    with mpl.rc_context(_STYLE):
+        return _lines(table, places) if len(places) > 1 else _bars(table)
+
+
+def _number(column: str) -> int | None:
+    """64 of `64` and of `dim 64`."""
+    last = column.split()[-1:] if column.startswith("dim ") else [column]
+    return int(last[0]) if last and last[0].isdecimal() else None
+
+
+def _bars(table: Table) -> str | None:
+    rows = [(str(row[0]), found) for row in table.rows if (found := _measure(row[1])) is not None]
+    if len(rows) < 2:
+        return None
+    figure = Figure(figsize=(7, 0.9 + 0.34 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    for place, (_, measure) in enumerate(rows):
+        axes.barh(place, measure.value, 0.7, color=COLOURS[0])
+        if measure.low is not None and measure.high is not None:
+            axes.hlines(place, measure.low, measure.high, color="#222222", linewidth=1.2)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(table.columns[1])
+    return _svg(figure)
+
+
+def _lines(table: Table, places: list[int]) -> str | None:
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    drawn = 0
+    for number, row in enumerate(table.rows):
+        points = [
+            (size, found)
+            for place in places
+            if (found := _measure(row[place])) is not None
+            and (size := _number(table.columns[place])) is not None
+        ]
+        if len(points) < 2:
+            continue
+        drawn += 1
+        colour = COLOURS[number % len(COLOURS)]
+        axes.plot(
+            *zip(*((x, y.value) for x, y in points), strict=True), "o-", color=colour, label=str(row[0])
+        )
+        for x, y in points:
+            if y.low is not None and y.high is not None:
+                axes.vlines(x, y.low, y.high, color=colour, alpha=0.6)
+    if not drawn:
+        return None
+    sizes = [size for place in places if (size := _number(table.columns[place])) is not None]
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("dimensions kept")
+    axes.legend()
+    return _svg(figure)
+
+
+def _measure(cell: Cell) -> Measure | None:
+    if isinstance(cell, Measure):
+        return cell
+    return Measure(value=cell) if isinstance(cell, int | float) else None
+
+
+def _svg(figure: Figure) -> str:
+    buffer = StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return "\n".join(line.rstrip() for line in text[text.index("<svg") :].splitlines()) + "\n"

@@ -1,0 +1,149 @@
+"""What all runs share: notes and towers' outputs; and what those of a seed share: splits, pairs and suite."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from uninote.corpus.skips import SkipReport
+from uninote.corpus.splits import Splits
+from uninote.encoder import Encoder
+from uninote.encoder.compact import CompactBackbone, Connector
+from uninote.encoder.frozen import FrozenTowers, WordCache
+from uninote.errors import ModelError
+from uninote.evaluation.suite import NOTE_LEVEL, Suite, build_suite
+from uninote.items import Note
+from uninote.negatives import ReferenceIndex, pair_items
+from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
+from uninote.pipeline.state import fingerprint
+from uninote.settings import Settings
+from uninote.tasks.definitions import SFT_TASKS, Pair, Task
+from uninote.tasks.halves import Halves
+from uninote.tasks.pairs import lot, make_pairs
+from uninote.training.rl import rl_halves
+from uninote.training.warmup import BATCH, warm_up
+
+DRAW = 0
+"""Seed of which picture of a note becomes the pair of a note task, and of how a note is halved: the same for
+all seeds of an experiment, so that the text tower reads every item once."""
+WARMUP_EPOCHS = 6
+HIDING_TASKS = (Task.I2NOTE, Task.NOTE2I)
+"""What Modal Replacement changes."""
+
+
+class BenchCorpus:
+    """Notes read, annotated and checked once; towers that every model shares.
+
+    Args:
+        settings: corpus, annotation and encoder options; an experiment may change what comes after.
+        cache: features, annotations and read-outs of the text tower, kept by content.
+    """
+
+    def __init__(self, source: Path, settings: Settings, cache: Path, progress: bool = False) -> None:
+        if settings.encoder.model:
+            raise ModelError("experiments run on the compact backbone: leave encoder.model empty")
+        skips = SkipReport()
+        notes = annotate(load_notes(source, settings, skips), settings, cache, skips, progress)
+        compact = CompactBackbone(settings.encoder, settings.corpus, cache / "features", DRAW).eval()
+        self.notes = drop_unreadable(notes, compact.features, skips, progress)
+        self.settings, self.source = settings, source
+        self.towers = FrozenTowers(compact, WordCache(cache / f"words-{settings.encoder.max_tokens}"))
+        self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the notes and of what prepares them."""
+        settings = self.settings
+        return fingerprint(self.notes, settings.corpus, settings.annotate, settings.encoder)
+
+    def pairs(self, task: Task, modal_replacement: bool) -> list[Pair]:
+        """All pairs of a task, of train and test alike; of a note task one per note."""
+        key = (task, modal_replacement or task not in HIDING_TASKS)
+        if key not in self._pairs:
+            per_note = 1 if task in NOTE_LEVEL else None
+            self._pairs[key] = make_pairs(
+                self.notes, task, per_note=per_note, seed=DRAW, modal_replacement=modal_replacement
+            )
+        return self._pairs[key]
+
+    def model(self, seed: int) -> Encoder:
+        """An untrained connector of its own on the shared towers."""
+        backbone = copy.deepcopy(self.towers)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = Connector(backbone.width)
+        return self.with_connector(fresh.state_dict() | {"gate": torch.zeros(())})
+
+    def with_connector(self, state: dict[str, torch.Tensor]) -> Encoder:
+        backbone = copy.deepcopy(self.towers)
+        backbone.connector.load_state_dict(state)
+        return Encoder(backbone, self.settings.encoder)
+
+
+class SeedCorpus:
+    """One seed's share: the split into train and test, the pairs, and what measures a model.
+
+    Args:
+        measured: the notes that models are measured on; `validation` is for choosing settings.
+    """
+
+    def __init__(self, corpus: BenchCorpus, seed: int, measured: str = "test") -> None:
+        self.corpus, self.seed, self.measured = corpus, seed, measured
+        self._pairs: dict[bool, list[Pair]] = {}
+        self._indexes: dict[tuple[bool, bool], ReferenceIndex] = {}
+
+    @cached_property
+    def splits(self) -> Splits:
+        return split(self.corpus.notes, self.corpus.settings.model_copy(update={"seed": self.seed}))
+
+    @property
+    def notes(self) -> list[Note]:
+        return list(self.splits.train)
+
+    @cached_property
+    def suite(self) -> Suite:
+        return build_suite(getattr(self.splits, self.measured), DRAW)
+
+    def pairs(self, modal_replacement: bool = True) -> list[Pair]:
+        """The training pairs of the nine tasks, in the order of the tasks."""
+        if modal_replacement not in self._pairs:
+            own = {note.id for note in self.notes}
+            self._pairs[modal_replacement] = [
+                pair
+                for task in SFT_TASKS
+                for pair in self.corpus.pairs(task, modal_replacement)
+                if pair.note_id in own
+            ]
+        return self._pairs[modal_replacement]
+
+    def drawn(self, most: int, modal_replacement: bool) -> list[Pair]:
+        """At most so many pairs of each task, drawn by the seed."""
+        pairs = self.pairs(modal_replacement)
+        return [
+            pair
+            for task in SFT_TASKS
+            for pair in sorted((p for p in pairs if p.task is task), key=lambda p: lot(self.seed, p))[:most]
+        ]
+
+    @cached_property
+    def reference(self) -> Encoder:
+        """φ: the warmed-up model, which also is the start of stage 1 where an experiment says so."""
+        encoder = self.corpus.model(self.seed)
+        pairs = self.pairs()
+        warm_up(encoder, pairs, max(100, min(600, WARMUP_EPOCHS * len(pairs) // BATCH)), self.seed)
+        return encoder
+
+    def index(self, modal_replacement: bool, whole: bool) -> ReferenceIndex:
+        """Scores of φ for every pair's items."""
+        key = (modal_replacement, whole)
+        if key not in self._indexes:
+            items = pair_items(self.pairs(modal_replacement))
+            self._indexes[key] = ReferenceIndex(items, self.reference, whole)
+        return self._indexes[key]
+
+    def samples(self, settings: Settings) -> Sequence[Halves]:
+        return rl_halves(self.notes, settings.rl, DRAW)

@@ -1,0 +1,71 @@
+"""Numbers by name, read from the result of one run: a stage of the report, see `evaluation.evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from uninote.evaluation.headline import first_metric, mean_recall
+from uninote.evaluation.protocols import Json
+from uninote.tasks.definitions import META_TASKS, SFT_TASKS, Task
+
+WORST = "worst task"
+
+Metric = Callable[[Json], float]
+
+
+def metric_of(name: str) -> Metric:
+    """In percent:
+
+    * `mean`: mean recall@1 of the nine tasks with one target; `mean ten`: with Note2Note as well;
+    * `dim 64`: the mean of nine on the first 64 dimensions; `dim 64 loss`: less that of all dimensions;
+      `dim 64 kept`: as a share of it;
+    * a meta-task's name: the mean recall@1 of its tasks (Content Relevance: precision@1);
+    * a task's name: its recall@1 (Note2Note: precision@1); `Note2Note ndcg@10`: another metric of a task.
+
+    Raises ValueError for another name.
+    """
+    words = name.split()
+    if name == "mean":
+        return lambda run: 100 * mean_recall(run["tasks"])
+    if name == "mean ten":
+        return lambda run: 100 * float(np.mean([entry["recall@1"] for entry in run["tasks"].values()]))
+    if name in META_TASKS:
+        tasks = META_TASKS[name]
+        return lambda run: (
+            100 * float(np.mean([run["tasks"][t][first_metric(t)] for t in tasks if t in run["tasks"]]))
+        )
+    if words[:1] == ["dim"] and len(words) in (2, 3) and words[1].isdecimal():
+        return _of_prefix(words[1], *words[2:])
+    if words and words[0] in set(Task) and len(words) <= 2:
+        task = words[0]
+        metric = words[1] if len(words) == 2 else first_metric(task)
+        return lambda run: 100 * float(run["tasks"][task][metric])
+    raise ValueError(f"unknown metric {name!r}: mean, mean ten, dim N, a meta-task, a task, or `TASK metric`")
+
+
+def _of_prefix(dim: str, compared: str = "") -> Metric:
+    def mean(run: Json) -> float:
+        return 100 * mean_recall(run["dims"][dim])
+
+    def whole(run: Json) -> float:
+        return 100 * mean_recall(run["tasks"])
+
+    if compared == "loss":
+        return lambda run: mean(run) - whole(run)
+    if compared == "kept":
+        return lambda run: 100 * mean(run) / whole(run)
+    if compared:
+        raise ValueError(f"unknown metric dim {dim} {compared!r}: `loss`, `kept` or nothing")
+    return mean
+
+
+def worst_task(after: Json, before: Json) -> float:
+    """The largest loss of one of the nine tasks, in points of recall@1: negative when one lost."""
+    changes = [
+        after["tasks"][task]["recall@1"] - before["tasks"][task]["recall@1"]
+        for task in SFT_TASKS
+        if task in after["tasks"]
+    ]
+    return 100 * float(min(changes))

@@ -1,0 +1,104 @@
+"""All the variants and seeds of some experiments, one after the other; killed, the next call goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.progress import Progress
+
+from uninote.errors import UniNoteError
+from uninote.evaluation.protocols import Json
+from uninote.evaluation.tables import Table
+from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus
+from uninote.pipeline.bench.definition import Experiment
+from uninote.pipeline.bench.report import write_report
+from uninote.pipeline.bench.runs import Runs
+from uninote.settings import Settings
+
+
+def run_experiments(
+    experiments: Sequence[Experiment],
+    notes: Path,
+    settings: Settings,
+    out: Path,
+    results: Path,
+    *,
+    seeds: Sequence[int] | None = None,
+    measured: str = "test",
+    options: Sequence[str] = (),
+    train: bool = True,
+    progress: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict[str, Table]:
+    """Tables by name of the experiment; files in `results` are written anew after every seed.
+
+    Seeds are the outer loop: after the first one, every table is there, without intervals.
+
+    Args:
+        settings: of corpus, annotation and encoder, which all experiments share.
+        out: what may be thrown away: caches, models, and results per run.
+        seeds: instead of the experiments' own.
+        measured: the split to measure on; `validation` is for choosing settings.
+        options: of the command line besides those above, for the line that says how to repeat a table.
+        train: False only tells of the runs that are finished, e.g. by other processes with other seeds.
+        tell: gets a line per finished run.
+
+    Raises what a run raises, after the others have been tried: one failed variant does not stop the rest.
+    """
+    corpus = BenchCorpus(notes, settings, out / "cache", progress)
+    runs = Runs(out / corpus.key)
+    found: dict[str, dict[str, dict[int, Json]]] = {e.name: {v: {} for v in e.variants} for e in experiments}
+    order = list(dict.fromkeys(seed for e in experiments for seed in (seeds or e.seeds)))
+    todo = [(s, e) for s in order for e in experiments if s in (seeds or e.seeds)]
+    failures: list[UniNoteError] = []
+    tables: dict[str, Table] = {}
+    of_seed: dict[int, SeedCorpus] = {}
+    with Progress(disable=not progress) as bar:
+        task = bar.add_task("runs", total=sum(len(e.variants) for _, e in todo))
+        for seed, experiment in todo:
+            if seed not in of_seed:
+                of_seed = {seed: SeedCorpus(corpus, seed, measured)}
+            for name, variant in experiment.variants.items():
+                bar.update(task, description=f"{experiment.name}: {name}, seed {seed}")
+                try:
+                    result = runs.result(experiment, variant, of_seed[seed], train)
+                except UniNoteError as error:
+                    failures.append(error)
+                    tell(f"{experiment.name}: {name}, seed {seed}: {error}")
+                else:
+                    if result is None:
+                        tell(f"{experiment.name}: {name}, seed {seed}: not run")
+                        continue
+                    found[experiment.name][name][seed] = result
+                    tell(f"{experiment.name}: {name}, seed {seed}: {result['seconds']} s")
+                bar.advance(task)
+            if not any(found[experiment.name].values()):
+                continue
+            tables[experiment.name] = write_report(
+                experiment,
+                found[experiment.name],
+                results,
+                _command(experiment, notes, seeds, options),
+                _facts(corpus, measured),
+            )
+    if failures:
+        raise failures[0]
+    return tables
+
+
+def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None, options: Sequence[str]) -> str:
+    words = ["uninote bench run", experiment.name, "--notes", notes.name]
+    if seeds:
+        words += ["--seeds", ",".join(map(str, seeds))]
+    return " ".join([*words, *options])
+
+
+def _facts(corpus: BenchCorpus, measured: str) -> str:
+    share = corpus.settings.corpus
+    part = share.test_fraction if measured == "test" else share.validation_fraction
+    pictures = sum(len(note.pictures) for note in corpus.notes)
+    return (
+        f"{len(corpus.notes):,} notes with {pictures:,} pictures, {100 * part:g} % of the notes held out "
+        f"to measure ({measured})."
+    )

@@ -1,0 +1,203 @@
+"""One variant with one seed: train the connector on frozen towers, measure, remember."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from uninote.encoder import Encoder
+from uninote.encoder.cached import CachedBackbone
+from uninote.evaluation.baselines.late_fusion import LateFusion
+from uninote.evaluation.baselines.ranker import evaluate_baseline
+from uninote.evaluation.evaluate import evaluate
+from uninote.evaluation.protocols import Json
+from uninote.evaluation.results import write_json
+from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
+from uninote.pipeline.bench.corpus import SeedCorpus
+from uninote.pipeline.bench.definition import Experiment, Variant
+from uninote.pipeline.state import fingerprint
+from uninote.settings import Settings
+from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.training.merge import merged_weights
+from uninote.training.rl import train_rl
+from uninote.training.sft import train_sft
+
+State = dict[str, torch.Tensor]
+SEEDS_APART = 1_000
+"""Between the seeds of two rounds, which shall not repeat the batches of another seed."""
+KEPT = ("tasks", "dims", "cost", "timing_s")
+
+
+class Runs:
+    """Results and models of one corpus in one folder, by what they depend on.
+
+    Variants of different experiments that say the same are one run. A result appears by rename, so a killed
+    run is done again, from the last checkpoint of its training.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def result(
+        self, experiment: Experiment, variant: Variant, corpus: SeedCorpus, train: bool = True
+    ) -> Json | None:
+        """A stage of the report without examples and intervals, see `evaluation.evaluate`.
+
+        None when it is not finished and `train` is false.
+        """
+        plan = Plan(self, experiment, variant, corpus)
+        file = self.folder / "runs" / f"{plan.key}.json"
+        if file.is_file():
+            found: Json = json.loads(file.read_text())
+            return found
+        if not train:
+            return None
+        started = perf_counter()
+        measured = plan.measure()
+        result = {name: measured[name] for name in KEPT if name in measured}
+        result["seconds"] = round(perf_counter() - started, 1)
+        write_json(file, result)
+        return result
+
+    def model(self, key: str, train: Callable[[Path], Encoder]) -> State:
+        """A connector by its key, trained in a folder that goes once it is kept."""
+        file = self.folder / "models" / f"{key}.safetensors"
+        if not file.is_file():
+            work = self.folder / "training" / key
+            backbone = train(work).backbone
+            assert isinstance(backbone, CachedBackbone)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_suffix(".partial")
+            save_file(backbone.connector.state_dict(), partial)
+            partial.replace(file)
+            shutil.rmtree(work, ignore_errors=True)
+        return load_file(file)
+
+
+class Plan:
+    """How the model of a variant comes to be; keys name what each stage depends on."""
+
+    def __init__(self, runs: Runs, experiment: Experiment, variant: Variant, corpus: SeedCorpus) -> None:
+        self.runs, self.variant, self.corpus = runs, variant, corpus
+        self.settings: Settings = experiment.settings_of(variant, corpus.seed)
+        self.stage = variant.stage or experiment.stage
+        self.start = variant.start or experiment.start
+        self.dropout = experiment.dropout
+        settings = self.settings
+        self.of_seed = fingerprint((), corpus.corpus.key, corpus.seed)
+        sft = (self.start, self.dropout, variant.rounds, settings.encoder.dims)
+        sections = (settings.sft, settings.negatives, settings.tasks)
+        self.sft_key = fingerprint((), self.of_seed, *sft, *sections)
+        self.rl_key = fingerprint((), self.sft_key, settings.rl)
+
+    @property
+    def key(self) -> str:
+        """Of the result: the suite, and whatever the measured stage depends on."""
+        depends: dict[str, tuple[object, ...]] = {
+            "base": (),
+            "warmup": (),
+            "dual tower": (),
+            "sft": (self.sft_key,),
+            "rl": (self.rl_key, self.variant.merge),
+        }
+        measured = (self.corpus.measured, self.settings.evaluation)
+        return fingerprint((), self.of_seed, self.stage, *measured, *depends[self.stage])
+
+    def measure(self) -> Json:
+        suite, ks = self.corpus.suite, self.settings.evaluation.ks
+        if self.stage == "dual tower":
+            tower = LateFusion(self.warm(), fusion="mean_max")
+            return evaluate_baseline(tower, suite, ks=ks, bootstrap=0)
+        # Prefixes that were not trained are measured as well: what else would Matryoshka be worth?
+        dims = self.corpus.corpus.settings.encoder.dims
+        return evaluate(self.encoder(), suite, ks=ks, dims=dims, bootstrap=0, samples=0)
+
+    def encoder(self) -> Encoder:
+        if self.stage == "base":
+            return self.corpus.corpus.model(self.corpus.seed)
+        if self.stage == "warmup":
+            return self.warm()
+        if self.stage == "sft":
+            return self._with(self.sft())
+        if self.variant.merge is None:
+            return self._with(self.rl())
+        return self._with(merged_weights(self.sft(), self.rl(), self.variant.merge))
+
+    def warm(self) -> Encoder:
+        """Through the folder too, so that a resumed experiment has the very reference of its first part."""
+        key = fingerprint((), self.of_seed, "warmup")
+        return self._with(self.runs.model(key, lambda _: self.corpus.reference))
+
+    def sft(self) -> State:
+        return self.runs.model(self.sft_key, self._train_sft)
+
+    def rl(self) -> State:
+        return self.runs.model(self.rl_key, self._train_rl)
+
+    def _train_sft(self, folder: Path) -> Encoder:
+        settings, corpus = self.settings, self.corpus
+        corpus.reference = self.warm()
+        encoder = self.warm() if self.start == "warmup" else corpus.corpus.model(corpus.seed)
+        encoder.dims = settings.encoder.dims
+        _drop(encoder, self.dropout)
+        replaced = settings.tasks.modal_replacement
+        most = -(-settings.sft.steps * settings.sft.batch_size // len(SFT_TASKS))
+        pairs = corpus.drawn(max(most, settings.sft.batch_size), replaced)
+        index = corpus.index(replaced, settings.negatives.composite == "whole")
+        rounds = self.variant.rounds
+        part = settings.sft.model_copy(update={"steps": settings.sft.steps // rounds})
+        for number in range(rounds):
+            seed = corpus.seed + SEEDS_APART * number
+            miner = index if not number else self._mined_by(encoder, pairs)
+            examples = mine_from_index(pairs, miner, settings.negatives, seed)
+            if number:
+                examples = relabelled(examples, index)
+            train_sft(encoder, examples, index, part, folder / str(number), seed=seed)
+        return encoder
+
+    def _mined_by(self, encoder: Encoder, pairs: Sequence[Pair]) -> ReferenceIndex:
+        return ReferenceIndex(pair_items(pairs), encoder, self.settings.negatives.composite == "whole")
+
+    def _train_rl(self, folder: Path) -> Encoder:
+        encoder = self._with(self.sft())
+        encoder.dims = self.settings.encoder.dims
+        corpus, settings = self.corpus, self.settings
+        return train_rl(
+            encoder,
+            corpus.notes,
+            settings.rl,
+            folder,
+            seed=corpus.seed,
+            samples=corpus.samples(settings),
+        )
+
+    def _with(self, state: State) -> Encoder:
+        return self.corpus.corpus.with_connector(state)
+
+
+def relabelled(examples: Sequence[Example], reference: ReferenceIndex) -> list[Example]:
+    """The same negatives with the soft labels of another reference."""
+    queries = [example.pair.query for example in examples for _ in example.negatives]
+    negatives = [negative for example in examples for negative in example.negatives]
+    scores = iter(reference.paired_scores(queries, negatives).tolist() if negatives else ())
+    own = reference.paired_scores(
+        [e.pair.query for e in examples], [e.pair.positive for e in examples]
+    ).tolist()
+    return [
+        replace(example, scores=tuple(islice(scores, len(example.negatives))), positive_score=score)
+        for example, score in zip(examples, own, strict=True)
+    ]
+
+
+def _drop(encoder: Encoder, rate: float) -> None:
+    backbone = encoder.backbone
+    assert isinstance(backbone, CachedBackbone)
+    backbone.dropout.p = rate

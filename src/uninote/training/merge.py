@@ -1,0 +1,64 @@
+"""Two models of one origin made one, by interpolating their weights (model soups, arXiv 2203.05482)."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from uninote.errors import ModelError
+
+Tensors = dict[str, torch.Tensor]
+
+
+def merged_weights(first: Tensors, second: Tensors, share: float) -> Tensors:
+    """Every tensor `share` of the way from `first` to `second`, reckoned in float32, in the first's dtype.
+
+    Raises ModelError when names or shapes differ.
+    """
+    if first.keys() != second.keys():
+        name = sorted(first.keys() ^ second.keys())[0]
+        raise ModelError(f"only one of the models has weights {name!r}: merge models of one origin")
+    for name, tensor in first.items():
+        if tensor.shape != second[name].shape:
+            raise ModelError(
+                f"weights {name!r} are {tuple(tensor.shape)} in one model and "
+                f"{tuple(second[name].shape)} in the other: merge models of one origin"
+            )
+    return {
+        name: torch.lerp(tensor.float(), second[name].float(), share).to(tensor.dtype)
+        for name, tensor in first.items()
+    }
+
+
+def merge_folders(first: Path, second: Path, share: float, out: Path) -> None:
+    """The model of `first` with its trained weights (connector, adapters) moved towards `second`, in `out`.
+
+    LoRA factors are interpolated one by one, not their products: sound for models whose factors are near
+    each other, as stage 2's are to stage 1's. The configuration is that of `first`; the version is left to
+    the caller, who loads and saves the model.
+
+    Raises:
+        ModelError: a folder holds no weights, `out` is one of the two, or the models do not fit together.
+    """
+    if out.resolve() in (first.resolve(), second.resolve()):
+        raise ModelError(f"{out} is one of the two models: name another folder")
+    files = [{path.relative_to(f) for path in f.rglob("*.safetensors")} for f in (first, second)]
+    if not files[0] or files[0] != files[1]:
+        raise ModelError(
+            f"{first} and {second} do not hold the same files of weights: merge models of one origin"
+        )
+    try:
+        merged = {
+            name: merged_weights(load_file(first / name), load_file(second / name), share)
+            for name in sorted(files[0])
+        }
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{first} or {second} has unreadable weights: {error}") from error
+    shutil.copytree(first, out, ignore=shutil.ignore_patterns("run", "*.safetensors"), dirs_exist_ok=True)
+    for name, tensors in merged.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, out / name, metadata={"format": "pt"})

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from uninote.evaluation.tables import Measure
+from uninote.pipeline.bench.definition import Experiment
+from uninote.pipeline.bench.metrics import metric_of, worst_task
+from uninote.pipeline.bench.report import write_report
+from uninote.tasks.definitions import SFT_TASKS
+
+
+def run(base: float, **more: float) -> dict:
+    tasks = {task.value: {"recall@1": base} for task in SFT_TASKS}
+    tasks["Note2Note"] = {"recall@1": 0.1, "precision@1": 0.8, "ndcg@10": 0.7}
+    for name, value in more.items():
+        tasks[name] = {"recall@1": value}
+    dims = {"64": {task.value: {"recall@1": base / 2} for task in SFT_TASKS}}
+    return {"tasks": tasks, "dims": dims, "seconds": 1.0}
+
+
+def test_metrics_by_hand():
+    result = run(0.4, I2T=0.8, I2Note=0.0)
+    assert metric_of("mean")(result) == pytest.approx(100 * (0.4 * 7 + 0.8) / 9)
+    assert metric_of("mean ten")(result) == pytest.approx(100 * (0.4 * 7 + 0.8 + 0.1) / 10)
+    assert metric_of("Atomic Alignment")(result) == pytest.approx(60)
+    assert metric_of("Subordinate Retrieval")(result) == pytest.approx(20)
+    assert metric_of("Content Relevance")(result) == pytest.approx(80)
+    assert metric_of("Note2Note ndcg@10")(result) == pytest.approx(70)
+    assert metric_of("dim 64")(run(0.4)) == pytest.approx(20)
+    assert metric_of("dim 64 loss")(run(0.4)) == pytest.approx(-20)
+    assert metric_of("dim 64 kept")(run(0.4)) == pytest.approx(50)
+    assert worst_task(run(0.4, T2I=0.1), run(0.3)) == pytest.approx(-20)
+
+
+def test_differences_are_taken_seed_by_seed(tmp_path):
+    goals = [
+        {"name": "more", "claim": "c", "metric": "mean", "variant": "b", "against": "a", "goal": 16},
+        {"name": "times", "claim": "c", "metric": "mean", "variant": "b", "against": "a", "kind": "ratio"},
+        {"name": "not-yet", "claim": "c", "metric": "mean", "variant": "c", "against": "a"},
+    ]
+    experiment = Experiment.model_validate(
+        {"name": "e", "title": "t", "variants": {v: {} for v in "abc"}, "against": "a", "goals": goals}
+    )
+    # Seeds differ by far more than variants do.
+    results = {"a": {0: run(0.1), 1: run(0.5)}, "b": {0: run(0.2), 1: run(0.6), 2: run(0.9)}}
+    table = write_report(experiment, results, tmp_path, "again")
+    assert table.columns == ("variant", "mean", "mean vs a")
+    assert [row[0] for row in table.rows] == ["a", "b"]
+    first, second = table.rows
+    assert first[2] is None
+    assert isinstance(second[2], Measure)
+    assert (second[2].value, second[2].low, second[2].high) == pytest.approx((10, 10, 10))
+    claim = json.loads((tmp_path / "more.json").read_text())
+    assert (claim["value"], claim["goal"], claim["unit"]) == (pytest.approx(10), 16, "points")
+    assert json.loads((tmp_path / "times.json").read_text())["value"] == pytest.approx((2 + 1.2) / 2)
+    assert not (tmp_path / "not-yet.json").exists()
+    assert json.loads((tmp_path / "e.json").read_text())["seeds"] == [0, 1, 2]

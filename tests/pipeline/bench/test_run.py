@@ -1,0 +1,65 @@
+"""Small experiments on the built-in sample: every kind of stage, and what a second call does again."""
+
+from __future__ import annotations
+
+import pytest
+
+from uninote.pipeline.bench import runs
+from uninote.pipeline.bench.definition import Experiment
+from uninote.pipeline.bench.run import run_experiments
+from uninote.settings import load_settings
+
+SFT = {"steps": 2, "batch_size": 4, "candidates": "own", "save_every": 2}
+RL = {"steps": 2, "batch_size": 2, "save_every": 2, "noise": 2, "group_size": 4}
+
+
+def experiment(**fields) -> Experiment:
+    settings = {"sft": SFT, "rl": RL, "negatives": {"per_query": 2}, "evaluation": {"ks": [1, 5, 10]}}
+    return Experiment.model_validate({"title": "t", "settings": settings, "seeds": [0, 1]} | fields)
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return load_settings(encoder={"max_tokens": 32, "vision_side": 32, "dims": [64, 384]})
+
+
+@pytest.mark.timeout(600)
+def test_stages_resume_and_share_runs(sample, settings, tmp_path, monkeypatch):
+    stages = experiment(
+        name="stages",
+        variants={
+            "dual tower": {"stage": "dual tower"},
+            "base": {"stage": "base"},
+            "sft": {},
+            "rl": {"stage": "rl"},
+            "half": {"stage": "rl", "merge": 0.5},
+        },
+        columns=["mean", "dim 64", "Note2Note"],
+    )
+    options = {
+        "name": "options",
+        "start": "base",
+        "variants": {
+            "plain": {"start": "warmup"},
+            "pixels": {"settings": {"tasks": {"modal_replacement": False}}},
+            "whole": {"settings": {"negatives": {"composite": "whole"}}},
+            "again": {"rounds": 2},
+            "wide": {"settings": {"encoder": {"dims": [384]}}},
+        },
+    }
+    told: list[str] = []
+    both = [stages, experiment(**options)]
+    call = (sample, settings, tmp_path / "out", tmp_path / "results")
+    tables = run_experiments(both, *call, seeds=[0], tell=told.append)
+    assert len(told) == 10
+    assert [row[0] for row in tables["stages"].rows] == list(stages.variants)
+    assert tables["stages"].rows[0][2] is None  # late fusion has no prefixes
+    assert all(row[1] is not None for row in tables["options"].rows)
+    # The same settings in two experiments are one run: 9 results of 10 variants.
+    assert len(list((tmp_path / "out").rglob("runs/*.json"))) == 9
+    assert not list((tmp_path / "out").rglob("training/*"))
+
+    monkeypatch.setattr(runs.Plan, "measure", lambda self: pytest.fail("a finished run is done again"))
+    assert run_experiments(both, *call, seeds=[0]) == tables
+    assert run_experiments(both, *call, seeds=[0, 1], train=False).keys() == tables.keys()
+    assert run_experiments(both, *call, seeds=[1], train=False) == {}
