@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
@@ -71,6 +72,8 @@ def serve(
     Raises ConfigError when the address cannot be listened on, ModelError and StoreError as `Runtime`.
     """
     logs.configure()
+    # Matches of different requests run side by side; threads within one would only spin for the cores.
+    threadpool_limits(1, user_api="blas")
     listener = _listen(host, port)
     server: _Server | None = None
 
