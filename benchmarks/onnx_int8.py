@@ -14,34 +14,19 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rounds import RESULTS, take_turns
 
 from uninote import Encoder, Item, SkipReport, load_settings, read_notes
 from uninote.corpus.decode import load_picture
 from uninote.evaluation.results import write_result
 from uninote.export import export_model, load_onnx
 from uninote.export.onnx_graphs import TEXT, TEXT_INT8
-
-RESULTS = Path(__file__).parent / "results"
-
-
-def rounds(sides: dict[str, Callable[[], Any]], count: int) -> dict[str, list[float]]:
-    """CPU seconds of every round, sides taking turns after one unmeasured round each."""
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(count + 1):
-        for name, run in sides.items():
-            start = time.process_time()
-            run()
-            if number:
-                times[name].append(time.process_time() - start)
-    return times
 
 
 def ratio(times: dict[str, list[float]], slow: str, fast: str) -> tuple[float, tuple[float, float]]:
@@ -84,14 +69,16 @@ def main() -> None:
         sizes = {name: (folder / file).stat().st_size for name, file in (("fp32", TEXT), ("int8", TEXT_INT8))}
         vectors = {name: encoder.encode(items) for name, encoder in encoders.items()}
         cosine = {name: (vectors[name] * vectors["torch"]).sum(1) for name in ("fp32", "int8")}
-        times = rounds({name: lambda e=e: e.encode(items) for name, e in encoders.items()}, arguments.rounds)
+        times = take_turns(
+            {name: lambda e=e: e.encode(items) for name, e in encoders.items()}, arguments.rounds
+        )
         pictures = [picture for note in notes for picture in note.pictures][:64]
         backbones: dict[str, Any] = {name: encoder.backbone for name, encoder in encoders.items()}
         towers = {name: backbone.features.tower for name, backbone in backbones.items()}
         pixels = [
             towers["torch"].pixels(load_picture(picture, settings.corpus))[None] for picture in pictures
         ]
-        seen = rounds(
+        seen = take_turns(
             {name: lambda t=towers[name]: [t(each) for each in pixels] for name in ("torch", "fp32")},
             arguments.rounds,
         )

@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 
 from uninote.evaluation.tables import Table, read_table
-from uninote.export.release import Origin, release_model
 from uninote.pipeline.demo import run_demo
+from uninote.pipeline.release import Origin, release_model
 from uninote.settings import load_settings
 from uninote.shipped import COMPACT, HOME
 

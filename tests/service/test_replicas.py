@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from tests.debian import program
 from tests.service.api.conftest import CLI, new_database
 from tests.service.api.running import Running, start
 
@@ -32,7 +33,7 @@ class Nginx:
     """The project's own configuration on a free port of the loopback interface."""
 
     def __init__(self, folder: Path, replicas: list[str]) -> None:
-        program = _program()
+        nginx = program("nginx", "nginx-light")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -44,7 +45,7 @@ class Nginx:
         listen = [f"listen {self.url.removeprefix('http://')};", *paths]
         (folder / "listen.conf").write_text("\n".join(listen))
         user = "user root; " if os.geteuid() == 0 else ""  # its workers must reach the test's folder
-        line = [program, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+        line = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")]
         line += ["-g", f"{user}daemon off; pid {folder}/pid;"]
         checked = subprocess.run([*line, "-t"], capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stderr
@@ -64,22 +65,6 @@ class Nginx:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
-
-
-def _program() -> str:
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None and os.geteuid() == 0:
-        # Another process may hold the lock of the package system for a while. The package starts a server of
-        # its own where there is an init system; it is none of ours.
-        subprocess.run(
-            ["apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "-q", "nginx-light"],
-            check=False,
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        )
-        found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        pytest.fail("nginx is missing: apt-get install nginx-light", pytrace=False)
-    return found
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from tests.store.milvus_server import MilvusProcess
 
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.memory import MemoryStore
@@ -52,14 +52,9 @@ def open_postgres(server: EmbeddedServer) -> Iterator[Callable[..., PostgresStor
 @pytest.fixture(scope="session")
 def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real Milvus server."""
-    spec = importlib.util.spec_from_file_location("milvus_server", Path(__file__).parent / "milvus_server.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     # Ports are chosen before they are listened on: of two workers one goes first.
     with FileLock(Path(tempfile.gettempdir()) / "uninote-tests-milvus.lock"):
-        server = module.MilvusProcess(tmp_path_factory.mktemp("milvus"))
+        server = MilvusProcess(tmp_path_factory.mktemp("milvus"))
     yield server
     server.kill()
 

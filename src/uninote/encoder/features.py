@@ -9,7 +9,6 @@ the same in every run, which resumed training relies on.
 from __future__ import annotations
 
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +18,9 @@ from typing import Any
 import torch
 from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from uninote.corpus.decode import load_picture
+from uninote.encoder.shards import write_shard
 from uninote.encoder.vision import VisionTower
 from uninote.errors import PictureError
 from uninote.items import Picture
@@ -132,11 +131,7 @@ class VisionFeatures:
         if self.folder is None:
             self._remember(cells)
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # Named by its first picture, partly written under the process's own name: of two processes that
-        # fill the same folder with the same pictures the last one wins, with a whole shard.
+        # Named by its first picture: two processes with the same pictures write the same shards.
         shard = self.folder / f"{next(iter(cells))}.safetensors"
-        partial = shard.with_suffix(f".{os.getpid()}.partial")
-        save_file(cells, partial)
-        partial.replace(shard)
+        write_shard(cells, shard)
         self._open(shard)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +17,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 from rich.progress import Progress
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from uninote.encoder.batching import token_batches
 from uninote.encoder.cached import CachedBackbone, Outputs
 from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.shards import write_shard
 from uninote.encoder.vision import CELLS, CHANNELS
 from uninote.items import Item
 
@@ -76,11 +76,7 @@ class WordCache:
         self._take(shard)
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{bytes(shard['keys'][0].numpy()).hex()}.safetensors"
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        save_file(shard, partial)
-        partial.replace(path)
+        write_shard(shard, self.folder / f"{bytes(shard['keys'][0].numpy()).hex()}.safetensors")
 
 
 class FrozenTowers(CachedBackbone):

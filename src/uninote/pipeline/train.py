@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from uninote.encoder import Encoder
+from uninote.encoder.saved import saved_version
 from uninote.items import Note
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
 from uninote.settings import Settings
@@ -38,7 +38,7 @@ def save_once(encoder: Encoder, folder: Path) -> None:
     if processes.is_main_process:
         encoder.save(folder)
     processes.wait_for_everyone()
-    encoder.version = json.loads((folder / "uninote.json").read_text())["version"]
+    encoder.version = saved_version(folder)
 
 
 def base_model(settings: Settings, folder: Path, features: Path | None = None) -> Encoder:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
+from tests.debian import program
 
 FLAGS = [
     *["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
@@ -21,24 +19,12 @@ SHOTS = os.environ.get("UNINOTE_SCREENSHOTS")
 """A folder to leave pictures of the pages in; empty: none are taken."""
 
 
-def chromium() -> str:
-    if shutil.which("chromium") is None and os.geteuid() == 0:
-        # Another process may hold the lock of the package system for a while.
-        subprocess.run(
-            ["apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "-q", "chromium"], check=False
-        )
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("chromium is missing: apt-get install chromium", pytrace=False)
-    return program
-
-
 @contextmanager
 def signed_in_browser(playwright: Playwright, url: str, key: str, profile: Path) -> Iterator[BrowserContext]:
     """A browser that is signed in there."""
     context = playwright.chromium.launch_persistent_context(
         profile,
-        executable_path=chromium(),
+        executable_path=program("chromium", "chromium"),
         args=FLAGS,
         viewport={"width": 1280, "height": 860},
         base_url=url,

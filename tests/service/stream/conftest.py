@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from tests.debian import program
 
 
 class RedisProcess:
@@ -49,14 +48,6 @@ class RedisProcess:
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    if shutil.which("redis-server") is None and os.geteuid() == 0:
-        # Another process may hold the lock of the package system for a while.
-        subprocess.run(
-            ["apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "-q", "redis-server"], check=False
-        )
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.fail("redis-server is missing: apt-get install redis-server", pytrace=False)
-    server = RedisProcess(program, tmp_path_factory.mktemp("redis"))
+    server = RedisProcess(program("redis-server", "redis-server"), tmp_path_factory.mktemp("redis"))
     yield server
     server.kill()

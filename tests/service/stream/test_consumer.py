@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import subprocess
@@ -12,28 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import redis
+from tests.service.stream import feed
 
 from uninote.errors import StoreError
 from uninote.service.stream.consumer import Lag, StreamConsumer, StreamOptions
 
-FEED = Path(__file__).parent / "feed.py"
 NEAR = [1.0] + [0.0] * 7
-
-
-@pytest.fixture(scope="session")
-def feed() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("feed", FEED)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -82,7 +69,7 @@ def settled(consumer: StreamConsumer[Any]) -> bool:
     return consumer.lag() == Lag(0, 0)
 
 
-def test_notes_are_stored_and_matched(near: Any, client: redis.Redis, feed: ModuleType) -> None:
+def test_notes_are_stored_and_matched(near: Any, client: redis.Redis) -> None:
     for number in range(10):
         send(client, f"n{number}")
     send(client, "n3", "changed")  # twice in one batch: the last one counts
@@ -97,9 +84,7 @@ def test_notes_are_stored_and_matched(near: Any, client: redis.Redis, feed: Modu
     assert dead(client) == []
 
 
-def test_poison_goes_to_the_dead_letters_with_its_reason(
-    near: Any, client: redis.Redis, feed: ModuleType
-) -> None:
+def test_poison_goes_to_the_dead_letters_with_its_reason(near: Any, client: redis.Redis) -> None:
     send(client, "n0")
     client.xadd("notes", {"note": "{"})
     client.xadd("notes", {"other": "x"})
@@ -117,9 +102,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason(
     assert dead(client)[0][0] == b"{"
 
 
-def test_a_database_that_is_away_costs_time_and_no_notes(
-    near: Any, client: redis.Redis, feed: ModuleType
-) -> None:
+def test_a_database_that_is_away_costs_time_and_no_notes(near: Any, client: redis.Redis) -> None:
     calls: list[int] = []
     real = feed.consumer(near.database, client)
 
@@ -139,7 +122,7 @@ def test_a_database_that_is_away_costs_time_and_no_notes(
     assert dead(client) == []
 
 
-def test_what_a_dead_consumer_had_is_taken_over(near: Any, client: redis.Redis, feed: ModuleType) -> None:
+def test_what_a_dead_consumer_had_is_taken_over(near: Any, client: redis.Redis) -> None:
     client.xgroup_create("notes", "uninote", id="0", mkstream=True)
     for number in range(3):
         send(client, f"n{number}")
@@ -150,7 +133,7 @@ def test_what_a_dead_consumer_had_is_taken_over(near: Any, client: redis.Redis, 
         until(lambda: settled(consumer))
 
 
-def test_two_consumers_share_a_stream(near: Any, client: redis.Redis, feed: ModuleType) -> None:
+def test_two_consumers_share_a_stream(near: Any, client: redis.Redis) -> None:
     for number in range(40):
         send(client, f"n{number}")
     one = feed.consumer(near.database, client)
@@ -162,11 +145,9 @@ def test_two_consumers_share_a_stream(near: Any, client: redis.Redis, feed: Modu
         until(lambda: settled(one))
 
 
-def test_killed_processes_lose_and_double_nothing(
-    near: Any, client: redis.Redis, feed: ModuleType, broker: Any
-) -> None:
+def test_killed_processes_lose_and_double_nothing(near: Any, client: redis.Redis, broker: Any) -> None:
     """The consumer is killed at random instants, the broker once; a note that kills is set aside."""
-    arguments = [sys.executable, str(FEED), near.database.address, str(broker.port)]
+    arguments = [sys.executable, feed.__file__, near.database.address, str(broker.port)]
     draw, sent = random.Random(2), 0
     consumer = feed.consumer(near.database, client)
 

@@ -7,8 +7,8 @@ import pytest
 
 from uninote.encoder import Encoder
 from uninote.errors import ModelError
-from uninote.export import release
-from uninote.export.release import Origin, release_model
+from uninote.pipeline import release
+from uninote.pipeline.release import Origin, release_model
 from uninote.tasks.definitions import Task
 
 ORIGINS = [Origin("some books", "CC BY 4.0", ("people/books@abc",))]

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from uninote.encoder.saved import saved_version
 from uninote.errors import ModelError
-from uninote.tasks.definitions import SFT_TASKS
+from uninote.evaluation.headline import first_metric, mean_recall
 
 TEXT_TOWER = "sentence-transformers/all-MiniLM-L6-v2"
 LARGEST = 25_000_000
@@ -88,7 +88,7 @@ def _card(
     elsewhere: str,
 ) -> str:
     environment = Environment(
-        loader=PackageLoader("uninote.export"),
+        loader=PackageLoader("uninote.pipeline"),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
@@ -97,10 +97,12 @@ def _card(
     before, after = (stages[name]["tasks"] for name in (next(iter(stages)), list(stages)[-1]))
     rows: list[tuple[str, ...]] = []
     for task, values in after.items():
-        metric = "recall@1" if task in {t.value for t in SFT_TASKS} else "precision@1"
+        metric = first_metric(task)
         name = task if metric == "recall@1" else f"{task} P@1"
         rows.append((name, _value(before[task], metric), _value(values, metric)))
-    rows.append(("**mean of the nine**", *(f"**{_mean(tasks):.1f}**" for tasks in (before, after))))
+    rows.append(
+        ("**mean of the nine**", *(f"**{100 * mean_recall(tasks):.1f}**" for tasks in (before, after)))
+    )
     return environment.get_template("release.md.j2").render(
         tower=TEXT_TOWER,
         version=version,
@@ -119,8 +121,3 @@ def _value(entry: Mapping[str, Any], metric: str) -> str:
     low, high = entry.get(f"{metric}_interval", (None, None))
     text = f"{100 * entry[metric]:.1f}"
     return text if low is None else f"{text} ({100 * low:.1f}–{100 * high:.1f})"
-
-
-def _mean(tasks: Mapping[str, Any]) -> float:
-    values = [float(tasks[task.value]["recall@1"]) for task in SFT_TASKS if task.value in tasks]
-    return 100 * sum(values) / max(len(values), 1)
