@@ -233,7 +233,7 @@ def wrong(found: Counter[str], notes: Counter[str]) -> int:
 def run(
     folder: Path, kills: int, seed: int, *, longest: float = 0.6, seconds: float = float("inf")
 ) -> Report:
-    """Kill `kills` times in turn, after 0 to `longest` seconds of undisturbed work each, and check.
+    """Kill `kills` times, the victims in turn, after 0 to `longest` seconds of undisturbed work each, and check.
 
     After `seconds` no more kills are begun; the report says how many there were.
     """
@@ -242,9 +242,7 @@ def run(
         prepare(database)
     child = Child(folder)
     try:
-        for number in range(kills):
-            if time.monotonic() > deadline:
-                break
+        while (number := sum(report.kills.values())) < kills and time.monotonic() < deadline:
             child.wait_for_progress()
             time.sleep(draw.uniform(0, longest))
             victim = VICTIMS[number % len(VICTIMS)]
@@ -252,7 +250,7 @@ def run(
                 child.kill()
                 child.start()
             elif not kill_server(folder, victim == "backend", draw):
-                continue
+                continue  # it is being started again: once more
             report.kills[victim] += 1
             print(dict(report.kills), len(child.acknowledged), file=sys.stderr)
         child.wait_for_progress()

@@ -74,13 +74,13 @@ def site(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPat
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:  # one per process
+    with sync_playwright() as playwright:  # ends with the file: as long as it lives, an event loop is running
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(
     playwright: Playwright, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BrowserContext]:
