@@ -155,7 +155,8 @@ def test_the_body_is_capped_in_bytes_and_time(stub: StartStub, seconds: float) -
 def test_a_key_that_asks_too_often_is_told_when_to_come_back(stub: StartStub) -> None:
     running = stub(rate_per_second=2)
     with running.client() as client:
-        answers = [client.get("/metrics") for _ in range(4)]
+        answers = [client.get("/metrics") for _ in range(20)]
     assert [answer.status_code for answer in answers[:2]] == [200, 200]
-    check(answers[-1], 429, "busy")
-    assert answers[-1].headers["retry-after"] == "1"
+    refused = next(answer for answer in answers if answer.status_code != 200)
+    check(refused, 429, "busy")
+    assert refused.headers["retry-after"] == "1"

@@ -79,7 +79,7 @@ def test_requests_share_passes_a_full_queue_refuses_and_who_leaves_costs_nothing
 
 
 def test_sigterm_drains(stub: StartStub) -> None:
-    running = stub(drain_seconds=5)
+    running = stub(drain_seconds=8)
     hold = running.folder / "hold"
     with ThreadPoolExecutor(2) as pool:
         hold.touch()

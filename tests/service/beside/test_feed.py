@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ import redis
 from tests.service.api.conftest import StartStub
 from tests.service.api.running import Running
 from tests.service.api.test_notes import ok
-from tests.service.api.test_scheduling import until
+from tests.service.api.test_scheduling import until, waiting
 
 from uninote.errors import ConfigError, ItemError
 from uninote.service.api.metrics import Metrics
@@ -73,8 +72,7 @@ def test_a_service_stores_and_matches_the_notes_of_a_stream_and_drains_behind_it
         assert letter[b"reason"] == b"colour: Extra inputs are not permitted"
         (running.folder / "hold").touch()
         send(client, "held")
-        until(lambda: client.xpending("notes", "uninote")["pending"] == 1)
-        time.sleep(0.1)  # until the consumer has asked for its vector
+        until(waiting(running, 1))  # the consumer has asked for its vector
         running.process.send_signal(signal.SIGTERM)
         until(lambda: '"draining"' in running.log_file.read_text())
         send(client, "late")
