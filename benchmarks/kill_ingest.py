@@ -233,7 +233,7 @@ def wrong(found: Counter[str], notes: Counter[str]) -> int:
 def run(
     folder: Path, kills: int, seed: int, *, longest: float = 0.6, seconds: float = float("inf")
 ) -> Report:
-    """Kill `kills` times, the victims in turn, after 0 to `longest` seconds of undisturbed work each, and check.
+    """Kill `kills` times, victims in turn, after 0 to `longest` seconds of undisturbed work each, and check.
 
     After `seconds` no more kills are begun; the report says how many there were.
     """

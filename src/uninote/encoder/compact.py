@@ -245,6 +245,11 @@ class CompactBackbone(nn.Module):
         shutil.rmtree(folder / "adapter", ignore_errors=True)
         if hasattr(self.text, "peft_config"):
             self.text.save_pretrained(folder / "adapter", safe_serialization=True)
+            config = folder / "adapter" / "adapter_config.json"
+            # The library notes where this machine has the base. Not the name of a model on a hub instead: it
+            # would ask there when the model is saved again.
+            known = json.loads(config.read_text()) | {"base_model_name_or_path": None}
+            config.write_text(json.dumps(known, indent=2) + "\n")
         save_file(self.connector.state_dict(), folder / "connector.safetensors")
         (folder / "backbone.json").write_text(
             json.dumps({"name": self.name, "settings": self.settings.model_dump()}, indent=2)

@@ -51,22 +51,18 @@ def release_model(
         raise ModelError(
             f"{model} is a {backbone['name']} model: only the compact one ships with the package"
         )
+    adapter = list((model / "adapter").glob("adapter_config.json"))
     weights = sorted(model.glob("*.safetensors")) + sorted((model / "adapter").glob("*.safetensors"))
     size = sum(file.stat().st_size for file in weights)
     if size > LARGEST:
         raise ModelError(f"{model} has {size} bytes of weights, over the cap of {LARGEST}")
     shutil.rmtree(out, ignore_errors=True)
-    for file in weights:
+    for file in [*weights, *adapter]:
         target = out / file.relative_to(model)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         target.chmod(0o644)
     _write(out / "backbone.json", backbone)
-    if (model / "adapter").is_dir():
-        adapter = json.loads((model / "adapter" / "adapter_config.json").read_text())
-        # The library notes where the base was found on the machine that trained it. Not the name of a model
-        # on a hub instead: it would ask there when the model is saved again.
-        _write(out / "adapter" / "adapter_config.json", adapter | {"base_model_name_or_path": None})
     config = json.loads((model / "uninote.json").read_text())["encoder"]
     card = _card(version, size, config, report, origins, recipe, elsewhere)
     (out / "README.md").write_text(card, "utf-8")

@@ -185,7 +185,7 @@ def test_a_cancelled_request_costs_nothing(model: Recorder, seen: Seen, make: Ma
 
 def test_background_work_waits_for_requests_and_probes_for_nothing(model: Recorder, make: Make) -> None:
     async def work() -> None:
-        batcher = make(max_items=2)
+        batcher = make(max_items=2, token_budget=160)  # 20 for background work
         first = asyncio.create_task(batcher.encode(items(0), "a"))
         await until(model.started.is_set)
         filling = asyncio.create_task(batcher.encode(items(1, 2, 3), "a", rank=BACKGROUND))
@@ -199,7 +199,27 @@ def test_background_work_waits_for_requests_and_probes_for_nothing(model: Record
         await asyncio.gather(first, filling, request, probe)
 
     run(work())
-    assert [texts for _, texts in model.batches] == [["0"], ["7"], ["9"], ["1", "2", "3"]]
+    assert [texts for _, texts in model.batches] == [["0"], ["7"], ["9"], ["1", "2"], ["3"]]
+
+
+def test_background_work_is_given_up_at_the_end(model: Recorder, make: Make) -> None:
+    async def work() -> None:
+        batcher = make()
+        first = asyncio.create_task(batcher.encode(items(0), "a"))
+        await until(model.started.is_set)
+        filling = asyncio.create_task(batcher.encode(items(1, 2, 3), "a", rank=BACKGROUND))
+        request = asyncio.create_task(batcher.encode(items(9), "a"))
+        await until(lambda: batcher.depth == 2)
+        closing = asyncio.create_task(asyncio.to_thread(batcher.close, 10))
+        await asyncio.sleep(0.05)
+        model.gate.set()
+        await closing
+        await asyncio.gather(first, request)
+        with pytest.raises(UnavailableError, match="ask again"):
+            await filling
+
+    run(work())
+    assert [texts for _, texts in model.batches] == [["0"], ["9"]]
 
 
 def test_an_item_that_cannot_be_read_leaves_the_others_alone(model: Recorder, make: Make) -> None:

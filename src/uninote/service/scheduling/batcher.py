@@ -2,7 +2,8 @@
 
 One thread owns the model. It takes what waits, oldest first, until the token budget is full; with room left
 it waits for more, but never longer than `wait_seconds` after the oldest request came. Probes go first,
-background work (backfill) when no request waits. A job whose caller is gone is dropped at no cost.
+background work (backfill) when no request waits, in small batches: a request that comes meanwhile waits for
+one of them. A job whose caller is gone is dropped at no cost.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MAX_FAILURES = 3  # batches in a row that may break before the model counts as b
 MIN_RETRY, MAX_RETRY = 1.0, 60.0  # seconds
 PROBE, REQUEST, BACKGROUND = 0, 1, 2
 """Ranks: the lower one goes first. Only requests take places in the queue."""
+BACKGROUND_PART = 8  # a batch of background work is this part of the token budget
 
 
 class Model(Protocol):
@@ -124,7 +126,10 @@ class Batcher:
         return answers
 
     def close(self, timeout: float) -> None:
-        """Work off what waits, `timeout` seconds long; what is left fails with UnavailableError."""
+        """Work off what waits, `timeout` seconds long; what is left fails with UnavailableError.
+
+        Background work is given up at once: whoever asked for it can ask again.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -177,6 +182,8 @@ class Batcher:
                 self._inbox.clear()
             for job in new:
                 self._receive(job)
+            if self._closing:
+                self._give_up([job for job in self._waiting if job.rank == BACKGROUND])
             batch, full = self._pick()
             if not batch:
                 if self._closing and not self._inbox:
@@ -213,16 +220,25 @@ class Batcher:
         if not self._waiting:
             return [], False
         first = min(self._waiting, key=lambda job: (job.rank, job.came))
+        budget = self._budget // BACKGROUND_PART if first.rank == BACKGROUND else self._budget
         batch: list[_Job] = []
         tokens = 0
         for job in self._waiting:
             if (job.group, job.rank) != (first.group, first.rank):
                 continue
-            if batch and tokens + job.cost > self._budget:
+            if batch and tokens + job.cost > budget:
                 return batch, True
             batch.append(job)
             tokens += job.cost
-        return batch, tokens >= self._budget
+        return batch, tokens >= budget
+
+    def _give_up(self, jobs: list[_Job]) -> None:
+        self._waiting = [job for job in self._waiting if job not in jobs]
+        for job in jobs:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(
+                    UnavailableError("the service is stopping; ask again when it is back")
+                )
 
     def _work(self, batch: list[_Job]) -> None:
         live = [job for job in batch if job.future.set_running_or_notify_cancel()]
