@@ -14,7 +14,7 @@ def scaled_to(settings: Settings, n_notes: int) -> Settings:
     """
     sft, rl = settings.sft, settings.rl
     if "steps" not in sft.model_fields_set:
-        steps = min(max(n_notes // 8, 30), sft.steps)
+        steps = min(max(n_notes // 8, 24), sft.steps)
         sft = sft.model_copy(update={"steps": steps, "save_every": max(10, steps // 6)})
     if "steps" not in rl.model_fields_set:
         steps = min(max(n_notes // 4, 30), rl.steps)
