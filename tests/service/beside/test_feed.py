@@ -72,6 +72,7 @@ def test_a_service_stores_and_matches_the_notes_of_a_stream_and_drains_behind_it
         assert letter[b"reason"] == b"colour: Extra inputs are not permitted"
         (running.folder / "hold").touch()
         send(client, "held")
+        until(lambda: client.xpending("notes", "uninote")["pending"] == 1)
         until(waiting(running, 1))  # the consumer has asked for its vector
         running.process.send_signal(signal.SIGTERM)
         until(lambda: '"draining"' in running.log_file.read_text())

@@ -211,7 +211,7 @@ def test_background_work_is_given_up_at_the_end(model: Recorder, make: Make) -> 
         request = asyncio.create_task(batcher.encode(items(9), "a"))
         await until(lambda: batcher.depth == 2)
         closing = asyncio.create_task(asyncio.to_thread(batcher.close, 10))
-        await asyncio.sleep(0.05)
+        await until(lambda: batcher._closing)
         model.gate.set()
         await closing
         await asyncio.gather(first, request)

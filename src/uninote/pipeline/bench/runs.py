@@ -11,10 +11,11 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from uninote.encoder import Encoder
 from uninote.encoder.cached import CachedBackbone
+from uninote.encoder.shards import write_shard
 from uninote.evaluation.baselines.late_fusion import LateFusion
 from uninote.evaluation.baselines.ranker import evaluate_baseline
 from uninote.evaluation.evaluate import evaluate
@@ -74,10 +75,7 @@ class Runs:
             work = self.folder / "training" / key
             backbone = train(work).backbone
             assert isinstance(backbone, CachedBackbone)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(".partial")
-            save_file(backbone.connector.state_dict(), partial)
-            partial.replace(file)
+            write_shard(backbone.connector.state_dict(), file)
             shutil.rmtree(work, ignore_errors=True)
         return load_file(file)
 

@@ -99,14 +99,10 @@ def backfill(
         after = ids[-1]
         progress(report)
     if not stop() and not report.failed:
-        database.run(lambda session: _mark(session, version, actor))
+        # Notes that came meanwhile from a caller that knows only the old version: the next call takes them.
+        with suppress(ConflictError):
+            database.run(lambda session: versions.mark_filled(session, version, actor))
     return report
-
-
-def _mark(session: Session, version: str, actor: str) -> None:
-    # Notes that came meanwhile from a caller that knows only the old version: the next call takes them.
-    with suppress(ConflictError):
-        versions.mark_filled(session, version, actor)
 
 
 def _items_of_samples(session: Session, page: Sequence[int]) -> dict[str, Item]:

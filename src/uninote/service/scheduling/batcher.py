@@ -183,7 +183,7 @@ class Batcher:
             for job in new:
                 self._receive(job)
             if self._closing:
-                self._give_up([job for job in self._waiting if job.rank == BACKGROUND])
+                self._give_up_background()
             batch, full = self._pick()
             if not batch:
                 if self._closing and not self._inbox:
@@ -232,13 +232,10 @@ class Batcher:
             tokens += job.cost
         return batch, tokens >= budget
 
-    def _give_up(self, jobs: list[_Job]) -> None:
-        self._waiting = [job for job in self._waiting if job not in jobs]
-        for job in jobs:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(
-                    UnavailableError("the service is stopping; ask again when it is back")
-                )
+    def _give_up_background(self) -> None:
+        given_up = [job for job in self._waiting if job.rank == BACKGROUND]
+        self._waiting = [job for job in self._waiting if job.rank != BACKGROUND]
+        _fail(given_up, UnavailableError("the service is stopping; ask again when it is back"))
 
     def _work(self, batch: list[_Job]) -> None:
         live = [job for job in batch if job.future.set_running_or_notify_cancel()]
@@ -274,7 +271,11 @@ class Batcher:
             left = [*self._inbox, *self._waiting]
             self._inbox.clear()
             self._waiting = []
-        for job in left:
-            with suppress(RuntimeError):  # the thread was about to take it
-                if job.future.set_running_or_notify_cancel():
-                    job.future.set_exception(error)
+        _fail(left, error)
+
+
+def _fail(jobs: Sequence[_Job], error: Exception) -> None:
+    for job in jobs:
+        with suppress(RuntimeError):  # the thread was about to take it
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(error)
