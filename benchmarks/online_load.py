@@ -21,6 +21,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -82,19 +83,27 @@ def cpu_seconds(server: Server, folder: Path) -> dict[str, float]:
     postmaster = psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
     found = {"service": sum(psutil.Process(server.process.pid).cpu_times()[:2]), "database": 0.0}
     for one in (postmaster, *postmaster.children()):
-        found["database"] += sum(one.cpu_times()[:4])  # with those that ended
+        with suppress(psutil.NoSuchProcess):  # it ended just now, and is counted with the postmaster's
+            found["database"] += sum(one.cpu_times()[:4])  # with those that ended
     return found
 
 
-def one_run(server: Server, rate: float, seconds: float, make: Callable[[int], bytes], seed: int) -> Report:
-    target = Target.of(server.url, "/v1/notes", server.key)
+def one_run(
+    server: Server, rate: float, seconds: float, make: Callable[[int], bytes], seed: int, batch: int = 1
+) -> Report:
+    target = Target.of(server.url, "/v1/notes" if batch == 1 else "/v1/notes/batch", server.key)
     return report(put_load(target, schedule(rate, seconds, "poisson", seed), make))
 
 
-def note_bodies(run: str, rows: int) -> Callable[[int], bytes]:
-    return lambda i: json.dumps(
-        {"id": f"{run}-{i}", "title": f"{i % rows} {run}", "body": WORDS}, separators=(",", ":")
-    ).encode()
+def note_bodies(run: str, rows: int, batch: int = 1) -> Callable[[int], bytes]:
+    def note(i: int) -> dict[str, str]:
+        return {"id": f"{run}-{i}", "title": f"{i % rows} {run}", "body": WORDS}
+
+    def body(i: int) -> bytes:
+        notes = [note(n) for n in range(i * batch, (i + 1) * batch)]
+        return json.dumps(notes[0] if batch == 1 else {"notes": notes}, separators=(",", ":")).encode()
+
+    return body
 
 
 def check(database: Database, run: str, answered: int, samples: int) -> dict[str, int]:
@@ -164,7 +173,7 @@ def below_http(folder: Path, samples: int, seconds: float, batch: int) -> dict[s
 
 
 def with_stub(arguments: argparse.Namespace) -> None:
-    folder, samples = arguments.out, arguments.samples
+    folder, samples, batch = arguments.out, arguments.samples, arguments.batch
     (folder / "model").mkdir(parents=True, exist_ok=True)
     (folder / "model" / "uninote.json").write_text(json.dumps({"version": VERSION}))
     with Database(folder / "postgres") as database:
@@ -177,12 +186,14 @@ def with_stub(arguments: argparse.Namespace) -> None:
         for number in range(arguments.repeat):
             run = f"run-{time.time_ns():x}"
             before, load = cpu_seconds(server, folder), os.getloadavg()[0]
-            found = one_run(server, arguments.rate, arguments.seconds, note_bodies(run, VECTORS), number)
+            make = note_bodies(run, VECTORS, batch)
+            found = one_run(server, arguments.rate / batch, arguments.seconds, make, number, batch)
             after = cpu_seconds(server, folder)
-            used = {name: round(1000 * (after[name] - before[name]) / found.requests, 3) for name in after}
+            sent = batch * found.requests
+            used = {name: round(1000 * (after[name] - before[name]) / sent, 3) for name in after}
             print(found.text(), flush=True)
             with Database(folder / "postgres") as database:
-                checked = check(database, run, found.ok, samples)
+                checked = check(database, run, batch * found.ok, samples)
             about = {"load_average_before": round(load, 1), "cpu_ms_per_note": used, "checked": checked}
             print(about, flush=True)
             runs.append(found.as_json() | about)
@@ -190,12 +201,15 @@ def with_stub(arguments: argparse.Namespace) -> None:
         return
     command = f"python benchmarks/online_load.py --rate {arguments.rate:g} --seconds {arguments.seconds:g}"
     command += f" --repeat {arguments.repeat}" + (" --below" if arguments.below else "")
-    write(f"online-{arguments.rate:g}", command, {"samples": samples, "below_http": below, "runs": runs})
-    what = f"notes at {arguments.rate:g} a second, matched with {samples:,} samples, vectors precomputed"
+    name, sent = f"online-{arguments.rate:g}", f"notes at {arguments.rate:g} a second"
+    if batch > 1:
+        command, name, sent = f"{command} --batch {batch}", f"{name}-batch", f"{sent} in requests of {batch}"
+    write(name, command, {"samples": samples, "batch": batch, "below_http": below, "runs": runs})
+    what = f"{sent}, matched with {samples:,} samples, vectors precomputed"
     p99 = [one["latency_ms"].get("p99", float("inf")) for one in runs]
     write_result(
         RESULTS,
-        f"online-{arguments.rate:g}-p99",
+        f"{name}-p99",
         f"99th percentile of the latency of {what}; median of the runs, their range",
         round(statistics.median(p99), 2),
         goal=10,
@@ -204,12 +218,11 @@ def with_stub(arguments: argparse.Namespace) -> None:
         command=command,
     )
     lost = sum(
-        one["requests"] - one["ok"] + one["checked"]["missing"] + one["checked"]["wrong"] for one in runs
+        batch * (one["requests"] - one["ok"]) + one["checked"]["missing"] + one["checked"]["wrong"]
+        for one in runs
     )
     text = f"Requests without success, notes missing or matched wrongly, of {what}"
-    write_result(
-        RESULTS, f"online-{arguments.rate:g}-drops", text, lost, goal=0, unit="notes", command=command
-    )
+    write_result(RESULTS, f"{name}-drops", text, lost, goal=0, unit="notes", command=command)
 
 
 def with_compact(arguments: argparse.Namespace) -> None:
@@ -270,7 +283,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--encoder", choices=["stub", "compact"], default="stub")
-    parser.add_argument("--rate", type=float, default=500)
+    parser.add_argument("--rate", type=float, default=500, help="notes a second")
+    parser.add_argument("--batch", type=int, default=1, help="notes of a request")
     parser.add_argument("--rates", type=float, nargs="+", default=[5, 10, 20, 40], help="of compact")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--samples", type=int, default=100_000)

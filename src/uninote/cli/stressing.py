@@ -33,7 +33,8 @@ def stress(
             "`match` only looks, `search` asks the corpus (both role read)."
         ),
     ] = "notes",
-    rate: Annotated[float, typer.Option(help="Requests per second, one note or query each.")] = 100,
+    rate: Annotated[float, typer.Option(help="Requests a second, one query or `--batch` notes each.")] = 100,
+    batch: Annotated[int, typer.Option(min=1, help="Notes of one request, `service.max_batch` at most.")] = 1,
     seconds: Annotated[float, typer.Option(help="How long requests are sent.")] = 30,
     arrivals: Annotated[
         str, typer.Option(help="`poisson`, as independent callers come, or `fixed`, evenly spaced.")
@@ -67,7 +68,7 @@ def stress(
 
     Example: `uninote stress --key-file demo/index/admin.key --rate 200 --limit-p99-ms 50 --limit-drops 0`
     """
-    from uninote.service.stress.bodies import PATHS, bodies
+    from uninote.service.stress.bodies import BATCHES, PATHS, bodies
     from uninote.service.stress.client import Target
     from uninote.service.stress.load import put_load
     from uninote.service.stress.report import Limits, report
@@ -75,18 +76,21 @@ def stress(
 
     if what not in PATHS:
         raise ConfigError(f"--what is one of {', '.join(PATHS)}, not {what!r}")
+    if batch > 1 and what not in BATCHES:
+        raise ConfigError(f"--batch is for {' and '.join(BATCHES)}: a search asks one thing")
     if arrivals not in ("poisson", "fixed"):
         raise ConfigError(f"--arrivals is poisson or fixed, not {arrivals!r}")
-    target = Target.of(url, PATHS[what], _key(key_file))
+    target = Target.of(url, (BATCHES if batch > 1 else PATHS)[what], _key(key_file))
     due = schedule(rate, seconds, "fixed" if arrivals == "fixed" else "poisson", seed)
     given = read(notes, settings_from(config, set_, None)) if notes is not None else []
-    make = bodies(what, given, secrets.token_hex(4), seed)
+    make = bodies(what, given, secrets.token_hex(4), seed, batch)
     answers = put_load(target, due, make, connections=connections, timeout=timeout)
     found = report(answers)
     limits = Limits(limit_p99_ms, limit_drops)
     breaches = found.breaches(limits)
     if as_json:
-        options = {"url": url, "what": what, "rate": rate, "arrivals": arrivals, "connections": connections}
+        options = {"url": url, "what": what, "rate": rate, "batch": batch, "arrivals": arrivals}
+        options |= {"connections": connections}
         typer.echo(json.dumps(options | found.as_json() | {"breaches": breaches}, ensure_ascii=False))
     else:
         typer.echo(found.text())

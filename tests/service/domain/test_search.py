@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from uninote.errors import VectorError
 from uninote.service.domain import versions
@@ -53,10 +55,12 @@ def test_every_form_finds_the_nearest(world: Any, corpus: Any) -> None:
     truth = np.clip(queries @ vectors.T, -1, 1)
     nearest = [{f"{row:04}" for row in np.argsort(-scores)[:10]} for scores in truth]
 
+    def asked(session: Session, query: Any, plan: Any) -> list[Any]:
+        session.execute(text("SET LOCAL enable_sort = off"))  # else the server reads a table this small whole
+        return search(session, model, query, 10, plan=plan)
+
     def run(plan: Any) -> tuple[float, list[Any]]:
-        results = [
-            world.database.run(lambda s, q=query: search(s, model, q, 10, plan=plan)) for query in queries
-        ]
+        results = [world.database.run(lambda s, q=query: asked(s, q, plan)) for query in queries]
         recall = np.mean(
             [
                 len({hit.note_id for hit in hits} & best) / 10

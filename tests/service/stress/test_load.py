@@ -117,6 +117,11 @@ def test_the_command_measures_a_real_service_and_fails_past_its_limits(
     assert 'uninote_notes_total{status="created"} 40.0' in page
     assert running.admin not in done.stdout + done.stderr
 
+    done = run("--batch", "5", "--arrivals", "fixed", "--limit-drops", "0")
+    assert done.returncode == 0, done.stderr
+    with running.client() as client:
+        assert 'uninote_notes_total{status="created"} 240.0' in client.get("/metrics").text
+
     late = run("--what", "match", "--limit-p99-ms", "0.001")
     assert late.returncode == 1
     assert "limit: p99" in late.stderr
@@ -135,3 +140,5 @@ def test_a_missing_key_or_a_bad_option_is_said(monkeypatch: pytest.MonkeyPatch) 
         stress()
     with pytest.raises(ConfigError, match="--what is one of"):
         stress(what="everything")
+    with pytest.raises(ConfigError, match="--batch is for notes and match"):
+        stress(what="search", batch=2)

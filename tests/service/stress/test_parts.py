@@ -74,6 +74,8 @@ def test_no_two_bodies_are_alike_and_pictures_travel() -> None:
     assert first["title"] != second["title"]
     (looked,) = json.loads(bodies("match", notes, "run")(3))["notes"]
     assert "id" not in looked
+    third = json.loads(bodies("notes", notes, "run", batch=3)(2))["notes"]
+    assert [one["id"] for one in third] == ["stress-run-6", "stress-run-7", "stress-run-8"]
     assert json.loads(bodies("search", [], "run")(7))["query"]["text"].endswith("run 7")
     assert len(json.loads(bodies("notes", [], "run")(0))["body"].split()) == 30
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from sqlalchemy.orm import Session
 
 from uninote.service.db.corpus import ModelVersion
-from uninote.service.db.engine import Database, driver_of
+from uninote.service.db.engine import EF, Database, driver_of
 from uninote.service.domain.filters import FILTER, filter_values
 from uninote.service.domain.vectors import Half, as_parameter, half_unit
 from uninote.service.errors import InvalidError
@@ -26,7 +26,7 @@ from uninote.store.validate import cosine
 
 EXACT_BELOW = 20_000
 MAX_K = 10_000
-MIN_EF, MAX_EF = 200, 1000  # the upper bound is pgvector's
+MAX_EF = 1000  # pgvector's upper bound
 # pgvector's own, 16 and 64, found no more than 0.97 of the nearest in a million, however long it looked.
 LINKS, EFFORT = 24, 128
 BUILD_MB, GRAPH_BYTES = 4096, 400  # of a build; the second is for the bookkeeping of one vector
@@ -99,7 +99,7 @@ _AFTER = (
     f"AND (-({_DISTANCE}) >= %(threshold)s OR %(threshold)s <= -1) "
     f"AND ({_RANK}, note_id) > (%(rank)s, %(after)s) ORDER BY {_RANK}, note_id LIMIT %(k)s"
 )
-_NEAR = "SELECT * FROM service.vectors WHERE {filter} ORDER BY {column} {operator} {query} LIMIT %(many)s"
+_NEAR = "SELECT {what} FROM service.vectors WHERE {filter} ORDER BY {column} {operator} {query} LIMIT {many}"
 _RESCORED = (
     f"SELECT {_COLUMNS} FROM ({{near}}) AS near ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
 )
@@ -207,25 +207,31 @@ def search(
         plan = _choose(session, usable if k <= MAX_EF else [], values)
     if plan == "exact":
         return _hits(session, _EXACT, values)
-    many = k if plan.form == "full" else min(MAX_EF, max(k, k * plan.candidates))
+    full = plan.form == "full"
+    many = k if full else min(MAX_EF, max(k, k * plan.candidates))
     everything = _unfiltered(values)
     near = _NEAR.format(
+        what=_COLUMNS if full else "*",
         filter="model_id = %(model)s" if everything else _FILTER,
         column=plan.operand.format("vector"),
         operator=plan.operator,
         query=plan.operand.format("%(query)b::halfvec"),
+        many=many,
     )
+    # Model and limit stand in the text, not beside it: only so fits a kept plan to the index of one model.
+    text = (near if full else _RESCORED.format(near=near)).replace("%(model)s", str(int(model.id)))
+    ef = min(MAX_EF, max(EF, 4 * k, many))
     driver = driver_of(session)
-    # The model stands in the text, not beside it: only so fits a kept plan to the index of one model.
-    text = _RESCORED.format(near=near).replace("%(model)s", str(int(model.id)))
+    if everything and ef == EF:
+        found = _read(driver.execute(text, values, prepare=True))
+        if len(found) == k:
+            return found
     with driver.pipeline():  # one round trip; without a transaction around it, it is one of its own
-        driver.execute(_TUNE, {"ef": str(min(MAX_EF, max(MIN_EF, 4 * k, many)))})
-        rows = driver.execute(text, values | {"many": many}, prepare=everything)
+        driver.execute(_TUNE, {"ef": str(ef)})
+        rows = driver.execute(text, values)
+        driver.execute("SET LOCAL enable_sort = on")
     found = _read(rows)
-    if len(found) == k:
-        return found
-    _run(session, "SET LOCAL enable_sort = on", {})
-    return _hits(session, _EXACT, values)
+    return found if len(found) == k else _hits(session, _EXACT, values)
 
 
 def within(

@@ -13,6 +13,7 @@ from uninote.items import Note, Picture
 
 What = Literal["notes", "match", "search"]
 PATHS: dict[What, str] = {"notes": "/v1/notes", "match": "/v1/match", "search": "/v1/search"}
+BATCHES: dict[What, str] = {"notes": "/v1/notes/batch", "match": "/v1/match"}
 GENERATED, WORDS = 1000, 30  # different notes that are generated, and the words of each
 
 _WORDS = (
@@ -22,10 +23,13 @@ _WORDS = (
 )
 
 
-def bodies(what: What, notes: Sequence[Note], run: str, seed: int = 0) -> Callable[[int], bytes]:
-    """The body of request i; ids of stored notes are `stress-<run>-<i>`.
+def bodies(
+    what: What, notes: Sequence[Note], run: str, seed: int = 0, batch: int = 1
+) -> Callable[[int], bytes]:
+    """The body of request i; ids of stored notes are `stress-<run>-<n>`, n counted over all requests.
 
-    Without notes, texts are generated. A picture that cannot be read is left out of its note.
+    Without notes, texts are generated. A picture that cannot be read is left out of its note. batch: notes
+    of a request; with more than one it goes to the path of `BATCHES`.
     """
     contents = [_content(note) for note in notes] or _generated(seed)
     if what == "search":
@@ -34,15 +38,16 @@ def bodies(what: What, notes: Sequence[Note], run: str, seed: int = 0) -> Callab
     # All but the id and the title is encoded once: base64 of pictures is long.
     fixed = [_dump({name: value for name, value in one.items() if name != "title"})[1:-1] for one in contents]
 
-    def body(number: int) -> bytes:
+    def one(number: int) -> bytes:
         place = number % len(contents)
         own = {"title": f"{contents[place]['title'][:3900]} {run} {number}"}
         if what == "notes":
             own = {"id": f"stress-{run}-{number}"} | own
-        whole = b"{" + _dump(own)[1:-1] + (b"," + fixed[place] if fixed[place] else b"") + b"}"
-        return whole if what == "notes" else b'{"notes":[' + whole + b"]}"
+        return b"{" + _dump(own)[1:-1] + (b"," + fixed[place] if fixed[place] else b"") + b"}"
 
-    return body
+    if what == "notes" and batch == 1:
+        return one
+    return lambda i: b'{"notes":[' + b",".join(map(one, range(i * batch, (i + 1) * batch))) + b"]}"
 
 
 def _content(note: Note) -> dict[str, Any]:
