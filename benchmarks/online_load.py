@@ -241,7 +241,7 @@ def with_compact(arguments: argparse.Namespace) -> None:
             after = passes(server)
             busy = (after["seconds"] - before["seconds"]) / found.seconds
             size = (after["items"] - before["items"]) / max(1, after["count"] - before["count"])
-            keeps = found.drops == 0 and found.seconds < 1.05 * arguments.seconds + 1
+            keeps = found.drops == 0 and found.seconds < 1.05 * arguments.seconds
             held = max(held, rate) if keeps else held
             about = {
                 "rate": rate,
