@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -13,6 +14,8 @@ import httpx
 import pytest
 from tests.service.api.conftest import StartStub
 from tests.service.api.running import Running
+
+from uninote.service.api.server import _listen
 
 
 @pytest.fixture
@@ -164,3 +167,22 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(stub: StartStub) ->
     refused = next(answer for answer in answers if answer.status_code != 200)
     check(refused, 429, "busy")
     assert refused.headers["retry-after"] == "1"
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement() -> None:
+    async def delayed() -> list[int]:
+        found: list[int] = []
+
+        def met(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listener = _listen("127.0.0.1", 0)
+        async with await asyncio.start_server(met, sock=listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            await reader.read()
+            writer.close()
+        return found
+
+    (on,) = asyncio.run(delayed())
+    assert on

@@ -124,7 +124,7 @@ def _kept(runtime: Runtime) -> list[Note]:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off where it sees the protocol; with it an answer waits 40 ms for an ACK.
+    # asyncio turns Nagle's algorithm off where it sees the protocol; else an answer waits 40 ms for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
