@@ -30,7 +30,7 @@ from sqlalchemy import select
 
 from uninote.evaluation.results import environment, write_json, write_result
 from uninote.service.db.corpus import ModelVersion
-from uninote.service.db.engine import EF, Database
+from uninote.service.db.engine import Database
 from uninote.service.domain import search, versions
 from uninote.service.domain.search import Form, Plan, Plans
 
@@ -104,7 +104,7 @@ def truth(corpus: Corpus, queries: Rows, out: Path) -> NDArray[np.int64]:
     return known
 
 
-def by_hand(plan: Plan, model: ModelVersion, ef: int) -> tuple[str, dict[str, str]]:
+def by_hand(plan: Plan, model: ModelVersion) -> tuple[str, dict[str, str]]:
     """The statement an expert writes for this index, and its settings."""
     where = f"WHERE model_id = {model.id}"
     if plan.form == "full":
@@ -112,13 +112,12 @@ def by_hand(plan: Plan, model: ModelVersion, ef: int) -> tuple[str, dict[str, st
         text = f"SELECT note_id FROM service.vectors {where} ORDER BY {near} LIMIT {K}"
     else:
         column, query = plan.operand.format("vector"), plan.operand.format("%b::halfvec")
-        many = min(search.MAX_EF, K * plan.candidates)
         text = (
             f"SELECT note_id FROM (SELECT note_id, vector FROM service.vectors {where} "
-            f"ORDER BY {column} {plan.operator} {query} LIMIT {many}) AS near "
+            f"ORDER BY {column} {plan.operator} {query} LIMIT {plan.fetched(K)}) AS near "
             f"ORDER BY vector <#> %b::halfvec LIMIT {K}"
         )
-    return text, {"hnsw.ef_search": str(ef), "hnsw.iterative_scan": "off"}
+    return text, {"hnsw.ef_search": str(plan.ef(K)), "hnsw.iterative_scan": "off"}
 
 
 def ask(
@@ -130,9 +129,7 @@ def ask(
     seconds: float,
 ) -> dict[str, Any]:
     """Recall and rates of one index."""
-    many = K if plan.form == "full" else min(search.MAX_EF, K * plan.candidates)
-    ef = min(search.MAX_EF, max(EF, 4 * K, many))
-    statement, settings = by_hand(plan, model, ef)
+    statement, settings = by_hand(plan, model)
     halves = [HalfVector(row.astype(np.float16)) for row in queries]
 
     indexes = Plans()
@@ -161,14 +158,13 @@ def ask(
             hits["raw"].append(len(wanted & set(raw(number))) / K)
         spent: dict[str, list[float]] = {"store": [], "raw": []}
         blocks: list[float] = []
+        turns = [("store", through_store), ("raw", raw)]
         began, start = time.monotonic(), 0
         while time.monotonic() - began < seconds:
             block = [(start + n) % len(queries) for n in range(BLOCK)]
             took = {}
-            turns = (("store", through_store), ("raw", raw))
-            for name, call in (
-                turns if len(blocks) % 2 else reversed(turns)
-            ):  # whoever is second finds caches warm
+            turns.reverse()  # whoever is second finds caches warm
+            for name, call in turns:
                 times = []
                 for number in block:
                     one = time.perf_counter()
@@ -184,7 +180,7 @@ def ask(
     return {
         "form": plan.form,
         "dims": plan.dims,
-        "ef": ef,
+        "ef": plan.ef(K),
         "recall_at_10": round(statistics.fmean(hits["store"]), 4),
         "raw_recall_at_10": round(statistics.fmean(hits["raw"]), 4),
         "queries_per_second": round(rate["store"], 1),

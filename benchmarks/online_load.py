@@ -41,7 +41,7 @@ from uninote.service.domain.ingest import ingest
 from uninote.service.domain.matcher import Matcher
 from uninote.service.domain.outcome import Incoming
 from uninote.service.domain.vectors import half_units
-from uninote.service.stress.bodies import bodies
+from uninote.service.stress.bodies import bodies, path, together
 from uninote.service.stress.client import Target
 from uninote.service.stress.load import put_load
 from uninote.service.stress.report import Report, report
@@ -91,19 +91,16 @@ def cpu_seconds(server: Server, folder: Path) -> dict[str, float]:
 def one_run(
     server: Server, rate: float, seconds: float, make: Callable[[int], bytes], seed: int, batch: int = 1
 ) -> Report:
-    target = Target.of(server.url, "/v1/notes" if batch == 1 else "/v1/notes/batch", server.key)
+    target = Target.of(server.url, path("notes", batch), server.key)
     return report(put_load(target, schedule(rate, seconds, "poisson", seed), make))
 
 
 def note_bodies(run: str, rows: int, batch: int = 1) -> Callable[[int], bytes]:
-    def note(i: int) -> dict[str, str]:
-        return {"id": f"{run}-{i}", "title": f"{i % rows} {run}", "body": WORDS}
+    def note(i: int) -> bytes:
+        content = {"id": f"{run}-{i}", "title": f"{i % rows} {run}", "body": WORDS}
+        return json.dumps(content, separators=(",", ":")).encode()
 
-    def body(i: int) -> bytes:
-        notes = [note(n) for n in range(i * batch, (i + 1) * batch)]
-        return json.dumps(notes[0] if batch == 1 else {"notes": notes}, separators=(",", ":")).encode()
-
-    return body
+    return note if batch == 1 else together(note, batch)
 
 
 def check(database: Database, run: str, answered: int, samples: int) -> dict[str, int]:

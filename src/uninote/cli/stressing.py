@@ -68,7 +68,7 @@ def stress(
 
     Example: `uninote stress --key-file demo/index/admin.key --rate 200 --limit-p99-ms 50 --limit-drops 0`
     """
-    from uninote.service.stress.bodies import BATCHES, PATHS, bodies
+    from uninote.service.stress.bodies import BATCHES, PATHS, bodies, path
     from uninote.service.stress.client import Target
     from uninote.service.stress.load import put_load
     from uninote.service.stress.report import Limits, report
@@ -80,7 +80,7 @@ def stress(
         raise ConfigError(f"--batch is for {' and '.join(BATCHES)}: a search asks one thing")
     if arrivals not in ("poisson", "fixed"):
         raise ConfigError(f"--arrivals is poisson or fixed, not {arrivals!r}")
-    target = Target.of(url, (BATCHES if batch > 1 else PATHS)[what], _key(key_file))
+    target = Target.of(url, path(what, batch), _key(key_file))
     due = schedule(rate, seconds, "fixed" if arrivals == "fixed" else "poisson", seed)
     given = read(notes, settings_from(config, set_, None)) if notes is not None else []
     make = bodies(what, given, secrets.token_hex(4), seed, batch)

@@ -25,6 +25,7 @@ from uninote.store.schema import CONNECT_SECONDS, prepare
 from uninote.store.sql import (
     HNSW_DIMS,
     LOCK_SCHEMA,
+    MAX_EF,
     SESSION,
     TUNE_HNSW,
     Collection,
@@ -42,7 +43,7 @@ from uninote.store.validate import (
 )
 
 CHUNK = 2000  # rows in one INSERT: bounds the memory of one statement, all chunks share one transaction
-MIN_EF, MAX_EF = 200, 1000  # the upper bound is pgvector's
+MIN_EF = 200
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Result = TypeVar("Result")

@@ -32,6 +32,7 @@ ADD_COLLECTION = (
 
 # Acknowledged means on disk, whatever the server's default; jit costs more than it saves on short queries.
 SESSION = "SET synchronous_commit = on; SET jit = off"
+MAX_EF = 1000  # pgvector's upper bound
 # Strict order, so that a filtered scan goes on until k rows pass; no sort, so that the index is the plan.
 TUNE_HNSW = (
     "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "

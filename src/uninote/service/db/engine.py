@@ -20,6 +20,7 @@ from uninote.errors import StoreError
 from uninote.service.db.migrate import upgrade
 from uninote.service.errors import InvalidError
 from uninote.store.embedded import EmbeddedServer
+from uninote.store.sql import SESSION
 
 CONNECT_SECONDS = 10
 # Statements are prepared only where the code asks for it: a plan that is kept does not see that a table
@@ -189,7 +190,7 @@ def driver_of(session: Session) -> psycopg.Connection[Any]:
 def _configure(connection: psycopg.Connection[Any], _: object) -> None:
     """Acknowledged means on disk, whatever the server's default; jit costs more than it saves here."""
     kept, connection.autocommit = connection.autocommit, True
-    connection.execute(f"SET synchronous_commit = on; SET jit = off; SET hnsw.ef_search = {EF}")
+    connection.execute(f"{SESSION}; SET hnsw.ef_search = {EF}")
     if connection.execute("SELECT to_regtype('vector')").fetchone() != (None,):
         register_vector(connection)
     connection.autocommit = kept

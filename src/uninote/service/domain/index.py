@@ -43,7 +43,7 @@ class Rotated:
 
     ids: int64 [n] ascending. stored: float16 [n, d], the vectors. basis: float32 [d, d]. rows: float32
     [n, d], the same in the basis. bounds: float32 [prefix + 1, n], first components and length of the rest:
-    columns, because a product with few queries is five times as fast so.
+    rows of it in one piece, because a product with few queries is five times as fast so.
     """
 
     ids: Ids
@@ -57,7 +57,7 @@ class Rotated:
         """`ids` ascending int64 [n], `vectors` float32 [n, d] that 16 bits hold."""
         basis = _basis(vectors)
         rows = np.ascontiguousarray(vectors @ basis)
-        return cls(ids, vectors.astype(np.float16), basis, rows, _columns(_bounds(rows)))
+        return cls(ids, vectors.astype(np.float16), basis, rows, _bounds(rows))
 
     def updated(self, keep: Ids, new_ids: Ids, vectors: Matrix) -> Rotated:
         """With the rows of `keep` (a subset of `ids`) and the new ones, which are not in `ids`."""
@@ -69,10 +69,10 @@ class Rotated:
             return Rotated.of(ids[order], stored[order].astype(np.float32))
         fresh = vectors @ self.basis
         rows = np.concatenate([self.rows[kept], fresh])
-        bounds = np.concatenate([self.bounds[:, kept], _bounds(fresh).T], axis=1)
+        bounds = np.concatenate([self.bounds.take(kept, axis=1), _bounds(fresh)], axis=1)
         if (order[1:] > order[:-1]).all():  # new samples have higher ids, unless transactions overlapped
             return Rotated(ids, stored, self.basis, rows, bounds)
-        return Rotated(ids[order], stored[order], self.basis, rows[order], _columns(bounds.T[order]))
+        return Rotated(ids[order], stored[order], self.basis, rows[order], bounds.take(order, axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class GalleryIndex:
         rotated = queries @ self.vectors.basis
         lengths = _bounds(rotated)
         for start in range(0, len(queries), BATCH):
-            bounds = lengths[start : start + BATCH] @ self.vectors.bounds  # [batch, n]
+            bounds = lengths[:, start : start + BATCH].T @ self.vectors.bounds  # [batch, n]
             for row, bound in enumerate(bounds, start):
                 near = self._near(np.flatnonzero(bound >= self._floor), rotated[row])
                 results.append(self._reached(near, queries[row], categories[row]))
@@ -145,10 +145,6 @@ def _basis(vectors: Matrix) -> Matrix:
 
 
 def _bounds(rows: Matrix) -> Matrix:
-    """First components and length of the rest: [n, prefix + 1]."""
-    rest = np.linalg.norm(rows[:, PREFIX:], axis=1, keepdims=True)
-    return np.concatenate([rows[:, :PREFIX], rest], axis=1, dtype=np.float32)
-
-
-def _columns(bounds: Matrix) -> Matrix:
-    return np.ascontiguousarray(bounds.T)
+    """First components and length of the rest: [prefix + 1, n]."""
+    rest = np.linalg.norm(rows[:, PREFIX:], axis=1)
+    return np.ascontiguousarray(np.vstack([rows[:, :PREFIX].T, rest], dtype=np.float32))

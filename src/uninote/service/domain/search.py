@@ -22,11 +22,11 @@ from uninote.service.domain.filters import FILTER, filter_values
 from uninote.service.domain.vectors import Half, as_parameter, half_unit
 from uninote.service.errors import InvalidError
 from uninote.store.protocol import EVERYTHING, Filter
+from uninote.store.sql import MAX_EF, TUNE_HNSW
 from uninote.store.validate import cosine
 
 EXACT_BELOW = 20_000
 MAX_K = 10_000
-MAX_EF = 1000  # pgvector's upper bound
 # pgvector's own, 16 and 64, found no more than 0.97 of the nearest in a million, however long it looked.
 LINKS, EFFORT = 24, 128
 BUILD_MB, GRAPH_BYTES = 4096, 400  # of a build; the second is for the bookkeeping of one vector
@@ -53,6 +53,14 @@ class Plan:
             "prefix": f"(subvector({{0}}, 1, {self.dims})::halfvec({self.dims}))",
             "binary": f"(binary_quantize({{0}})::bit({self.dims}))",
         }[self.form]
+
+    def fetched(self, k: int) -> int:
+        """How many rows the index is asked for when k are wanted."""
+        return k if self.form == "full" else min(MAX_EF, max(k, k * self.candidates))
+
+    def ef(self, k: int) -> int:
+        """How many candidates the index looks at for them."""
+        return min(MAX_EF, max(EF, 4 * k, self.fetched(k)))
 
     @property
     def bytes_per_vector(self) -> int:
@@ -104,11 +112,6 @@ _RESCORED = (
     f"SELECT {_COLUMNS} FROM ({{near}}) AS near ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
 )
 _COUNT = f"SELECT count(*) FROM (SELECT 1 FROM service.vectors WHERE {_FILTER} LIMIT %(k)s) AS selected"
-# Strict order, so that a filtered scan goes on until enough rows pass; no sort, so that the index is used.
-_TUNE = """
-SELECT set_config('hnsw.ef_search', %(ef)s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
-    set_config('hnsw.max_scan_tuples', '200000', true), set_config('enable_sort', 'off', true)
-"""
 _OF_IDS = (
     f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND note_id = ANY(%(ids)s::text[]) "
     f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
@@ -208,7 +211,6 @@ def search(
     if plan == "exact":
         return _hits(session, _EXACT, values)
     full = plan.form == "full"
-    many = k if full else min(MAX_EF, max(k, k * plan.candidates))
     everything = _unfiltered(values)
     near = _NEAR.format(
         what=_COLUMNS if full else "*",
@@ -216,18 +218,17 @@ def search(
         column=plan.operand.format("vector"),
         operator=plan.operator,
         query=plan.operand.format("%(query)b::halfvec"),
-        many=many,
+        many=plan.fetched(k),
     )
     # Model and limit stand in the text, not beside it: only so fits a kept plan to the index of one model.
     text = (near if full else _RESCORED.format(near=near)).replace("%(model)s", str(int(model.id)))
-    ef = min(MAX_EF, max(EF, 4 * k, many))
     driver = driver_of(session)
-    if everything and ef == EF:
+    if everything and plan.ef(k) == EF:  # what the connections came with
         found = _read(driver.execute(text, values, prepare=True))
         if len(found) == k:
             return found
     with driver.pipeline():  # one round trip; without a transaction around it, it is one of its own
-        driver.execute(_TUNE, {"ef": str(ef)})
+        driver.execute(TUNE_HNSW, [str(plan.ef(k))])
         rows = driver.execute(text, values)
         driver.execute("SET LOCAL enable_sort = on")
     found = _read(rows)

@@ -23,13 +23,18 @@ _WORDS = (
 )
 
 
+def path(what: What, batch: int = 1) -> str:
+    """Where a request of so many notes goes."""
+    return (BATCHES if batch > 1 else PATHS)[what]
+
+
 def bodies(
     what: What, notes: Sequence[Note], run: str, seed: int = 0, batch: int = 1
 ) -> Callable[[int], bytes]:
     """The body of request i; ids of stored notes are `stress-<run>-<n>`, n counted over all requests.
 
     Without notes, texts are generated. A picture that cannot be read is left out of its note. batch: notes
-    of a request; with more than one it goes to the path of `BATCHES`.
+    of a request; it goes to `path(what, batch)`.
     """
     contents = [_content(note) for note in notes] or _generated(seed)
     if what == "search":
@@ -45,9 +50,12 @@ def bodies(
             own = {"id": f"stress-{run}-{number}"} | own
         return b"{" + _dump(own)[1:-1] + (b"," + fixed[place] if fixed[place] else b"") + b"}"
 
-    if what == "notes" and batch == 1:
-        return one
-    return lambda i: b'{"notes":[' + b",".join(map(one, range(i * batch, (i + 1) * batch))) + b"]}"
+    return one if what == "notes" and batch == 1 else together(one, batch)
+
+
+def together(make: Callable[[int], bytes], batch: int) -> Callable[[int], bytes]:
+    """The body of a request of `batch` notes, from that of note n."""
+    return lambda i: b'{"notes":[' + b",".join(map(make, range(i * batch, (i + 1) * batch))) + b"]}"
 
 
 def _content(note: Note) -> dict[str, Any]:
