@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+
 from uninote.errors import UniNoteError
 from uninote.service.db.engine import Database
 from uninote.service.domain import ingest, keys
@@ -11,8 +14,9 @@ from uninote.service.domain.outcome import Delivery, Outcome
 from uninote.service.scheduling.gather import Gather
 from uninote.settings import ServiceSettings
 
-WRITERS, WRITE_NOTES = 2, 64  # transactions of ingest at a time, and the notes of one of them
+WRITERS, WRITE_NOTES = 1, 64  # transactions of ingest at a time, and the notes of one of them
 KEYS = 256  # keys that are checked by one statement
+KNOWN_SECONDS = 1.0  # for so long a key counts as good after it was checked, unless it is revoked here
 CONNECTIONS = WRITERS + 1
 
 
@@ -30,6 +34,7 @@ class Rounds:
             waiting=options.queue_calls,
             weight=lambda one: len(one.batch),
         )
+        self._known: dict[bytes, tuple[float, KnownKey]] = {}
         self._checks: Gather[str, KnownKey] = Gather(
             "database", self._check, threads=1, most=KEYS, waiting=options.queue_calls
         )
@@ -44,8 +49,20 @@ class Rounds:
         return await self._writes.run(delivery)
 
     async def identify(self, key: str) -> KnownKey:
-        """Whose key it is, as of now. Raises UnauthorizedError, BusyError."""
-        return await self._checks.run(key)
+        """Whose key it is, as of `KNOWN_SECONDS` ago at most. Raises UnauthorizedError, BusyError."""
+        now, name = time.monotonic(), hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+        kept = self._known
+        checked, known = kept.get(name, (-KNOWN_SECONDS, None))
+        if known is None or now >= checked + KNOWN_SECONDS:
+            known = await self._checks.run(key)  # a revocation meanwhile begins a new `self._known`
+            for old in [each for each, (when, _) in kept.items() if now >= when + KNOWN_SECONDS]:
+                del kept[old]
+            kept[name] = now, known
+        return known
+
+    def revoked(self) -> None:
+        """Forget what was known of keys: one was revoked here."""
+        self._known = {}
 
     def close(self) -> None:
         """Wait for what is under way."""

@@ -97,7 +97,10 @@ class Database:
         return self._repeated(self.engine, work)
 
     def look(self, work: Callable[[Session], Result]) -> Result:
-        """What `work` returns that only reads, every statement by itself: a third of the round trips."""
+        """What `work` returns, each statement a transaction of its own: a third of the round trips.
+
+        For what only reads, or writes all that it writes in one statement.
+        """
         return self._repeated(self._looking, work)
 
     def _repeated(self, engine: Engine, work: Callable[[Session], Result]) -> Result:

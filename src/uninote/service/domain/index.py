@@ -117,6 +117,8 @@ class GalleryIndex:
         return rows[products >= self._floor[rows]]
 
     def _reached(self, rows: Ids, query: Matrix, wanted: frozenset[str] | None) -> list[Found]:
+        if not len(rows):  # as with most notes
+            return []
         scores = exact_scores(self.vectors.stored[rows], query)
         reached = scores >= self.thresholds[rows]
         found = [

@@ -13,7 +13,7 @@ from uninote.service.db.engine import Database
 from uninote.service.domain import ingest_sql
 from uninote.service.domain.matcher import Matcher, Snapshot
 from uninote.service.domain.outcome import Checked, Delivery, Incoming, Outcome, hits_of, rejected
-from uninote.service.domain.requests import take
+from uninote.service.domain.requests import hashed, take
 from uninote.service.domain.vectors import half_unit
 from uninote.service.errors import ServiceError
 from uninote.store.validate import storable
@@ -92,10 +92,16 @@ def _commit(
 ) -> dict[int, Answer]:
     """Answers of deliveries that have nothing in common; each alone when together they fail."""
     matched = _Matched(group)
-    known = matcher.latest()
-    if known is not None:  # most of the work, before the transaction: it holds no lock then
-        matched.bring_up_to(known)
     try:
+        known = matcher.latest()
+        if known is not None:  # most of the work, before the transaction: it holds no lock then
+            matched.bring_up_to(known)
+            if (
+                matched.notes
+                and known.is_fresh
+                and database.look(partial(_create, matched, known, keep_pictures))
+            ):
+                return matched.created()
         return database.run(partial(_store, matcher, matched, keep_pictures))
     except StoreError as error:  # the database's fault, and it was asked again already
         return dict.fromkeys(group, error)
@@ -123,12 +129,42 @@ class _Matched:
             return
         for number, one in self.group.items():
             self.checked[number], self.rejected[number] = check(one.batch, snapshot, one.actor)
-        match_all([one for found in self.checked.values() for one in found], snapshot)
+        match_all(self.notes, snapshot)
         self._by = snapshot
+
+    @property
+    def notes(self) -> list[Checked]:
+        """Those that can be stored, sorted by id."""
+        found = [one for checked in self.checked.values() for one in checked]
+        return sorted(found, key=lambda one: one.incoming.note.id)
+
+    def created(self) -> dict[int, Answer]:
+        """The answers when all of them were stored as new."""
+        return {
+            number: _in_order(
+                one,
+                self.rejected[number]
+                | {
+                    found.incoming.note.id: Outcome(found.incoming.note.id, "created", hits_of(found.found))
+                    for found in self.checked[number]
+                },
+            )
+            for number, one in self.group.items()
+        }
+
+
+def _create(matched: _Matched, by: Snapshot, keep_pictures: bool, session: Session) -> bool:
+    """All of the group at once, when all of it is new; most deliveries are."""
+    asked = {
+        hashed(one.actor, one.request[0]): one.request[1] for one in matched.group.values() if one.request
+    }
+    return ingest_sql.create(
+        session, matched.notes, revision=by.revision, asked=asked, keep_pictures=keep_pictures
+    )
 
 
 def _store(matcher: Matcher, matched: _Matched, keep_pictures: bool, session: Session) -> dict[int, Answer]:
-    """The transaction: everything of the group that can be stored, and an answer for each delivery."""
+    """Everything of the group that can be stored, in one transaction, and an answer for each delivery."""
     matched.bring_up_to(matcher.snapshot(session))
     asked = {n: (one.actor, *one.request) for n, one in matched.group.items() if one.request}
     first, conflicts = take(session, asked)
@@ -146,9 +182,12 @@ def _store(matcher: Matcher, matched: _Matched, keep_pictures: bool, session: Se
         known = outcomes
         if number in asked and number not in first:
             known = _stored(session, [found.incoming.note.id for found in matched.checked[number]])
-        known = known | matched.rejected[number]
-        answers[number] = [known[incoming.note.id] for incoming in one.batch]
+        answers[number] = _in_order(one, known | matched.rejected[number])
     return answers
+
+
+def _in_order(delivery: Delivery, outcomes: dict[str, Outcome]) -> Answer:
+    return [outcomes[incoming.note.id] for incoming in delivery.batch]
 
 
 def match(database: Database, matcher: Matcher, batch: Sequence[Incoming]) -> list[Outcome]:

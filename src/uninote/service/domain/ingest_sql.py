@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from uninote.service.db.engine import RetryTransaction, driver_of
+from uninote.service.db.engine import driver_of
 from uninote.service.domain import audit, content, pictures
 from uninote.service.domain.outcome import Checked, Hit, Outcome, Status, hits_of, rejected
 from uninote.service.domain.vectors import as_parameter
@@ -31,41 +31,10 @@ SELECT * FROM unnest(%(ids)s::text[], %(keys)s::text[], %(payloads)s::jsonb[], %
     %(categories)s::text[], %(langs)s::text[], %(times)s::timestamptz[])
     AS fresh (id, content_key, payload, kind, category, lang, time)
 """
-# New notes with everything that is theirs, in one statement: a note that somebody else made in the meantime
-# is missing from the answer. The rows come as one document: a dozen arrays take longer to encode.
+# The rows come as one document: a dozen arrays take longer to encode.
 _CREATE = """
-WITH given AS MATERIALIZED (SELECT %(rows)s::jsonb AS rows),
-fresh AS MATERIALIZED (
-    SELECT fresh.* FROM given, jsonb_to_recordset(rows->'notes') AS fresh (id text, content_key text,
-        payload jsonb, kind text, category text, lang text, time timestamptz, actor text, subject text,
-        details jsonb)
-),
-made AS (
-    INSERT INTO service.notes (id, content_key, payload, kind, category, lang, time)
-    SELECT id, content_key, payload, kind, category, lang, time FROM fresh ORDER BY id
-    ON CONFLICT DO NOTHING RETURNING id
-),
-vectors AS (
-    INSERT INTO service.vectors (note_id, model_id, content_key, vector, kind, category, time)
-    SELECT id, model_id, content_key, vector, kind, category, time
-    FROM unnest(%(owners)s::text[], %(models)s::int2[], %(vectors)b::halfvec[])
-        AS brought (owner, model_id, vector)
-    JOIN fresh ON id = owner
-),
-matches AS (
-    INSERT INTO service.matches (note_id, sample_id, model_id, category, score, threshold, source)
-    SELECT found.*, 'online' FROM given, jsonb_to_recordset(rows->'matches') AS found (note_id text,
-        sample_id int8, model_id int2, category text, score float8, threshold float8)
-),
-sent AS (
-    INSERT INTO service.outbox (note_id, deleted) SELECT id, false FROM fresh
-    WHERE (SELECT wanted FROM service.outbox_state)
-),
-logged AS (
-    INSERT INTO service.audit (actor, action, subject, details)
-    SELECT actor, 'note.create', subject, details FROM fresh
-)
-SELECT count(*) FROM made
+SELECT service.create_notes(%(revision)s::int8, %(given)s::jsonb, %(owners)s::text[], %(models)s::int2[],
+    %(vectors)b::halfvec[], %(digests)s::text[], %(pictures)s::bytea[])
 """
 # Rows that would not change are left alone; the ids of those that did come back.
 _UPDATE = f"""
@@ -151,7 +120,7 @@ def store(session: Session, checked: Sequence[Checked], keep_pictures: bool) -> 
         if one.incoming.note.id not in barred:
             (there if one.incoming.note.id in known else created).append(one)
     if created:
-        _create(session, created)
+        create(session, created)
         outcomes |= {
             one.incoming.note.id: Outcome(one.incoming.note.id, "created", hits_of(one.found))
             for one in created
@@ -164,37 +133,59 @@ def store(session: Session, checked: Sequence[Checked], keep_pictures: bool) -> 
     return outcomes
 
 
-def _create(session: Session, created: Sequence[Checked]) -> None:
+def create(
+    session: Session,
+    created: Sequence[Checked],
+    *,
+    revision: int | None = None,
+    asked: Mapping[str, str] | None = None,
+    keep_pictures: bool = False,
+) -> bool:
+    """Write notes that are all new, with everything that is theirs, in one statement.
+
+    revision: of the gallery they were matched with; with it, and when it is not the present one or a note or
+    an idempotency key of `asked` (key to digest) is known, nothing is written and the answer is False.
+    Without it the caller has seen to that, and to the keys and the pictures.
+    """
     notes, matches = [], []
     for one in created:
         note, model = one.incoming.note, one.model.id
         own: dict[str, Any] = {
             "id": note.id,
+            "hash": audit.id_hash(note.id),
             "content_key": one.content_key,
             "payload": content.note_payload(note),
         }
         own |= {"kind": one.incoming.kind, "category": note.category, "lang": note.lang, "actor": one.actor}
         own |= {"time": one.incoming.time.isoformat() if one.incoming.time else None}
-        own |= {"subject": audit.note_subject(note.id)}
         notes.append(own | {"details": {"hits": [hit.sample_id for hit in one.found]}})
         matches += [
             {"note_id": note.id, "sample_id": hit.sample_id, "model_id": model}
             | {"category": hit.category, "score": hit.score, "threshold": hit.threshold}
             for hit in one.found
         ]
+    data, uses = _pictures_of(created) if keep_pictures else ({}, [])
+    given = {
+        "notes": notes,
+        "matches": matches,
+        "requests": [{"key": key, "digest": digest} for key, digest in (asked or {}).items()],
+        "shown": [{"note_id": note_id, "digest": digest} for note_id, digest in uses],
+    }
     brought = [(one.incoming.note.id, model, half) for one in created for model, half in one.halves.items()]
-    made = driver_of(session).execute(
+    done = driver_of(session).execute(
         _CREATE,
         {
-            "rows": json.dumps({"notes": notes, "matches": matches}, ensure_ascii=False),
+            "revision": revision,
+            "given": json.dumps(given, ensure_ascii=False),
             "owners": [note_id for note_id, _, _ in brought],
             "models": [model for _, model, _ in brought],
             "vectors": [as_parameter(half) for _, _, half in brought],
+            "digests": list(data),
+            "pictures": list(data.values()),
         },
-        prepare=True,  # it looks no table up, so its plan stays good; making it takes longer than running it
+        prepare=True,  # it looks no table up, so its plan stays good
     )
-    if made.fetchone() != (len(created),):
-        raise RetryTransaction  # somebody stored one of them since the look at what is known
+    return done.fetchone() == (True,)
 
 
 def _change(session: Session, there: Sequence[Checked], changed: Sequence[Checked]) -> dict[str, Outcome]:
@@ -231,13 +222,19 @@ def _replace_content(session: Session, changed: Sequence[Checked]) -> None:
         pictures.drop_unused(session, digests - kept)
 
 
-def _store_pictures(session: Session, fresh: Sequence[Checked]) -> None:
+def _pictures_of(fresh: Sequence[Checked]) -> tuple[dict[str, bytes], list[tuple[str, str]]]:
+    """Bytes by digest, digests in order, and which note shows which digest."""
     shown = {one.incoming.note.id: content.readable(one.incoming.note.pictures) for one in fresh}
     data = {digest: value for found in shown.values() for digest, value in found.items()}
+    return dict(sorted(data.items())), [
+        (note_id, digest) for note_id, found in shown.items() for digest in found
+    ]
+
+
+def _store_pictures(session: Session, fresh: Sequence[Checked]) -> None:
+    data, uses = _pictures_of(fresh)
     if data:
-        digests = sorted(data)
-        _run(session, _PICTURES, digests=digests, data=[data[digest] for digest in digests])
-        uses = [(note_id, digest) for note_id, found in shown.items() for digest in found]
+        _run(session, _PICTURES, digests=list(data), data=list(data.values()))
         _run(session, _USES, notes=[note for note, _ in uses], digests=[digest for _, digest in uses])
 
 

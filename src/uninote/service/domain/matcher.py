@@ -71,6 +71,11 @@ class Snapshot:
     sampling: dict[str, float]
     galleries: dict[int, GalleryIndex]
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it is right as long as its revision is the present one."""
+        return time.monotonic() < self.deadline
+
     def model(self, versions: Collection[str]) -> Model | None:
         """The model to match with: the active one if its vector is there, else the newest that is, if any.
 
@@ -134,11 +139,11 @@ class Matcher:
         """The snapshot of the present revision, which stays the present one until this transaction ends."""
         wanted = revision.pin(session)
         known = self._snapshot
-        if known and known.revision == wanted and time.monotonic() < known.deadline:
+        if known and known.revision == wanted and known.is_fresh:
             return known
         with self._lock:
             known = self._snapshot
-            if known and known.revision == wanted and time.monotonic() < known.deadline:
+            if known and known.revision == wanted and known.is_fresh:
                 return known
             loaded = self._load(session, wanted)
             if not known or loaded.revision >= known.revision:

@@ -29,8 +29,8 @@ def take(
     """
     if not asked:
         return set(), {}
-    hashed = {number: _hashed(actor, key) for number, (actor, key, _) in asked.items()}
-    digests = {hashed[number]: digest for number, (*_, digest) in asked.items()}
+    stored = {number: hashed(actor, key) for number, (actor, key, _) in asked.items()}
+    digests = {stored[number]: digest for number, (*_, digest) in asked.items()}
     driver = driver_of(session)
     values = {"keys": list(digests), "digests": list(digests.values())}
     new = {row[0] for row in driver.execute(_TAKE, values)}
@@ -39,14 +39,15 @@ def take(
     )
     text = "this idempotency key was used with another request; choose a new key"
     return (
-        {number for number, key in hashed.items() if key in new},
+        {number for number, key in stored.items() if key in new},
         {
             number: ConflictError(text)
-            for number, key in hashed.items()
+            for number, key in stored.items()
             if used.get(key, digests[key]) != digests[key]
         },
     )
 
 
-def _hashed(actor: str, key: str) -> str:
+def hashed(actor: str, key: str) -> str:
+    """How a key of that actor is stored."""
     return hashlib.sha256(f"{len(actor)}:{actor}{key}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,6 +6,7 @@ import asyncio
 import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,17 +59,19 @@ async def _run(
 ) -> Answers:
     loop = asyncio.get_running_loop()
     client = Client(target, connections, timeout)
-    await client.warm(connections)
+    await client.warm()
     sent, done = np.full(len(due), np.nan), np.full(len(due), np.nan)
     status = np.full(len(due), LOST, np.int64)
     start = loop.time() + LEAD_SECONDS
+    left, all_done = len(due), asyncio.Event()
 
-    async def one(number: int, body: bytes) -> None:
-        sent[number] = loop.time() - start
-        status[number] = await client.post(body)
-        done[number] = loop.time() - start
+    def ended(number: int, answer: int) -> None:
+        nonlocal left
+        status[number], done[number] = answer, loop.time() - start
+        left -= 1
+        if not left:
+            all_done.set()
 
-    tasks: set[asyncio.Task[None]] = set()
     for number, moment in enumerate(due.tolist()):
         body = body_of(number)
         wait = start + moment - loop.time()
@@ -76,10 +79,8 @@ async def _run(
             await asyncio.sleep(wait)
         elif number % 64 == 0:
             await asyncio.sleep(0)  # behind its schedule it still reads the answers
-        task = loop.create_task(one(number, body))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-    while tasks:
-        await asyncio.wait(tasks)
+        sent[number] = loop.time() - start
+        client.send(body, partial(ended, number))
+    await all_done.wait()
     client.close()
     return Answers(due, sent, done, status)

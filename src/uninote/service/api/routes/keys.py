@@ -31,8 +31,9 @@ async def create_key(body: NewKey, service: Service, caller: Caller) -> NewKeyAn
 
 @router.delete("/v1/keys/{prefix}")
 async def revoke_key(prefix: KeyPrefix, service: Service, caller: Caller) -> Key:
-    """Stop a key at once. Again does nothing."""
+    """Stop a key: here at once, on other replicas within a second. Again does nothing."""
     key = await service.run(lambda session: keys.revoke(session, prefix, caller.actor))
+    service.rounds.revoked()
     service.log.info("key revoked", prefix=key.prefix, by=caller.actor)
     return _key(key)
 

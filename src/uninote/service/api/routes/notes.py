@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from uninote.service.api import online
 from uninote.service.api.errors import RESPONSES, status_of
 from uninote.service.api.routes.dependencies import Caller, Service
+from uninote.service.api.routes.direct import DirectRoute
 from uninote.service.api.schemas.common import Digest, NoteIdPath
 from uninote.service.api.schemas.content import NoteIn
 from uninote.service.api.schemas.notes import (
@@ -43,7 +44,7 @@ Idempotency = Annotated[
 _PICTURES = {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png", b"RI": "image/webp", b"GI": "image/gif"}
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 
-router = APIRouter(tags=["notes"], responses=RESPONSES)
+router = APIRouter(tags=["notes"], responses=RESPONSES, route_class=DirectRoute)
 
 
 @router.post("/v1/notes")
