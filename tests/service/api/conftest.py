@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +26,13 @@ def new_database(server: EmbeddedServer, template: str, name: str) -> str:
 
 
 StartStub = Callable[..., Running]
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def new() -> Callable[[str], str]:
+    """A name that no other test has."""
+    return lambda word: f"{word}-{next(_numbers)}"
 
 
 @pytest.fixture

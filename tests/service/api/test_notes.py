@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,18 +12,11 @@ import pytest
 from PIL import Image
 from tests.service.api.running import Running
 
-_numbers = itertools.count()
-
 
 def picture(colour: str = "red", side: int = 40) -> str:
     out = io.BytesIO()
     Image.new("RGB", (side, side), colour).save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode()
-
-
-@pytest.fixture
-def new() -> Callable[[str], str]:
-    return lambda word: f"{word}-{next(_numbers)}"
 
 
 def ok(answer: httpx.Response) -> Any:

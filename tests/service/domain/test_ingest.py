@@ -12,8 +12,11 @@ import pytest
 from uninote.items import Note, Picture
 from uninote.service.domain import versions
 from uninote.service.domain.content import load_notes
-from uninote.service.domain.ingest import deliver, match
+from uninote.service.domain.forget import forget
+from uninote.service.domain.ingest import check, deliver, match
+from uninote.service.domain.ingest_sql import create
 from uninote.service.domain.outcome import Delivery, Incoming
+from uninote.service.domain.requests import hashed
 from uninote.service.errors import ConflictError, InvalidError
 
 
@@ -252,3 +255,43 @@ def test_a_value_that_no_column_holds_fails_its_caller_alone(world: Any, note: A
     assert [good[0].status, also[0].status] == ["created", "created"]
     assert isinstance(bad, InvalidError)
     assert world.rows("SELECT id FROM service.notes ORDER BY id") == [("good",), ("n2",)]
+
+
+@pytest.mark.parametrize("why", ["revision", "note", "forgotten", "key"])
+def test_what_is_not_all_new_is_left_to_the_long_way(world: Any, note: Any, at: Any, why: str) -> None:
+    world.category("spam")
+    world.sample("spam", at(1.0))
+    world.ingest(note("n1", at(0.9)), request=("used", "digest"))
+    world.database.run(lambda session: forget(session, ["gone"], "app"))
+    snapshot = world.database.run(world.matcher.snapshot)
+    checked, _ = check([note("n2", at(0.9)), note("gone" if why == "forgotten" else "n3", at(0.9))], snapshot)
+    if why == "note":
+        checked += check([note("n1", at(0.8))], snapshot)[0]
+    asked = {hashed("app", "used" if why == "key" else "fresh"): "0" * 64}
+    revision = snapshot.revision - (why == "revision")
+    before = everything(world)
+    assert not world.database.look(lambda s: create(s, checked, revision=revision, asked=asked))
+    assert everything(world) == before
+    good, _ = check([note("n4", at(0.9))], snapshot)
+    fresh = {hashed("app", "fresh"): "0" * 64}
+    assert world.database.look(lambda s: create(s, good, revision=snapshot.revision, asked=fresh))
+    assert world.rows("SELECT count(*) FROM service.notes WHERE id = 'n4'") == [(1,)]
+    assert world.rows("SELECT count(*) FROM service.requests") == [(2,)]
+
+
+def test_new_notes_take_one_statement(world: Any, note: Any, at: Any, monkeypatch: Any) -> None:
+    world.category("spam")
+    sample = world.sample("spam", at(1.0))
+    world.database.run(world.matcher.snapshot)
+    monkeypatch.setattr(world.database, "run", lambda _: pytest.fail("the long way"))
+    shown = Picture.from_bytes(b"bytes")
+    bad = note("bad", np.full(8, np.nan))
+    found = world.ingest(note("n1", at(0.9), pictures=(shown,)), bad, request=("key", "digest"))
+    assert [(one.status, [hit.sample_id for hit in one.hits]) for one in found] == [
+        ("created", [sample]),
+        ("rejected", []),
+    ]
+    assert world.rows(
+        "SELECT note_id, digest, data FROM service.note_pictures JOIN service.pictures USING (digest)"
+    ) == [("n1", shown.digest, b"bytes")]
+    assert world.rows("SELECT digest FROM service.requests") == [("digest",)]

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from uninote.service.api import errors, online
 from uninote.service.api.access import needed
+from uninote.service.api.direct import direct_routes
 from uninote.service.api.guard import Guard, check_complete
 from uninote.service.api.routes import (
     embeddings,
@@ -80,14 +81,14 @@ def create_app(open_runtime: Callable[[], Runtime]) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        runtime.start(lambda notes: online.store(runtime, notes, ACTOR, None, b""))
+        runtime.start(lambda notes: online.store(runtime, notes, ACTOR))
         try:
             yield
         finally:
             await runtime.close()
 
     app.router.lifespan_context = lifespan
-    app.add_middleware(Guard, runtime=runtime, routes=app.routes)
+    app.add_middleware(Guard, runtime=runtime, routes=app.routes, direct=direct_routes(app.routes, runtime))
     app.add_middleware(Console, runtime=runtime)
     return app
 

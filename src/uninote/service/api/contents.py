@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from uninote.items import Item, Note, Part, Picture
 from uninote.service.api.runtime import Runtime
@@ -11,6 +12,8 @@ from uninote.service.api.schemas.content import Content, Media, NoteContent, Pic
 from uninote.service.errors import InvalidError
 from uninote.service.media.decode import frames_of, from_base64, picture_of
 from uninote.tasks.definitions import Task
+
+Result = TypeVar("Result")
 
 
 async def note_of(runtime: Runtime, note_id: str, given: NoteContent) -> Note:
@@ -45,6 +48,11 @@ async def item_of(runtime: Runtime, given: Content) -> Item:
     return Item.of(*parts)
 
 
+async def together(calls: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """The results in order; a single call, or none, without a task for it."""
+    return [await call for call in calls] if len(calls) < 2 else list(await asyncio.gather(*calls))
+
+
 def task_of(item: Item) -> Task:
     """Which instruction a query takes, by what it holds."""
     if not item.pictures:
@@ -60,7 +68,7 @@ async def _pictures(runtime: Runtime, given: Sequence[PictureIn], video: Media |
         raise InvalidError(
             f"{len(given)} pictures{more} are more than the {corpus.max_pictures} of one item; send fewer"
         )
-    found = list(await asyncio.gather(*(_named(runtime, n, one) for n, one in enumerate(given))))
+    found = await together([_named(runtime, n, one) for n, one in enumerate(given)])
     if video is not None:
         data = await _bytes(runtime, video, runtime.options.max_video_bytes)
         cap = runtime.options.max_video_bytes

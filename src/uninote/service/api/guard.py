@@ -11,8 +11,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from uninote.errors import UniNoteError
 from uninote.service.api.access import Identity, needed
+from uninote.service.api.direct import Direct
 from uninote.service.api.errors import answer, envelope
 from uninote.service.api.rates import Rates
 from uninote.service.api.runtime import Runtime
@@ -37,6 +37,7 @@ from uninote.service.errors import (
 )
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LEAVING_SECONDS = 0.05
 UNKNOWN = "unknown"  # the route of a request that matches none
 FAILED = "something went wrong here; the log has the details under this request id"
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
@@ -47,11 +48,18 @@ class SlowBodyError(ServiceError):
 
 
 class Guard:
-    """ASGI middleware around the routes of `routes`."""
+    """ASGI middleware around the routes of `routes`, those of `direct` answered from there."""
 
-    def __init__(self, app: ASGIApp, runtime: Runtime, routes: Sequence[BaseRoute]) -> None:
-        self._app, self._runtime = app, runtime
+    def __init__(
+        self,
+        app: ASGIApp,
+        runtime: Runtime,
+        routes: Sequence[BaseRoute],
+        direct: Mapping[tuple[str, str], Direct] | None = None,
+    ) -> None:
+        self._app, self._runtime, self._direct = app, runtime, direct or {}
         self._routes = [route for route in routes if isinstance(route, Route)]
+        self._fixed = {(m, r.path) for r in self._routes for m in r.methods or () if "{" not in r.path}
         self._rates = Rates(runtime.options.rate_per_second)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,22 +94,30 @@ class Guard:
         if body is None:
             call.cancelled = True
             return
-        route = asyncio.create_task(self._call(call, _replay(body)))
-        gone = asyncio.create_task(_disconnected(receive))
+        leaving = _Leaving(call, receive)
         try:
-            await asyncio.wait({route, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not route.done() and not call.complete:
-                call.cancelled = True
-                route.cancel()
-            with suppress(asyncio.CancelledError):
-                await route
+            await self._answer(call, body)
+        except asyncio.CancelledError:
+            if not leaving.seen:
+                raise
+        finally:
+            leaving.end()
+
+    async def _answer(self, call: Call, body: bytes) -> None:
+        direct = self._direct.get((call.method, call.route))
+        try:
+            response = None if direct is None else await direct(call.scope, body)
+            if response is not None:
+                await call.respond(response)
+            else:
+                await self._app(call.scope, _replay(body), call.send)
         except Exception as error:
-            self._runtime.log.error("failed", request_id=call.request_id, route=call.route, exc_info=error)
+            if not isinstance(error, UniNoteError):
+                self._runtime.log.error(
+                    "failed", request_id=call.request_id, route=call.route, exc_info=error
+                )
             if not call.status:
                 await call.respond(self.refusal(call, error))
-        finally:
-            gone.cancel()
-            route.cancel()
 
     def refusal(self, call: Call, error: Exception) -> Response:
         """What a request is answered that goes no further."""
@@ -110,9 +126,6 @@ class Guard:
         if isinstance(error, UniNoteError):
             return answer(error, call.request_id)
         return envelope(500, "internal", FAILED, call.request_id)
-
-    async def _call(self, call: Call, receive: Receive) -> None:
-        await self._app(call.scope, receive, call.send)
 
     async def admit(self, call: Call) -> None:
         """Raises UnauthorizedError, ForbiddenError or BusyError."""
@@ -166,6 +179,8 @@ class Guard:
 
     def _pattern(self, scope: Scope) -> str:
         """The pattern of the route that the request is for; only known text gets into logs and counters."""
+        if (scope["method"], scope["path"]) in self._fixed:
+            return str(scope["path"])
         for route in self._routes:
             if route.matches(scope)[0] is Match.FULL:
                 return route.path
@@ -220,6 +235,40 @@ class Call:
     async def respond(self, response: Response) -> None:
         """Answer from here, without the route."""
         await response(self.scope, _nothing, self.send)
+
+
+class _Leaving:
+    """Cancels the task it was made in when the caller goes away before the answer is complete.
+
+    Looked for only after `LEAVING_SECONDS`: most requests are answered before, and a task for each of them
+    to listen in would cost more than what is dropped.
+    """
+
+    def __init__(self, call: Call, receive: Receive) -> None:
+        self._call, self._receive = call, receive
+        task = asyncio.current_task()
+        assert task is not None, "requests are handled in tasks"
+        self._task = task
+        self._listener: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(LEAVING_SECONDS, self._listen)
+        self.seen = False
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._listener is not None:
+            self._listener.remove_done_callback(self._left)
+            self._listener.cancel()
+        if self.seen:
+            self._task.uncancel()
+
+    def _listen(self) -> None:
+        self._listener = asyncio.create_task(_disconnected(self._receive))
+        self._listener.add_done_callback(self._left)
+
+    def _left(self, _: object) -> None:
+        if not self._call.complete:
+            self.seen = self._call.cancelled = True
+            self._task.cancel()
 
 
 def _replay(body: bytes) -> Receive:

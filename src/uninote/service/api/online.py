@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uninote.errors import ItemError, UniNoteError
 from uninote.items import Note
-from uninote.service.api.contents import note_of
+from uninote.service.api.contents import note_of, together
 from uninote.service.api.errors import status_of
 from uninote.service.api.runtime import Runtime
 from uninote.service.api.schemas.content import NoteContent, NoteIn
@@ -42,7 +40,7 @@ async def prepare(runtime: Runtime, notes: Sequence[tuple[str, NoteContent]]) ->
     if len(notes) > runtime.options.max_batch:
         raise TooLargeError(f"a request takes {runtime.options.max_batch} notes, not {len(notes)}")
     done = Prepared()
-    read = await asyncio.gather(*(_readable(runtime, note_id, one) for note_id, one in notes))
+    read = await together([_readable(runtime, note_id, one) for note_id, one in notes])
     good: dict[int, Note] = {}
     for place, found in enumerate(read):
         if isinstance(found, UniNoteError):
@@ -53,7 +51,7 @@ async def prepare(runtime: Runtime, notes: Sequence[tuple[str, NoteContent]]) ->
     if not versions:
         raise UnavailableError("no model version is loaded")
     items = [note.item() for note in good.values()]
-    rows = await asyncio.gather(*(runtime.embed(items, version) for version in versions)) if items else []
+    rows = await together([runtime.embed(items, version) for version in versions]) if items else []
     for number, (place, note) in enumerate(good.items()):
         vectors: dict[str, Vector] = {}
         for version, row in zip(versions, rows, strict=True):
@@ -74,11 +72,13 @@ def incoming_of(note: Note, given: NoteContent, vectors: Mapping[str, Vector]) -
 
 
 async def store(
-    runtime: Runtime, notes: Sequence[NoteIn], actor: str, idempotency_key: str | None, body: bytes
+    runtime: Runtime, notes: Sequence[NoteIn], actor: str, request: tuple[str, str] | None = None
 ) -> list[Outcome]:
-    """One outcome per note; all but the rejected ones are on disk. Raises as `prepare` and `ingest`."""
+    """One outcome per note; all but the rejected ones are on disk. Raises as `prepare` and `ingest`.
+
+    request: idempotency key and digest of the request.
+    """
     done = await prepare(runtime, [(note.id, note) for note in notes])
-    request = None if idempotency_key is None else (idempotency_key, hashlib.sha256(body).hexdigest())
     stored = await runtime.rounds.store(Delivery(list(done.incoming.values()), actor, request))
     outcomes = dict(zip(done.incoming, stored, strict=True))
     for place, error in done.refused.items():

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from sqlalchemy.orm import Session
 
 from uninote.service.api import online
 from uninote.service.api.errors import RESPONSES, status_of
 from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.routes.direct import DirectRoute
 from uninote.service.api.schemas.common import Digest, NoteIdPath
 from uninote.service.api.schemas.content import NoteIn
 from uninote.service.api.schemas.notes import (
@@ -31,7 +31,7 @@ from uninote.service.domain import content, forget, ingest, reviews
 from uninote.service.domain.outcome import Hit, Outcome
 from uninote.service.errors import NotFoundError
 
-Idempotency = Annotated[
+_Key = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
@@ -41,32 +41,40 @@ Idempotency = Annotated[
         description="a repetition with the same key and body is answered and not stored twice",
     ),
 ]
+
+
+async def _repeatable(request: Request, key: _Key = None) -> tuple[str, str] | None:
+    """The idempotency key, with the digest of the request."""
+    return None if key is None else (key, hashlib.sha256(await request.body()).hexdigest())
+
+
+Repeatable = Annotated[tuple[str, str] | None, Depends(_repeatable)]
 _PICTURES = {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png", b"RI": "image/webp", b"GI": "image/gif"}
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 
-router = APIRouter(tags=["notes"], responses=RESPONSES, route_class=DirectRoute)
+router = APIRouter(tags=["notes"], responses=RESPONSES)
 
 
 @router.post("/v1/notes")
 async def store_note(
-    body: NoteIn, request: Request, service: Service, caller: Caller, key: Idempotency = None
+    body: NoteIn, service: Service, caller: Caller, repeatable: Repeatable = None
 ) -> NoteOutcome:
     """Embed a note once, store it, match it with the gallery, and answer with the hits.
 
     When the answer arrives, note, vectors, matches and audit entry are on disk. Sent again with the same
     content, nothing changes and it answers what it matched then; other content replaces it.
     """
-    outcomes = await online.store(service, [body], caller.actor, key, await request.body())
+    outcomes = await online.store(service, [body], caller.actor, repeatable)
     online.raise_rejected(outcomes[0])
     return _outcome(outcomes[0])
 
 
 @router.post("/v1/notes/batch")
 async def store_notes(
-    body: NoteBatch, request: Request, service: Service, caller: Caller, key: Idempotency = None
+    body: NoteBatch, service: Service, caller: Caller, repeatable: Repeatable = None
 ) -> BatchOutcome:
     """The same for many notes in one transaction. A bad note is rejected, the others go on."""
-    outcomes = await online.store(service, body.notes, caller.actor, key, await request.body())
+    outcomes = await online.store(service, body.notes, caller.actor, repeatable)
     return BatchOutcome(outcomes=[_outcome(one) for one in outcomes])
 
 

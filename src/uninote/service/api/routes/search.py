@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from uninote.service.api.contents import item_of, note_of, task_of
 from uninote.service.api.errors import RESPONSES
 from uninote.service.api.routes.dependencies import Service
-from uninote.service.api.routes.direct import DirectRoute
 from uninote.service.api.runtime import Runtime
 from uninote.service.api.schemas.search import FoundNote, Query, SearchAnswer, SearchRequest
 from uninote.service.db.corpus import NoteVector, StoredNote
@@ -22,7 +21,7 @@ from uninote.tasks.definitions import Task
 
 PREVIEW_CHARS = 160
 
-router = APIRouter(tags=["search"], responses=RESPONSES, route_class=DirectRoute)
+router = APIRouter(tags=["search"], responses=RESPONSES)
 
 
 @router.post("/v1/search")

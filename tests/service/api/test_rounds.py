@@ -1,0 +1,60 @@
+"""Keys are looked up once a second, and a revocation here counts at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from uninote.service.api import rounds
+from uninote.service.api.rounds import Rounds
+from uninote.service.db.engine import Database
+from uninote.service.domain import keys
+from uninote.service.domain.matcher import Matcher
+from uninote.service.errors import UnauthorizedError
+from uninote.settings import ServiceSettings
+
+
+@pytest.fixture
+def checks(database: Database) -> Iterator[Rounds]:
+    found = Rounds(database, Matcher(), ServiceSettings())
+    yield found
+    found.close()
+
+
+def test_a_known_key_is_trusted_for_its_time(
+    database: Database, checks: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, text = database.run(lambda s: keys.create(s, "app", "ingest", "root"))
+    monkeypatch.setattr(rounds, "KNOWN_SECONDS", 60.0)
+
+    async def calls() -> None:
+        assert (await checks.identify(text)).prefix == key.prefix
+        database.run(lambda s: keys.revoke(s, key.prefix, "another replica"))
+        assert (await checks.identify(text)).prefix == key.prefix
+        with pytest.raises(UnauthorizedError):  # the prefix is known, the secret is not
+            await checks.identify(text[:-1] + "x")
+        monkeypatch.setattr(rounds, "KNOWN_SECONDS", 0.0)
+        with pytest.raises(UnauthorizedError):
+            await checks.identify(text)
+
+    asyncio.run(calls())
+
+
+def test_a_revocation_here_counts_at_once_also_for_a_check_under_way(
+    database: Database, checks: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, text = database.run(lambda s: keys.create(s, "app", "ingest", "root"))
+    monkeypatch.setattr(rounds, "KNOWN_SECONDS", 60.0)
+
+    async def calls() -> None:
+        under_way = asyncio.create_task(checks.identify(text))
+        await asyncio.sleep(0)  # it is asked for now, and was good when it was
+        checks.revoked()
+        assert (await under_way).prefix == key.prefix
+        database.run(lambda s: keys.revoke(s, key.prefix, "root"))
+        with pytest.raises(UnauthorizedError):
+            await checks.identify(text)
+
+    asyncio.run(calls())
