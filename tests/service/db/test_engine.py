@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from uninote.errors import StoreError
 from uninote.service.db import engine
 from uninote.service.db.corpus import Forgotten
-from uninote.service.db.engine import Database, RetryTransaction
+from uninote.service.db.engine import Database
 from uninote.service.errors import InvalidError
 
 
@@ -93,9 +93,9 @@ def test_a_race_that_is_never_won_says_so(database: Database, monkeypatch: pytes
     monkeypatch.setattr(engine, "WAITS", (0.0, 0.0))
     tries: list[int] = []
 
-    def lose(_: Session) -> None:
+    def lose(session: Session) -> None:
         tries.append(1)
-        raise RetryTransaction
+        session.execute(text("DO 'BEGIN RAISE serialization_failure USING MESSAGE = ''try again''; END'"))
 
     with pytest.raises(StoreError, match="try again"):
         database.run(lose)

@@ -36,10 +36,6 @@ _BAD_VALUE = "22"  # the class of errors that a value made, not the server
 Result = TypeVar("Result")
 
 
-class RetryTransaction(Exception):
-    """Raised by work that lost a race and wants to see the new state in a new transaction."""
-
-
 class Database:
     """Transactions as function calls: `run(work)` commits what `work(session)` did, or nothing of it.
 
@@ -108,17 +104,12 @@ class Database:
             for wait in WAITS:
                 try:
                     return self._once(engine, work)
-                except RetryTransaction:
-                    time.sleep(wait)
                 except (StatementError, psycopg.Error) as error:
                     if not _repeatable(error):
                         raise
                     time.sleep(wait)
                     self._revive(error)
-            try:
-                return self._once(engine, work)
-            except RetryTransaction:
-                raise StoreError("the same note is written by several callers; try again") from None
+            return self._once(engine, work)
 
     @staticmethod
     def _once(engine: Engine, work: Callable[[Session], Result]) -> Result:

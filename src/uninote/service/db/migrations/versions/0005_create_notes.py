@@ -61,7 +61,7 @@ BEGIN
     )
     SELECT count(*) - jsonb_array_length(given->'notes') INTO made FROM kept;
     IF made <> 0 THEN
-        RAISE serialization_failure USING MESSAGE = 'somebody stored one of these notes in the meantime';
+        RAISE serialization_failure USING MESSAGE = 'the same note is written by several callers; try again';
     END IF;
     IF digests <> '{}' THEN
         INSERT INTO service.pictures (digest, data) SELECT * FROM unnest(digests, pictures)
