@@ -101,7 +101,7 @@ class GalleryIndex:
         """
         results: list[list[Found]] = []
         rotated = queries @ self.vectors.basis
-        lengths = np.ascontiguousarray(_bounds(rotated).T)
+        lengths = np.hstack([rotated[:, :PREFIX], np.linalg.norm(rotated[:, PREFIX:], axis=1, keepdims=True)])
         step = BATCH if len(queries) >= FEW else 1
         for start in range(0, len(queries), step):
             bounds = lengths[start : start + step] @ self.vectors.bounds  # [step, n]

@@ -9,28 +9,34 @@ down_revision = "0004"
 
 # `expected` is the revision of the gallery that the notes were matched with. Where it is not the present one,
 # or anything given is known already, nothing is written and the answer is false; NULL: the caller has seen
-# to it. What is looked up is planned anew each time: a plan that is kept does not see that a table grew.
+# to it. Plans are kept and do not see that a table grew: without sequential scans they fit any size.
 _CREATE = """
 CREATE FUNCTION service.create_notes(expected int8, given jsonb, owners text[], models int2[],
-    vectors halfvec[], digests text[], pictures bytea[]) RETURNS boolean LANGUAGE plpgsql AS $$
+    vectors halfvec[], digests text[], pictures bytea[]) RETURNS boolean LANGUAGE plpgsql
+    SET enable_seqscan = off AS $$
 DECLARE
     fits boolean;
     made int8;
 BEGIN
     IF expected IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock_shared(hashtext('uninote.gallery'));
-        EXECUTE 'SELECT revision = $1 AND NOT EXISTS (SELECT FROM service.notes WHERE id = ANY($2))
-            AND NOT EXISTS (SELECT FROM service.forgotten WHERE id_hash = ANY($3))
-            AND NOT EXISTS (SELECT FROM service.requests WHERE key = ANY($4)) FROM service.gallery_state'
-        INTO fits USING expected,
-            ARRAY(SELECT id FROM jsonb_to_recordset(given->'notes') AS note (id text)),
-            ARRAY(SELECT hash FROM jsonb_to_recordset(given->'notes') AS note (hash text)),
-            ARRAY(SELECT key FROM jsonb_to_recordset(given->'requests') AS request (key text));
+        SELECT revision = expected AND NOT EXISTS (
+            SELECT FROM service.notes WHERE id = ANY(ARRAY(
+                SELECT id FROM jsonb_to_recordset(given->'notes') AS note (id text)))
+        ) AND NOT EXISTS (
+            SELECT FROM service.forgotten WHERE id_hash = ANY(ARRAY(
+                SELECT hash FROM jsonb_to_recordset(given->'notes') AS note (hash text)))
+        ) AND NOT EXISTS (
+            SELECT FROM service.requests WHERE key = ANY(ARRAY(
+                SELECT key FROM jsonb_to_recordset(given->'requests') AS request (key text)))
+        ) INTO fits FROM service.gallery_state;
         IF NOT fits THEN
             RETURN false;
         END IF;
-        INSERT INTO service.requests (key, digest) SELECT key, digest
-        FROM jsonb_to_recordset(given->'requests') AS request (key text, digest text) ORDER BY key;
+        IF given->'requests' <> '[]' THEN
+            INSERT INTO service.requests (key, digest) SELECT key, digest
+            FROM jsonb_to_recordset(given->'requests') AS request (key text, digest text) ORDER BY key;
+        END IF;
     END IF;
     WITH fresh AS MATERIALIZED (
         SELECT note.* FROM jsonb_to_recordset(given->'notes') AS note (id text, hash text, content_key text,
