@@ -1,8 +1,8 @@
 """What is called all the time, answered without the layers around a route.
 
 FastAPI makes Python values of the JSON, checks those, asks each dependency as a call of its own and checks
-the answer again, inside five layers of middleware: a third of what a note costs the service. Here a body is
-read and an answer written in one step each. Whatever is not an ordinary good request goes the usual way.
+the answer again, inside five layers of middleware. Here a body is read and an answer written in one step
+each. Whatever is not an ordinary good request goes the usual way.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from uninote.errors import UniNoteError
 from uninote.service.api.access import Identity, needed
 from uninote.service.api.direct import Direct
 from uninote.service.api.errors import answer, envelope
+from uninote.service.api.leaving import Leaving
 from uninote.service.api.rates import Rates
 from uninote.service.api.runtime import Runtime
 from uninote.service.domain.keys import allows
@@ -37,7 +38,6 @@ from uninote.service.errors import (
 )
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-LEAVING_SECONDS = 0.05
 UNKNOWN = "unknown"  # the route of a request that matches none
 FAILED = "something went wrong here; the log has the details under this request id"
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
@@ -94,7 +94,7 @@ class Guard:
         if body is None:
             call.cancelled = True
             return
-        leaving = _Leaving(call, receive)
+        leaving = Leaving(call, receive)
         try:
             await self._answer(call, body)
         except asyncio.CancelledError:
@@ -237,40 +237,6 @@ class Call:
         await response(self.scope, _nothing, self.send)
 
 
-class _Leaving:
-    """Cancels the task it was made in when the caller goes away before the answer is complete.
-
-    Looked for only after `LEAVING_SECONDS`: most requests are answered before, and a task for each of them
-    to listen in would cost more than what is dropped.
-    """
-
-    def __init__(self, call: Call, receive: Receive) -> None:
-        self._call, self._receive = call, receive
-        task = asyncio.current_task()
-        assert task is not None, "requests are handled in tasks"
-        self._task = task
-        self._listener: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(LEAVING_SECONDS, self._listen)
-        self.seen = False
-
-    def end(self) -> None:
-        self._timer.cancel()
-        if self._listener is not None:
-            self._listener.remove_done_callback(self._left)
-            self._listener.cancel()
-        if self.seen:
-            self._task.uncancel()
-
-    def _listen(self) -> None:
-        self._listener = asyncio.create_task(_disconnected(self._receive))
-        self._listener.add_done_callback(self._left)
-
-    def _left(self, _: object) -> None:
-        if not self._call.complete:
-            self.seen = self._call.cancelled = True
-            self._task.cancel()
-
-
 def _replay(body: bytes) -> Receive:
     """The body that was read; nothing comes after it, as the caller's leaving is watched elsewhere."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
@@ -281,11 +247,6 @@ def _replay(body: bytes) -> Receive:
         return messages.pop()
 
     return receive
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _nothing() -> Message:

@@ -12,7 +12,7 @@ from uninote.errors import ItemError, StoreError, UniNoteError, VectorError
 from uninote.service.db.engine import Database
 from uninote.service.domain import ingest_sql
 from uninote.service.domain.matcher import Matcher, Snapshot
-from uninote.service.domain.outcome import Checked, Delivery, Incoming, Outcome, hits_of, rejected
+from uninote.service.domain.outcome import Checked, Delivery, Incoming, Outcome, created, hits_of, rejected
 from uninote.service.domain.requests import hashed, take
 from uninote.service.domain.vectors import half_unit
 from uninote.service.errors import ServiceError
@@ -101,7 +101,7 @@ def _commit(
                 and known.is_fresh
                 and database.look(partial(_create, matched, known, keep_pictures))
             ):
-                return matched.created()
+                return matched.all_created()
         return database.run(partial(_store, matcher, matched, keep_pictures))
     except StoreError as error:  # the database's fault, and it was asked again already
         return dict.fromkeys(group, error)
@@ -122,6 +122,7 @@ class _Matched:
         self.group = group
         self._by: Snapshot | None = None
         self.checked: dict[int, list[Checked]] = {}
+        self.notes: list[Checked] = []  # all that can be stored, sorted by id
         self.rejected: dict[int, dict[str, Outcome]] = {}
 
     def bring_up_to(self, snapshot: Snapshot) -> None:
@@ -129,26 +130,15 @@ class _Matched:
             return
         for number, one in self.group.items():
             self.checked[number], self.rejected[number] = check(one.batch, snapshot, one.actor)
+        found = [one for checked in self.checked.values() for one in checked]
+        self.notes = sorted(found, key=lambda one: one.incoming.note.id)
         match_all(self.notes, snapshot)
         self._by = snapshot
 
-    @property
-    def notes(self) -> list[Checked]:
-        """Those that can be stored, sorted by id."""
-        found = [one for checked in self.checked.values() for one in checked]
-        return sorted(found, key=lambda one: one.incoming.note.id)
-
-    def created(self) -> dict[int, Answer]:
+    def all_created(self) -> dict[int, Answer]:
         """The answers when all of them were stored as new."""
         return {
-            number: _in_order(
-                one,
-                self.rejected[number]
-                | {
-                    found.incoming.note.id: Outcome(found.incoming.note.id, "created", hits_of(found.found))
-                    for found in self.checked[number]
-                },
-            )
+            number: _in_order(one, self.rejected[number] | created(self.checked[number]))
             for number, one in self.group.items()
         }
 

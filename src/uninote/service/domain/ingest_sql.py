@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from uninote.service.db.engine import driver_of
-from uninote.service.domain import audit, content, pictures
+from uninote.service.domain import audit, content, outcome, pictures
 from uninote.service.domain.outcome import Checked, Hit, Outcome, Status, hits_of, rejected
 from uninote.service.domain.vectors import as_parameter
 
@@ -114,22 +114,19 @@ def store(session: Session, checked: Sequence[Checked], keep_pictures: bool) -> 
     barred = {hashes[name] for name, _, gone in rows if gone}
     reason = "a note of this id was forgotten on request and is not stored again"
     outcomes = {note_id: rejected(note_id, "forgotten", reason) for note_id in barred}
-    created: list[Checked] = []
+    new: list[Checked] = []
     there: list[Checked] = []
     for one in checked:
         if one.incoming.note.id not in barred:
-            (there if one.incoming.note.id in known else created).append(one)
-    if created:
-        create(session, created)
-        outcomes |= {
-            one.incoming.note.id: Outcome(one.incoming.note.id, "created", hits_of(one.found))
-            for one in created
-        }
+            (there if one.incoming.note.id in known else new).append(one)
+    if new:
+        create(session, new)
+        outcomes |= outcome.created(new)
     changed = [one for one in there if known[one.incoming.note.id] != one.content_key]
     if there:
         outcomes |= _change(session, there, changed)
     if keep_pictures:
-        _store_pictures(session, created + changed)
+        _store_pictures(session, new + changed)
     return outcomes
 
 

@@ -80,5 +80,12 @@ def hits_of(found: Sequence[Found]) -> tuple[Hit, ...]:
     return tuple(Hit(one.sample_id, one.category, one.score, one.threshold) for one in found)
 
 
+def created(checked: Sequence[Checked]) -> dict[str, Outcome]:
+    """The outcomes of notes that were stored as new, by id."""
+    return {
+        one.incoming.note.id: Outcome(one.incoming.note.id, "created", hits_of(one.found)) for one in checked
+    }
+
+
 def rejected(note_id: str, code: str, reason: str) -> Outcome:
     return Outcome(note_id, "rejected", code=code, reason=reason)
