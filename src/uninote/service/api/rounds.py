@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 
 from uninote.errors import UniNoteError
@@ -50,7 +49,7 @@ class Rounds:
 
     async def identify(self, key: str) -> KnownKey:
         """Whose key it is, as of `KNOWN_SECONDS` ago at most. Raises UnauthorizedError, BusyError."""
-        now, name = time.monotonic(), hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+        now, name = time.monotonic(), keys.digest_of(key)
         kept = self._known
         checked, known = kept.get(name, (-KNOWN_SECONDS, None))
         if known is None or now >= checked + KNOWN_SECONDS:

@@ -101,7 +101,7 @@ class GalleryIndex:
         """
         results: list[list[Found]] = []
         rotated = queries @ self.vectors.basis
-        lengths = np.hstack([rotated[:, :PREFIX], np.linalg.norm(rotated[:, PREFIX:], axis=1, keepdims=True)])
+        lengths = _shortened(rotated)
         step = BATCH if len(queries) >= FEW else 1
         for start in range(0, len(queries), step):
             bounds = lengths[start : start + step] @ self.vectors.bounds  # [step, n]
@@ -148,7 +148,11 @@ def _basis(vectors: Matrix) -> Matrix:
     return np.ascontiguousarray(basis[:, ::-1]).astype(np.float32)
 
 
+def _shortened(rows: Matrix) -> Matrix:
+    """First components and length of the rest: [n, prefix + 1]."""
+    return np.hstack([rows[:, :PREFIX], np.linalg.norm(rows[:, PREFIX:], axis=1, keepdims=True)])
+
+
 def _bounds(rows: Matrix) -> Matrix:
-    """First components and length of the rest: [prefix + 1, n]."""
-    rest = np.linalg.norm(rows[:, PREFIX:], axis=1)
-    return np.ascontiguousarray(np.vstack([rows[:, :PREFIX].T, rest], dtype=np.float32))
+    """`_shortened`, one component a row: [prefix + 1, n]."""
+    return np.ascontiguousarray(_shortened(rows).T)

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from uninote.service.db.engine import driver_of
-from uninote.service.domain import audit, content, outcome, pictures
-from uninote.service.domain.outcome import Checked, Hit, Outcome, Status, hits_of, rejected
+from uninote.service.domain import audit, content, pictures
+from uninote.service.domain.outcome import Checked, Hit, Outcome, Status, created, hits_of, rejected
 from uninote.service.domain.vectors import as_parameter
 
 # Locked in id order; a note that was forgotten is not there, and its hash is.
@@ -121,7 +121,7 @@ def store(session: Session, checked: Sequence[Checked], keep_pictures: bool) -> 
             (there if one.incoming.note.id in known else new).append(one)
     if new:
         create(session, new)
-        outcomes |= outcome.created(new)
+        outcomes |= created(new)
     changed = [one for one in there if known[one.incoming.note.id] != one.content_key]
     if there:
         outcomes |= _change(session, there, changed)
@@ -132,7 +132,7 @@ def store(session: Session, checked: Sequence[Checked], keep_pictures: bool) -> 
 
 def create(
     session: Session,
-    created: Sequence[Checked],
+    checked: Sequence[Checked],
     *,
     revision: int | None = None,
     asked: Mapping[str, str] | None = None,
@@ -145,7 +145,7 @@ def create(
     Without it the caller has seen to that, and to the keys and the pictures.
     """
     notes, matches = [], []
-    for one in created:
+    for one in checked:
         note, model = one.incoming.note, one.model.id
         own: dict[str, Any] = {
             "id": note.id,
@@ -161,14 +161,14 @@ def create(
             | {"category": hit.category, "score": hit.score, "threshold": hit.threshold}
             for hit in one.found
         ]
-    data, uses = _pictures_of(created) if keep_pictures else ({}, [])
+    data, uses = _pictures_of(checked) if keep_pictures else ({}, [])
     given = {
         "notes": notes,
         "matches": matches,
         "requests": [{"key": key, "digest": digest} for key, digest in (asked or {}).items()],
         "shown": [{"note_id": note_id, "digest": digest} for note_id, digest in uses],
     }
-    brought = [(one.incoming.note.id, model, half) for one in created for model, half in one.halves.items()]
+    brought = [(one.incoming.note.id, model, half) for one in checked for model, half in one.halves.items()]
     done = driver_of(session).execute(
         _CREATE,
         {

@@ -40,7 +40,7 @@ def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, 
         raise InvalidError(f"role {role!r} is none of {', '.join(ROLES)}")
     check_name("the name of a key", name)
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    key = ApiKey(prefix=prefix, secret_hash=_hash(secret), name=name, role=role, actor=actor)
+    key = ApiKey(prefix=prefix, secret_hash=digest_of(secret), name=name, role=role, actor=actor)
     session.add(key)
     session.flush()
     audit.record(session, actor, "key.create", f"key:{prefix}", role=role, name=name)
@@ -64,7 +64,7 @@ def verify_all(session: Session, texts: Sequence[str]) -> list[KnownKey | Unauth
     for prefix, secret in parts:
         stored, key = good.get(prefix, (bytes(32), None))
         # Compared even without a key: the time tells nothing about which prefixes exist.
-        if hmac.compare_digest(stored, _hash(secret)) and key is not None:
+        if hmac.compare_digest(stored, digest_of(secret)) and key is not None:
             found.append(key)
         else:
             reason = "the API key is unknown or revoked; send a good one as `Authorization: Bearer`"
@@ -114,5 +114,6 @@ def _parts(text: str) -> tuple[str, str]:
     return (prefix if usable else ""), secret
 
 
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+def digest_of(text: str) -> bytes:
+    """sha256 of a secret or of a whole key."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -147,7 +147,7 @@ class Client:
     def send(self, body: bytes, done: Callable[[int], None]) -> None:
         """`done` is called once, with the status of the answer, or `LOST` without one within the timeout.
 
-        Callbacks, not a task for each request: these cost the machine that is measured three times as much.
+        Callbacks, not a task for each request: these cost the machine that is measured twice as much.
         """
         request = _Request(self._target.request(body), done)
         request.timer = asyncio.get_running_loop().call_later(self._timeout, self._give_up, request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 
 import numpy as np
@@ -10,7 +9,7 @@ from fastapi import APIRouter
 
 from uninote.errors import ItemError, ModelError
 from uninote.items import Item
-from uninote.service.api.contents import item_of, note_of
+from uninote.service.api.contents import item_of, note_of, together
 from uninote.service.api.errors import RESPONSES
 from uninote.service.api.routes.dependencies import Service
 from uninote.service.api.runtime import Runtime
@@ -55,7 +54,7 @@ async def embed(body: EmbeddingRequest, service: Service) -> EmbeddingAnswer:
         dim = check_dim(body.dimensions, service.models.get(version).dims)
     except ModelError as error:
         raise InvalidError(str(error)) from None
-    items = await asyncio.gather(*(_item(service, number, one) for number, one in enumerate(inputs)))
+    items = await together([_item(service, number, one) for number, one in enumerate(inputs)])
     tokens: list[int] = []
     rows = await service.embed(items, version, tokens=tokens)
     vectors = [_vector(number, row) for number, row in enumerate(rows)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from uninote.errors import ItemError
 from uninote.items import Item
-from uninote.service.api.contents import item_of, note_of
+from uninote.service.api.contents import item_of, note_of, together
 from uninote.service.api.errors import RESPONSES
 from uninote.service.api.routes.dependencies import Caller, Service
 from uninote.service.api.runtime import Runtime
@@ -80,12 +79,10 @@ async def add_samples(body: wire.SampleBatch, service: Service, caller: Caller) 
     """
     if len(body.samples) > service.options.max_batch:
         raise TooLargeError(f"a request takes {service.options.max_batch} samples, not {len(body.samples)}")
-    read = await asyncio.gather(*(_item(service, number, one) for number, one in enumerate(body.samples)))
+    read = await together([_item(service, number, one) for number, one in enumerate(body.samples)])
     items = [item for item, _ in read]
     named = service.written()
-    rows = dict(
-        zip(named, await asyncio.gather(*(service.embed(items, version) for version in named)), strict=True)
-    )
+    rows = dict(zip(named, await together([service.embed(items, version) for version in named]), strict=True))
     new = [
         NewSample(
             category=one.category,
