@@ -167,6 +167,10 @@ class SftSettings(Section):
         le=1,
         description="share of the note queries of warm-up and stage 1 that keep their pictures only",
     )
+    frozen_towers: bool = Field(
+        True, description="train what follows the towers only, and run those once per item (compact)"
+    )
+    dropout: float = Field(0.3, ge=0, lt=1, description="of what the frozen towers say (compact)")
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     save_every: int = Field(50, ge=1)
     lora: LoraSettings = LoraSettings()

@@ -33,7 +33,7 @@ class CountingTower:
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         self.calls += len(pixels)
-        return pixels.mean((2, 3)).repeat(1, 427)[:, None, :1280].expand(-1, 4, -1) / 255
+        return pixels.mean((2, 3)).repeat(1, 1195)[:, None, :3584].expand(-1, 4, -1) / 255
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_order_and_repeats(make_picture: Callable[..., Picture]) -> None:
     a, b = make_picture(0), make_picture(1)
     features, tower = build()
     rows = features([b, a, b])
-    assert rows.shape == (3, 4, 1280)
+    assert rows.shape == (3, 4, 3584)
     assert rows.dtype == torch.float32
     assert torch.equal(rows[0], rows[2])
     assert not torch.equal(rows[0], rows[1])
@@ -154,7 +154,7 @@ class Tower:
         self.calls += len(pixels)
         if self.calls == 5:
             os._exit(9)
-        return torch.ones(len(pixels), 4, 1280)
+        return torch.ones(len(pixels), 4, 3584)
 
 module.SHARD = 3
 folder, *files = map(Path, sys.argv[1:])

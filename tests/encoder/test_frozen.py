@@ -7,6 +7,7 @@ import torch
 
 from uninote.encoder.compact import CompactBackbone
 from uninote.encoder.frozen import FrozenTowers, WordCache
+from uninote.encoder.vision import CELLS, CHANNELS
 from uninote.items import Item, Picture
 from uninote.settings import EncoderSettings
 
@@ -22,7 +23,7 @@ def compact(tmp_path_factory):
 def items(compact):
     pictures = [Picture("a" * 64), Picture("b" * 64)]
     for picture in pictures:
-        compact.features.recent[picture.digest] = torch.randn(4, 1280).half()
+        compact.features.recent[picture.digest] = torch.randn(CELLS, CHANNELS).half()
     return [
         Item.of("a dog", pictures[0], "on the beach"),
         Item.of("a dog on the beach"),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from uninote.encoder import Encoder
 from uninote.encoder.compact import CompactBackbone
-from uninote.encoder.vision import CELLS, CHANNELS, VisionTower
+from uninote.encoder.vision import CELLS, CHANNELS, LAST, LEVELS, VisionTower
 
 
 @pytest.fixture
@@ -33,16 +33,44 @@ def test_extreme_shapes(tower: VisionTower, size: tuple[int, int]) -> None:
     assert tower.pixels(Image.new("RGB", size)).shape == (3, 64, 64)
 
 
+def standard(values: torch.Tensor) -> torch.Tensor:
+    """Mean 0 and variance 1 over the channels, by hand: [channels] -> [channels]."""
+    return (values - values.mean()) / (values.var(correction=0) + 1e-5).sqrt()
+
+
 def test_cells_are_the_quarters_row_by_row(tower: VisionTower) -> None:
     pixels = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
     cells = tower(pixels)
     with torch.inference_mode():
         grid = tower.net.extract_features(pixels)
-    assert grid.shape == (1, CHANNELS, 4, 4)
+    assert grid.shape == (1, LAST, 4, 4)
     for cell, (top, left) in enumerate([(0, 0), (0, 2), (2, 0), (2, 2)]):
         quarter = grid[0, :, top : top + 2, left : left + 2].mean((1, 2))
-        assert torch.allclose(cells[0, cell], quarter, atol=1e-4)
+        assert torch.allclose(cells[0, cell, :LAST], standard(quarter), atol=1e-4)
     assert cells.shape == (1, CELLS, CHANNELS)
+
+
+def test_levels_follow_the_last_layer_each_with_mean_deviation_and_maximum(tower: VisionTower) -> None:
+    pixels = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    grids: dict[int, torch.Tensor] = {}
+    hooks = [
+        tower.net._blocks[level].register_forward_hook(
+            lambda block, given, grid, level=level: grids.setdefault(level, grid)
+        )
+        for level in LEVELS
+    ]
+    cells = tower(pixels)
+    for hook in hooks:
+        hook.remove()
+    start = LAST
+    for level, channels in LEVELS.items():
+        half = grids[level].shape[-1] // 2
+        quarter = grids[level][0, :, :half, half:].flatten(1)  # top right: cell 1
+        expected = (quarter.mean(1), quarter.std(1, correction=0), quarter.amax(1))
+        for values in expected:
+            assert torch.allclose(cells[0, 1, start : start + channels], standard(values), atol=2e-3)
+            start += channels
+    assert start == CHANNELS
 
 
 def test_frozen_and_pretrained(tower: VisionTower) -> None:

@@ -134,7 +134,7 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> list[RlTrainer]:
 def test_training_raises_the_reward(
     fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, trainers: list[RlTrainer], policy: str
 ) -> None:
-    settings, encoder = settings_of(policy=policy, steps=120, learning_rate=5e-4), fresh()
+    settings, encoder = settings_of(policy=policy, steps=120, learning_rate=1e-3), fresh()
     before = mean_reward(encoder, notes, settings)
     untouched = {name: tensor.clone() for name, tensor in encoder.backbone.state_dict().items()}  # type: ignore[attr-defined]
     assert train_rl(encoder, notes, settings, tmp_path) is encoder

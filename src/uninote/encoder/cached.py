@@ -17,6 +17,7 @@ from torch import nn
 
 from uninote.encoder.batching import token_batches
 from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.encoder import Encoder
 from uninote.encoder.protocol import Inputs
 from uninote.encoder.vision import CHANNELS
 from uninote.items import Item
@@ -36,7 +37,7 @@ class Outputs(NamedTuple):
 class CachedBackbone(nn.Module):
     """Trains the connector of `compact` in place, its projector excepted.
 
-    Inputs: words, seen float32 [n, width]; features float32 [u, 1, 1280], pooled; member float32 [n, u], how
+    Inputs: words, seen float32 [n, width]; features float32 [u, 1, 3584], pooled; member float32 [n, u], how
     often picture u stands in item n.
     """
 
@@ -115,3 +116,17 @@ class CachedBackbone(nn.Module):
     @classmethod
     def load(cls, folder: Path, **options: Any) -> Self:
         return cls(CompactBackbone.load(folder, **options))
+
+
+def on_cached_towers(
+    encoder: Encoder, items: Sequence[Item], dropout: float = 0.0, progress: bool = False
+) -> Encoder:
+    """An encoder that trains the connector of a compact one on what its towers say of `items` now.
+
+    The weights are shared and the vectors the same; a step costs a hundredth. Other backbones: `encoder`.
+    """
+    if not isinstance(encoder.backbone, CompactBackbone):
+        return encoder
+    cached = CachedBackbone(encoder.backbone, dropout)
+    cached.remember(items, progress)
+    return Encoder(cached, encoder.settings)

@@ -69,7 +69,7 @@ class Connector(nn.Module):
         self, words: torch.Tensor, seen: torch.Tensor, features: torch.Tensor, member: torch.Tensor
     ) -> torch.Tensor:
         """The read-out e of the module: words, seen float32 [n, width] as `CompactBackbone.towers` gives
-        them, features float32 [u, cells, 1280], member float32 [n, u] -> [n, width].
+        them, features float32 [u, cells, 3584], member float32 [n, u] -> [n, width].
         """
         embedded = self.words(words)
         if len(features):
@@ -83,12 +83,12 @@ class Connector(nn.Module):
         return adapted
 
     def pictures(self, features: torch.Tensor) -> torch.Tensor:
-        """Residual vectors of pictures: float32 [n, cells, 1280] -> unit rows float32 [n, width]."""
+        """Residual vectors of pictures: float32 [n, cells, 3584] -> unit rows float32 [n, width]."""
         return normalize(self.head(features.mean(1)), dim=-1)
 
 
 class CompactBackbone(nn.Module):
-    """See the module. Inputs: ids, mask, slots int64 [n, L]; features float32 [u, 4, 1280]; member [n, u]."""
+    """See the module. Inputs: ids, mask, slots int64 [n, L]; features float32 [u, 4, 3584]; member [n, u]."""
 
     name = "compact"
     causal = False

@@ -1,6 +1,6 @@
 """Vision features by picture digest: computed once, kept on disk, read by memory map.
 
-Shards are safetensors files of float16 [4, 1280] per digest, written to a temporary name and renamed,
+Shards are safetensors files of float16 [4, 3584] per digest, written to a temporary name and renamed,
 so that a crash leaves whole shards only and the next run goes on with the rest. Pictures pass the tower
 one by one: on a CPU that is as fast as a batch, and features that do not depend on their neighbours are
 the same in every run, which resumed training relies on.
@@ -43,7 +43,7 @@ class VisionFeatures:
     ) -> None:
         self.tower = tower
         self.settings = settings or CorpusSettings()
-        self.folder = folder / f"efficientnet-lite0-{tower.side}" if folder else None
+        self.folder = folder / f"efficientnet-lite0-levels-{tower.side}" if folder else None
         self.recent: OrderedDict[str, torch.Tensor] = OrderedDict()
         self.shards: dict[str, Any] = {}
         if self.folder and self.folder.is_dir():
@@ -67,7 +67,7 @@ class VisionFeatures:
         return picture.digest in self.recent or picture.digest in self.shards
 
     def __call__(self, pictures: Sequence[Picture]) -> torch.Tensor:
-        """float32 [n, 4, 1280]. Raises PictureError for the first picture that cannot be decoded."""
+        """float32 [n, 4, 3584]. Raises PictureError for the first picture that cannot be decoded."""
         return torch.stack([self._get(picture) for picture in pictures]).float()
 
     def _get(self, picture: Picture) -> torch.Tensor:
@@ -88,7 +88,7 @@ class VisionFeatures:
         return self.tower.pixels(load_picture(picture, self.settings))
 
     def _compute(self, pixels: torch.Tensor) -> torch.Tensor:
-        """float32 [3, side, side] -> float16 [4, 1280]."""
+        """float32 [3, side, side] -> float16 [4, 3584]."""
         cells: torch.Tensor = self.tower(pixels[None])[0].half()
         return cells
 

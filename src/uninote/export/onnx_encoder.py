@@ -21,7 +21,7 @@ from uninote.settings import CorpusSettings, EncoderSettings
 
 
 class OnnxTower:
-    """`VisionTower` on onnxruntime: pixels to float32 [n, 4, 1280]."""
+    """`VisionTower` on onnxruntime: pixels to float32 [n, 4, 3584]."""
 
     def __init__(self, session: Any, side: int) -> None:
         self.session, self.side = session, side

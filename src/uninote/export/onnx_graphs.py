@@ -19,7 +19,7 @@ import torch
 
 from uninote.encoder import Encoder
 from uninote.encoder.compact import CompactBackbone
-from uninote.encoder.vision import CELLS, CHANNELS
+from uninote.encoder.vision import CELLS, CHANNELS, read_cells
 from uninote.errors import ModelError
 
 OPSET = 18
@@ -96,8 +96,7 @@ class _Tower(torch.nn.Module):
         self.net = tower.net
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        grid = self.net.extract_features(pixels)
-        return torch.nn.functional.adaptive_avg_pool2d(grid, 2).flatten(2).transpose(1, 2)
+        return read_cells(self.net, pixels)
 
 
 def _trace_vision(backbone: CompactBackbone, path: Path) -> None:

@@ -18,10 +18,8 @@ from uninote.tasks.dropout import without_texts
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
-from uninote.training.warmup import BATCH, warm_up
+from uninote.training.warmup import warm_up, warm_up_steps
 
-WARMUP_STEPS = (100, 600)
-WARMUP_EPOCHS = 6
 WARMUP_PAIRS = 5000
 """Of a task, at most: every one costs a run of the text tower."""
 
@@ -54,10 +52,8 @@ def warmed_up_model(
     """Head and adapter aligned on cached tower outputs; also the reference encoder of stage 1."""
     encoder = load_encoder(base, settings, features)
     pairs = drawn_pairs(notes, WARMUP_PAIRS, settings)
-    fewest, most = WARMUP_STEPS
-    steps = min(most, max(fewest, WARMUP_EPOCHS * len(pairs) // BATCH))
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
-    warm_up(encoder, seen, steps, settings.seed, progress)
+    warm_up(encoder, seen, warm_up_steps(len(pairs)), settings.seed, progress)
     save_once(encoder, folder)
     return encoder
 

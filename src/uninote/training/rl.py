@@ -14,8 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from uninote.encoder import Encoder
-from uninote.encoder.cached import CachedBackbone
-from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.cached import on_cached_towers
 from uninote.encoder.protocol import Backbone, PrefixBackbone
 from uninote.errors import ModelError
 from uninote.items import Item, Note
@@ -258,12 +257,9 @@ def train_rl(
         )
     noise = [note.item() for note in notes]
     trained = encoder
-    if settings.frozen_towers and isinstance(encoder.backbone, CompactBackbone):
-        cached = CachedBackbone(encoder.backbone)
-        cached.remember(
-            [*noise, *(item for half in halves for item in (half.query, *half.relevant))], progress
-        )
-        trained = Encoder(cached, encoder.settings)
+    if settings.frozen_towers:
+        used = [*noise, *(item for half in halves for item in (half.query, *half.relevant))]
+        trained = on_cached_towers(encoder, used, progress=progress)
     module: Any = trained.backbone
     torch.manual_seed(seed)
     module.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)

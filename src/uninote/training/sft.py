@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from uninote.encoder import Encoder
+from uninote.encoder.cached import on_cached_towers
 from uninote.encoder.protocol import Backbone
 from uninote.errors import ModelError
 from uninote.negatives import Example, ReferenceIndex
@@ -149,6 +150,9 @@ def train_sft(
     weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes share
     the encoding of every batch, and end with the same model.
 
+    With `settings.frozen_towers` the compact backbone's connector is trained on what its towers said of every
+    item once; without, LoRA adapters of its text tower learn too, and every step runs it.
+
     Args:
         callbacks: of `transformers.TrainerCallback`.
 
@@ -157,9 +161,13 @@ def train_sft(
     """
     if not examples:
         raise ModelError("no training examples: the notes have no pairs with a description or OCR text")
-    module: Any = encoder.backbone
+    trained = encoder
+    if settings.frozen_towers:
+        used = (item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives))
+        trained = on_cached_towers(encoder, list(used), settings.dropout, progress)
+    module: Any = trained.backbone
     torch.manual_seed(seed)
-    encoder.backbone.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
+    module.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
     schedule = Schedule(
         settings.steps,
         settings.batch_size // settings.accumulate,
@@ -182,10 +190,8 @@ def train_sft(
         model=ChunkedEncoder(module, recompute=settings.chunk_size is not None),
         args=arguments,
         train_dataset=ExampleDataset(examples, clusters),
-        data_collator=Ahead(
-            SftCollator(encoder.backbone, examples, reference, settings, shard, encoder.token_budget)
-        ),
+        data_collator=Ahead(SftCollator(module, examples, reference, settings, shard, trained.token_budget)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
-    fit_whole(trainer, encoder)
+    fit_whole(trainer, trained)
     return encoder

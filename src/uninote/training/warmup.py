@@ -22,10 +22,16 @@ from uninote.items import Item
 from uninote.tasks.definitions import ATOMIC_TASKS, Pair, Task
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 
+STEPS = (100, 1200)
+EPOCHS = 8
 BATCH = 256
 TEMPERATURE = 0.05
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.05
+ADAPTER_DECAY = 4.0
+"""Of the text adapter: what some thousand notes teach of texts, which were pretrained, does not carry far."""
+ATOMIC_TURNS = 2
+"""Batches of a task between one picture and one text, for one of any other: they teach the head alone."""
 DROPOUT = 0.4
 """Keeps a few thousand pictures from being learnt by heart."""
 
@@ -36,10 +42,16 @@ def codes(values: Iterable[str]) -> torch.Tensor:
     return torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
 
 
+def warm_up_steps(pairs: int) -> int:
+    """Steps that suit so many pairs."""
+    fewest, most = STEPS
+    return min(most, max(fewest, EPOCHS * pairs // BATCH))
+
+
 def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, progress: bool = False) -> float:
     """Train head, adapter and scale in place. Returns the last loss; 0.0 with fewer than two pairs.
 
-    Every step takes pairs of one task, drawn evenly over tasks. Another positive of the same query, another
+    Every step takes pairs of one task, drawn with its turns. Another positive of the same query, another
     query of the same positive and, where membership decides, another pair of the same note are no negatives.
     Only the compact backbone has these parts; other backbones are left as they are. Raises PictureError
     for a picture that cannot be decoded.
@@ -63,13 +75,21 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
     by_task: dict[Task, list[int]] = defaultdict(list)
     for row, pair in enumerate(pairs):
         by_task[pair.task].append(row)
-    tasks = [(task, torch.tensor(rows)) for task, rows in by_task.items()]
+    tasks = [
+        (task, torch.tensor(rows))
+        for task, rows in by_task.items()
+        for _ in range(ATOMIC_TURNS if task in ATOMIC_TASKS else 1)
+    ]
 
     connector = backbone.connector
-    trained = [*connector.head.parameters(), *connector.adapter.parameters(), connector.scale]
-    matrices, rest = ([p for p in trained if (p.ndim > 1) is matrix] for matrix in (True, False))
+    weights = [p for p in connector.head.parameters() if p.ndim > 1]
+    rest = [connector.scale, *(p for p in connector.head.parameters() if p.ndim < 2)]
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": rest, "weight_decay": 0.0}],
+        [
+            {"params": weights, "weight_decay": WEIGHT_DECAY},
+            {"params": connector.adapter.parameters(), "weight_decay": ADAPTER_DECAY},
+            {"params": rest, "weight_decay": 0.0},
+        ],
         lr=LEARNING_RATE,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)

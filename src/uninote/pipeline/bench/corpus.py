@@ -25,12 +25,11 @@ from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.halves import Halves
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import rl_halves
-from uninote.training.warmup import BATCH, warm_up
+from uninote.training.warmup import warm_up, warm_up_steps
 
 DRAW = 0
 """Seed of which picture of a note becomes the pair of a note task, and of how a note is halved: the same for
 all seeds of an experiment, so that the text tower reads every item once."""
-WARMUP_EPOCHS = 6
 HIDING_TASKS = (Task.I2NOTE, Task.NOTE2I)
 """What Modal Replacement changes."""
 
@@ -134,7 +133,7 @@ class SeedCorpus:
         """φ: the warmed-up model, which also is the start of stage 1 where an experiment says so."""
         encoder = self.corpus.model(self.seed)
         pairs = self.pairs()
-        warm_up(encoder, pairs, max(100, min(600, WARMUP_EPOCHS * len(pairs) // BATCH)), self.seed)
+        warm_up(encoder, pairs, warm_up_steps(len(pairs)), self.seed)
         return encoder
 
     def index(self, modal_replacement: bool, whole: bool) -> ReferenceIndex:
