@@ -3,7 +3,7 @@
 #   make test                lint, then every test
 #   make bench NOTES=path    the measured claims, on your notes; BENCHES=... for some of them only
 #   make docs                the documentation site, in site/
-#   make model NOTES=path    train the compact model that ships with the package, on those notes, about an hour
+#   make model NOTES=path    train the compact model that ships with the package, on those notes
 #   make lint                style, types, and which room may import which
 #   make constraints         pin what .venv holds now
 #   make clean               remove the environment, the caches and the demo's output

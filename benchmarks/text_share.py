@@ -2,8 +2,9 @@
 
     python benchmarks/text_share.py --notes notes.jsonl --seeds 0 1 2
 
-The shipped model with its text adapters (LoRA and the connector's residual) moved back towards the pretrained
-text tower: the held-out notes it was measured on, and samples of a source it has never seen, one a seed.
+The shipped model with its text adapters (the connector's residual, and LoRA if it has any) moved back towards
+the pretrained text tower: the held-out notes it was measured on, and samples of a source it has never seen,
+one a seed.
 Interpolated weights: arXiv 2109.01903. The table goes to `benchmarks/results/text-share.json`.
 """
 
@@ -37,6 +38,8 @@ def moved_back(model: Path, share: float, out: Path) -> Path:
     """`model` in `out`, with that share of its text adapters' residuals."""
     shutil.copytree(model, out, dirs_exist_ok=True)
     for file, name in (("connector", "adapter.2.weight"), ("adapter/adapter_model", "lora_B")):
+        if not (out / f"{file}.safetensors").is_file():
+            continue
         weights = load_file(out / f"{file}.safetensors")
         kept = {key: value * share if name in key else value for key, value in weights.items()}
         save_file(kept, out / f"{file}.safetensors", metadata={"format": "pt"})

@@ -8,7 +8,7 @@ from uninote.errors import ModelError
 
 HOME = Path(__file__).parent / "models"
 COMPACT = "compact"
-"""The trained compact model: adapter and connector only, on top of the towers of the registry packages."""
+"""The trained compact model: what was trained only, on top of the towers of the registry packages."""
 
 
 def shipped_models() -> dict[str, Path]:

@@ -54,6 +54,7 @@ def test_a_release_is_the_model_its_card_and_nothing_else(model, tmp_path) -> No
     assert Encoder.load(out).version == Encoder.load(model).version
     card = " ".join((out / "README.md").read_text("utf-8").split())
     for words in (
+        "LoRA adapter of the text tower and connector.",
         "7 of 10 notes",
         "stage 1 (3 steps)",
         "make it",
@@ -63,6 +64,13 @@ def test_a_release_is_the_model_its_card_and_nothing_else(model, tmp_path) -> No
         "Elsewhere: **1.0**.",
     ):
         assert words in card
+
+
+def test_a_model_without_lora_says_so(tmp_path) -> None:
+    Encoder.compact().save(tmp_path / "plain")
+    out = release_model(tmp_path / "plain", tmp_path / "out", report(), ORIGINS, "make it")
+    assert "MB: the connector alone." in (out / "README.md").read_text("utf-8")
+    assert not (out / "adapter").exists()
 
 
 def test_a_release_replaces_the_one_before(model, tmp_path) -> None:

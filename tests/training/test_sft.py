@@ -270,12 +270,33 @@ class Killer(TrainerCallback):  # type: ignore[misc]
             raise Killed
 
 
-def test_killed_and_resumed_ends_with_the_same_bits(
+def test_towers_are_frozen_or_adapted(
     fresh: Callable[[], Encoder], mined: tuple[list[Example], ReferenceIndex], tmp_path: Path
+) -> None:
+    """Frozen, the connector alone moves, its projector excepted; else LoRA adapters are added and move."""
+    original = trained(fresh())
+    for frozen in (True, False):
+        settings = SftSettings(steps=2, batch_size=4, frozen_towers=frozen, lora=LoraSettings(rank=2))
+        encoder = fresh()
+        assert train_sft(encoder, *mined, settings, tmp_path / str(frozen)) is encoder
+        now = trained(encoder)
+        assert any("lora_" in name for name in now) is not frozen
+        moved = {name for name, tensor in original.items() if not torch.equal(tensor, now[name])}
+        assert any("projector" in name for name in moved) is not frozen
+        assert any("head" in name for name in moved)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_killed_and_resumed_ends_with_the_same_bits(
+    fresh: Callable[[], Encoder], mined: tuple[list[Example], ReferenceIndex], tmp_path: Path, frozen: bool
 ) -> None:
     """20 examples make 4 batches an epoch: the checkpoint at 6 lies inside the second one."""
     settings = SftSettings(
-        steps=8, batch_size=4, save_every=3, lora=LoraSettings(rank=2, alpha=4, dropout=0.1)
+        steps=8,
+        batch_size=4,
+        save_every=3,
+        frozen_towers=frozen,
+        lora=LoraSettings(rank=2, alpha=4, dropout=0.1),
     )
     whole = trained(train_sft(fresh(), *mined, settings, tmp_path / "whole", seed=3))
 

@@ -12,7 +12,7 @@ from uninote.items import Item, Note, Picture
 from uninote.settings import EncoderSettings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.pairs import make_pairs
-from uninote.training.warmup import warm_up
+from uninote.training.warmup import warm_up, warm_up_steps
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "black")
 SHAPES = ("circle", "square", "triangle")
@@ -54,6 +54,12 @@ def test_pictures_find_their_descriptions(fresh: Callable[[], Encoder], shape_pi
     assert 0 < loss < 2
     changed = {n for n, tensor in state_of(encoder).items() if not torch.equal(tensor, untouched[n])}
     assert {name.split(".")[1] for name in changed} == {"head", "adapter", "scale"}
+
+
+@pytest.mark.parametrize(("pairs", "steps"), [(2, 100), (6_400, 200), (1_000_000, 1200)])
+def test_steps_follow_the_pairs_within_bounds(pairs: int, steps: int) -> None:
+    """Eight times over, in batches of 256."""
+    assert warm_up_steps(pairs) == steps
 
 
 def test_same_seed_same_head(fresh: Callable[[], Encoder], shape_picture: ShapePicture) -> None:

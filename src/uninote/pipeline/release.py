@@ -64,7 +64,7 @@ def release_model(
         target.chmod(0o644)
     _write(out / "backbone.json", backbone)
     config = json.loads((model / "uninote.json").read_text())["encoder"]
-    card = _card(version, size, config, report, origins, recipe, elsewhere)
+    card = _card(version, size, bool(adapter), config, report, origins, recipe, elsewhere)
     (out / "README.md").write_text(card, "utf-8")
     _write(out / "uninote.json", {"version": version, "dim": max(config["dims"]), "encoder": config})
     return out
@@ -77,6 +77,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 def _card(
     version: str,
     size: int,
+    adapted: bool,
     config: Mapping[str, Any],
     report: Mapping[str, Any],
     origins: Sequence[Origin],
@@ -103,6 +104,7 @@ def _card(
         tower=TEXT_TOWER,
         version=version,
         size=size,
+        adapted=adapted,
         dims=config["dims"],
         side=config["vision_side"],
         data=report["dataset"],
