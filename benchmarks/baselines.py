@@ -3,7 +3,7 @@
     python benchmarks/baselines.py --notes path/to/notes.jsonl --run work/real/seed-0
 
 `--run` is a finished `uninote demo` of the same notes and seed: its warmed-up model gives the dual tower its
-space, its report the numbers of the stages. Late fusion weighs pictures and texts of either side as suits
+space. Late fusion weighs pictures and texts of either side as suits
 each task best on the validation split; so do k1 and b of BM25, for all tasks. The last rows say what a note
 costs in bytes, in runs of an encoder, and in processor time, which other work hardly changes.
 """
@@ -28,6 +28,7 @@ from uninote.evaluation.baselines.late_fusion import LateFusion, picture_element
 from uninote.evaluation.baselines.phash import perceptual_hash
 from uninote.evaluation.baselines.ranker import Ranker, evaluate_baseline
 from uninote.evaluation.baselines.tuned_fusion import Choice, TunedFusion, text_elements
+from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.headline import first_metric, mean_recall
 from uninote.evaluation.links import links_task
 from uninote.evaluation.suite import build_suite
@@ -94,6 +95,7 @@ def main() -> None:
     )
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--model", default="compact", help="the one-vector model: a folder, or `compact`")
     parser.add_argument("--features", type=Path, default=None, help="default: those of the run")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -108,7 +110,8 @@ def main() -> None:
         raise SystemExit(f"{arguments.run} is a run of other notes or another seed: measure it again")
 
     load = partial(load_picture, settings=settings.corpus)
-    encoder = Encoder.load(tower, feature_folder=arguments.features or arguments.run / "cache" / "features")
+    features = arguments.features or arguments.run / "cache" / "features"
+    encoder = Encoder.load(tower, feature_folder=features)
     tuned = {
         "dual tower": TunedFusion(encoder),
         "text only": TunedFusion(encoder, elements=text_elements),
@@ -120,8 +123,8 @@ def main() -> None:
     # The tuned fusion and BM25 as they were, to see what tuning gives.
     methods |= {"dual tower, untuned": LateFusion(encoder, fusion="mean_max"), "BM25, untuned": Bm25()}
     methods["perceptual hash"] = perceptual_hash(load)
-    stage = list(report["stages"])[-1]
-    columns: dict[str, Any] = {"UniNote": report["stages"][stage]}
+    ours = evaluate(Encoder.load(arguments.model, feature_folder=features), test)
+    columns: dict[str, Any] = {"UniNote": ours}
     columns |= {name: evaluate_baseline(ranker, test) for name, ranker in methods.items()}
 
     rows: list[tuple[Cell, ...]] = []

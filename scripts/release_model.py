@@ -3,8 +3,9 @@
     python scripts/release_model.py --notes path/to/notes.jsonl
 
 Runs, or goes on with, `uninote demo` on the notes with seed 0 in `--work`: warm-up and both stages on the
-training split, measured on the test split. The last stage becomes the shipped model. What is known of the
-sources (`META-*.json` beside the notes) goes into its card.
+training split. The shipped model lies between the warmed-up one and that of the last stage, as far along as
+is best on the validation split, and is measured on the test split. What is known of the sources
+(`META-*.json` beside the notes) goes into its card.
 """
 
 from __future__ import annotations
@@ -15,9 +16,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from uninote.corpus.skips import SkipReport
+from uninote.evaluation.evaluate import evaluate
+from uninote.evaluation.suite import build_suite
 from uninote.evaluation.tables import Table, read_table
-from uninote.pipeline.demo import run_demo
+from uninote.pipeline.demo import FEATURES, run_demo
+from uninote.pipeline.notes import load_notes, split
 from uninote.pipeline.release import Origin, release_model
+from uninote.pipeline.soup import best_merge
+from uninote.pipeline.train import load_encoder
 from uninote.settings import load_settings
 from uninote.shipped import COMPACT, HOME
 
@@ -55,15 +62,26 @@ def main() -> None:
         "--elsewhere", type=Path, default=None, help="table of benchmarks/shipped_model.py, for the card"
     )
     arguments = parser.parse_args()
-    run_demo(arguments.notes, arguments.work, load_settings(seed=SEED), Console())
+    settings, console = load_settings(seed=SEED), Console()
+    report = run_demo(arguments.notes, arguments.work, settings, console)
+    notes = split(load_notes(arguments.notes, settings, SkipReport()), settings)
+    validation, test = (build_suite(part, SEED) for part in (notes.validation, notes.test))
+    (warmed,) = arguments.work.glob("state/*/model-warmup")
+    features, merged = arguments.work / FEATURES, arguments.work / "merged"
+    means = best_merge(warmed, arguments.work / "index" / "model", validation, settings, features, merged)
+    for share, mean in means.items():
+        console.print(f"{share:.0%} of the way: {100 * mean:.1f} on the validation notes")
+    encoder = load_encoder(merged, settings, features)
+    report["stages"]["merged"] = evaluate(encoder, test, seed=SEED, progress=True)
     folder = arguments.notes if arguments.notes.is_dir() else arguments.notes.parent
     released = release_model(
-        arguments.work / "index" / "model",
+        merged,
         arguments.out,
-        json.loads((arguments.work / "report.json").read_text("utf-8")),
+        report,
         origins(folder),
         "make model NOTES=path/to/notes.jsonl",
         described(read_table(arguments.elsewhere)) if arguments.elsewhere else "",
+        share=max(means, key=means.__getitem__),
     )
     print(f"shipped model in {released}")
 

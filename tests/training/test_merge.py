@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
@@ -30,6 +32,9 @@ def test_folders_become_one_model(tmp_path):
     encoder.save(tmp_path / "a")
     torch.nn.init.normal_(encoder.backbone.connector.adapter[2].weight, std=0.2)
     encoder.save(tmp_path / "b")
+    checkpoint = tmp_path / "b" / "run" / "checkpoint-3"  # of its training, none of the model
+    checkpoint.mkdir(parents=True)
+    shutil.copy(tmp_path / "b" / "connector.safetensors", checkpoint / "model.safetensors")
     merge_folders(tmp_path / "a", tmp_path / "b", 1.0, tmp_path / "end")
     merge_folders(tmp_path / "a", tmp_path / "b", 0.5, tmp_path / "half")
     items = [Item.of("a word or two")]

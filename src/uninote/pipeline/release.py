@@ -34,6 +34,7 @@ def release_model(
     origins: Sequence[Origin],
     recipe: str,
     elsewhere: str = "",
+    share: float = 1.0,
 ) -> Path:
     """Write `out` with the weights, settings and card of the compact model in `model`; returns `out`.
 
@@ -42,6 +43,7 @@ def release_model(
         origins: what trained it.
         recipe: the command that makes it again.
         elsewhere: Markdown about notes of another source, for the card.
+        share: of the way from the warmed-up model to that of the last stage, see `soup.best_merge`.
 
     Raises ModelError when `model` is no compact model, or larger than `LARGEST`.
     """
@@ -64,7 +66,7 @@ def release_model(
         target.chmod(0o644)
     _write(out / "backbone.json", backbone)
     config = json.loads((model / "uninote.json").read_text())["encoder"]
-    card = _card(version, size, bool(adapter), config, report, origins, recipe, elsewhere)
+    card = _card(version, size, bool(adapter), config, report, origins, recipe, elsewhere, share)
     (out / "README.md").write_text(card, "utf-8")
     _write(out / "uninote.json", {"version": version, "dim": max(config["dims"]), "encoder": config})
     return out
@@ -83,6 +85,7 @@ def _card(
     origins: Sequence[Origin],
     recipe: str,
     elsewhere: str,
+    share: float,
 ) -> str:
     environment = Environment(
         loader=PackageLoader("uninote.pipeline"),
@@ -112,6 +115,7 @@ def _card(
         recipe=recipe,
         rows=rows,
         elsewhere=elsewhere.strip(),
+        share=share,
     )
 
 

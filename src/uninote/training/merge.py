@@ -34,6 +34,12 @@ def merged_weights(first: Tensors, second: Tensors, share: float) -> Tensors:
     }
 
 
+def weight_files(model: Path) -> set[Path]:
+    """Of a model folder, relative to it, without the checkpoints of the run that trained it."""
+    files = (path.relative_to(model) for path in model.rglob("*.safetensors"))
+    return {file for file in files if file.parts[0] != "run"}
+
+
 def merge_folders(first: Path, second: Path, share: float, out: Path) -> None:
     """The model of `first` with its trained weights (connector, adapters) moved towards `second`, in `out`.
 
@@ -46,7 +52,7 @@ def merge_folders(first: Path, second: Path, share: float, out: Path) -> None:
     """
     if out.resolve() in (first.resolve(), second.resolve()):
         raise ModelError(f"{out} is one of the two models: name another folder")
-    files = [{path.relative_to(f) for path in f.rglob("*.safetensors")} for f in (first, second)]
+    files = [weight_files(folder) for folder in (first, second)]
     if not files[0] or files[0] != files[1]:
         raise ModelError(
             f"{first} and {second} do not hold the same files of weights: merge models of one origin"
