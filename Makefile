@@ -13,7 +13,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 # Processes that share the test files; each starts its own database.
 WORKERS ?= 2
-# Minutes each on two cores, the last one the better part of an hour.
+# Minutes each on two cores, the last one some twenty.
 BENCHES ?= rl_step encode_vs_st sft_vs_st gpu onnx_int8 real_notes
 
 .PHONY: demo test bench docs model lint constraints clean
