@@ -3,9 +3,9 @@
     python benchmarks/baselines.py --notes path/to/notes.jsonl --run work/real/seed-0
 
 `--run` is a finished `uninote demo` of the same notes and seed: its warmed-up model gives the dual tower its
-space. Late fusion weighs pictures and texts of either side as suits
-each task best on the validation split; so do k1 and b of BM25, for all tasks. The last rows say what a note
-costs in bytes, in runs of an encoder, and in processor time, which other work hardly changes.
+space. Late fusion weighs pictures and texts of either side as suits each task best on the validation split;
+so do k1 and b of BM25, for all tasks. The last rows say what a note costs in bytes, in runs of an encoder,
+and in processor time, which other work hardly changes.
 """
 
 from __future__ import annotations

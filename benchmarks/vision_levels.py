@@ -13,24 +13,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from uninote.encoder import Encoder
 from uninote.encoder.vision import LAST
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.tables import Table, over_seeds, write_table
-from uninote.negatives import pair_items
 from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus
 from uninote.pipeline.bench.metrics import metric_of
 from uninote.settings import load_settings
-from uninote.training.warmup import warm_up, warm_up_steps
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("mean", "mean ten", "I2T", "T2I", "I2OCR", "OCR2I", "I2Note", "Note2I", "Note2Note")
-
-
-def warmed_up(corpus: BenchCorpus, seed: SeedCorpus) -> Encoder:
-    encoder, pairs = corpus.model(seed.seed), seed.pairs()
-    warm_up(encoder, pairs, warm_up_steps(len(pairs)), seed.seed)
-    return encoder
 
 
 def main() -> None:
@@ -42,15 +33,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("work/vision-levels"))
     arguments = parser.parse_args()
     corpus = BenchCorpus(arguments.notes, load_settings(), arguments.work / "cache", progress=True)
-    seeds = [SeedCorpus(corpus, seed) for seed in arguments.seeds]
-    used = [item for s in seeds for item in (*pair_items(s.pairs()), *s.suite.items.values())]
-    corpus.towers.remember(used, progress=True)
     rows = []
     for name in ("every level", "the last layer"):
-        if name == "the last layer":
+        if rows:  # the first round has read every picture
             for pooled in corpus.towers.pooled.values():
                 pooled[:, LAST:] = 0
-        runs = [evaluate(warmed_up(corpus, seed), seed.suite, bootstrap=0, samples=0) for seed in seeds]
+        of_seed = [SeedCorpus(corpus, seed) for seed in arguments.seeds]
+        runs = [evaluate(seed.reference, seed.suite, bootstrap=0, samples=0) for seed in of_seed]
         rows.append((name, *(over_seeds([metric_of(column)(run) for run in runs]) for column in COLUMNS)))
     table = Table(
         title="The vision tower read at every level, and at its last layer",

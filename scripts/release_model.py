@@ -21,7 +21,7 @@ from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.suite import build_suite
 from uninote.evaluation.tables import Table, read_table
 from uninote.pipeline.demo import FEATURES, run_demo
-from uninote.pipeline.notes import load_notes, split
+from uninote.pipeline.notes import annotate, load_notes, split
 from uninote.pipeline.release import Origin, release_model
 from uninote.pipeline.soup import best_merge
 from uninote.pipeline.train import load_encoder
@@ -63,12 +63,15 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     settings, console = load_settings(seed=SEED), Console()
-    report = run_demo(arguments.notes, arguments.work, settings, console)
-    notes = split(load_notes(arguments.notes, settings, SkipReport()), settings)
+    work, skips = arguments.work, SkipReport()
+    report = run_demo(arguments.notes, work, settings, console)
+    # As the run read them: OCR that the notes did not bring is in its cache.
+    annotated = annotate(load_notes(arguments.notes, settings, skips), settings, work / "cache", skips, True)
+    notes = split(annotated, settings)
     validation, test = (build_suite(part, SEED) for part in (notes.validation, notes.test))
-    (warmed,) = arguments.work.glob("state/*/model-warmup")
-    features, merged = arguments.work / FEATURES, arguments.work / "merged"
-    means = best_merge(warmed, arguments.work / "index" / "model", validation, settings, features, merged)
+    (warmed,), last = work.glob("state/*/model-warmup"), work / "index" / "model"
+    features, merged = work / FEATURES, work / "merged"
+    best, means = best_merge(warmed, last, validation, settings, features, merged)
     for share, mean in means.items():
         console.print(f"{share:.0%} of the way: {100 * mean:.1f} on the validation notes")
     encoder = load_encoder(merged, settings, features)
@@ -81,7 +84,7 @@ def main() -> None:
         origins(folder),
         "make model NOTES=path/to/notes.jsonl",
         described(read_table(arguments.elsewhere)) if arguments.elsewhere else "",
-        share=max(means, key=means.__getitem__),
+        share=best,
     )
     print(f"shipped model in {released}")
 

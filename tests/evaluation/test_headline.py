@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from uninote.evaluation.headline import best_in_row, changes, headlines, mean_recall
+from uninote.evaluation.headline import best_in_row, changes, headlines, mean_of_ten, mean_recall
 from uninote.evaluation.table import summary_table
 
 
@@ -83,3 +83,8 @@ def test_terminal_table_has_a_row_a_task_and_a_column_a_method(capsys) -> None:
     assert "90.0" in lines["Note2Note"]
     assert "55.0" in lines["mean"]
     assert [str(column.header) for column in table.columns] == ["task", "sft", "[b]BM25"]
+
+
+def test_mean_of_ten_takes_the_precision_of_note2note() -> None:
+    tasks = {"I2T": {"recall@1": 0.2}, "Note2Note": {"recall@1": 0.0, "precision@1": 0.6}}
+    assert mean_of_ten(tasks) == pytest.approx(0.4)

@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
 from uninote.encoder import Encoder
 from uninote.encoder.compact import CompactBackbone
 from uninote.pipeline import soup
-from uninote.pipeline.soup import best_merge, mean_of_ten
+from uninote.pipeline.soup import best_merge
 from uninote.settings import load_settings
-
-
-def test_mean_of_ten_takes_the_precision_of_note2note() -> None:
-    tasks = {"I2T": {"recall@1": 0.2}, "Note2Note": {"recall@1": 0.0, "precision@1": 0.6}}
-    assert mean_of_ten({"tasks": tasks}) == pytest.approx(0.4)
 
 
 def test_the_best_share_is_kept_and_the_smallest_of_equals(tmp_path, monkeypatch) -> None:
@@ -23,7 +17,7 @@ def test_the_best_share_is_kept_and_the_smallest_of_equals(tmp_path, monkeypatch
     encoder.save(tmp_path / "last")
     values = iter([0.1, 0.3, 0.3, 0.2])
     monkeypatch.setattr(soup, "evaluate", lambda *_, **__: {"tasks": {"I2T": {"recall@1": next(values)}}})
-    means = best_merge(
+    best, means = best_merge(
         tmp_path / "first",
         tmp_path / "last",
         None,
@@ -32,6 +26,7 @@ def test_the_best_share_is_kept_and_the_smallest_of_equals(tmp_path, monkeypatch
         tmp_path / "out",
         shares=(0.0, 0.5, 0.75, 1.0),
     )
+    assert best == 0.5
     assert means == {0.0: 0.1, 0.5: 0.3, 0.75: 0.3, 1.0: 0.2}
     ends, kept = (
         [Encoder.load(tmp_path / name).backbone.connector.adapter[2].weight for name in names]

@@ -59,21 +59,20 @@ class VisionTower(nn.Module):
         return read_cells(self.net, pixels.contiguous(memory_format=torch.channels_last)).clone()
 
 
-def read_cells(net: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+def read_cells(net: Any, pixels: torch.Tensor) -> torch.Tensor:
     """float32 [n, 3, side, side] -> float32 [n, 4, 3584]: the last layer; mean, deviation, maximum a level.
 
     Each part has mean 0 and variance 1 over its channels, or the one of largest values would be all.
     """
-    state: Any = net
-    grid = state._swish(state._bn0(state._conv_stem(pixels)))
+    grid = net._swish(net._bn0(net._conv_stem(pixels)))
     parts: list[torch.Tensor] = []
-    for number, block in enumerate(state._blocks):
+    for number, block in enumerate(net._blocks):
         grid = block(grid)
         if number in LEVELS:
             mean = adaptive_avg_pool2d(grid, 2)
             variance = adaptive_avg_pool2d(grid.square(), 2) - mean.square()
             parts += [mean, variance.clamp(min=0).sqrt(), adaptive_max_pool2d(grid, 2)]
-    last = adaptive_avg_pool2d(state._swish(state._bn1(state._conv_head(grid))), 2)
+    last = adaptive_avg_pool2d(net._swish(net._bn1(net._conv_head(grid))), 2)
     cells = (part.flatten(2).transpose(1, 2) for part in (last, *parts))
     return torch.cat([layer_norm(cell, cell.shape[-1:]) for cell in cells], -1)
 

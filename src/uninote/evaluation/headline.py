@@ -107,3 +107,9 @@ def _from(names: Sequence[str], first: Json) -> str:
     if len(names) == 1 or before is None:
         return "half a note finds its other half"
     return f"half a note finds its other half; {names[0]}: {100 * before:.1f}"
+
+
+def mean_of_ten(tasks: Mapping[str, Json]) -> float:
+    """Mean over the tasks of recall@1, precision@1 for Note2Note."""
+    values = [entry[first_metric(task)] for task, entry in tasks.items()]
+    return float(sum(values) / len(values))

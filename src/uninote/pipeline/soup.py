@@ -9,20 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uninote.evaluation.evaluate import evaluate
-from uninote.evaluation.headline import first_metric
-from uninote.evaluation.protocols import Json
+from uninote.evaluation.headline import mean_of_ten
 from uninote.evaluation.suite import Suite
 from uninote.pipeline.train import load_encoder, save_once
 from uninote.settings import Settings
 from uninote.training.merge import merge_folders
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-
-
-def mean_of_ten(stage: Json) -> float:
-    """Mean over the tasks of recall@1, precision@1 for Note2Note."""
-    values = [entry[first_metric(task)] for task, entry in stage["tasks"].items()]
-    return float(sum(values) / len(values))
 
 
 def best_merge(
@@ -33,16 +26,17 @@ def best_merge(
     features: Path | None,
     out: Path,
     shares: Sequence[float] = SHARES,
-) -> dict[float, float]:
+) -> tuple[float, dict[float, float]]:
     """Merge two models of one origin into `out` by the share with the best mean of the ten tasks.
 
-    Of equals the smallest share wins. Returns the means by share. Raises ModelError as `merge_folders`.
+    Of equals the first share wins. Returns it, and the means by share. Raises ModelError as `merge_folders`.
     """
     means: dict[float, float] = {}
     for share in shares:
         merge_folders(first, last, share, out)
         encoder = load_encoder(out, settings, features)
-        means[share] = mean_of_ten(evaluate(encoder, validation, bootstrap=0, samples=0))
-    merge_folders(first, last, max(means, key=means.__getitem__), out)
+        means[share] = mean_of_ten(evaluate(encoder, validation, bootstrap=0, samples=0)["tasks"])
+    best = max(means, key=means.__getitem__)
+    merge_folders(first, last, best, out)
     save_once(load_encoder(out, settings, features), out)
-    return means
+    return best, means
