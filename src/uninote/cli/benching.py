@@ -48,12 +48,19 @@ def run(
     finished: Annotated[
         bool, typer.Option("--finished", help="Train nothing: tables of the runs that are done.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train at once, of one thread each; they share a GPU.")
+    ] = 1,
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train and measure every variant with every seed, connector only; finished runs are not done again."""
+    """Train and measure every variant with every seed; finished runs are not done again.
+
+    The connector learns alone, on frozen towers. With `--set sft.frozen_towers=false` the text tower learns
+    too (LoRA), which wants a GPU. What you set of training holds for all variants that do not compare it.
+    """
     from uninote.pipeline.bench.definition import built_in, load_experiment
     from uninote.pipeline.bench.run import run_experiments
 
@@ -78,6 +85,7 @@ def run(
             *(f"--set {assignment}" for assignment in set_ or ()),
         ],
         train=not finished,
+        workers=workers,
         progress=not quiet,
         tell=lambda line: None if quiet else console.print(line, soft_wrap=True, markup=False),
     )
@@ -92,7 +100,7 @@ def run(
 def page(
     results: Results = RESULTS,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The page; charts go to images/results beside it.")
+        Path, typer.Option("--out", "-o", help="The page; charts go to images/NAME beside it.")
     ] = Path("docs/results.md"),
     as_json: AsJson = False,
 ) -> None:

@@ -258,7 +258,9 @@ class QwenVLBackbone(nn.Module):
             with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
                 seen = core.get_image_features(pixels, grids, return_dict=True)
                 layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or [])]
-                found = [torch.cat([torch.cat(tuple(layer)) for layer in layers], dim=1)]
+                # DeepStack's features come in one piece from older releases of transformers, else by picture.
+                whole = [one if isinstance(one, torch.Tensor) else torch.cat(tuple(one)) for one in layers]
+                found = [torch.cat(whole, dim=1)]
             if spots is not None and not trains:
                 sizes = [len(one) for one in seen.pooler_output]
                 self.seen.put(spots.tolist(), found[0].split(sizes))

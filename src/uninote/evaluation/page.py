@@ -24,7 +24,7 @@ one seed.
 
 
 def write_page(folders: Sequence[Path], page: Path, order: Sequence[str] = ()) -> int:
-    """Writes the page, and its charts to `images/results` beside it. Returns the number of tables.
+    """Writes the page, and its charts to `images/<name of the page>` beside it. Returns the number of tables.
 
     Args:
         folders: of JSON files; a file is a table, a claim, or left alone.
@@ -36,7 +36,7 @@ def write_page(folders: Sequence[Path], page: Path, order: Sequence[str] = ()) -
     if not tables:
         raise ConfigError(f"no table of results in {', '.join(map(str, folders))}: run experiments first")
     names = sorted(tables, key=lambda name: (order.index(name) if name in order else len(order), name))
-    images = page.parent / "images" / "results"
+    images = page.parent / "images" / page.stem
     images.mkdir(parents=True, exist_ok=True)
     parts = [INTRODUCTION.format(source=folders[0].as_posix())]
     parts += [file.read_text("utf-8") for f in folders if (file := f / "summary.md").is_file()]
@@ -48,7 +48,7 @@ def write_page(folders: Sequence[Path], page: Path, order: Sequence[str] = ()) -
         drawing = chart(table)
         if drawing is not None:
             (images / f"{name}.svg").write_text(drawing, "utf-8")
-            parts.append(f"![{table.title}](images/results/{name}.svg)")
+            parts.append(f"![{table.title}](images/{page.stem}/{name}.svg)")
         facts = [table.note] if table.note else []
         if table.seeds:
             facts.append(f"Seeds: {', '.join(map(str, table.seeds))}.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from uninote.pipeline.bench import runs
+from uninote.pipeline.bench.corpus import BenchCorpus, trained_weights
 from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.run import run_experiments
-from uninote.settings import load_settings
+from uninote.settings import SftSettings, load_settings
 
 SFT = {"steps": 2, "batch_size": 4, "candidates": "own", "save_every": 2}
 RL = {"steps": 2, "batch_size": 2, "save_every": 2, "noise": 2, "group_size": 4}
@@ -63,3 +66,39 @@ def test_stages_resume_and_share_runs(sample, settings, tmp_path, monkeypatch):
     assert run_experiments(both, *call, seeds=[0]) == tables
     assert run_experiments(both, *call, seeds=[0, 1], train=False).keys() == tables.keys()
     assert run_experiments(both, *call, seeds=[1], train=False) == {}
+
+
+@pytest.mark.timeout(600)
+def test_the_text_tower_learns_too(sample, settings, tmp_path):
+    """With a setting of the call, which reaches all variants; stage 2 starts from the adapted tower."""
+    both = experiment(name="both", start="base", variants={"sft": {}, "rl": {"stage": "rl"}}, seeds=[0])
+    call = settings.model_copy(update={"sft": SftSettings(frozen_towers=False)})
+    tables = run_experiments([both], sample, call, tmp_path / "out", tmp_path / "results")
+    assert [row[0] for row in tables["both"].rows] == ["sft", "rl"]
+    assert "LoRA of rank" in tables["both"].note
+    models = {file: load_file(file) for file in (tmp_path / "out").rglob("models/*.safetensors")}
+    learnt = [
+        model for model in models.values() if any(w.any() for name, w in model.items() if "lora_B" in name)
+    ]
+    assert len(learnt) == 2  # not the reference
+
+    corpus = BenchCorpus(sample, call, tmp_path / "out" / "cache")
+    items = [note.item() for note in corpus.notes[:3]]
+    lora = call.sft.lora
+    encoder = corpus.with_weights(learnt[0], lora)
+    assert trained_weights(encoder).keys() == learnt[0].keys()
+    plain = {name: weight for name, weight in learnt[0].items() if "lora" not in name}
+    assert np.abs(encoder.encode(items) - corpus.with_weights(plain, lora).encode(items)).max() > 1e-5
+
+
+@pytest.mark.timeout(600)
+def test_workers_train_the_same(sample, settings, tmp_path, monkeypatch):
+    both = experiment(name="both", variants={"sft": {}, "rl": {"stage": "rl"}, "again": {}})
+    plain = run_experiments([both], sample, settings, tmp_path / "plain", tmp_path / "plain-results")
+    call = ([both], sample, settings, tmp_path / "many")
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Plan, "measure", lambda self: pytest.fail("left to the main process"))
+        assert run_experiments(*call, tmp_path / "results", workers=2) == plain
+    names = [{file.name for file in (tmp_path / out).rglob("runs/*.json")} for out in ("plain", "many")]
+    assert names[0] == names[1]
+    assert len(names[0]) == 4  # sft and rl of two seeds

@@ -8,11 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
+from uninote.encoder.cached import CachedBackbone
 from uninote.encoder.compact import CompactBackbone, Connector
+from uninote.encoder.device import resolve_device
 from uninote.encoder.frozen import FrozenTowers, WordCache
 from uninote.errors import ModelError
 from uninote.evaluation.suite import NOTE_LEVEL, Suite, build_suite
@@ -20,13 +23,16 @@ from uninote.items import Note
 from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
 from uninote.pipeline.state import fingerprint
-from uninote.settings import Settings
+from uninote.settings import LoraSettings, Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.halves import Halves
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import rl_halves
 from uninote.training.warmup import warm_up, warm_up_steps
 
+Weights = dict[str, torch.Tensor]
+TEXT = "text."
+"""Before the names of the text tower's adapters, beside those of the connector."""
 DRAW = 0
 """Seed of which picture of a note becomes the pair of a note task, and of how a note is halved: the same for
 all seeds of an experiment, so that the text tower reads every item once."""
@@ -48,6 +54,7 @@ class BenchCorpus:
         skips = SkipReport()
         notes = annotate(load_notes(source, settings, skips), settings, cache, skips, progress)
         compact = CompactBackbone(settings.encoder, settings.corpus, cache / "features", DRAW).eval()
+        compact.to(resolve_device(settings.encoder.device))
         self.notes = drop_unreadable(notes, compact.features, skips, progress)
         self.settings, self.source = settings, source
         self.towers = FrozenTowers(compact, WordCache(cache / f"words-{settings.encoder.max_tokens}"))
@@ -69,18 +76,45 @@ class BenchCorpus:
             )
         return self._pairs[key]
 
+    def remember(self, progress: bool = False) -> None:
+        """Run the text tower over the items of all pairs, for other processes to find in the cache."""
+        pairs = [
+            pair for task in SFT_TASKS for replaced in (True, False) for pair in self.pairs(task, replaced)
+        ]
+        self.towers.remember([item for pair in pairs for item in (pair.query, pair.positive)], progress)
+
     def model(self, seed: int) -> Encoder:
         """An untrained connector of its own on the shared towers."""
         backbone = copy.deepcopy(self.towers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             fresh = Connector(backbone.width)
-        return self.with_connector(fresh.state_dict() | {"gate": torch.zeros(())})
+        return self.with_weights(fresh.state_dict() | {"gate": torch.zeros(())})
 
-    def with_connector(self, state: dict[str, torch.Tensor]) -> Encoder:
-        backbone = copy.deepcopy(self.towers)
-        backbone.connector.load_state_dict(state)
+    def with_weights(self, state: Weights, lora: LoraSettings | None = None) -> Encoder:
+        """A connector on the shared towers; with `lora`, on a text tower of its own that can learn.
+
+        A state that has adapters needs the `lora` they were trained with.
+        """
+        adapters = {name.removeprefix(TEXT): state[name] for name in state if name.startswith(TEXT)}
+        backbone = copy.deepcopy(self.towers.compact if lora else self.towers)
+        backbone.connector.load_state_dict({name: state[name] for name in state if not name.startswith(TEXT)})
+        if lora and isinstance(backbone, CompactBackbone):
+            backbone.add_lora(lora.rank, lora.alpha, lora.dropout)
+            if adapters:
+                set_peft_model_state_dict(backbone.text, adapters)
         return Encoder(backbone, self.settings.encoder)
+
+
+def trained_weights(encoder: Encoder) -> Weights:
+    """Of the connector and, where there are any, of the text tower's adapters, on the CPU."""
+    backbone = encoder.backbone
+    assert isinstance(backbone, CachedBackbone | CompactBackbone)
+    state = dict(backbone.connector.state_dict())
+    if isinstance(backbone, CompactBackbone):
+        adapters = get_peft_model_state_dict(backbone.text)
+        state |= {TEXT + name: tensor for name, tensor in adapters.items()}
+    return {name: tensor.detach().cpu() for name, tensor in state.items()}
 
 
 class SeedCorpus:

@@ -103,6 +103,11 @@ class Experiment(Section):
         except ConfigError as error:
             raise ConfigError(f"experiment {self.name}: {error}") from error
 
+    def under(self, call: Settings) -> Self:
+        """With what a call set of training laid over what the file says; variants stay what they compare."""
+        said = call.model_dump(include={"negatives", "tasks", "sft", "rl", "evaluation"}, exclude_unset=True)
+        return self.model_copy(update={"settings": merged(self.settings, said)})
+
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Overrides:
     """Nested dicts laid over one another; what is above wins."""

@@ -14,7 +14,8 @@ from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus
 from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.report import write_report
 from uninote.pipeline.bench.runs import Runs
-from uninote.settings import Settings
+from uninote.pipeline.bench.workers import Job, run_ahead
+from uninote.settings import Settings, load_settings
 
 
 def run_experiments(
@@ -28,6 +29,7 @@ def run_experiments(
     measured: str = "test",
     options: Sequence[str] = (),
     train: bool = True,
+    workers: int = 1,
     progress: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Table]:
@@ -36,16 +38,19 @@ def run_experiments(
     Seeds are the outer loop: after the first one, every table is there, without intervals.
 
     Args:
-        settings: of corpus, annotation and encoder, which all experiments share.
+        settings: of corpus, annotation and encoder, which all experiments share; what it sets of training
+            is laid over theirs.
         out: what may be thrown away: caches, models, and results per run.
         seeds: instead of the experiments' own.
         measured: the split to measure on; `validation` is for choosing settings.
         options: of the command line besides those above, for the line that says how to repeat a table.
         train: False only tells of the runs that are finished, e.g. by other processes with other seeds.
+        workers: processes that train at once.
         tell: gets a line per finished run.
 
     Raises what a run raises, after the others have been tried: one failed variant does not stop the rest.
     """
+    experiments = [experiment.under(settings) for experiment in experiments]
     corpus = BenchCorpus(notes, settings, out / "cache", progress)
     runs = Runs(out / corpus.key)
     found: dict[str, dict[str, dict[int, Json]]] = {e.name: {v: {} for v in e.variants} for e in experiments}
@@ -54,6 +59,9 @@ def run_experiments(
     failures: list[UniNoteError] = []
     tables: dict[str, Table] = {}
     of_seed: dict[int, SeedCorpus] = {}
+    if train and workers > 1:
+        jobs = [Job(e, variant, seed) for seed, e in todo for variant in e.variants.values()]
+        run_ahead(corpus, runs, jobs, out, measured, workers, progress)
     with Progress(disable=not progress) as bar:
         task = bar.add_task("runs", total=sum(len(e.variants) for _, e in todo))
         for seed, experiment in todo:
@@ -80,7 +88,7 @@ def run_experiments(
                 found[experiment.name],
                 results,
                 _command(experiment, notes, seeds, options),
-                _facts(corpus, measured),
+                _facts(corpus, measured, experiment),
             )
     if failures:
         raise failures[0]
@@ -94,11 +102,14 @@ def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None, o
     return " ".join([*words, *options])
 
 
-def _facts(corpus: BenchCorpus, measured: str) -> str:
+def _facts(corpus: BenchCorpus, measured: str, experiment: Experiment) -> str:
+    """What a table's numbers are of; towers frozen or adapted is no variant of the built-in experiments."""
+    sft = load_settings(None, **experiment.settings).sft
+    trained = "connector alone" if sft.frozen_towers else f"connector and LoRA of rank {sft.lora.rank}"
     share = corpus.settings.corpus
     part = share.test_fraction if measured == "test" else share.validation_fraction
     pictures = sum(len(note.pictures) for note in corpus.notes)
     return (
-        f"{len(corpus.notes):,} notes with {pictures:,} pictures, {100 * part:g} % of the notes held out "
-        f"to measure ({measured})."
+        f"Trained in stage 1: {trained}. {len(corpus.notes):,} notes with {pictures:,} pictures, "
+        f"{100 * part:g} % of the notes held out to measure ({measured})."
     )

@@ -1,4 +1,4 @@
-"""One variant with one seed: train the connector on frozen towers, measure, remember."""
+"""One variant with one seed: train the connector, on frozen towers or with LoRA; measure, remember."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
-import torch
 from safetensors.torch import load_file
 
 from uninote.encoder import Encoder
@@ -22,7 +21,7 @@ from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.results import write_json
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
-from uninote.pipeline.bench.corpus import SeedCorpus
+from uninote.pipeline.bench.corpus import SeedCorpus, Weights, trained_weights
 from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
@@ -31,7 +30,6 @@ from uninote.training.merge import merged_weights
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 
-State = dict[str, torch.Tensor]
 SEEDS_APART = 1_000
 """Between the seeds of two rounds, which shall not repeat the batches of another seed."""
 KEPT = ("tasks", "dims", "cost", "timing_s")
@@ -55,8 +53,8 @@ class Runs:
         None when it is not finished and `train` is false.
         """
         plan = Plan(self, experiment, variant, corpus)
-        file = self.folder / "runs" / f"{plan.key}.json"
-        if file.is_file():
+        file = self._file(plan.key)
+        if self.finished(plan.key):
             found: Json = json.loads(file.read_text())
             return found
         if not train:
@@ -68,14 +66,18 @@ class Runs:
         write_json(file, result)
         return result
 
-    def model(self, key: str, train: Callable[[Path], Encoder]) -> State:
-        """A connector by its key, trained in a folder that goes once it is kept."""
+    def finished(self, key: str) -> bool:
+        return self._file(key).is_file()
+
+    def _file(self, key: str) -> Path:
+        return self.folder / "runs" / f"{key}.json"
+
+    def model(self, key: str, train: Callable[[Path], Encoder]) -> Weights:
+        """Weights by their key, trained in a folder that goes once they are kept."""
         file = self.folder / "models" / f"{key}.safetensors"
         if not file.is_file():
             work = self.folder / "training" / key
-            backbone = train(work).backbone
-            assert isinstance(backbone, CachedBackbone)
-            write_shard(backbone.connector.state_dict(), file)
+            write_shard(trained_weights(train(work)), file)
             shutil.rmtree(work, ignore_errors=True)
         return load_file(file)
 
@@ -90,6 +92,7 @@ class Plan:
         self.start = variant.start or experiment.start
         self.dropout = experiment.dropout
         settings = self.settings
+        self.lora = None if settings.sft.frozen_towers else settings.sft.lora
         self.of_seed = fingerprint((), corpus.corpus.key, corpus.seed)
         sft = (self.start, self.dropout, variant.rounds, settings.encoder.dims)
         sections = (settings.sft, settings.negatives, settings.tasks)
@@ -132,20 +135,22 @@ class Plan:
     def warm(self) -> Encoder:
         """Through the folder too, so that a resumed experiment has the very reference of its first part."""
         key = fingerprint((), self.of_seed, "warmup")
-        return self._with(self.runs.model(key, lambda _: self.corpus.reference))
+        return self.corpus.corpus.with_weights(self.runs.model(key, lambda _: self.corpus.reference))
 
-    def sft(self) -> State:
+    def sft(self) -> Weights:
         return self.runs.model(self.sft_key, self._train_sft)
 
-    def rl(self) -> State:
+    def rl(self) -> Weights:
         return self.runs.model(self.rl_key, self._train_rl)
 
     def _train_sft(self, folder: Path) -> Encoder:
         settings, corpus = self.settings, self.corpus
         corpus.reference = self.warm()
-        encoder = self.warm() if self.start == "warmup" else corpus.corpus.model(corpus.seed)
+        start = corpus.reference if self.start == "warmup" else corpus.corpus.model(corpus.seed)
+        encoder = self._with(trained_weights(start))
         encoder.dims = settings.encoder.dims
-        _drop(encoder, self.dropout)
+        if isinstance(encoder.backbone, CachedBackbone):
+            encoder.backbone.dropout.p = self.dropout
         replaced = settings.tasks.modal_replacement
         most = -(-settings.sft.steps * settings.sft.batch_size // len(SFT_TASKS))
         pairs = corpus.drawn(max(most, settings.sft.batch_size), replaced)
@@ -177,8 +182,8 @@ class Plan:
             samples=corpus.samples(settings),
         )
 
-    def _with(self, state: State) -> Encoder:
-        return self.corpus.corpus.with_connector(state)
+    def _with(self, state: Weights) -> Encoder:
+        return self.corpus.corpus.with_weights(state, self.lora)
 
 
 def relabelled(examples: Sequence[Example], reference: ReferenceIndex) -> list[Example]:
@@ -193,9 +198,3 @@ def relabelled(examples: Sequence[Example], reference: ReferenceIndex) -> list[E
         replace(example, scores=tuple(islice(scores, len(example.negatives))), positive_score=score)
         for example, score in zip(examples, own, strict=True)
     ]
-
-
-def _drop(encoder: Encoder, rate: float) -> None:
-    backbone = encoder.backbone
-    assert isinstance(backbone, CachedBackbone)
-    backbone.dropout.p = rate

@@ -1,0 +1,117 @@
+"""What several experiments train, trained by several processes at once, each thing by one of them.
+
+Stage by stage: nothing of a stage waits for anything of the same one, and what the next stage starts from
+lies in the folder of the runs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+from threadpoolctl import threadpool_limits
+
+from uninote.errors import UniNoteError
+from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus
+from uninote.pipeline.bench.definition import Experiment, Variant
+from uninote.pipeline.bench.runs import Plan, Runs
+from uninote.settings import Settings
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a process needs to know to open the corpus and the runs."""
+
+    notes: Path
+    settings: str
+    out: Path
+    measured: str
+
+
+@dataclass(frozen=True)
+class Job:
+    experiment: Experiment
+    variant: Variant
+    seed: int
+
+
+Wave = dict[str, Job]
+"""Jobs by the key of what they make: one of those that make the same is enough."""
+
+
+@cache
+def _corpus(place: Place) -> tuple[BenchCorpus, Runs]:
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    settings = Settings.model_validate_json(place.settings)
+    corpus = BenchCorpus(place.notes, settings, place.out / "cache")
+    return corpus, Runs(place.out / corpus.key)
+
+
+@cache
+def _of_seed(place: Place, seed: int) -> SeedCorpus:
+    return SeedCorpus(_corpus(place)[0], seed, place.measured)
+
+
+def _work(place: Place, job: Job, stage: str) -> None:
+    """In a worker. A failure is left to the main process, which tries again and tells."""
+    with suppress(UniNoteError):
+        corpus, runs = _of_seed(place, job.seed), _corpus(place)[1]
+        if stage == "measure":
+            runs.result(job.experiment, job.variant, corpus)
+        else:
+            getattr(Plan(runs, job.experiment, job.variant, corpus), stage)()
+
+
+def waves(jobs: Sequence[Job], runs: Runs, seeds: dict[int, SeedCorpus]) -> dict[str, Wave]:
+    """What is not finished, by stage: the warmed-up models, stage 1, stage 2, and the measuring."""
+    found: dict[str, Wave] = {"warm": {}, "sft": {}, "rl": {}, "measure": {}}
+    for job in jobs:
+        plan = Plan(runs, job.experiment, job.variant, seeds[job.seed])
+        if runs.finished(plan.key):
+            continue
+        found["warm"].setdefault(plan.of_seed, job)
+        if plan.stage in ("sft", "rl"):
+            found["sft"].setdefault(plan.sft_key, job)
+        if plan.stage == "rl":
+            found["rl"].setdefault(plan.rl_key, job)
+        found["measure"].setdefault(plan.key, job)
+    return found
+
+
+def run_ahead(
+    corpus: BenchCorpus,
+    runs: Runs,
+    jobs: Sequence[Job],
+    out: Path,
+    measured: str,
+    workers: int,
+    progress: bool = False,
+) -> None:
+    """Finish `jobs` on so many processes, of one thread each; they share a GPU where there is one."""
+    seeds = {seed: SeedCorpus(corpus, seed, measured) for seed in {job.seed for job in jobs}}
+    todo = waves(jobs, runs, seeds)
+    if not todo["measure"]:
+        return
+    corpus.remember(progress)
+    place = Place(
+        corpus.source.absolute(), corpus.settings.model_dump_json(exclude_unset=True), out, measured
+    )
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(min(workers, len(todo["measure"])), context) as pool,
+        Progress(disable=not progress) as bar,
+    ):
+        for stage, wave in todo.items():
+            task = bar.add_task(stage, total=len(wave))
+            futures: list[Future[None]] = [pool.submit(_work, place, job, stage) for job in wave.values()]
+            for future in as_completed(futures):
+                future.result()
+                bar.advance(task)
