@@ -89,6 +89,9 @@ class EncoderSettings(Section):
     max_tokens: int = Field(128, ge=16, le=32_768, description="longest sequence of one item; compact: 512")
     token_budget: int = Field(4096, ge=64, description="tokens in one encoding batch, padding included")
     dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
+    principal_axes: bool = Field(
+        True, description="turn trained vectors onto their principal axes: prefixes keep more (compact)"
+    )
     vision_side: int = Field(
         448, ge=32, description="side at which pictures enter the vision tower (compact)"
     )

@@ -20,6 +20,12 @@ def test_weights_are_interpolated_by_hand():
     assert merged["w"].dtype == torch.float16
 
 
+@pytest.mark.parametrize(("share", "nearer"), [(0.25, 0), (0.5, 1), (1.0, 1)])
+def test_principal_axes_stay_orthogonal(share, nearer):
+    ends = [{"w": torch.zeros(2), "connector.axes": axes} for axes in (torch.eye(2), torch.eye(2).flip(0))]
+    assert torch.equal(merged_weights(*ends, share)["connector.axes"], ends[nearer]["connector.axes"])
+
+
 @pytest.mark.parametrize("second", [{"v": torch.zeros(2)}, {"w": torch.zeros(3)}])
 def test_models_that_do_not_fit_are_refused(second):
     with pytest.raises(ModelError, match="merge models of one origin"):

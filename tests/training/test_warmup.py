@@ -53,7 +53,7 @@ def test_pictures_find_their_descriptions(fresh: Callable[[], Encoder], shape_pi
     assert recall(encoder, unseen) > 0.6
     assert 0 < loss < 2
     changed = {n for n, tensor in state_of(encoder).items() if not torch.equal(tensor, untouched[n])}
-    assert {name.split(".")[1] for name in changed} == {"head", "adapter", "scale"}
+    assert {name.split(".")[1] for name in changed} == {"head", "adapter", "scale", "axes"}
 
 
 @pytest.mark.parametrize(("pairs", "steps"), [(2, 100), (6_400, 200), (1_000_000, 1200)])

@@ -129,4 +129,6 @@ def on_cached_towers(
         return encoder
     cached = CachedBackbone(encoder.backbone, dropout)
     cached.remember(items, progress)
-    return Encoder(cached, encoder.settings)
+    trained = Encoder(cached, encoder.settings)
+    trained.dims = encoder.dims
+    return trained

@@ -8,6 +8,8 @@ The read-out adds three terms:
     t = unit(mean of text states)
     e = t + adapter(t) + tanh(g) * unit(mean of visual states) + s * mean_i unit(head(f_i))
 
+and a trained model turns e onto its principal axes (`axes.py`).
+
 The adapter starts at zero and t alone is the pretrained sentence embedding, so an untrained model is a
 sound text encoder. The gate g starts near zero (as in Flamingo), so cold visual tokens do no harm. The
 residual head is an MLP on the pooled vision features f_i. Adapter, gate, scale and head read what the towers
@@ -47,7 +49,13 @@ TOKENISER_CACHE = 65_536
 
 
 class Connector(nn.Module):
-    """What joins the pretrained towers: projector, residual head, text adapter, gate and scale."""
+    """What joins the pretrained towers: projector, residual head, text adapter, gate and scale.
+
+    Attributes:
+        axes: float32 [width, width], orthogonal; turns what is read out, in training mode nothing.
+    """
+
+    axes: torch.Tensor
 
     def __init__(self, width: int, hidden: int = 768) -> None:
         super().__init__()
@@ -61,6 +69,7 @@ class Connector(nn.Module):
         )
         self.gate = nn.Parameter(torch.tensor(0.1))
         self.scale = nn.Parameter(torch.tensor(0.5))
+        self.register_buffer("axes", torch.eye(width))
         # Word embeddings of MiniLM have a standard deviation of about 0.05; visual tokens start alike.
         nn.init.normal_(cast(nn.Linear, self.projector[1]).weight, std=0.05 / CHANNELS**0.5)
         nn.init.zeros_(cast(nn.Linear, self.adapter[2]).weight)
@@ -75,7 +84,7 @@ class Connector(nn.Module):
         if len(features):
             share = member / member.sum(1, keepdim=True).clamp(min=1)
             embedded = embedded + self.gate.tanh() * seen + self.scale * (share @ self.pictures(features))
-        return embedded
+        return embedded if self.training else embedded @ self.axes
 
     def words(self, readout: torch.Tensor) -> torch.Tensor:
         """Read-outs of texts with the adapter's residual: float32 [n, width] -> [n, width]."""

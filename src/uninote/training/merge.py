@@ -11,11 +11,14 @@ from safetensors.torch import load_file, save_file
 
 from uninote.errors import ModelError
 
+AXES = "axes"
 Tensors = dict[str, torch.Tensor]
 
 
 def merged_weights(first: Tensors, second: Tensors, share: float) -> Tensors:
     """Every tensor `share` of the way from `first` to `second`, reckoned in float32, in the first's dtype.
+
+    Principal axes, which would not stay orthogonal, are those of the nearer model.
 
     Raises ModelError when names or shapes differ.
     """
@@ -28,10 +31,12 @@ def merged_weights(first: Tensors, second: Tensors, share: float) -> Tensors:
                 f"weights {name!r} are {tuple(tensor.shape)} in one model and "
                 f"{tuple(second[name].shape)} in the other: merge models of one origin"
             )
-    return {
+    merged = {
         name: torch.lerp(tensor.float(), second[name].float(), share).to(tensor.dtype)
         for name, tensor in first.items()
     }
+    nearer = first if share < 0.5 else second
+    return merged | {name: nearer[name] for name in merged if name.split(".")[-1] == AXES}
 
 
 def weight_files(model: Path) -> set[Path]:

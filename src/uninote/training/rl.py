@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from uninote.encoder import Encoder
+from uninote.encoder.axes import fit_axes, reset_axes
 from uninote.encoder.cached import on_cached_towers
 from uninote.encoder.protocol import Backbone, PrefixBackbone
 from uninote.errors import ModelError
@@ -257,8 +258,9 @@ def train_rl(
         )
     noise = [note.item() for note in notes]
     trained = encoder
+    reset_axes(encoder)
+    used = [*noise, *(item for half in halves for item in (half.query, *half.relevant))]
     if settings.frozen_towers:
-        used = [*noise, *(item for half in halves for item in (half.query, *half.relevant))]
         trained = on_cached_towers(encoder, used, progress=progress)
     module: Any = trained.backbone
     torch.manual_seed(seed)
@@ -282,4 +284,5 @@ def train_rl(
     if settings.kl_weight:
         trainer.reference = anchor(model, share=not trainer.is_fsdp_enabled)
     fit_whole(trainer, trained)
+    fit_axes(trained, used)
     return encoder

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from uninote.encoder import Encoder
+from uninote.encoder.axes import fit_axes, reset_axes
 from uninote.encoder.cached import on_cached_towers
 from uninote.encoder.protocol import Backbone
 from uninote.errors import ModelError
@@ -162,6 +163,7 @@ def train_sft(
     if not examples:
         raise ModelError("no training examples: the notes have no pairs with a description or OCR text")
     trained = encoder
+    reset_axes(encoder)
     if settings.frozen_towers:
         used = (item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives))
         trained = on_cached_towers(encoder, list(used), settings.dropout, progress)
@@ -194,4 +196,5 @@ def train_sft(
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     fit_whole(trainer, trained)
+    fit_axes(trained, [item for e in examples for item in (e.pair.query, e.pair.positive)])
     return encoder

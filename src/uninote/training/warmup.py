@@ -16,6 +16,7 @@ import torch
 from rich.progress import Progress
 
 from uninote.encoder import Encoder
+from uninote.encoder.axes import fit_axes
 from uninote.encoder.cached import CachedBackbone
 from uninote.encoder.compact import CompactBackbone
 from uninote.items import Item
@@ -66,7 +67,8 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
     else:
         return 0.0
     own_dropout, cached.dropout.p = cached.dropout.p, DROPOUT
-    cached.remember([item for pair in pairs for item in (pair.query, pair.positive)], progress)
+    items = [item for pair in pairs for item in (pair.query, pair.positive)]
+    cached.remember(items, progress)
     keys = [
         codes(pair.query.key for pair in pairs),
         codes(pair.positive.key for pair in pairs),
@@ -123,4 +125,7 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
             schedule.step()
     cached.eval()
     cached.dropout.p = own_dropout
+    trained = Encoder(cached, encoder.settings)
+    trained.dims = encoder.dims
+    fit_axes(trained, items)
     return float(loss.detach())

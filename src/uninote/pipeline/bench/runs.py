@@ -94,7 +94,8 @@ class Plan:
         settings = self.settings
         self.lora = None if settings.sft.frozen_towers else settings.sft.lora
         self.of_seed = fingerprint((), corpus.corpus.key, corpus.seed)
-        sft = (self.start, self.dropout, variant.rounds, settings.encoder.dims)
+        encoder = settings.encoder
+        sft = (self.start, self.dropout, variant.rounds, encoder.dims, encoder.principal_axes)
         sections = (settings.sft, settings.negatives, settings.tasks)
         self.sft_key = fingerprint((), self.of_seed, *sft, *sections)
         self.rl_key = fingerprint((), self.sft_key, settings.rl)
@@ -147,8 +148,7 @@ class Plan:
         settings, corpus = self.settings, self.corpus
         corpus.reference = self.warm()
         start = corpus.reference if self.start == "warmup" else corpus.corpus.model(corpus.seed)
-        encoder = self._with(trained_weights(start))
-        encoder.dims = settings.encoder.dims
+        encoder = self._to_train(trained_weights(start))
         if isinstance(encoder.backbone, CachedBackbone):
             encoder.backbone.dropout.p = self.dropout
         replaced = settings.tasks.modal_replacement
@@ -170,8 +170,7 @@ class Plan:
         return ReferenceIndex(pair_items(pairs), encoder, self.settings.negatives.composite == "whole")
 
     def _train_rl(self, folder: Path) -> Encoder:
-        encoder = self._with(self.sft())
-        encoder.dims = self.settings.encoder.dims
+        encoder = self._to_train(self.sft())
         corpus, settings = self.corpus, self.settings
         return train_rl(
             encoder,
@@ -181,6 +180,13 @@ class Plan:
             seed=corpus.seed,
             samples=corpus.samples(settings),
         )
+
+    def _to_train(self, state: Weights) -> Encoder:
+        """With what an experiment may change of an encoder."""
+        encoder, wanted = self._with(state), self.settings.encoder
+        encoder.dims = wanted.dims
+        encoder.settings = encoder.settings.model_copy(update={"principal_axes": wanted.principal_axes})
+        return encoder
 
     def _with(self, state: Weights) -> Encoder:
         return self.corpus.corpus.with_weights(state, self.lora)
