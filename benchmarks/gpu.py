@@ -146,12 +146,21 @@ class Bench:
 
     def encoder(self, adapters: bool = False) -> Encoder:
         encoder = Encoder.pretrained(
-            self.base, dims=self.dims, device=self.device, token_budget=self.arguments.tokens
+            self.base,
+            dims=self.dims,
+            device=self.device,
+            token_budget=self.arguments.tokens,
+            gradient_checkpointing=adapters and self.checkpoints,
         )
         if adapters:
             torch.manual_seed(1)
             encoder.backbone.add_lora(16, 32, 0.0)
         return encoder
+
+    @property
+    def checkpoints(self) -> bool:
+        """Whether training recomputes activations: a chunk of 8B takes more than 139 GiB without."""
+        return self.name in self.arguments.checkpointing
 
     def sft(self, side: Ours | Theirs) -> tuple[float, float | None]:
         side.step(self.batches[0])
@@ -184,6 +193,10 @@ class Bench:
         encode(self.items[:8])
         yield "encode", *self.meter(lambda: encode(self.items))
         peer = with_adapters(peer, self.encoder(adapters=True))
+        if self.checkpoints:
+            next(
+                m for m in peer.modules() if hasattr(m, "gradient_checkpointing_enable")
+            ).gradient_checkpointing_enable({"use_reentrant": False})
         free(self.device)
         yield "sft", *self.sft(Theirs(peer, self.dims, self.settings))
 
@@ -232,6 +245,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="notes that are encoded")
     parser.add_argument("--batch", type=int, help="queries of an SFT step")
     parser.add_argument("--chunk", type=int, default=8, help="rows encoded at once in SFT, on both sides")
+    parser.add_argument(
+        "--checkpointing", nargs="*", default=["8b"], help="shapes whose activations are recomputed in SFT"
+    )
     parser.add_argument("--steps", type=int, default=2, help="measured SFT steps")
     parser.add_argument(
         "--tokens", type=int, default=32_768, help="token budget of UniNote's encoding batches"

@@ -70,14 +70,15 @@ def _work(place: Place, job: Job, stage: str) -> None:
             getattr(Plan(runs, job.experiment, job.variant, corpus), stage)()
 
 
-def waves(jobs: Sequence[Job], runs: Runs, seeds: dict[int, SeedCorpus]) -> dict[str, Wave]:
-    """What is not finished, by stage: the warmed-up models, stage 1, stage 2, and the measuring."""
+def waves(jobs: Sequence[Job], runs: Runs, corpus: SeedCorpus) -> dict[str, Wave]:
+    """What is not finished of a seed, by stage: the warmed-up model, stage 1, stage 2, and the measuring."""
     found: dict[str, Wave] = {"warm": {}, "sft": {}, "rl": {}, "measure": {}}
     for job in jobs:
-        plan = Plan(runs, job.experiment, job.variant, seeds[job.seed])
+        plan = Plan(runs, job.experiment, job.variant, corpus)
         if runs.finished(plan.key):
             continue
-        found["warm"].setdefault(plan.of_seed, job)
+        if plan.stage != "base":
+            found["warm"].setdefault(plan.of_seed, job)
         if plan.stage in ("sft", "rl"):
             found["sft"].setdefault(plan.sft_key, job)
         if plan.stage == "rl":
@@ -95,23 +96,24 @@ def run_ahead(
     workers: int,
     progress: bool = False,
 ) -> None:
-    """Finish `jobs` on so many processes, of one thread each; they share a GPU where there is one."""
-    seeds = {seed: SeedCorpus(corpus, seed, measured) for seed in {job.seed for job in jobs}}
-    todo = waves(jobs, runs, seeds)
-    if not todo["measure"]:
+    """Finish `jobs`, seed by seed, on so many processes of one thread each, which share a GPU."""
+    of_seed: dict[int, list[Job]] = {}
+    for job in jobs:
+        of_seed.setdefault(job.seed, []).append(job)
+    todo = [waves(some, runs, SeedCorpus(corpus, seed, measured)) for seed, some in of_seed.items()]
+    if not any(wave["measure"] for wave in todo):
         return
     corpus.remember(progress)
-    place = Place(
-        corpus.source.absolute(), corpus.settings.model_dump_json(exclude_unset=True), out, measured
-    )
-    context = multiprocessing.get_context("spawn")
+    settings = corpus.settings.model_dump_json(exclude_unset=True)
+    place = Place(corpus.source.absolute(), settings, out, measured)
     with (
-        ProcessPoolExecutor(min(workers, len(todo["measure"])), context) as pool,
+        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool,
         Progress(disable=not progress) as bar,
     ):
-        for stage, wave in todo.items():
-            task = bar.add_task(stage, total=len(wave))
-            futures: list[Future[None]] = [pool.submit(_work, place, job, stage) for job in wave.values()]
-            for future in as_completed(futures):
-                future.result()
-                bar.advance(task)
+        for seed, stages in zip(of_seed, todo, strict=True):
+            for stage, wave in stages.items():
+                task = bar.add_task(f"seed {seed}: {stage}", total=len(wave))
+                futures: list[Future[None]] = [pool.submit(_work, place, job, stage) for job in wave.values()]
+                for future in as_completed(futures):
+                    future.result()
+                    bar.advance(task)
