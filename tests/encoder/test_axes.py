@@ -12,6 +12,7 @@ import torch
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes, principal_axes, reset_axes
 from uninote.encoder.cached import on_cached_towers
+from uninote.encoder.memory import Memory
 from uninote.items import Item, Picture
 
 COLOURS = ("red", "green", "blue", "black", "white", "yellow", "pink", "grey", "brown", "golden")
@@ -48,6 +49,7 @@ def test_no_other_turn_keeps_more_in_a_prefix() -> None:
 
 
 def test_whole_vectors_score_as_before(encoder: Encoder, items: list[Item]) -> None:
+    encoder.memory = Memory(1_000)  # whose vectors are of before
     before = encoder.encode(items)
     fit_axes(encoder, items)
     after = encoder.encode(items)

@@ -65,7 +65,10 @@ def build(
     index_folder: Index = DEFAULT,
     form: Annotated[
         str,
-        typer.Option(help="`full` vectors, their first dimensions (`prefix`), or their signs (`binary`)."),
+        typer.Option(
+            help="`full` vectors, their first dimensions (`prefix`), or their signs (`binary`; finds less "
+            "with a model on principal axes, which a prefix suits)."
+        ),
     ] = "full",
     dims: Annotated[int | None, typer.Option(min=1, help="Dimensions of `prefix`; 128 if none.")] = None,
     version: Annotated[str | None, typer.Option(help="A model version; the active one if none.")] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import chain
 from threading import Lock
 
 import numpy as np
@@ -24,7 +25,7 @@ class Memory:
 
     def of(self, module: nn.Module) -> Memory:
         """Self, emptied when the weights are not those of the last call: every in-place change counts up."""
-        versions = [parameter._version for parameter in module.parameters()]
+        versions = [weight._version for weight in chain(module.parameters(), module.buffers())]
         stamp = len(versions), sum(versions)
         with self._lock:
             if stamp != self._stamp:
