@@ -87,7 +87,7 @@ def _lines(table: Table, places: list[int]) -> str | None:
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("dimensions kept")
-    axes.legend()
+    axes.legend(loc="lower right")
     return _svg(figure)
 
 
