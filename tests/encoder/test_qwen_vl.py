@@ -158,6 +158,25 @@ def test_remembered_vision_features_change_nothing(
         assert ours.grad is None or torch.allclose(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3)
 
 
+def test_deepstack_features_in_one_piece(
+    build: Build, items: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers 5.17 gives them."""
+    backbone = build()
+    expected, see = embed(backbone, items), backbone.core.get_image_features
+
+    def in_one_piece(*arguments: Any, **options: Any) -> Any:
+        seen = see(*arguments, **options)
+        layers = seen.deepstack_features
+        seen.deepstack_features = [
+            one if isinstance(one, torch.Tensor) else torch.cat(tuple(one)) for one in layers
+        ]
+        return seen
+
+    monkeypatch.setattr(backbone.core, "get_image_features", in_one_piece)
+    assert torch.equal(embed(backbone, items), expected)
+
+
 def test_features_of_a_tower_that_trains_are_not_kept(build: Build, items: list[Item]) -> None:
     backbone = build(remember_pictures=8, lora_targets=r".*visual.*\.(qkv|proj)")
     embed(backbone, items)
