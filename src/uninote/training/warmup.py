@@ -17,8 +17,7 @@ from rich.progress import Progress
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes
-from uninote.encoder.cached import CachedBackbone
-from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.cached import CachedBackbone, on_cached_towers
 from uninote.items import Item
 from uninote.tasks.definitions import ATOMIC_TASKS, Pair, Task
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
@@ -57,18 +56,15 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
     Only the compact backbone has these parts; other backbones are left as they are. Raises PictureError
     for a picture that cannot be decoded.
     """
-    backbone = encoder.backbone
     if len(pairs) < 2 or not steps:
         return 0.0
-    if isinstance(backbone, CachedBackbone):
-        cached = backbone
-    elif isinstance(backbone, CompactBackbone):
-        cached = CachedBackbone(backbone)
-    else:
+    items = [item for pair in pairs for item in (pair.query, pair.positive)]
+    trained = on_cached_towers(encoder, items, progress=progress)
+    cached = trained.backbone
+    if not isinstance(cached, CachedBackbone):
         return 0.0
     own_dropout, cached.dropout.p = cached.dropout.p, DROPOUT
-    items = [item for pair in pairs for item in (pair.query, pair.positive)]
-    cached.remember(items, progress)
+    cached.remember(items, progress)  # of a model that came with its towers cached
     keys = [
         codes(pair.query.key for pair in pairs),
         codes(pair.positive.key for pair in pairs),
@@ -83,7 +79,7 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
         for _ in range(ATOMIC_TURNS if task in ATOMIC_TASKS else 1)
     ]
 
-    connector = backbone.connector
+    connector = cached.connector
     weights = [p for p in connector.head.parameters() if p.ndim > 1]
     rest = [connector.scale, *(p for p in connector.head.parameters() if p.ndim < 2)]
     optimizer = torch.optim.AdamW(
@@ -125,7 +121,5 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
             schedule.step()
     cached.eval()
     cached.dropout.p = own_dropout
-    trained = Encoder(cached, encoder.settings)
-    trained.dims = encoder.dims
     fit_axes(trained, items)
     return float(loss.detach())

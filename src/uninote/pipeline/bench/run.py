@@ -11,11 +11,11 @@ from uninote.errors import UniNoteError
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.tables import Table
 from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus
-from uninote.pipeline.bench.definition import Experiment
+from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.bench.report import write_report
 from uninote.pipeline.bench.runs import Runs
 from uninote.pipeline.bench.workers import Job, run_ahead
-from uninote.settings import Settings, load_settings
+from uninote.settings import Settings
 
 
 def run_experiments(
@@ -104,7 +104,7 @@ def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None, o
 
 def _facts(corpus: BenchCorpus, measured: str, experiment: Experiment) -> str:
     """What a table's numbers are of; towers frozen or adapted is no variant of the built-in experiments."""
-    sft = load_settings(None, **experiment.settings).sft
+    sft = experiment.settings_of(Variant(), 0).sft
     trained = "connector alone" if sft.frozen_towers else f"connector and LoRA of rank {sft.lora.rank}"
     share = corpus.settings.corpus
     part = share.test_fraction if measured == "test" else share.validation_fraction
