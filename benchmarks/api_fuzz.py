@@ -21,8 +21,8 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.service.api.fuzz import Report, fuzz  # noqa: E402
-from tests.service.api.running import start  # noqa: E402
+from tests.service.http.fuzz import Report, fuzz  # noqa: E402
+from tests.service.http.running import start  # noqa: E402
 
 from uninote.evaluation.results import environment  # noqa: E402
 

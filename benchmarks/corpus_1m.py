@@ -29,10 +29,11 @@ from pgvector.psycopg import register_vector
 from sqlalchemy import select
 
 from uninote.evaluation.results import environment, write_json, write_result
-from uninote.service.db.corpus import ModelVersion
 from uninote.service.db.engine import Database
-from uninote.service.domain import search, versions
-from uninote.service.domain.search import Form, Plan, Plans
+from uninote.service.db.note_tables import ModelVersion
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.notes import search
+from uninote.service.domain.notes.search import Form, Plan, Plans
 
 RESULTS = Path(__file__).parent / "results"
 VERSION, K, BLOCK = "bench", 10, 25

@@ -32,11 +32,12 @@ import psutil
 
 from uninote.items import Item, Note
 from uninote.service.db.engine import Database
-from uninote.service.domain import gallery, outbox, thresholds, versions
-from uninote.service.domain.gallery import NewSample
-from uninote.service.domain.ingest import deliver
-from uninote.service.domain.matcher import Matcher
-from uninote.service.domain.outcome import Delivery, Incoming
+from uninote.service.domain.gallery import categories_and_samples, thresholds, versions
+from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery.matcher import Matcher
+from uninote.service.domain.notes import outbox
+from uninote.service.domain.notes.ingest import deliver
+from uninote.service.domain.notes.ingest_types import Delivery, Incoming
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Store
 
@@ -85,14 +86,14 @@ def prepare(database: Database) -> None:
     database.run(lambda s: versions.ensure(s, "m1", DIM, "bench"))
     if not database.run(outbox.wanted):
         outbox.rebuild(database)
-    if not database.run(gallery.categories):
-        database.run(lambda s: gallery.put_category(s, "near", "bench"))
+    if not database.run(categories_and_samples.categories):
+        database.run(lambda s: categories_and_samples.put_category(s, "near", "bench"))
         database.run(lambda s: thresholds.put(s, "near", "m1", 0.5, "bench"))
     samples = [
         NewSample("near", "text", Item.of(name), {"m1": vector}, label=name)
         for name, vector in (("near", np.eye(1, DIM)[0]), ("far", -np.eye(1, DIM)[0]))
     ]
-    database.run(lambda s: gallery.add_samples(s, samples, "bench"))
+    database.run(lambda s: categories_and_samples.add_samples(s, samples, "bench"))
 
 
 def open_index(database: Database) -> Store:

@@ -34,18 +34,18 @@ from sqlalchemy.orm import Session
 
 from uninote.evaluation.results import environment, write_json, write_result
 from uninote.items import Item, Note
+from uninote.loadtest.bodies import bodies, path, together
+from uninote.loadtest.client import Target
+from uninote.loadtest.load import put_load
+from uninote.loadtest.report import Report, report
+from uninote.loadtest.schedule import schedule
 from uninote.service.db.engine import Database
-from uninote.service.domain import gallery, thresholds, versions
-from uninote.service.domain.gallery import NewSample
-from uninote.service.domain.ingest import ingest
-from uninote.service.domain.matcher import Matcher
-from uninote.service.domain.outcome import Incoming
-from uninote.service.domain.vectors import half_units
-from uninote.service.stress.bodies import bodies, path, together
-from uninote.service.stress.client import Target
-from uninote.service.stress.load import put_load
-from uninote.service.stress.report import Report, report
-from uninote.service.stress.schedule import schedule
+from uninote.service.domain.base.vectors import half_units
+from uninote.service.domain.gallery import categories_and_samples, thresholds, versions
+from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery.matcher import Matcher
+from uninote.service.domain.notes.ingest import ingest
+from uninote.service.domain.notes.ingest_types import Incoming
 
 RESULTS = Path(__file__).parent / "results"
 CATEGORIES = 10
@@ -56,11 +56,11 @@ WORDS = " ".join(["words"] * 40)
 def prepare(database: Database, samples: int) -> None:
     """A gallery of that size and thresholds that `HIT_PART` of the notes reach; does nothing when there."""
     model = database.run(lambda s: versions.ensure(s, VERSION, DIM, "bench"))
-    if database.run(gallery.categories):
+    if database.run(categories_and_samples.categories):
         return
     names = [f"category {number}" for number in range(CATEGORIES)]
     for name in names:
-        database.run(lambda s: gallery.put_category(s, name, "bench"))
+        database.run(lambda s: categories_and_samples.put_category(s, name, "bench"))
     best = np.full(1000, -1.0)
     queries = precomputed(samples)[: len(best)]
     for start, rows in Corpus(samples, DIM).chunks():
@@ -70,7 +70,7 @@ def prepare(database: Database, samples: int) -> None:
             )
             for n, row in enumerate(rows)
         ]
-        database.run(lambda s: gallery.add_samples(s, new, "bench"))
+        database.run(lambda s: categories_and_samples.add_samples(s, new, "bench"))
         best = np.maximum(best, (queries @ rows.T).max(axis=1))
         print("samples", start + len(rows), file=sys.stderr)
     value = float(np.quantile(best, 1 - HIT_PART).round(3))

@@ -59,7 +59,7 @@ def place_of(title: str) -> int:
 
 def serve(folder: Path, samples: int, options: dict[str, Any]) -> None:
     """The service with the precomputed vectors as its encoder."""
-    from uninote.service.api.server import serve as run
+    from uninote.service.main.server import serve as run
 
     rows = precomputed(samples)
     sys.exit(run(load_settings(service=options), folder, lambda _: Precomputed(rows), "127.0.0.1", 0))

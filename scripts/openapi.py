@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from uninote.service.api.app import routes
+from uninote.service.http.app import routes
 
 FILE = Path(__file__).parent.parent / "docs" / "openapi.json"
 

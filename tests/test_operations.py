@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from uninote.service.api.metrics import Metrics
+from uninote.service.telemetry.metrics import Metrics
 from uninote.settings import Settings
 
 TABLES = {("service", "vectors"), ("service", "api_keys"), ("service", "outbox")}

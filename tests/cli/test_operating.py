@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from uninote.cli import app
 from uninote.errors import ConfigError, StoreError
 from uninote.items import Note
-from uninote.service.beside import collections
-from uninote.service.domain import outbox, search, versions
-from uninote.service.domain.outcome import Incoming
+from uninote.service.background import milvus_collections
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.notes import outbox, search
+from uninote.service.domain.notes.ingest_types import Incoming
 from uninote.store.embedded import EmbeddedServer
 
 
@@ -74,7 +75,7 @@ def test_a_cluster_is_rebuilt_watched_and_given_up(
         def drop(self) -> None:
             dropped.append(self._of)
 
-    monkeypatch.setattr(collections, "opener", lambda settings: Gone)
+    monkeypatch.setattr(milvus_collections, "opener", lambda settings: Gone)
     there = ("--set", f"store.address={address}")
     while outbox.deliver(world.database, lambda _: None):
         pass

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.service.api.running import start
+from tests.service.http.running import start
 
 pytestmark = pytest.mark.timeout(900)  # several whole runs, on a machine that may be busy
 TINY = ["encoder.max_tokens=48", "sft.steps=6", "sft.batch_size=8", "sft.save_every=2"]

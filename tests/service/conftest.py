@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from uninote.items import Item, Note
 from uninote.service.db.engine import Database
-from uninote.service.domain import gallery, ingest, outbox, thresholds, versions
-from uninote.service.domain.gallery import NewSample
-from uninote.service.domain.matcher import Matcher
-from uninote.service.domain.outcome import Incoming, Outcome
+from uninote.service.domain.gallery import categories_and_samples, thresholds, versions
+from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery.matcher import Matcher
+from uninote.service.domain.notes import ingest, outbox
+from uninote.service.domain.notes.ingest_types import Incoming, Outcome
 from uninote.store.embedded import EmbeddedServer
 
 DIM = 8
@@ -74,7 +75,7 @@ class World:
 
     def category(self, name: str, threshold: float | None = 0.8, **options: object) -> None:
         def work(session: Session) -> None:
-            gallery.put_category(session, name, "ops", **options)  # type: ignore[arg-type]
+            categories_and_samples.put_category(session, name, "ops", **options)  # type: ignore[arg-type]
             if threshold is not None:
                 thresholds.put(session, name, "m1", threshold, "ops")
 
@@ -83,7 +84,9 @@ class World:
     def sample(self, category: str, vector: NDArray[np.float64], text: str = "", **options: object) -> int:
         item = Item.of(text or f"sample {next(_numbers)}")
         new = NewSample(category, "text", item, {"m1": vector}, **options)  # type: ignore[arg-type]
-        return self.database.run(lambda session: gallery.add_samples(session, [new], "ops"))[0].id
+        return self.database.run(lambda session: categories_and_samples.add_samples(session, [new], "ops"))[
+            0
+        ].id
 
     def ingest(self, *batch: Incoming, **options: object) -> list[Outcome]:
         return ingest.ingest(self.database, self.matcher, batch, "app", **options)  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ import httpx
 import psycopg
 import pytest
 from tests.debian import program
-from tests.service.api.conftest import CLI, new_database
-from tests.service.api.running import Running, start
+from tests.service.http.conftest import CLI, new_database
+from tests.service.http.running import Running, start
 
 from uninote.store.embedded import EmbeddedServer
 

@@ -13,18 +13,19 @@ import numpy as np
 import psycopg
 import pytest
 from sqlalchemy import select
-from tests.service.api.running import start
-from tests.service.api.test_scheduling import until
+from tests.service.http.running import start
+from tests.service.http.test_scheduling import until
 
 from uninote.errors import StoreError
 from uninote.items import Note
-from uninote.service.beside.collections import opener, rebuild
-from uninote.service.db.corpus import NoteVector
+from uninote.service.background.milvus_collections import opener, rebuild
 from uninote.service.db.engine import Database
-from uninote.service.domain import forget, outbox, versions
-from uninote.service.domain.ingest import ingest
-from uninote.service.domain.matcher import Matcher
-from uninote.service.domain.outcome import Incoming
+from uninote.service.db.note_tables import NoteVector
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.gallery.matcher import Matcher
+from uninote.service.domain.notes import forget, outbox
+from uninote.service.domain.notes.ingest import ingest
+from uninote.service.domain.notes.ingest_types import Incoming
 from uninote.settings import ClusterSettings
 from uninote.store import milvus as module
 from uninote.store.embedded import EmbeddedServer

@@ -32,7 +32,7 @@ def backup(
     as_json: AsJson = False,
 ) -> None:
     """Write everything a service stores to a file, as of one moment, while it goes on serving."""
-    from uninote.service.domain.backup import backup as write
+    from uninote.service.domain.admin.backup import backup as write
 
     with _database(settings_from(config, set_, None), index_folder) as database:
         size = write(database, file)
@@ -49,9 +49,9 @@ def restore(
 ) -> None:
     """Load a backup into a database that holds no service yet, in one transaction."""
     from uninote.service.db.engine import Database
-    from uninote.service.db.place import database_place
-    from uninote.service.domain.backup import counts
-    from uninote.service.domain.backup import restore as load
+    from uninote.service.db.url import database_place
+    from uninote.service.domain.admin.backup import counts
+    from uninote.service.domain.admin.backup import restore as load
 
     place = database_place(settings_from(config, set_, None).store, index_folder)
     load(place, file)
@@ -77,7 +77,8 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Make a vector index, which searches of a large corpus need; notes are stored meanwhile."""
-    from uninote.service.domain import search, versions
+    from uninote.service.domain.gallery import versions
+    from uninote.service.domain.notes import search
 
     if form not in ("full", "prefix", "binary"):
         raise ConfigError(f"--form is full, prefix or binary, not {form}")
@@ -96,8 +97,8 @@ def rebuild(
 
     After a restore of the database, a loss of the cluster, or another `cluster.index`.
     """
-    from uninote.service.beside.collections import opener
-    from uninote.service.beside.collections import rebuild as run
+    from uninote.service.background.milvus_collections import opener
+    from uninote.service.background.milvus_collections import rebuild as run
 
     settings = settings_from(config, set_, None)
     if not settings.cluster.address:
@@ -112,7 +113,7 @@ def status(
     index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False
 ) -> None:
     """Whether the cluster holds every note, and what is in line for it. Asks the database only."""
-    from uninote.service.domain import outbox
+    from uninote.service.domain.notes import outbox
 
     with _database(settings_from(config, set_, None), index_folder) as database:
         wanted, filled = database.run(outbox.wanted), database.run(outbox.filled)
@@ -127,7 +128,7 @@ def stop(
     index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False
 ) -> None:
     """Put nothing in line any more: for a service that has no cluster from now on."""
-    from uninote.service.domain import outbox
+    from uninote.service.domain.notes import outbox
 
     with _database(settings_from(config, set_, None), index_folder) as database:
         database.run(outbox.stop)
@@ -136,7 +137,7 @@ def stop(
 
 def _database(settings: Settings, folder: Path) -> Database:
     from uninote.service.db.engine import Database
-    from uninote.service.db.place import database_place
+    from uninote.service.db.url import database_place
 
     place = database_place(settings.store, folder)
     if isinstance(place, Path) and not place.is_dir():

@@ -31,8 +31,8 @@ def serve(
     set_: Set = None,
 ) -> None:
     """Serve the HTTP API: store and match notes, search, moderate. SIGTERM drains it."""
-    from uninote.service.api.server import serve as run
-    from uninote.service.scheduling.models import LoadedEncoder
+    from uninote.service.concurrency.loaded_models import LoadedEncoder
+    from uninote.service.main.server import serve as run
 
     settings = settings_from(config, set_, None)
 

@@ -68,11 +68,11 @@ def stress(
 
     Example: `uninote stress --key-file demo/index/admin.key --rate 200 --limit-p99-ms 50 --limit-drops 0`
     """
-    from uninote.service.stress.bodies import BATCHES, PATHS, bodies, path
-    from uninote.service.stress.client import Target
-    from uninote.service.stress.load import put_load
-    from uninote.service.stress.report import Limits, report
-    from uninote.service.stress.schedule import schedule
+    from uninote.loadtest.bodies import BATCHES, PATHS, bodies, path
+    from uninote.loadtest.client import Target
+    from uninote.loadtest.load import put_load
+    from uninote.loadtest.report import Limits, report
+    from uninote.loadtest.schedule import schedule
 
     if what not in PATHS:
         raise ConfigError(f"--what is one of {', '.join(PATHS)}, not {what!r}")

@@ -1,1 +1,1 @@
-"""The deployed system: one database, its rules, and the API and console on top of them."""
+"""The deployed service: HTTP API and console over one database."""

@@ -13,9 +13,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
-from tests.service.api.conftest import CLI, new_database, stub
-from tests.service.api.running import Running, start
 from tests.service.console.chromium import quiet_page, signed_in_browser
+from tests.service.http.conftest import CLI, new_database, stub
+from tests.service.http.running import Running, start
 
 from uninote.store.embedded import EmbeddedServer
 

@@ -11,7 +11,7 @@ import pytest
 from tests.service.console.conftest import HOSTILE, SAMPLE_TEXT, Site, signed_in, token
 
 from uninote.service.console.access import ACCESS
-from uninote.service.db.moderation import ROLES
+from uninote.service.db.gallery_tables import ROLES
 
 PAGES = (
     "/",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, Playwright, expect
-from tests.service.api.conftest import StartStub
-from tests.service.api.running import Running
 from tests.service.console.chromium import FAINT, NAMELESS, quiet_page, shot, signed_in_browser
 from tests.service.console.conftest import signed_in
+from tests.service.http.conftest import StartStub
+from tests.service.http.running import Running
 
 
 @pytest.fixture

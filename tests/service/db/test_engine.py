@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from uninote.errors import StoreError
 from uninote.service.db import engine
-from uninote.service.db.corpus import Forgotten
 from uninote.service.db.engine import Database
+from uninote.service.db.note_tables import Forgotten
 from uninote.service.errors import InvalidError
 
 

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from uninote.errors import StoreError
-from uninote.service.db import corpus, moderation  # noqa: F401
+from uninote.service.db import gallery_tables, note_tables  # noqa: F401
 from uninote.service.db.base import SCHEMA, Base
 from uninote.service.db.engine import Database
 from uninote.service.db.migrate import config, upgrade

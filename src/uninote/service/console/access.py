@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uninote.service.api.access import Role
+from uninote.service.http.access import Role
 
 HOME = "/"
 SIGN_IN = "/console/sign-in"

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from uninote.errors import UniNoteError
-from uninote.service.api.runtime import Runtime
+from uninote.service.app.services import Runtime
 from uninote.service.console import pages
 from uninote.service.console.access import needed
 from uninote.service.console.forms import check_origin

@@ -11,14 +11,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from uninote.service.api.access import Identity
-from uninote.service.api.guard import UNKNOWN, Call, Guard
-from uninote.service.api.runtime import Runtime
+from uninote.service.app.services import Runtime
 from uninote.service.console import pages
 from uninote.service.console.access import PICTURES, SIGN_IN, needed
 from uninote.service.console.sessions import COOKIE, VISITOR, Sessions
-from uninote.service.domain import keys
+from uninote.service.domain.base import keys
 from uninote.service.errors import ForbiddenError, UnauthorizedError, UnsupportedError
+from uninote.service.http.access import Identity
+from uninote.service.http.middleware import UNKNOWN, Call, Guard
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 HEADERS = {

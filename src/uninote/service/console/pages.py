@@ -16,10 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from uninote.errors import UniNoteError
-from uninote.service.api.errors import RETRY_SECONDS, printable, status_of
-from uninote.service.api.guard import FAILED, SlowBodyError
-from uninote.service.domain.keys import allows
+from uninote.service.domain.base.keys import allows
 from uninote.service.errors import BusyError
+from uninote.service.http.errors import RETRY_SECONDS, printable, status_of
+from uninote.service.http.middleware import FAILED, SlowBodyError
 
 SECTIONS = (
     ("/", "Search"),

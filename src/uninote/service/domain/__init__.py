@@ -1,1 +1,1 @@
-"""What the service does, without HTTP: every function is one step inside one transaction."""
+"""Domain rules: every function is one step inside one transaction, without HTTP."""

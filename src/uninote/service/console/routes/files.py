@@ -7,11 +7,11 @@ from importlib.resources import files
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from uninote.service.api.routes import notes
-from uninote.service.api.routes.dependencies import Service
-from uninote.service.api.schemas.common import Digest
 from uninote.service.console.access import PICTURES
 from uninote.service.errors import NotFoundError
+from uninote.service.http.routes import notes
+from uninote.service.http.routes.dependencies import Service
+from uninote.service.schemas.common import Digest
 
 STATIC = {
     "console.css": "text/css; charset=utf-8",

@@ -7,11 +7,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from uninote.service.api.routes import gallery
-from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.schemas.gallery import CategoryIn
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
+from uninote.service.http.routes import gallery
+from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.schemas.gallery import CategoryIn
 
 router = APIRouter()
 

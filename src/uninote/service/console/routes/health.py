@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from uninote.service.api.routes import health, versions
-from uninote.service.api.routes.dependencies import Service
-from uninote.service.api.schemas.health import Ready
 from uninote.service.console import pages
 from uninote.service.errors import ServiceError
+from uninote.service.http.routes import health, versions
+from uninote.service.http.routes.dependencies import Service
+from uninote.service.schemas.health import Ready
 
 router = APIRouter()
 

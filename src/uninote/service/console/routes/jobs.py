@@ -8,16 +8,16 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from uninote.service.api.routes import gallery, jobs
-from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.routes.jobs import AfterNote, AfterSample
-from uninote.service.api.schemas.common import Before, RowIdPath
-from uninote.service.api.schemas.gallery import Sample
-from uninote.service.api.schemas.jobs import JobIn
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
-from uninote.service.domain import gallery as stored_gallery
+from uninote.service.domain.gallery import categories_and_samples as stored_gallery
 from uninote.service.errors import InvalidError
+from uninote.service.http.routes import gallery, jobs
+from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.http.routes.jobs import AfterNote, AfterSample
+from uninote.service.schemas.common import Before, RowIdPath
+from uninote.service.schemas.gallery import Sample
+from uninote.service.schemas.jobs import JobIn
 
 PAGE = 25
 MAX_SAMPLES = 1000  # what one job takes

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from uninote.service.api.routes import gallery, notes
-from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.schemas.gallery import Sample
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
+from uninote.service.http.routes import gallery, notes
+from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.schemas.gallery import Sample
 
 router = APIRouter()
 NoteIdQuery = Annotated[str, Query(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from uninote.service.api.routes import gallery, reviews
-from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.runtime import Runtime
-from uninote.service.api.schemas.common import Before, RowIdPath
-from uninote.service.api.schemas.gallery import Sample
-from uninote.service.api.schemas.notes import MatchOut
-from uninote.service.api.schemas.reviews import VerdictIn
+from uninote.service.app.services import Runtime
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
-from uninote.service.db.moderation import VERDICTS, Match
+from uninote.service.db.gallery_tables import VERDICTS, Match
 from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.http.routes import gallery, reviews
+from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.schemas.common import Before, RowIdPath
+from uninote.service.schemas.gallery import Sample
+from uninote.service.schemas.notes import MatchOut
+from uninote.service.schemas.reviews import VerdictIn
 
 PAGE = 20
 

@@ -8,14 +8,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from uninote.service.api.routes import gallery
-from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.routes.gallery import After
-from uninote.service.api.schemas.common import RowIdPath
-from uninote.service.api.schemas.gallery import SampleBatch, SampleChange
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.errors import NotFoundError
+from uninote.service.http.routes import gallery
+from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.http.routes.gallery import After
+from uninote.service.schemas.common import RowIdPath
+from uninote.service.schemas.gallery import SampleBatch, SampleChange
 
 PAGE = 24
 

@@ -11,15 +11,17 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from uninote.service.api.routes.dependencies import Service
-from uninote.service.api.routes.search import query_vector, search_notes, shown
-from uninote.service.api.runtime import Runtime
-from uninote.service.api.schemas.search import FoundNote, SearchRequest
+from uninote.service.app.services import Runtime
 from uninote.service.console import forms, pages
 from uninote.service.console.access import HOME
 from uninote.service.console.forms import Form
-from uninote.service.domain import content, search, versions
+from uninote.service.domain.base import payload
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.notes import search
 from uninote.service.errors import InvalidError
+from uninote.service.http.routes.dependencies import Service
+from uninote.service.http.routes.search import query_vector, search_notes, shown
+from uninote.service.schemas.search import FoundNote, SearchRequest
 
 PAGE = 24
 FIELDS = ("text", "note_id", "sample_id", "picture", "category", "min_score")
@@ -94,7 +96,7 @@ async def request_of(service: Runtime, given: Mapping[str, str], media: Mapping[
     if given["sample_id"]:
         query["sample_id"] = forms.number(given, "sample_id")
     if given["picture"]:
-        data = await service.run(lambda session: content.picture_bytes(session, given["picture"]))
+        data = await service.run(lambda session: payload.picture_bytes(session, given["picture"]))
         query["pictures"].append({"data": base64.b64encode(data).decode()})
     if not any(query.values()):
         raise InvalidError("Give a text, a picture or a note to search with.")

@@ -8,13 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from uninote.service.api.routes.dependencies import Service
 from uninote.service.console import forms, pages
 from uninote.service.console.access import HOME, SIGN_IN
 from uninote.service.console.forms import Form
 from uninote.service.console.sessions import COOKIE, HOURS, VISITOR, Sessions, visitor
-from uninote.service.domain import keys
+from uninote.service.domain.base import keys
 from uninote.service.errors import UnauthorizedError
+from uninote.service.http.routes.dependencies import Service
 
 _LOCAL = re.compile(r"/(console/[\w/-]*)?(\?[\x21-\x5b\x5d-\x7e]*)?")
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{32}")

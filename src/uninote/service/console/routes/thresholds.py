@@ -10,16 +10,16 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from uninote.service.api.routes import gallery, thresholds
-from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.runtime import Runtime
-from uninote.service.api.schemas.gallery import CalibrationIn, CalibrationOut, CategoryState, ThresholdIn
+from uninote.service.app.services import Runtime
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.console.histogram import Chart, chart
-from uninote.service.domain import calibration, evidence, versions
-from uninote.service.domain.thresholds import in_force
+from uninote.service.domain.gallery import calibration, calibration_scores, versions
+from uninote.service.domain.gallery.thresholds import in_force
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
+from uninote.service.http.routes import gallery, thresholds
+from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.schemas.gallery import CalibrationIn, CalibrationOut, CategoryState, ThresholdIn
 
 METHODS = ("volume", "precision", "recall")
 
@@ -122,7 +122,7 @@ async def _scores(
 ) -> Scores:
     def work(session: Session) -> Scores:
         model = versions.get(session, version) if version else versions.active(session)
-        found = evidence.best_scores(session, model, category.name)
+        found = calibration_scores.best_scores(session, model, category.name)
         shape = calibration.histogram(found, bins=48)
         limit = in_force(session, model.id).get(category.name)
         lines = [] if limit is None else [(limit, f"in force {limit:.3f}")]

@@ -11,15 +11,15 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from uninote.errors import ModelError
-from uninote.service.api.routes import versions
-from uninote.service.api.routes.dependencies import Caller, Service
-from uninote.service.api.routes.versions import VersionQuery
-from uninote.service.api.schemas.gallery import Sample
-from uninote.service.api.schemas.versions import NewVersion, RollBackIn, SwitchIn
+from uninote.service.concurrency.loaded_models import version_of
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
 from uninote.service.errors import InvalidError
-from uninote.service.scheduling.models import version_of
+from uninote.service.http.routes import versions
+from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.http.routes.versions import VersionQuery
+from uninote.service.schemas.gallery import Sample
+from uninote.service.schemas.versions import NewVersion, RollBackIn, SwitchIn
 
 router = APIRouter()
 

@@ -8,16 +8,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uninote.attribution.contributions import Explanation
-from uninote.service.api.explaining import explain, explain_match, side
-from uninote.service.api.routes.dependencies import Service
-from uninote.service.api.runtime import Runtime
-from uninote.service.api.schemas.common import RowIdPath
-from uninote.service.api.schemas.search import Query
+from uninote.service.app.explain import explain, explain_match, side
+from uninote.service.app.services import Runtime
 from uninote.service.console import forms, pages
 from uninote.service.console.bars import Bar, bars, digests
 from uninote.service.console.forms import Form
 from uninote.service.console.routes.search import FIELDS, request_of
-from uninote.service.db.corpus import StoredPicture
+from uninote.service.db.note_tables import StoredPicture
+from uninote.service.http.routes.dependencies import Service
+from uninote.service.schemas.common import RowIdPath
+from uninote.service.schemas.search import Query
 
 router = APIRouter()
 

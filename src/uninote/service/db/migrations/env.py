@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from uninote.service.db import corpus, moderation  # noqa: F401
+from uninote.service.db import gallery_tables, note_tables  # noqa: F401
 from uninote.service.db.base import SCHEMA, Base
 
 context.configure(

@@ -1,4 +1,4 @@
-"""Storing new notes as one call, which `domain/ingest_sql.py` makes: one round trip in place of five."""
+"""The database function that creates new notes and their matches in one call."""
 
 from __future__ import annotations
 

@@ -1,1 +1,0 @@
-"""The HTTP API: wire schemas, routes, who may call them, and what every answer has in common."""

@@ -1,0 +1,93 @@
+"""Wire contents to notes and items: bytes are fetched and checked on the media threads, within the caps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from uninote.items import Item, Note, Part, Picture
+from uninote.service.app.services import Runtime
+from uninote.service.errors import InvalidError
+from uninote.service.media.decode import frames_of, from_base64, picture_of
+from uninote.service.schemas.content import Content, Media, NoteContent, PictureIn
+from uninote.tasks.definitions import Task
+
+Result = TypeVar("Result")
+
+
+async def note_of(runtime: Runtime, note_id: str, given: NoteContent) -> Note:
+    """The note with its checked pictures; frames of the video come after them.
+
+    Raises InvalidError, TooLargeError, UnsupportedError or BusyError for what is wrong first: a note that
+    loses a picture would be matched for less than it shows.
+    """
+    pictures = await _pictures(runtime, given.pictures, given.video)
+    return Note(
+        id=note_id,
+        title=given.title,
+        body=given.body,
+        pictures=tuple(pictures),
+        category=given.category,
+        tags=tuple(given.tags),
+        links=tuple(given.links),
+        lang=given.lang,
+        likes=given.likes,
+        source=given.source,
+    )
+
+
+async def item_of(runtime: Runtime, given: Content) -> Item:
+    """Text first, then pictures, each with its OCR text, then frames.
+
+    Raises ItemError when nothing is given, and what `note_of` raises.
+    """
+    parts: list[Part] = [given.text]
+    for picture in await _pictures(runtime, given.pictures, given.video):
+        parts += [picture, picture.ocr_text]
+    return Item.of(*parts)
+
+
+async def together(calls: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """The results in order; a single call, or none, without a task for it."""
+    return [await call for call in calls] if len(calls) < 2 else list(await asyncio.gather(*calls))
+
+
+def task_of(item: Item) -> Task:
+    """Which instruction a query takes, by what it holds."""
+    if not item.pictures:
+        return Task.T2NOTE
+    return Task.NOTE2NOTE if item.texts else Task.I2NOTE
+
+
+async def _pictures(runtime: Runtime, given: Sequence[PictureIn], video: Media | None) -> list[Picture]:
+    corpus = runtime.settings.corpus
+    room = corpus.max_pictures - len(given)
+    if room < 0 or (video is not None and room == 0):
+        more = " and a video" if video is not None else ""
+        raise InvalidError(
+            f"{len(given)} pictures{more} are more than the {corpus.max_pictures} of one item; send fewer"
+        )
+    found = await together([_named(runtime, n, one) for n, one in enumerate(given)])
+    if video is not None:
+        data = await _bytes(runtime, video, runtime.options.max_video_bytes)
+        cap = runtime.options.max_video_bytes
+        found += await runtime.media.run(frames_of, data, corpus, min(room, corpus.max_frames), cap)
+    return found
+
+
+async def _named(runtime: Runtime, number: int, given: PictureIn) -> Picture:
+    corpus = runtime.settings.corpus
+    try:
+        data = await _bytes(runtime, given, corpus.max_picture_bytes)
+        ocr = None if given.ocr is None else tuple(given.ocr)
+        return await runtime.media.run(picture_of, data, corpus, description=given.description, ocr=ocr)
+    except InvalidError as error:
+        raise InvalidError(f"pictures.{number}: {error}") from error
+
+
+async def _bytes(runtime: Runtime, given: Media, cap: int) -> bytes:
+    if given.data is not None:
+        return await runtime.media.run(from_base64, given.data, cap)
+    assert given.url is not None, "checked by the schema"
+    return await runtime.media.run(runtime.fetch, given.url)

@@ -1,0 +1,1 @@
+"""Background threads: the stream consumer and the synchronisation with a vector cluster."""

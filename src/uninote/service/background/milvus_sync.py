@@ -1,0 +1,166 @@
+"""A vector cluster beside the database: filled from the outbox, and searched in the database's place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from threading import Event
+
+import numpy as np
+import structlog
+from numpy.typing import ArrayLike
+
+from uninote.errors import ConfigError, StoreError, UniNoteError
+from uninote.service.background.milvus_collections import (
+    BREAK_SECONDS,
+    Collections,
+    Open,
+    deliver,
+    opener,
+    rebuild,
+)
+from uninote.service.background.worker import Worker
+from uninote.service.db.engine import Database
+from uninote.service.domain.notes import outbox
+from uninote.service.domain.notes.outbox import Lag
+from uninote.service.errors import ConflictError, UnavailableError
+from uninote.service.telemetry.metrics import Metrics
+from uninote.settings import ClusterSettings
+from uninote.store.factory import MILVUS
+from uninote.store.protocol import Filter
+
+SPARE = 32
+"""Candidates beyond those asked for, in the place of notes that were forgotten or changed a moment ago."""
+WAIT_SECONDS = 30.0
+log = structlog.get_logger(__name__)
+NONE = Lag(0, 0.0)
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """Whether the cluster holds every note (but those in line), and what is in line; `up` after a failed
+    search or delivery is False until one succeeds."""
+
+    up: bool = True
+    filled: bool = False
+    lag: Lag = NONE
+
+
+class Cluster:
+    """Raises ConfigError for an address that is none, or without Milvus' client.
+
+    The cluster itself is reached when it is needed.
+    open_one: opens collections patiently, to fill them; search_one: impatiently, to search them.
+    """
+
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        database: Database,
+        metrics: Metrics,
+        on_death: Callable[[BaseException], None],
+        *,
+        open_one: Open | None = None,
+        search_one: Open | None = None,
+    ) -> None:
+        if not settings.address.startswith(MILVUS):
+            raise ConfigError("cluster.address is not a Milvus address (milvus://user:password@host:19530)")
+        if open_one is None and find_spec("pymilvus") is None:
+            raise ConfigError("cluster.address needs Milvus' client: pip install 'uninote[milvus]'")
+        self.settings = settings
+        self._database = database
+        self._searches = metrics.searches
+        self._open = open_one or opener(settings)
+        self._filling = Collections(self._open)
+        impatient = opener(settings, call_seconds=settings.search_seconds, patient=False)
+        self._searching = Collections(search_one or impatient)
+        self._broken_until = 0.0
+        self._stop = Event()
+        self._worker = Worker("cluster", self._follow, self._stop.set, on_death)
+        self.state = ClusterState()
+        self._delivering = True
+        metrics.gauge("cluster_up", "Whether the cluster answers.", lambda: self.state.up)
+        metrics.gauge("cluster_filled", "Whether it holds every note.", lambda: self.state.filled)
+        metrics.gauge("cluster_lag_rows", "Changes not delivered to it.", lambda: self.state.lag.rows)
+        metrics.gauge("cluster_lag_seconds", "Age of the oldest of them.", lambda: self.state.lag.seconds)
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def close(self, seconds: float) -> None:
+        """End behind the delivery at hand; one that is cut off is sent again by whoever is next."""
+        self._worker.stop()
+        self._worker.join(seconds)
+        self._filling.forget()
+        self._searching.forget()
+
+    def look(self) -> None:
+        """Bring `state` up to date. Raises StoreError when the database cannot be used."""
+        filled = self._database.run(outbox.filled)
+        lag = self._database.run(outbox.lag)
+        if not lag.rows:  # whoever failed here, another replica has delivered
+            self._delivering = True
+        up = self._delivering and time.monotonic() >= self._broken_until
+        self.state = ClusterState(up, filled, lag)
+
+    def candidates(
+        self, version: str, dim: int, query: ArrayLike, k: int, filter: Filter
+    ) -> list[str] | None:
+        """Ids of about the k nearest notes, and some more; None when the database is to be searched.
+
+        Which of them are there still, selected, and how near, is for the database to say. Raises
+        UnavailableError when the cluster cannot answer and `fallback` is off.
+        """
+        if not self.settings.search:
+            self._searches.labels("database").inc()
+            return None
+        problem = "is being filled" if not self.state.filled else ""
+        if not problem and time.monotonic() < self._broken_until:
+            problem = "does not answer"
+        if not problem:
+            try:
+                collection = self._searching.get(version, dim)
+                (found,) = collection.search(np.asarray(query)[None], k + SPARE, filter)
+                self._searches.labels("cluster").inc()
+                return [hit.id for hit in found]
+            except StoreError as error:
+                self._broken_until = time.monotonic() + BREAK_SECONDS
+                self._searching.forget(version)
+                log.warning("cluster.search_failed", reason=type(error).__name__)
+                problem = "does not answer"
+        if not self.settings.fallback:
+            raise UnavailableError(f"the vector cluster {problem}; try again")
+        self._searches.labels("database").inc()
+        return None
+
+    def _follow(self) -> None:
+        self._first()
+        sink = partial(deliver, self._database, self._filling)
+
+        def send(changes: Sequence[outbox.Change]) -> None:
+            try:
+                sink(changes)
+                self._delivering = True
+            except StoreError:
+                self._delivering = False
+                raise
+
+        outbox.follow(self._database, send, self._stop)
+
+    def _first(self) -> None:
+        """Put every note in line, if nobody did it yet, or who did was killed."""
+        while not self._stop.is_set():
+            try:
+                if self._database.run(outbox.rebuilt):
+                    return
+                log.info("cluster.rebuild", notes=rebuild(self._database, self._open, again=False))
+            except ConflictError:  # another replica does it
+                pass
+            except UniNoteError as error:
+                self._delivering = False
+                log.warning("cluster.rebuild_failed", reason=str(error), retry_seconds=WAIT_SECONDS)
+                self._stop.wait(WAIT_SECONDS)
+            self._stop.wait(0.2)

@@ -1,0 +1,1 @@
+"""Concurrency primitives: batcher, coalescer, limits, bounded executors, loaded models."""

@@ -1,0 +1,118 @@
+"""The encoders that are loaded, by version, as one model that the batcher drives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uninote.errors import ItemError, ModelError
+from uninote.items import Item
+from uninote.service.concurrency.batcher import Group, Vector
+from uninote.service.errors import UnavailableError
+from uninote.tasks.definitions import INSTRUCTIONS, Task
+
+
+class LoadedEncoder(Protocol):
+    """What the service asks of `uninote.Encoder`."""
+
+    version: str
+    dims: tuple[int, ...]
+    backbone: Any
+
+    @property
+    def uses_instructions(self) -> bool: ...
+
+    def encode(
+        self, items: Sequence[Item], *, task: Task | None, failures: dict[int, ItemError]
+    ) -> NDArray[np.float32]: ...
+
+
+Load = Callable[[Path], LoadedEncoder]
+
+
+class Models:
+    """Encoders by version. `load` reads a model folder; a group is (version, task or None)."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._encoders: dict[str, LoadedEncoder] = {}
+
+    def add(self, folder: Path) -> LoadedEncoder:
+        """Load a folder's model, or give the loaded one of that version. Raises ModelError."""
+        known = self._encoders.get(version_of(folder))
+        if known is not None:
+            return known
+        encoder = self._load(folder)
+        return self._encoders.setdefault(encoder.version, encoder)
+
+    def remove(self, version: str) -> None:
+        """Give back a model's memory; does nothing for one that is not loaded."""
+        self._encoders.pop(version, None)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return tuple(self._encoders)
+
+    def get(self, version: str) -> LoadedEncoder:
+        """Raises UnavailableError for a version that this process has not loaded."""
+        found = self._encoders.get(version)
+        if found is None:
+            raise UnavailableError(
+                f"model version {version!r} is not loaded in this process; put its folder into the model "
+                "folder and start the process again"
+            )
+        return found
+
+    def token_budget(self) -> int:
+        """The smallest budget of the loaded encoders."""
+        budgets = [getattr(one, "settings", None) for one in self._encoders.values()]
+        return min((one.token_budget for one in budgets if one is not None), default=4096)
+
+    def cost(self, item: Item, group: Group) -> int:
+        version, task = _parts(group)
+        encoder = self.get(version)
+        instruction = INSTRUCTIONS[task] if task is not None and encoder.uses_instructions else ""
+        return int(encoder.backbone.cost(item, instruction))
+
+    def encode(self, items: Sequence[Item], group: Group) -> Sequence[Vector | ItemError]:
+        version, task = _parts(group)
+        failures: dict[int, ItemError] = {}
+        rows = self.get(version).encode(items, task=task, failures=failures)
+        return [failures.get(n, row) for n, row in enumerate(rows)]
+
+
+def version_of(folder: Path) -> str:
+    """The version of a model folder, read without loading it. Raises ModelError when it is none."""
+    try:
+        return str(json.loads((folder / "uninote.json").read_text())["version"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{folder} is not a saved UniNote model: it has no readable uninote.json") from error
+
+
+def available(index: Path) -> dict[str, Path]:
+    """Model folders of a served folder by version: `model` first, then those below `models`.
+
+    Raises ModelError when there is none.
+    """
+    own = index / "model"
+    found = [own] if (own / "uninote.json").is_file() else []
+    if (index / "models").is_dir():
+        found += [file.parent for file in sorted((index / "models").glob("*/uninote.json"))]
+    if not found:
+        raise ModelError(
+            f"{index} holds no model: serve an index folder of `uninote index` or `uninote demo`, "
+            "or put a trained model into its folder `model`"
+        )
+    versions: dict[str, Path] = {}
+    for folder in found:
+        versions.setdefault(version_of(folder), folder)
+    return versions
+
+
+def _parts(group: Group) -> tuple[str, Task | None]:
+    return cast(tuple[str, Task | None], group)

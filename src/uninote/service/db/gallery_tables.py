@@ -1,0 +1,207 @@
+"""Tables of what is looked for and what was found: gallery, thresholds, matches, reviews, jobs, keys."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from uninote.service.db.base import Base, Digest, Half, Json, Key, Moment, Name, Now, Serial, Words
+from uninote.service.db.note_tables import ModelVersion, StoredNote, StoredPicture
+
+SAMPLE_KINDS = ("image", "video", "text", "note")
+VERDICTS = ("true_positive", "false_positive", "unsure")
+JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
+ROLES = ("read", "ingest", "operate", "admin")
+SOURCES = ("online", "backcheck")
+
+
+class GalleryState(Base):
+    """One row. `revision` grows with every change to models, categories, thresholds and samples."""
+
+    __tablename__ = "gallery_state"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger)
+
+
+class Category(Base):
+    """What is looked for. `sampling` hands on that fraction of the notes that hit, always the same ones."""
+
+    __tablename__ = "categories"
+    __table_args__ = (CheckConstraint("sampling BETWEEN 0 AND 1", name="sampling"),)
+
+    name: Mapped[Name] = mapped_column(primary_key=True)
+    description: Mapped[Words]
+    enabled: Mapped[bool]
+    disabled_until: Mapped[Moment | None]
+    sampling: Mapped[float] = mapped_column(Double)
+    created: Mapped[Now]
+
+
+class Threshold(Base):
+    """Thresholds with their history: the newest row of a category and model is in force."""
+
+    __tablename__ = "thresholds"
+    __table_args__ = (
+        CheckConstraint("value BETWEEN -1 AND 1", name="value"),
+        Index(None, "category", "model_id", text("id DESC")),
+    )
+
+    id: Mapped[Serial]
+    category: Mapped[Name] = mapped_column(ForeignKey(Category.name, ondelete="CASCADE"))
+    model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id))
+    value: Mapped[float] = mapped_column(Double)
+    actor: Mapped[Name]
+    reason: Mapped[Words]
+    created: Mapped[Now]
+
+
+class Sample(Base):
+    """A gallery sample. An allow-list sample takes hits away instead of making them."""
+
+    __tablename__ = "samples"
+    __table_args__ = (
+        CheckConstraint(f"kind IN {SAMPLE_KINDS}", name="kind"),
+        UniqueConstraint("category", "content_key", "kind", "allow"),
+        Index(None, "source_note"),
+    )
+
+    id: Mapped[Serial]
+    category: Mapped[Name] = mapped_column(ForeignKey(Category.name, ondelete="CASCADE"))
+    kind: Mapped[Name]
+    label: Mapped[Name]
+    comment: Mapped[Words]
+    allow: Mapped[bool]
+    enabled: Mapped[bool]
+    disabled_until: Mapped[Moment | None]
+    content_key: Mapped[Digest]
+    payload: Mapped[Json]
+    source_note: Mapped[Key | None]
+    actor: Mapped[Name]
+    created: Mapped[Now]
+
+
+class SampleVector(Base):
+    """The vector of a sample under one model."""
+
+    __tablename__ = "sample_vectors"
+
+    sample_id: Mapped[int] = mapped_column(ForeignKey(Sample.id, ondelete="CASCADE"), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id), primary_key=True)
+    vector: Mapped[Half]
+
+
+class SamplePicture(Base):
+    """Which samples show which pictures."""
+
+    __tablename__ = "sample_pictures"
+    __table_args__ = (Index(None, "digest"),)
+
+    sample_id: Mapped[int] = mapped_column(ForeignKey(Sample.id, ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[Digest] = mapped_column(ForeignKey(StoredPicture.digest), primary_key=True)
+
+
+class Match(Base):
+    """A note that reached its category's threshold on a sample: one row, however often it was looked at."""
+
+    __tablename__ = "matches"
+    __table_args__ = (
+        CheckConstraint(f"source IN {SOURCES}", name="source"),
+        UniqueConstraint("note_id", "sample_id"),
+        Index(None, "sample_id"),
+        Index("ix_matches_open", "category", "id", postgresql_where=text("verdict IS NULL")),
+    )
+
+    id: Mapped[Serial]
+    note_id: Mapped[Key] = mapped_column(ForeignKey(StoredNote.id, ondelete="CASCADE"))
+    sample_id: Mapped[int] = mapped_column(ForeignKey(Sample.id, ondelete="CASCADE"))
+    model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id))
+    category: Mapped[Name]
+    score: Mapped[float] = mapped_column(Double)
+    threshold: Mapped[float] = mapped_column(Double)
+    source: Mapped[Name]
+    verdict: Mapped[Name | None]
+    created: Mapped[Now]
+
+
+class Review(Base):
+    """A verdict on a match, with the content it was given for; the newest one counts."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        CheckConstraint(f"verdict IN {VERDICTS}", name="verdict"),
+        Index(None, "note_id", "sample_id", text("id DESC")),
+        Index(None, "sample_id"),
+    )
+
+    id: Mapped[Serial]
+    note_id: Mapped[Key] = mapped_column(ForeignKey(StoredNote.id, ondelete="CASCADE"))
+    sample_id: Mapped[int] = mapped_column(ForeignKey(Sample.id, ondelete="CASCADE"))
+    content_key: Mapped[Digest]
+    category: Mapped[Name]
+    score: Mapped[float] = mapped_column(Double)
+    verdict: Mapped[Name]
+    comment: Mapped[Words]
+    actor: Mapped[Name]
+    created: Mapped[Now]
+
+
+class Job(Base):
+    """A long search over history that goes on after `cursor` when it was interrupted."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (CheckConstraint(f"state IN {JOB_STATES}", name="state"), Index(None, "state"))
+
+    id: Mapped[Serial]
+    state: Mapped[Name]
+    cancel_requested: Mapped[bool]
+    params: Mapped[Json]
+    model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id))
+    cursor: Mapped[Key]
+    done: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(BigInteger)
+    hits: Mapped[int] = mapped_column(BigInteger)
+    error: Mapped[Words]
+    actor: Mapped[Name]
+    created: Mapped[Now]
+    started: Mapped[Moment | None]
+    finished: Mapped[Moment | None]
+
+
+class JobHit(Base):
+    """What a job found."""
+
+    __tablename__ = "job_hits"
+    __table_args__ = (Index(None, "note_id"), Index(None, "sample_id"))
+
+    job_id: Mapped[int] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), primary_key=True)
+    note_id: Mapped[Key] = mapped_column(ForeignKey(StoredNote.id, ondelete="CASCADE"), primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey(Sample.id, ondelete="CASCADE"), primary_key=True)
+    score: Mapped[float] = mapped_column(Double)
+
+
+class ApiKey(Base):
+    """An API key: its first characters to find it, the hash of the rest to check it."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (CheckConstraint(f"role IN {ROLES}", name="role"),)
+
+    prefix: Mapped[str] = mapped_column(String(16), primary_key=True)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    name: Mapped[Name]
+    role: Mapped[Name]
+    actor: Mapped[Name]
+    created: Mapped[Now]
+    revoked: Mapped[Moment | None]

@@ -1,0 +1,1 @@
+"""Base of the domain: audit log, gallery lock, keys, stored payloads, vectors."""

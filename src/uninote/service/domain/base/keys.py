@@ -1,0 +1,119 @@
+"""API keys: `un_<prefix>_<secret>`. Stored are the prefix and the sha256 of the secret, which has 256 random
+bits: a slow hash protects guessable secrets and would only cost time here."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from uninote.service.db.engine import driver_of
+from uninote.service.db.gallery_tables import ROLES, ApiKey
+from uninote.service.domain.base import audit
+from uninote.service.domain.base.text import check_name
+from uninote.service.errors import InvalidError, NotFoundError, UnauthorizedError
+
+MARK = "un"
+_GOOD = """
+SELECT prefix, secret_hash, name, role FROM service.api_keys
+WHERE prefix = ANY(%(prefixes)s::text[]) AND revoked IS NULL
+"""
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """A key that is good, without its secret."""
+
+    prefix: str
+    name: str
+    role: str
+
+
+def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, str]:
+    """A new key, and its text, shown this once. Raises InvalidError for an unknown role or a bad name."""
+    if role not in ROLES:
+        raise InvalidError(f"role {role!r} is none of {', '.join(ROLES)}")
+    check_name("the name of a key", name)
+    prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    key = ApiKey(prefix=prefix, secret_hash=digest_of(secret), name=name, role=role, actor=actor)
+    session.add(key)
+    session.flush()
+    audit.record(session, actor, "key.create", f"key:{prefix}", role=role, name=name)
+    return key, f"{MARK}_{prefix}_{secret}"
+
+
+def verify(session: Session, text: str) -> KnownKey:
+    """The key of that text. Raises UnauthorizedError, the same for every reason, when it is not good."""
+    (found,) = verify_all(session, [text])
+    if isinstance(found, UnauthorizedError):
+        raise found
+    return found
+
+
+def verify_all(session: Session, texts: Sequence[str]) -> list[KnownKey | UnauthorizedError]:
+    """`verify` of many texts in one statement."""
+    parts = [_parts(text) for text in texts]
+    rows = driver_of(session).execute(_GOOD, {"prefixes": sorted({prefix for prefix, _ in parts})})
+    good = {prefix: (bytes(secret), KnownKey(prefix, name, role)) for prefix, secret, name, role in rows}
+    found: list[KnownKey | UnauthorizedError] = []
+    for prefix, secret in parts:
+        stored, key = good.get(prefix, (bytes(32), None))
+        # Compared even without a key: the time tells nothing about which prefixes exist.
+        if hmac.compare_digest(stored, digest_of(secret)) and key is not None:
+            found.append(key)
+        else:
+            reason = "the API key is unknown or revoked; send a good one as `Authorization: Bearer`"
+            found.append(UnauthorizedError(reason))
+    return found
+
+
+def known(session: Session, prefix: str) -> ApiKey:
+    """The key of that prefix, for a caller who proved it earlier. Raises UnauthorizedError when it is not
+    good any more."""
+    key = session.get(ApiKey, prefix)
+    if key is None or key.revoked is not None:
+        raise UnauthorizedError("the API key is unknown or revoked; sign in with a good one")
+    return key
+
+
+def allows(role: str, needed: str) -> bool:
+    """Roles in order: each may do what the ones before may."""
+    return ROLES.index(role) >= ROLES.index(needed)
+
+
+def revoke(session: Session, prefix: str, actor: str) -> ApiKey:
+    """Stop a key at once; again does nothing. Raises NotFoundError."""
+    statement = (
+        update(ApiKey)
+        .where(ApiKey.prefix == prefix)
+        .values(revoked=func.coalesce(ApiKey.revoked, func.now()))
+        .returning(ApiKey)
+    )
+    key = session.scalars(statement, execution_options={"populate_existing": True}).one_or_none()
+    if key is None:
+        raise NotFoundError("there is no API key of that prefix")
+    audit.record(session, actor, "key.revoke", f"key:{prefix}")
+    return key
+
+
+def listing(session: Session) -> list[ApiKey]:
+    """All keys, the newest first; secrets are not stored."""
+    return list(session.scalars(select(ApiKey).order_by(ApiKey.created.desc(), ApiKey.prefix)))
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Prefix, empty when it can be none, and secret."""
+    mark, _, rest = text.partition("_")
+    prefix, _, secret = rest.partition("_")
+    usable = mark == MARK and prefix.isascii() and prefix.isalnum()
+    return (prefix if usable else ""), secret
+
+
+def digest_of(text: str) -> bytes:
+    """sha256 of a secret or of a whole key."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,125 @@
+"""Notes and samples as stored: JSON without picture bytes, pictures by digest, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from uninote.errors import PictureError
+from uninote.items import Item, Note, Part, Picture
+from uninote.service.db.gallery_tables import Sample
+from uninote.service.db.note_tables import StoredNote, StoredPicture
+from uninote.service.errors import NotFoundError
+
+
+def note_payload(note: Note) -> dict[str, Any]:
+    """Everything of a note but its picture bytes and what has a column of its own."""
+    return {
+        "title": note.title,
+        "body": note.body,
+        "tags": list(note.tags),
+        "links": list(note.links),
+        "likes": note.likes,
+        "source": note.source,
+        "pictures": [_picture_payload(picture) for picture in note.pictures],
+    }
+
+
+def item_payload(item: Item) -> dict[str, Any]:
+    """An item as its parts."""
+    return {
+        "parts": [{"text": part} if isinstance(part, str) else _picture_payload(part) for part in item.parts]
+    }
+
+
+def note_from(stored: StoredNote, pictures: Mapping[str, Picture]) -> Note:
+    """The note again; pictures whose bytes are not stored keep their digest and cannot be read."""
+    payload = stored.payload
+    return Note(
+        id=stored.id,
+        title=payload["title"],
+        body=payload["body"],
+        pictures=tuple(_picture_from(entry, pictures) for entry in payload["pictures"]),
+        category=stored.category,
+        tags=tuple(payload["tags"]),
+        links=tuple(payload["links"]),
+        lang=stored.lang,
+        likes=payload["likes"],
+        source=payload["source"],
+    )
+
+
+def item_from(payload: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Item:
+    """The item of a sample's payload."""
+    parts: list[Part] = [
+        entry["text"] if "text" in entry else _picture_from(entry, pictures) for entry in payload["parts"]
+    ]
+    return Item.of(*parts)
+
+
+def load_notes(session: Session, ids: Iterable[str]) -> dict[str, Note]:
+    """Stored notes with their pictures, by id; ids that are not stored are left out."""
+    stored = session.scalars(select(StoredNote).where(StoredNote.id.in_(set(ids)))).all()
+    digests = {entry["digest"] for note in stored for entry in note.payload["pictures"]}
+    pictures = load_pictures(session, digests)
+    return {note.id: note_from(note, pictures) for note in stored}
+
+
+def load_items(session: Session, sample_ids: Iterable[int]) -> dict[int, Item]:
+    """The items of samples, by sample id."""
+    samples = session.scalars(select(Sample).where(Sample.id.in_(set(sample_ids)))).all()
+    digests = {
+        entry["digest"] for sample in samples for entry in sample.payload["parts"] if "digest" in entry
+    }
+    pictures = load_pictures(session, digests)
+    return {sample.id: item_from(sample.payload, pictures) for sample in samples}
+
+
+def load_pictures(session: Session, digests: Iterable[str]) -> dict[str, Picture]:
+    """Stored pictures by digest."""
+    rows = session.scalars(select(StoredPicture).where(StoredPicture.digest.in_(set(digests))))
+    return {row.digest: Picture(row.digest, data=row.data) for row in rows}
+
+
+def picture_bytes(session: Session, digest: str) -> bytes:
+    """The encoded bytes of one picture. Raises NotFoundError."""
+    stored = session.get(StoredPicture, digest)
+    if stored is None:
+        raise NotFoundError(f"no picture {digest} is stored")
+    return stored.data
+
+
+def readable(pictures: Iterable[Picture]) -> dict[str, bytes]:
+    """Bytes by digest of the pictures that have any at hand."""
+    found: dict[str, bytes] = {}
+    for picture in pictures:
+        if picture.digest not in found and (picture.data is not None or picture.path is not None):
+            try:
+                found[picture.digest] = picture.read()
+            except PictureError:  # the file went after it was embedded: the vector is good all the same
+                continue
+    return found
+
+
+def _picture_payload(picture: Picture) -> dict[str, Any]:
+    ocr = None if picture.ocr is None else list(picture.ocr)
+    return {
+        "digest": picture.digest,
+        "description": picture.description,
+        "ocr": ocr,
+        "frame": picture.frame,
+    }
+
+
+def _picture_from(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Picture:
+    stored = pictures.get(entry["digest"])
+    return Picture(
+        digest=entry["digest"],
+        data=stored.data if stored else None,
+        description=entry["description"],
+        ocr=None if entry["ocr"] is None else tuple(entry["ocr"]),
+        frame=entry["frame"],
+    )

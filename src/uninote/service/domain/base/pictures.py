@@ -1,0 +1,21 @@
+"""Picture bytes that nothing shows any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from uninote.service.db.gallery_tables import SamplePicture
+from uninote.service.db.note_tables import NotePicture, StoredPicture
+
+
+def drop_unused(session: Session, digests: Collection[str]) -> int:
+    """Delete the bytes of pictures that no note and no sample shows, among `digests`; gives how many."""
+    statement = delete(StoredPicture).where(
+        StoredPicture.digest.in_(digests),
+        ~select(NotePicture.digest).where(NotePicture.digest == StoredPicture.digest).exists(),
+        ~select(SamplePicture.digest).where(SamplePicture.digest == StoredPicture.digest).exists(),
+    )
+    return len(session.scalars(statement.returning(StoredPicture.digest)).all())

@@ -1,0 +1,1 @@
+"""Gallery: categories, samples, thresholds, matching, calibration, model versions."""

@@ -1,0 +1,250 @@
+"""The gallery: categories, and the samples that notes are compared with. Every change acts at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from numpy.typing import ArrayLike
+from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from uninote.errors import VectorError
+from uninote.service.db.gallery_tables import Category, Sample, SamplePicture, SampleVector
+from uninote.service.db.note_tables import Audit, ModelVersion, StoredNote, StoredPicture
+from uninote.service.domain.base import audit, gallery_lock, payload
+from uninote.service.domain.base.pictures import drop_unused
+from uninote.service.domain.base.text import MAX_NAME, check_name, check_words
+from uninote.service.domain.base.vectors import half_unit
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.gallery.sample_rows import NewSample as NewSample  # noqa: PLC0414
+from uninote.service.domain.gallery.sample_rows import (
+    check_sample,
+    identity_of,
+    sample_row,
+)
+from uninote.service.errors import InvalidError, NotFoundError
+
+CHUNK = 1000  # rows of one INSERT
+
+
+def put_category(
+    session: Session,
+    name: str,
+    actor: str,
+    *,
+    description: str = "",
+    enabled: bool = True,
+    disabled_until: datetime | None = None,
+    sampling: float = 1.0,
+) -> Category:
+    """Create or replace a category's settings. Raises InvalidError for a bad name or ratio."""
+    check_name("a category name", name)
+    check_words("a description", description)
+    if disabled_until is not None and disabled_until.utcoffset() is None:
+        raise InvalidError("disabled_until needs a time zone; add Z or an offset")
+    if not (math.isfinite(sampling) and 0 <= sampling <= 1):
+        raise InvalidError(f"sampling is a fraction in [0, 1], not {sampling}")
+    values = {
+        "description": description,
+        "enabled": enabled,
+        "disabled_until": disabled_until,
+        "sampling": sampling,
+    }
+    statement = insert(Category).values(name=name, **values)
+    upsert = statement.on_conflict_do_update(index_elements=[Category.name], set_=values).returning(Category)
+    category = session.scalars(upsert, execution_options={"populate_existing": True}).one()
+    audit.record(
+        session,
+        actor,
+        "category.put",
+        f"category:{name}",
+        **values | {"disabled_until": _iso(disabled_until)},
+    )
+    gallery_lock.bump(session)
+    return category
+
+
+def delete_category(session: Session, name: str, actor: str) -> None:
+    """Remove a category with its samples, thresholds and matches. Raises NotFoundError."""
+    pictures = _digests(session, Sample.category == name)
+    found = session.scalars(delete(Category).where(Category.name == name).returning(Category.name)).all()
+    if not found:
+        raise NotFoundError(f"there is no category {name!r}")
+    drop_unused(session, pictures)
+    audit.record(session, actor, "category.delete", f"category:{name}")
+    gallery_lock.bump(session)
+
+
+def categories(session: Session) -> list[Category]:
+    """All categories by name."""
+    return list(session.scalars(select(Category).order_by(Category.name)))
+
+
+def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> list[Sample]:
+    """Add samples, all or none; one that is there already (category, kind, content) is given back as it is.
+
+    Raises InvalidError, NotFoundError or VectorError naming the first bad sample by its number.
+    """
+    sources = {sample.source_note for sample in samples if sample.source_note is not None}
+    if sources:
+        gallery_lock.hold(session)  # or one of the notes could be forgotten before its sample is there
+    models = {
+        model.version: model for model in session.scalars(select(ModelVersion)) if model.state != "retired"
+    }
+    active = next((model.version for model in models.values() if model.state == "active"), None)
+    known = set(session.scalars(select(Category.name)))
+    stored_notes = set(session.scalars(select(StoredNote.id).where(StoredNote.id.in_(sources))))
+    for number, sample in enumerate(samples):
+        try:
+            check_sample(sample, models, active)
+            if sample.category not in known:
+                raise NotFoundError(f"there is no category {sample.category!r}; create it first")
+            if sample.source_note is not None and sample.source_note not in stored_notes:
+                raise NotFoundError(f"no note {sample.source_note!r} is stored")
+        except (InvalidError, NotFoundError, VectorError) as error:
+            raise type(error)(f"sample {number}: {error}") from None
+    stored = [
+        one
+        for start in range(0, len(samples), CHUNK)
+        for one in _add(session, samples[start : start + CHUNK], models, actor)
+    ]
+    gallery_lock.bump(session)
+    return stored
+
+
+def change_sample(
+    session: Session,
+    sample_id: int,
+    actor: str,
+    *,
+    label: str | None = None,
+    comment: str | None = None,
+    enabled: bool | None = None,
+    disabled_until: datetime | None = None,
+) -> Sample:
+    """Change how a sample counts; None leaves a field, but `disabled_until` follows `enabled`.
+
+    Its content never changes: another content is another sample. Raises NotFoundError.
+    """
+    check_words("a label", label or "", MAX_NAME)
+    check_words("a comment", comment or "")
+    values: dict[str, Any] = {
+        name: value
+        for name, value in (("label", label), ("comment", comment), ("enabled", enabled))
+        if value is not None
+    }
+    if enabled is not None or disabled_until is not None:
+        values["disabled_until"] = disabled_until
+    statement = update(Sample).where(Sample.id == sample_id).values(**values).returning(Sample)
+    sample = (
+        session.scalars(statement, execution_options={"populate_existing": True}).one_or_none()
+        if values
+        else session.get(Sample, sample_id)
+    )
+    if sample is None:
+        raise NotFoundError(f"there is no gallery sample {sample_id}")
+    logged = {name: value for name, value in values.items() if name in {"enabled", "label"}}
+    audit.record(session, actor, "sample.change", f"sample:{sample_id}", **logged)
+    gallery_lock.bump(session)
+    return sample
+
+
+def delete_samples(session: Session, sample_ids: Sequence[int], actor: str) -> int:
+    """Remove samples with their matches, reviews and job hits; gives how many were there."""
+    pictures = _digests(session, Sample.id.in_(sample_ids))
+    gone = session.scalars(delete(Sample).where(Sample.id.in_(sample_ids)).returning(Sample.id)).all()
+    drop_unused(session, pictures)
+    for sample_id in gone:
+        audit.record(session, actor, "sample.delete", f"sample:{sample_id}")
+    gallery_lock.bump(session)
+    return len(gone)
+
+
+def samples(
+    session: Session,
+    *,
+    category: str | None = None,
+    ids: Sequence[int] | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> list[Sample]:
+    """A page of samples by id."""
+    query = select(Sample).where(Sample.id > after).order_by(Sample.id).limit(limit)
+    if category is not None:
+        query = query.where(Sample.category == category)
+    if ids is not None:
+        query = query.where(Sample.id.in_(ids))
+    return list(session.scalars(query))
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Samples per category."""
+    rows = session.execute(select(Sample.category, func.count()).group_by(Sample.category))
+    return dict(rows.all())
+
+
+def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, ArrayLike]) -> None:
+    """Fill in a model version's vectors of samples; one that is there stays. Raises NotFoundError."""
+    model = versions.get(session, version)
+    rows = [
+        {"sample_id": sample_id, "model_id": model.id, "vector": half_unit(vector, model.dim)}
+        for sample_id, vector in vectors.items()
+    ]
+    if rows:
+        session.execute(insert(SampleVector).values(rows).on_conflict_do_nothing())
+        gallery_lock.bump(session)
+
+
+def _add(
+    session: Session, chunk: Sequence[NewSample], models: Mapping[str, ModelVersion], actor: str
+) -> list[Sample]:
+    """The stored sample of each, in order; vectors and pictures of those that are new."""
+    wanted = {identity_of(sample): sample for sample in chunk}
+    halves = {
+        identity: [
+            {"model_id": models[version].id, "vector": half_unit(vector, models[version].dim)}
+            for version, vector in sample.vectors.items()
+            if version in models
+        ]
+        for identity, sample in wanted.items()
+    }
+    rows = [sample_row(sample, actor) for sample in wanted.values()]
+    statement = insert(Sample).values(rows).on_conflict_do_nothing().returning(Sample)
+    added = {identity_of(sample): sample for sample in session.scalars(statement)}
+    pictures: dict[str, bytes] = {}
+    uses, vectors, log = [], [], []
+    for identity, sample in added.items():
+        shown = payload.readable(wanted[identity].item.pictures)
+        pictures |= shown
+        uses += [{"sample_id": sample.id, "digest": digest} for digest in shown]
+        vectors += [{"sample_id": sample.id, **half} for half in halves[identity]]
+        details = {"category": sample.category, "kind": sample.kind}
+        log.append(
+            {"actor": actor, "action": "sample.add", "subject": f"sample:{sample.id}", "details": details}
+        )
+    if added:
+        session.execute(insert(SampleVector).values(vectors))
+        session.execute(insert(Audit).values(log))
+    if pictures:
+        stored = [{"digest": digest, "data": data} for digest, data in sorted(pictures.items())]
+        session.execute(insert(StoredPicture).values(stored).on_conflict_do_nothing())
+        session.execute(insert(SamplePicture).values(uses))
+    old = wanted.keys() - added.keys()
+    if old:
+        columns = tuple_(Sample.category, Sample.kind, Sample.content_key, Sample.allow)
+        added |= {identity_of(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
+    return [added[identity_of(sample)] for sample in chunk]
+
+
+def _digests(session: Session, *conditions: ColumnElement[bool]) -> list[str]:
+    """Digests of the pictures that the selected samples show."""
+    query = select(SamplePicture.digest).join(Sample, Sample.id == SamplePicture.sample_id)
+    return list(session.scalars(query.where(*conditions).distinct()))
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

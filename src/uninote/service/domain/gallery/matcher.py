@@ -1,0 +1,205 @@
+"""What every process keeps of the gallery in memory, and how it stays equal to the database."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from uninote.service.domain.base import gallery_lock
+from uninote.service.domain.base.vectors import Matrix, from_database, read_binary
+from uninote.service.domain.gallery.index import Found, GalleryIndex, Ids, Rotated
+
+_MODELS = "SELECT id, version, dim, state FROM service.model_versions WHERE state <> 'retired' ORDER BY id"
+# Seconds until a row that is disabled for a time comes back: nobody changes anything at that moment.
+_CATEGORIES = """
+SELECT name, enabled AND coalesce(disabled_until <= now(), true), sampling,
+    extract(epoch FROM disabled_until - now())::float8
+FROM service.categories ORDER BY name
+"""
+_THRESHOLDS = """
+SELECT DISTINCT ON (category, model_id) category, model_id, value
+FROM service.thresholds ORDER BY category, model_id, id DESC
+"""
+_SAMPLES = """
+SELECT array_agg(sample.id ORDER BY sample.id), array_agg(category.place::int4 ORDER BY sample.id),
+    array_agg(sample.allow ORDER BY sample.id),
+    array_agg(sample.enabled AND coalesce(sample.disabled_until <= now(), true) ORDER BY sample.id),
+    min(extract(epoch FROM sample.disabled_until - now())::float8)
+        FILTER (WHERE sample.disabled_until > now())
+FROM service.samples AS sample
+JOIN (SELECT name, row_number() OVER (ORDER BY name) - 1 AS place FROM service.categories) AS category
+    ON category.name = sample.category
+"""
+_PRESENT = (
+    "SELECT array_agg(sample_id ORDER BY sample_id) FROM service.sample_vectors WHERE model_id = %(model)s"
+)
+_VECTORS = """
+SELECT vector FROM service.sample_vectors
+WHERE model_id = %(model)s AND sample_id = ANY(%(ids)s) ORDER BY sample_id
+"""
+READ_CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model version that is written to."""
+
+    id: int
+    version: str
+    dim: int
+    state: str
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Everything that decides a match, at one revision.
+
+    deadline: the monotonic time at which something disabled comes back and the snapshot is out of date.
+    """
+
+    revision: int
+    deadline: float
+    models: tuple[Model, ...]
+    categories: frozenset[str]
+    sampling: dict[str, float]
+    galleries: dict[int, GalleryIndex]
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it is right as long as its revision is the present one."""
+        return time.monotonic() < self.deadline
+
+    def model(self, versions: Collection[str]) -> Model | None:
+        """The model to match with: the active one if its vector is there, else the newest that is, if any.
+
+        Between the encoding of a note and its ingest the active version may have changed; the note is then
+        matched with what it has, and the backfill adds the rest.
+        """
+        known = [model for model in self.models if model.version in versions]
+        rank = {"active": 2, "shadow": 1}
+        return max(known, key=lambda model: (rank.get(model.state, 0), model.id), default=None)
+
+    def match(
+        self,
+        model: Model,
+        queries: Matrix,
+        note_ids: Sequence[str],
+        categories: Sequence[frozenset[str] | None],
+    ) -> list[list[Found]]:
+        """Hits per note, best first: above the threshold, not allow-listed, in its category's sampling."""
+        found = self.galleries[model.id].match(queries, categories)
+        return [self._handed_on(note_id, hits) for note_id, hits in zip(note_ids, found, strict=True)]
+
+    def _handed_on(self, note_id: str, found: list[Found]) -> list[Found]:
+        allowed: dict[str, float] = {}
+        for hit in found:
+            if hit.allow:
+                allowed[hit.category] = max(hit.score, allowed.get(hit.category, -2.0))
+        return [
+            hit
+            for hit in found
+            if not hit.allow
+            and hit.score > allowed.get(hit.category, -2.0)
+            and sampled(note_id, hit.category, self.sampling[hit.category])
+        ]
+
+
+def sampled(note_id: str, category: str, ratio: float) -> bool:
+    """Whether this note is in the fraction of its category that is handed on; the same for every replica."""
+    if ratio >= 1:
+        return True
+    digest = hashlib.sha256(f"{len(category)}:{category}{note_id}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8]) / 2**64 < ratio
+
+
+class Matcher:
+    """Hands out the snapshot of the present revision; safe for many threads.
+
+    A refresh reads only vectors that are not in memory yet, so a change to a large gallery acts in the time
+    it takes to read its other columns.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._snapshot: Snapshot | None = None
+        self._vectors: dict[int, Rotated] = {}
+
+    def latest(self) -> Snapshot | None:
+        """What is in memory, maybe out of date; None before the first `snapshot`."""
+        return self._snapshot
+
+    def snapshot(self, session: Session) -> Snapshot:
+        """The snapshot of the present revision, which stays the present one until this transaction ends."""
+        wanted = gallery_lock.pin(session)
+        known = self._snapshot
+        if known and known.revision == wanted and known.is_fresh:
+            return known
+        with self._lock:
+            known = self._snapshot
+            if known and known.revision == wanted and known.is_fresh:
+                return known
+            loaded = self._load(session, wanted)
+            if not known or loaded.revision >= known.revision:
+                self._snapshot = loaded
+            return loaded
+
+    def _load(self, session: Session, wanted: int) -> Snapshot:
+        def rows(statement: str, **values: Any) -> list[Any]:
+            return read_binary(session, statement, values)
+
+        models = tuple(Model(*row) for row in rows(_MODELS))
+        categories = rows(_CATEGORIES)
+        ids, places, allow, enabled, wait = rows(_SAMPLES)[0]
+        waits = [wait] if wait is not None else []
+        waits += [seconds for *_, seconds in categories if seconds is not None and seconds > 0]
+        thresholds = {(model, name): value for name, model, value in rows(_THRESHOLDS)}
+        on = np.array([is_on for _, is_on, _, _ in categories], np.bool_)
+        all_ids = np.array(ids or [], np.int64)
+        all_places = np.array(places or [], np.int32)
+        usable = np.array(enabled or [], np.bool_) & (on[all_places] if len(on) else True)
+        galleries = {}
+        for model in models:
+            vectors = self._vectors_of(session, model)
+            here = np.searchsorted(all_ids, vectors.ids)
+            limits = np.array([thresholds.get((model.id, name), np.inf) for name, *_ in categories])
+            galleries[model.id] = GalleryIndex(
+                vectors=vectors,
+                names=tuple(name for name, *_ in categories),
+                places=all_places[here],
+                thresholds=np.where(usable[here], limits[all_places[here]], np.inf)
+                if len(here)
+                else np.empty(0),
+                allow=np.array(allow or [], np.bool_)[here],
+            )
+        self._vectors = {model.id: galleries[model.id].vectors for model in models}
+        return Snapshot(
+            revision=wanted,
+            deadline=time.monotonic() + min(waits, default=float("inf")),
+            models=models,
+            categories=frozenset(name for name, *_ in categories),
+            sampling={name: ratio for name, _, ratio, _ in categories},
+            galleries=galleries,
+        )
+
+    def _vectors_of(self, session: Session, model: Model) -> Rotated:
+        """The model's sample vectors, those already in memory not read again: a stored one never changes."""
+        ((present,),) = read_binary(session, _PRESENT, {"model": model.id})
+        ids: Ids = np.array(present or [], np.int64)
+        known = self._vectors.get(model.id)
+        keep = np.intersect1d(ids, known.ids, assume_unique=True) if known else ids[:0]
+        if known and len(keep) == len(ids) == len(known.ids):
+            return known
+        new = np.setdiff1d(ids, keep, assume_unique=True)
+        fresh = np.empty((len(new), model.dim), np.float32)
+        for start in range(0, len(new), READ_CHUNK):
+            chunk = {"model": model.id, "ids": new[start : start + READ_CHUNK].tolist()}
+            values = [row[0] for row in read_binary(session, _VECTORS, chunk)]
+            fresh[start : start + len(values)] = from_database(values, model.dim)
+        return known.updated(keep, new, fresh) if known else Rotated.of(new, fresh)

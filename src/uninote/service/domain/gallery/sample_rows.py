@@ -1,0 +1,77 @@
+"""A gallery sample on its way into its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from uninote.items import Item
+from uninote.service.db.gallery_tables import SAMPLE_KINDS, Sample
+from uninote.service.db.note_tables import ModelVersion
+from uninote.service.domain.base import payload
+from uninote.service.domain.base.text import MAX_NAME, check_words, storable_item
+from uninote.service.domain.base.vectors import half_unit
+from uninote.service.errors import InvalidError
+
+
+@dataclass(frozen=True)
+class NewSample:
+    """A sample to add: what it shows, its vector per model version, and how it counts.
+
+    allow: an allow-list sample; a note at least as near to it as to a sample that it hits is no hit.
+    source_note: the stored note it was taken from; it goes when that note is forgotten.
+    """
+
+    category: str
+    kind: str
+    item: Item
+    vectors: Mapping[str, ArrayLike]
+    label: str = ""
+    comment: str = ""
+    allow: bool = False
+    disabled_until: datetime | None = None
+    source_note: str | None = None
+
+
+def check_sample(sample: NewSample, models: Mapping[str, ModelVersion], active: str | None) -> None:
+    """Raises InvalidError or VectorError when it cannot be stored."""
+    if sample.kind not in SAMPLE_KINDS:
+        raise InvalidError(f"kind {sample.kind!r} is none of {', '.join(SAMPLE_KINDS)}")
+    check_words("a label", sample.label, MAX_NAME)
+    check_words("a comment", sample.comment)
+    if sample.disabled_until is not None and sample.disabled_until.utcoffset() is None:
+        raise InvalidError("disabled_until needs a time zone; add Z or an offset")
+    if not storable_item(sample.item):
+        raise InvalidError("a text has a NUL character or a lone surrogate; replace it by U+FFFD")
+    if active is None or active not in sample.vectors:
+        raise InvalidError(f"the vector of the active model version {active!r} is missing")
+    for version, vector in sample.vectors.items():
+        if version in models:
+            half_unit(vector, models[version].dim)
+
+
+def identity_of(sample: NewSample | Sample) -> tuple[str, str, str, bool]:
+    """What makes two samples the same one: category, kind, content key, allow-list."""
+    key = sample.item.key if isinstance(sample, NewSample) else sample.content_key
+    return sample.category, sample.kind, key, sample.allow
+
+
+def sample_row(sample: NewSample, actor: str) -> dict[str, Any]:
+    """The columns of a new row."""
+    return {
+        "category": sample.category,
+        "kind": sample.kind,
+        "label": sample.label,
+        "comment": sample.comment,
+        "allow": sample.allow,
+        "enabled": True,
+        "disabled_until": sample.disabled_until,
+        "content_key": sample.item.key,
+        "payload": payload.item_payload(sample.item),
+        "source_note": sample.source_note,
+        "actor": actor,
+    }

@@ -1,0 +1,69 @@
+"""Thresholds per category and model version, with their history."""
+
+from __future__ import annotations
+
+import math
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from uninote.service.db.gallery_tables import Category, Threshold
+from uninote.service.db.note_tables import ModelVersion
+from uninote.service.domain.base import audit, gallery_lock
+from uninote.service.domain.base.text import check_words
+from uninote.service.errors import InvalidError, NotFoundError
+
+
+def put(
+    session: Session, category: str, version: str, value: float, actor: str, reason: str = ""
+) -> Threshold:
+    """A new threshold, in force for every ingest that commits after this one.
+
+    Raises InvalidError for a value outside [-1, 1], NotFoundError for an unknown category or version.
+    """
+    if not (math.isfinite(value) and -1 <= value <= 1):
+        raise InvalidError(f"a threshold is a cosine in [-1, 1], not {value}")
+    check_words("a reason", reason)
+    model = session.scalars(select(ModelVersion.id).where(ModelVersion.version == version)).one_or_none()
+    if model is None:
+        raise NotFoundError(f"model version {version!r} is not known")
+    if session.get(Category, category) is None:
+        raise NotFoundError(f"there is no category {category!r}")
+    added = session.scalars(
+        insert(Threshold)
+        .values(category=category, model_id=model, value=value, actor=actor, reason=reason)
+        .returning(Threshold)
+    ).one()
+    audit.record(
+        session, actor, "threshold.put", f"category:{category}", version=version, value=value, reason=reason
+    )
+    gallery_lock.bump(session)
+    return added
+
+
+def in_force(session: Session, model_id: int) -> dict[str, float]:
+    """The threshold of each category that has one for this model."""
+    rows = session.execute(
+        select(Threshold.category, Threshold.value)
+        .ext(distinct_on(Threshold.category))
+        .where(Threshold.model_id == model_id)
+        .order_by(Threshold.category, Threshold.id.desc())
+    )
+    return dict(rows.all())
+
+
+def history(session: Session, category: str, version: str | None = None, limit: int = 100) -> list[Threshold]:
+    """Newest first."""
+    query = select(Threshold).where(Threshold.category == category).order_by(Threshold.id.desc()).limit(limit)
+    if version is not None:
+        model = select(ModelVersion.id).where(ModelVersion.version == version).scalar_subquery()
+        query = query.where(Threshold.model_id == model)
+    return list(session.scalars(query))
+
+
+def without_threshold(session: Session, model_id: int) -> list[str]:
+    """Enabled categories that match nothing under this model, because they have no threshold for it."""
+    with_one = set(in_force(session, model_id))
+    names = session.scalars(select(Category.name).where(Category.enabled).order_by(Category.name))
+    return [name for name in names if name not in with_one]

@@ -1,0 +1,1 @@
+"""Notes: ingest, idempotency, forgetting, search, outbox."""

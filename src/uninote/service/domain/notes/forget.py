@@ -1,0 +1,55 @@
+"""The right to be forgotten: a note and everything made from it goes, in one transaction, from every table.
+
+What stays: the hash of its id, in the audit log and in the list that keeps a late delivery from bringing it
+back. What this cannot reach: backups made before, and files that were exported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from uninote.service.db.gallery_tables import Job, Sample, SamplePicture
+from uninote.service.db.note_tables import Forgotten, NotePicture, Outbox, OutboxState, StoredNote
+from uninote.service.domain.base import audit, gallery_lock
+from uninote.service.domain.base.pictures import drop_unused
+
+
+def forgotten(session: Session, ids: Iterable[str]) -> set[str]:
+    """Which of the ids were forgotten on request."""
+    by_hash = {audit.id_hash(note_id): note_id for note_id in ids}
+    known = session.scalars(select(Forgotten.id_hash).where(Forgotten.id_hash.in_(by_hash)))
+    return {by_hash[each] for each in known}
+
+
+def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
+    """Delete notes with vectors, matches, reviews, job hits, pictures and the gallery samples made from them;
+    gives how many were stored. Ids that are not stored are barred all the same."""
+    ids = sorted(set(note_ids))
+    hashes = [{"id_hash": audit.id_hash(note_id)} for note_id in ids]
+    if not ids:
+        return 0
+    gallery_lock.hold(session)  # an ingest of one of them is committed by now, or will find it barred
+    session.execute(upsert(Forgotten).values(hashes).on_conflict_do_nothing())
+    shown = select(NotePicture.digest).where(NotePicture.note_id.in_(ids))
+    made = select(Sample.id).where(Sample.source_note.in_(ids))
+    sampled = select(SamplePicture.digest).where(SamplePicture.sample_id.in_(made))
+    digests = set(session.scalars(shown.union(sampled)))
+    samples = session.scalars(delete(Sample).where(Sample.source_note.in_(ids)).returning(Sample.id)).all()
+    gone = delete(StoredNote).where(StoredNote.id.in_(ids)).returning(StoredNote.id)
+    present = session.scalars(gone).all()
+    drop_unused(session, digests)
+    session.execute(delete(Outbox).where(Outbox.note_id.in_(ids)))
+    if session.scalars(select(OutboxState.wanted)).one():
+        session.execute(insert(Outbox), [{"note_id": note_id, "deleted": True} for note_id in ids])
+    # A job stands behind the note it looked at last: one that is gone gives its place to the note before it.
+    before = select(func.coalesce(func.max(StoredNote.id), "")).where(StoredNote.id < Job.cursor)
+    session.execute(update(Job).where(Job.cursor.in_(ids)).values(cursor=before.scalar_subquery()))
+    for note_id in ids:
+        audit.record(session, actor, "note.forget", audit.note_subject(note_id))
+    if samples:
+        gallery_lock.bump(session)
+    return len(present)

@@ -1,0 +1,210 @@
+"""Telling a vector cluster what changed: at least once, in order per note, and the last state always arrives.
+
+A row says that a note changed. What is sent is the note's state when the row is delivered, which includes
+that change and maybe later ones; those have rows of their own, so the last delivery of a note sends its last
+state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from threading import Event
+
+import psycopg
+import structlog
+from sqlalchemy import delete, extract, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from uninote.errors import UniNoteError
+from uninote.service.db.engine import Database
+from uninote.service.db.note_tables import ModelVersion, NoteVector, Outbox, OutboxState, StoredNote
+from uninote.service.domain.base import gallery_lock
+from uninote.service.domain.base.vectors import Matrix, from_lists
+from uninote.store.protocol import Record, Store
+
+REBUILD_CHUNK = 10_000
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """The state of a note that changed: its vector per model version, none when it was deleted."""
+
+    note_id: str
+    vectors: Mapping[str, Matrix]
+    kind: str = ""
+    category: str = ""
+    time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Lag:
+    """What was not delivered yet: rows, and the age of the oldest in seconds."""
+
+    rows: int
+    seconds: float
+
+
+Sink = Callable[[Sequence[Change]], None]
+
+
+def deliver(database: Database, sink: Sink, limit: int = 500) -> int:
+    """Send one batch of changes, at most one per note; gives how many rows are done, 0 when there were none
+    or another process is delivering.
+
+    `sink` has made them durable when it returns; when it raises, the batch is sent again by the next call.
+    """
+    with database.alone("uninote.outbox") as held:
+        if held is None:
+            return 0
+        rows, changes = database.run(lambda session: _read(session, limit))
+        if not rows:
+            return 0
+        sink(changes)
+        try:
+            held.execute("DELETE FROM service.outbox WHERE seq = ANY(%s)", [rows])
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            # Somebody else may have begun since the lock was lost, and have sent a newer state before this
+            # one arrived: these notes are sent once more.
+            database.run(partial(_line_up, ids=[change.note_id for change in changes]))
+            return 0
+        return len(rows)
+
+
+def follow(
+    database: Database, sink: Sink, stop: Event, *, limit: int = 500, idle: float = 0.2, most: float = 30.0
+) -> None:
+    """Deliver until `stop` is set: at once while there are changes, else every `idle` seconds.
+
+    After an error it waits, twice as long each time up to `most` seconds, and goes on: a cluster or database
+    that is away costs lag, not changes.
+    """
+    wait = idle
+    while not stop.is_set():
+        try:
+            if deliver(database, sink, limit):
+                wait = idle
+                continue
+            wait = idle
+        except UniNoteError as error:
+            wait = min(most, 2 * wait)
+            log.warning("outbox.delivery_failed", reason=str(error), retry_seconds=wait)
+        stop.wait(wait)
+
+
+def lag(session: Session) -> Lag:
+    """How far the cluster is behind."""
+    age = extract("epoch", func.now() - func.min(Outbox.created))
+    rows, seconds = session.execute(select(func.count(), age).select_from(Outbox)).one()
+    return Lag(rows, float(seconds or 0))
+
+
+def rebuild(database: Database) -> int:
+    """Put every note in line, and every change from now on: for a cluster that is new or was emptied.
+
+    Gives how many notes. Safe to repeat.
+    """
+    database.run(_want)
+    total, after = 0, ""
+    while ids := database.run(partial(_page, after=after)):
+        database.run(partial(_line_up, ids=ids))
+        total, after = total + len(ids), ids[-1]
+    database.run(_all_in_line)
+    return total
+
+
+def wanted(session: Session) -> bool:
+    """Whether changes are put in line: after the first `rebuild`, until `stop`."""
+    return session.scalars(select(OutboxState.wanted)).one()
+
+
+def rebuilt(session: Session) -> bool:
+    """Whether a `rebuild` came to its end, and no `stop` came after it."""
+    return session.scalars(select(OutboxState.wanted & OutboxState.filled_at.is_not(None))).one()
+
+
+def filled(session: Session) -> bool:
+    """Whether everything that the last `rebuild` put in line was delivered: the cluster knows every note.
+
+    False before the first one, and while one is under way or was interrupted.
+    """
+    waits = select(Outbox.seq).where(Outbox.seq <= OutboxState.filled_at).exists()
+    found = select(OutboxState.wanted, OutboxState.filled_at.is_not(None), ~waits)
+    return all(session.execute(found).one())
+
+
+def stop(session: Session) -> None:
+    """No cluster any more: forget what is in line, and put nothing in line from now on."""
+    gallery_lock.hold(session)
+    session.execute(update(OutboxState).values(wanted=False, filled_at=None))
+    session.execute(delete(Outbox))
+
+
+def store_sink(stores: Mapping[str, Store]) -> Sink:
+    """A sink into one vector store per model version."""
+
+    def send(changes: Sequence[Change]) -> None:
+        for version, store in stores.items():
+            gone = [change.note_id for change in changes if version not in change.vectors]
+            records = [
+                Record(
+                    change.note_id,
+                    change.vectors[version],
+                    change.kind,
+                    change.category,
+                    change.time,
+                    model_version=version,
+                )
+                for change in changes
+                if version in change.vectors
+            ]
+            if records:
+                store.upsert(records).raise_rejected()
+            if gone:
+                store.delete(gone)
+
+    return send
+
+
+def _want(session: Session) -> None:
+    gallery_lock.hold(session)  # ingests under way commit before the pages are read, later ones know of this
+    session.execute(update(OutboxState).values(wanted=True, filled_at=None))
+
+
+def _all_in_line(session: Session) -> None:
+    last = select(func.coalesce(func.max(Outbox.seq), 0)).scalar_subquery()
+    session.execute(update(OutboxState).values(filled_at=last))
+
+
+def _page(session: Session, after: str) -> list[str]:
+    page = select(StoredNote.id).where(StoredNote.id > after).order_by(StoredNote.id).limit(REBUILD_CHUNK)
+    return list(session.scalars(page))
+
+
+def _line_up(session: Session, ids: Sequence[str]) -> None:
+    session.execute(insert(Outbox), [{"note_id": note_id, "deleted": False} for note_id in ids])
+
+
+def _read(session: Session, limit: int) -> tuple[list[int], list[Change]]:
+    rows = session.execute(select(Outbox.seq, Outbox.note_id).order_by(Outbox.seq).limit(limit)).all()
+    ids = list(dict.fromkeys(note_id for _, note_id in rows))
+    found = session.execute(
+        select(NoteVector, ModelVersion.version)
+        .join(ModelVersion, ModelVersion.id == NoteVector.model_id)
+        .where(NoteVector.note_id.in_(ids))
+    )
+    vectors: dict[str, dict[str, NoteVector]] = {}
+    for row, version in found:
+        vectors.setdefault(row.note_id, {})[version] = row
+    return [seq for seq, _ in rows], [_change(note_id, vectors.get(note_id, {})) for note_id in ids]
+
+
+def _change(note_id: str, rows: Mapping[str, NoteVector]) -> Change:
+    if not rows:
+        return Change(note_id, {})
+    one = next(iter(rows.values()))
+    vectors = {version: from_lists([row.vector])[0] for version, row in rows.items()}
+    return Change(note_id, vectors, one.kind, one.category, one.time)

@@ -1,0 +1,1 @@
+"""Review: verdicts, their export, back-check jobs."""

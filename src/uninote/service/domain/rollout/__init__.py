@@ -1,0 +1,1 @@
+"""Rollout of a model version: comparison and backfill."""

@@ -1,0 +1,52 @@
+"""What is called all the time, answered without the layers around a route.
+
+FastAPI makes Python values of the JSON, checks those, asks each dependency as a call of its own and checks
+the answer again, inside five layers of middleware. Here a body is read and an answer written in one step
+each. Whatever is not an ordinary good request goes the usual way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from inspect import signature
+from typing import Any, get_type_hints
+
+from fastapi import Response
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
+from starlette.routing import BaseRoute
+from starlette.types import Scope
+
+from uninote.service.app.services import Runtime
+
+PATHS = frozenset({"/v1/notes", "/v1/notes/batch", "/v1/match", "/v1/search"})
+NOT_HERE = b"idempotency-key"
+
+Direct = Callable[[Scope, bytes], Awaitable[Response | None]]
+"""The answer to a request with that body; None: ask the route."""
+
+
+def direct_routes(routes: Sequence[BaseRoute], runtime: Runtime) -> dict[tuple[str, str], Direct]:
+    """By method and path."""
+    found = [route for route in routes if isinstance(route, APIRoute) and route.path in PATHS]
+    return {("POST", route.path): _direct(route, runtime) for route in found}
+
+
+def _direct(route: APIRoute, runtime: Runtime) -> Direct:
+    """The endpoint takes `body`, and may take `service` and `caller`; what else it takes has a default."""
+    endpoint = route.endpoint
+    read = TypeAdapter(get_type_hints(endpoint)["body"]).validate_json
+    write = TypeAdapter(route.response_model).dump_json
+    with_caller = "caller" in signature(endpoint).parameters
+
+    async def answer(scope: Scope, body: bytes) -> Response | None:
+        if any(name == NOT_HERE for name, _ in scope["headers"]):
+            return None
+        try:
+            given = read(body)
+        except ValidationError:
+            return None  # the route says what is wrong
+        more: dict[str, Any] = {"caller": scope["state"]["identity"]} if with_caller else {}
+        return Response(write(await endpoint(given, service=runtime, **more)), media_type="application/json")
+
+    return answer

@@ -1,0 +1,1 @@
+"""Process entry: server, application, preload of the served folder, first key."""

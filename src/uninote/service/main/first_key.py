@@ -1,0 +1,42 @@
+"""The first key: a service that nobody can administer makes one, and leaves it in a file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from uninote.service.db.engine import Database
+from uninote.service.db.gallery_tables import ApiKey
+from uninote.service.domain.base import gallery_lock, keys
+
+KEY_FILE = "admin.key"
+
+
+def first_key(database: Database, folder: Path) -> str | None:
+    """Without any admin key that is not revoked, make one; gives the file that holds it, which only its owner
+    may read. It is never printed or logged. None when there is one."""
+    text = database.run(_made)
+    if text is None:
+        return None
+    file = folder / KEY_FILE
+    # A new file each time: the permissions of an old one may be wider.
+    part = folder / f".{KEY_FILE}.{secrets.token_hex(4)}"
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as out:
+        out.write(text + "\n")
+    part.replace(file)
+    return str(file)
+
+
+def _made(session: Session) -> str | None:
+    there = select(ApiKey.prefix).where(ApiKey.role == "admin", ApiKey.revoked.is_(None)).limit(1)
+    if session.scalars(there).first() is not None:
+        return None
+    gallery_lock.hold(session)  # of replicas that start together, one makes it
+    if session.scalars(there).first() is not None:
+        return None
+    return keys.create(session, "first admin key", "admin", "serve")[1]

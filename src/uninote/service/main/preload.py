@@ -1,0 +1,119 @@
+"""Notes that are stored before the first request, in batches; what is stored already is left alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from uninote.errors import ItemError
+from uninote.items import Note
+from uninote.service.app.services import ACTOR, Runtime
+from uninote.service.concurrency.batcher import Vector
+from uninote.service.db.engine import Database, store_errors
+from uninote.service.db.note_tables import StoredNote
+from uninote.service.domain.notes import forget, ingest
+from uninote.service.domain.notes.ingest_types import Incoming
+from uninote.store.stored import vectors_of
+
+LOOKED_UP = 1000
+
+
+async def store_all(runtime: Runtime, notes: Sequence[Note]) -> dict[str, int]:
+    """How many notes were created, updated, unchanged or rejected; the reason of each rejection is logged.
+
+    `reused`: vectors that the index in the same database held already, so that nothing was encoded.
+    """
+    counts: Counter[str] = Counter()
+    size = runtime.options.max_batch
+    for start in range(0, len(notes), size):
+        batch = {note.id: note for note in notes[start : start + size]}
+        fresh = await _fresh(runtime, batch)
+        counts["unchanged"] += len(batch) - len(fresh)
+        counts.update(await _store(runtime, fresh))
+        runtime.log.info("storing notes", done=min(start + size, len(notes)), total=len(notes))
+    return dict(counts)
+
+
+async def _fresh(runtime: Runtime, batch: dict[str, Note]) -> list[Note]:
+    """The notes that are not stored with the same content."""
+
+    def work(session: Session) -> dict[str, str]:
+        columns = select(StoredNote.id, StoredNote.content_key).where(StoredNote.id.in_(batch))
+        return dict(session.execute(columns).tuples().all())
+
+    known = await runtime.run(work)
+    return [note for note in batch.values() if known.get(note.id) != note.item().key]
+
+
+async def _store(runtime: Runtime, notes: list[Note]) -> Counter[str]:
+    if not notes:
+        return Counter()
+    versions = runtime.written()
+    counts: Counter[str] = Counter()
+    rows = [await _vectors(runtime, notes, version, counts) for version in versions]
+    incoming = []
+    bad = 0
+    for number, note in enumerate(notes):
+        found = {version: row[number] for version, row in zip(versions, rows, strict=True)}
+        vectors = {version: row for version, row in found.items() if not isinstance(row, ItemError)}
+        if len(vectors) == len(versions):
+            incoming.append(Incoming(note, vectors))
+        else:
+            bad += 1
+    outcomes = await runtime.pool.run(
+        ingest.ingest,
+        runtime.database,
+        runtime.matcher,
+        incoming,
+        ACTOR,
+        keep_pictures=runtime.options.keep_pictures,
+    )
+    for outcome in outcomes:
+        if outcome.status == "rejected":
+            runtime.log.warning("note rejected", code=outcome.code, reason=outcome.reason)
+    return counts + Counter({"rejected": bad}) + Counter(outcome.status for outcome in outcomes)
+
+
+async def _vectors(
+    runtime: Runtime, notes: Sequence[Note], version: str, counts: Counter[str]
+) -> list[Vector | ItemError]:
+    """The index's vector where it has one of the same content, a new one elsewhere."""
+    items = {note.id: note.item() for note in notes}
+    keys = {note_id: item.key for note_id, item in items.items()}
+    known = await runtime.pool.run(_indexed, runtime.database, keys, version)
+    counts["reused"] += len(known)
+    missing = [note_id for note_id in items if note_id not in known]
+    made = await runtime.embed([items[note_id] for note_id in missing], version) if missing else []
+    found: dict[str, Vector | ItemError] = {**known, **dict(zip(missing, made, strict=True))}
+    return [found[note.id] for note in notes]
+
+
+def _indexed(database: Database, keys: dict[str, str], version: str) -> dict[str, Vector]:
+    with store_errors(), database.connect() as connection:
+        return vectors_of(connection, keys, version)
+
+
+def unstored(database: Database, file: Path) -> set[str]:
+    """Ids of the notes of a JSONL file that are neither stored nor barred; their pictures are not read."""
+    ids: list[str] = []
+    with file.open(encoding="utf-8") as lines:
+        for line in lines:
+            with suppress(ValueError, TypeError, LookupError):  # the reader of notes says what is wrong
+                ids.append(str(json.loads(line)["id"]))
+    missing: set[str] = set()
+    for start in range(0, len(ids), LOOKED_UP):
+        page = ids[start : start + LOOKED_UP]
+        missing |= set(page) - database.run(partial(_known, ids=page))
+    return missing
+
+
+def _known(session: Session, ids: Sequence[str]) -> set[str]:
+    stored = session.scalars(select(StoredNote.id).where(StoredNote.id.in_(ids)))
+    return set(stored) | forget.forgotten(session, ids)

@@ -1,0 +1,135 @@
+"""The process: starts the application, drains it on a signal, and ends with it when it is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from threadpoolctl import threadpool_limits
+
+from uninote.corpus.readers import read_notes
+from uninote.corpus.skips import SkipReport
+from uninote.errors import ConfigError
+from uninote.items import Note
+from uninote.service.app.services import Runtime
+from uninote.service.concurrency.loaded_models import Load
+from uninote.service.http.app import create_app
+from uninote.service.main.first_key import first_key
+from uninote.service.main.preload import store_all, unstored
+from uninote.service.telemetry import logs
+from uninote.settings import Settings
+
+NOTES = "notes.jsonl"
+BROKEN = 70
+"""Exit code of a service that cannot go on (EX_SOFTWARE): its supervisor starts a new one."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server that drains first, and ends with status 0 after a signal."""
+
+    runtime: Runtime
+    exit_code = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        elif not self.runtime.draining:
+            self.runtime.drain()
+            self.runtime.log.info("draining", signal=signal.Signals(sig).name)
+            seconds = self.runtime.options.drain_seconds
+            timer = threading.Timer(seconds, self._end)
+            timer.daemon = True
+            timer.start()
+
+    def broken(self, error: BaseException) -> None:
+        """Called from the thread that died. What was acknowledged is on disk; the rest fails with 503."""
+        self.runtime.log.critical("broken", exit_code=BROKEN, **logs.describe(error))
+        self.exit_code = BROKEN
+        self.runtime.drain()
+        self._end()
+        last = threading.Timer(self.runtime.options.shutdown_seconds, os._exit, [BROKEN])
+        last.daemon = True
+        last.start()
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+def serve(
+    settings: Settings, folder: Path, load: Load, host: str, port: int, notes: Sequence[Note] = ()
+) -> int:
+    """Serve until a signal; gives the exit code. Port 0 takes a free one, which the log names.
+
+    notes: stored before the first request, where they are not stored yet; without any, those that the index
+    kept, as long as their ids are new here.
+    Raises ConfigError when the address cannot be listened on, ModelError and StoreError as `Runtime`.
+    """
+    logs.configure()
+    # Matches of different requests run side by side; threads within one would only spin for the cores.
+    threadpool_limits(1, user_api="blas")
+    listener = _listen(host, port)
+    server: _Server | None = None
+
+    def on_death(error: BaseException) -> None:
+        if server is not None:
+            server.broken(error)
+
+    runtime = Runtime(settings, folder, load, on_death)
+    key_file = first_key(runtime.database, folder)
+    notes = notes or _kept(runtime)
+    if notes:
+        runtime.log.info("notes stored", **asyncio.run(store_all(runtime, notes)))
+    config = uvicorn.Config(
+        create_app(lambda: runtime),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.service.shutdown_seconds,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=65_536,
+        loop="asyncio",  # with uvloop the interpreter was seen to hang when it ended
+        ws="none",
+        lifespan="on",
+    )
+    server = _Server(config)
+    server.runtime = runtime
+    address, bound = listener.getsockname()[:2]
+    gc.collect()
+    gc.freeze()  # else a collection looks through all of this again, a tenth of a second, while requests wait
+    runtime.log.info(
+        "serving", address=address, port=bound, models=list(runtime.models.versions), key_file=key_file
+    )
+    server.run(sockets=[listener])
+    runtime.log.info("stopped", exit_code=server.exit_code)
+    return server.exit_code
+
+
+def _kept(runtime: Runtime) -> list[Note]:
+    """The notes beside the served index that nobody has stored or forgotten here."""
+    file = runtime.folder / NOTES
+    if not file.is_file():
+        return []
+    new = unstored(runtime.database, file)
+    found = read_notes(file, runtime.settings.corpus, SkipReport()) if new else []
+    return [note for note in found if note.id in new]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off where it sees the protocol; else an answer waits 40 ms for an ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConfigError(f"cannot listen on {host} port {port}: {error}; choose another --port") from error
+    return listener

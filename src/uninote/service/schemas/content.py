@@ -1,0 +1,69 @@
+"""What callers send to be embedded: pictures, videos, contents and notes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from uninote.service.schemas.common import Name, NoteId, Wire, Words
+
+MAX_PICTURES = 64
+Base64 = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+Url = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^https://[\x21-\x7e]+$")]
+Title = Annotated[Words, Field(max_length=4000)]
+Body = Annotated[Words, Field(max_length=200_000)]
+
+
+class Media(Wire):
+    """The bytes, or where to fetch them from; exactly one of the two."""
+
+    data: Base64 | None = Field(None, description="the encoded file in base64")
+    url: Url | None = Field(None, description="https only, and only from hosts that the service allows")
+
+    @model_validator(mode="after")
+    def _one(self) -> Media:
+        if (self.data is None) == (self.url is None):
+            raise ValueError("give either data or url")
+        return self
+
+
+class PictureIn(Media):
+    """A picture: JPEG, PNG, WEBP, GIF, BMP or TIFF."""
+
+    description: Body = ""
+    ocr: list[Title] | None = Field(None, max_length=1000, description="lines of text in it; null: not read")
+
+
+class Content(Wire):
+    """A text, pictures, a video, or several of them: becomes one embedding."""
+
+    text: Body = ""
+    pictures: list[PictureIn] = Field([], max_length=MAX_PICTURES)
+    video: Media | None = Field(None, description="MP4, MOV, MKV, WEBM, AVI, MPEG or FLV; becomes frames")
+
+
+class NoteContent(Wire):
+    """A note without its id."""
+
+    title: Title = ""
+    body: Body = ""
+    pictures: list[PictureIn] = Field([], max_length=MAX_PICTURES)
+    video: Media | None = None
+    category: Annotated[Words, Field(max_length=256)] = ""
+    tags: list[Name] = Field([], max_length=1000)
+    links: list[NoteId] = Field([], max_length=1000)
+    lang: Annotated[Words, Field(max_length=256)] = ""
+    likes: int | None = Field(None, ge=0, le=2**53)
+    source: Title = ""
+    kind: Name = Field("note", description="what searches can be limited to")
+    time: AwareDatetime | None = Field(None, description="when it was made, with a time zone")
+    match_categories: list[Name] | None = Field(
+        None, max_length=1000, description="gallery categories to match with; null: all"
+    )
+
+
+class NoteIn(NoteContent):
+    """A note."""
+
+    id: NoteId

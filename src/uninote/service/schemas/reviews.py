@@ -1,0 +1,47 @@
+"""The review queue and verdicts on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from uninote.service.schemas.common import Answer, Wire, Words
+from uninote.service.schemas.notes import MatchOut
+
+Verdict = Literal["true_positive", "false_positive", "unsure"]
+
+
+class Matches(Answer):
+    matches: list[MatchOut] = Field(description="newest first")
+
+
+class VerdictIn(Wire):
+    verdict: Verdict
+    comment: Words = Field("", max_length=10_000)
+
+
+class Review(Answer):
+    id: int
+    note_id: str
+    sample_id: int
+    category: str
+    score: float
+    verdict: Verdict
+    comment: str
+    actor: str
+    created: datetime
+
+
+class QualityOut(Answer):
+    category: str
+    open: int
+    true_positives: int
+    false_positives: int
+    unsure: int
+    precision: float | None
+
+
+class QualityList(Answer):
+    categories: list[QualityOut]

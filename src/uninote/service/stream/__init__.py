@@ -1,1 +1,0 @@
-"""Notes from a message broker."""

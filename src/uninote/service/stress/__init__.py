@@ -1,1 +1,0 @@
-"""Load on a running service: open loop, so that a slow answer never delays the next request."""

@@ -1,0 +1,164 @@
+"""Filling and searching a cluster, and doing without one; see `tests/store/test_milvus.py` for a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.service.http.test_scheduling import until
+
+from uninote.errors import ConfigError, StoreError
+from uninote.service.background import milvus_collections
+from uninote.service.background.milvus_collections import rebuild
+from uninote.service.background.milvus_sync import Cluster
+from uninote.service.domain.notes import forget, outbox
+from uninote.service.errors import ConflictError, UnavailableError
+from uninote.service.telemetry.metrics import Metrics
+from uninote.settings import ClusterSettings
+from uninote.store.memory import MemoryStore
+from uninote.store.protocol import EVERYTHING, Filter, Record
+
+
+class Shelf:
+    """Collections in memory, which outlive their openers, and can be away."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Kept] = {}
+        self.away = False
+
+    def open(self, version: str, dim: int) -> Kept:
+        if self.away:
+            raise StoreError("the cluster cannot be reached")
+        return self.kept.setdefault(version, Kept(version, dim, self))
+
+
+class Kept(MemoryStore):
+    def __init__(self, version: str, dim: int, shelf: Shelf) -> None:
+        super().__init__(dim)
+        self.version, self.shelf = version, shelf
+
+    def search(self, *given: Any, **options: Any) -> Any:
+        self._check()
+        return super().search(*given, **options)
+
+    def upsert(self, records: Any) -> Any:
+        self._check()
+        return super().upsert(records)
+
+    def close(self) -> None:
+        """The opener goes, the collection stays."""
+
+    def drop(self) -> None:
+        del self.shelf.kept[self.version]
+
+    def _check(self) -> None:
+        if self.shelf.away or self.shelf.kept.get(self.version) is not self:
+            raise StoreError("the cluster failed")
+
+
+@contextmanager
+def beside(world: Any, shelf: Shelf, metrics: Metrics | None = None, **options: Any) -> Iterator[Cluster]:
+    settings = ClusterSettings(address="milvus://host", **options)
+    cluster = Cluster(
+        settings, world.database, metrics or Metrics(), print, open_one=shelf.open, search_one=shelf.open
+    )
+    cluster.start()
+    try:
+        yield cluster
+    finally:
+        cluster.close(60)
+
+
+def near(cluster: Cluster, query: Any, filter: Filter = EVERYTHING) -> list[str] | None:
+    return cluster.candidates("m1", 8, query, 3, filter)
+
+
+def filled(cluster: Cluster) -> bool:
+    cluster.look()
+    return cluster.state.filled and cluster.state.lag.rows == 0
+
+
+def counted(metrics: Metrics, by: str) -> float:
+    return metrics.registry.get_sample_value("uninote_searches_total", {"by": by}) or 0
+
+
+def test_it_fills_itself_follows_and_is_searched(world: Any, note: Any, at: Any) -> None:
+    world.database.run(outbox.stop)
+    world.ingest(note("a", at(1.0)), note("b", at(0.9), category="c"), note("c", at(0.1)))
+    shelf, metrics = Shelf(), Metrics()
+    with beside(world, shelf, metrics) as cluster:
+        until(lambda: filled(cluster))
+        assert near(cluster, at(1.0)) == ["a", "b", "c"]
+        assert near(cluster, at(1.0), Filter(categories=("c",))) == ["b"]
+        world.database.run(lambda s: forget.forget(s, ["a"], "ops"))
+        world.ingest(note("d", at(0.95)))
+        until(lambda: near(cluster, at(1.0)) == ["d", "b", "c"])
+        page = metrics.page().decode()
+    assert "uninote_cluster_filled 1.0" in page
+    assert counted(metrics, "cluster") >= 3
+    assert counted(metrics, "database") == 0
+
+
+def test_without_an_answer_the_database_is_searched_or_callers_are_told(
+    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(milvus_collections, "BREAK_SECONDS", 0.2)  # until it is opened again
+    world.ingest(note("a", at(1.0)))
+    shelf, metrics = Shelf(), Metrics()
+    shelf.away = True
+    with beside(world, shelf, metrics) as cluster:
+        assert near(cluster, at(1.0)) is None  # not filled
+        cluster.look()
+        assert cluster.state.lag.rows == 1
+        shelf.away = False
+        until(lambda: filled(cluster) and cluster.state.up)
+        assert near(cluster, at(1.0)) == ["a"]
+        shelf.away = True
+        assert near(cluster, at(1.0)) is None
+        cluster.look()
+        assert not cluster.state.up
+        shelf.away = False
+        assert near(cluster, at(1.0)) is None  # for some seconds it is not tried again
+        assert (counted(metrics, "cluster"), counted(metrics, "database")) == (1, 3)
+    with beside(world, shelf, fallback=False) as cluster:
+        with pytest.raises(UnavailableError, match="is being filled"):
+            near(cluster, at(1.0))
+        until(lambda: filled(cluster))
+        shelf.away = True
+        with pytest.raises(UnavailableError, match="does not answer"):
+            near(cluster, at(1.0))
+    with beside(world, Shelf(), search=False) as cluster:
+        assert near(cluster, at(1.0)) is None
+
+
+def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(world: Any, note: Any, at: Any) -> None:
+    world.ingest(note("a", at(1.0)))
+    shelf = Shelf()
+    with beside(world, shelf) as cluster:
+        until(lambda: filled(cluster))
+        shelf.kept["m1"].upsert([Record("ghost", np.eye(8)[0], "note")])
+        assert near(cluster, at(1.0)) == ["a", "ghost"]
+        assert rebuild(world.database, shelf.open) == 1
+        until(lambda: filled(cluster) and near(cluster, at(1.0)) == ["a"])
+    with world.database.alone("uninote.cluster.rebuild"), pytest.raises(ConflictError, match="wait for it"):
+        rebuild(world.database, shelf.open)
+
+
+def test_a_rebuild_that_was_killed_is_done_again(world: Any, note: Any, at: Any) -> None:
+    world.ingest(note("a", at(1.0)))
+    while outbox.deliver(world.database, lambda _: None):
+        pass
+    world.database.run(outbox._want)  # as far as the killed one came
+    assert not world.database.run(outbox.filled)
+    with beside(world, Shelf()) as cluster:
+        until(lambda: filled(cluster))
+        assert near(cluster, at(1.0)) == ["a"]
+
+
+def test_an_address_of_something_else_is_refused_without_its_password(world: Any) -> None:
+    with pytest.raises(ConfigError, match="not a Milvus address") as error:
+        Cluster(ClusterSettings(address="http://user:secret@host"), world.database, Metrics(), print)
+    assert "secret" not in str(error.value)

@@ -1,0 +1,54 @@
+"""Bounded threads: what is too much is refused, and what nobody waits for is not begun."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from uninote.service.concurrency.bounded_executor import Pool
+from uninote.service.errors import BusyError
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 20))
+
+
+def test_calls_return_raise_and_are_bounded() -> None:
+    async def work() -> None:
+        pool, gate = Pool("database", 1, 2), threading.Event()
+        assert await pool.run(divmod, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            await pool.run(divmod, 7, 0)
+        calls = [asyncio.create_task(pool.run(gate.wait, 10)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(BusyError, match="database"):
+            await pool.run(gate.wait, 10)
+        gate.set()
+        assert await asyncio.gather(*calls) == [True, True, True]
+        while pool.calls:
+            await asyncio.sleep(0.005)
+        pool.close()
+
+    run(work())
+
+
+def test_a_cancelled_call_that_waits_is_not_begun() -> None:
+    async def work() -> None:
+        pool, gate, begun = Pool("database", 1, 2), threading.Event(), []
+        first = asyncio.create_task(pool.run(gate.wait, 10))
+        second = asyncio.create_task(pool.run(begun.append, 1))
+        await asyncio.sleep(0.05)
+        second.cancel()
+        await asyncio.sleep(0.05)
+        gate.set()
+        assert await first
+        pool.close()
+        while pool.calls:
+            await asyncio.sleep(0.005)
+        assert begun == []
+
+    run(work())

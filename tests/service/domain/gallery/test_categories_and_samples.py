@@ -1,0 +1,176 @@
+"""Categories and samples: what is kept, what is refused, what goes with what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from uninote.errors import UniNoteError
+from uninote.items import Item, Picture
+from uninote.service.domain.base import audit, payload
+from uninote.service.domain.gallery import categories_and_samples, versions
+from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.notes import forget
+from uninote.service.errors import InvalidError, NotFoundError
+
+
+def add(world: Any, *samples: NewSample) -> list[Any]:
+    stored: list[Any] = world.database.run(lambda s: categories_and_samples.add_samples(s, samples, "ana"))
+    return stored
+
+
+def test_samples_come_back_with_their_item(world: Any, at: Any) -> None:
+    world.category("spam")
+    shown = Picture.from_bytes(b"png", description="a red hat", ocr=("SALE",), frame=True)
+    item = Item.of("a text", shown)
+    (stored,) = add(world, NewSample("spam", "video", item, {"m1": at(1.0)}, "hats", "seen on Monday"))
+    assert (stored.label, stored.comment, stored.actor, stored.enabled) == (
+        "hats",
+        "seen on Monday",
+        "ana",
+        True,
+    )
+    (again,) = world.database.run(lambda s: payload.load_items(s, [stored.id])).values()
+    assert again == item
+    assert again.key == item.key
+    assert again.pictures[0].read() == b"png"
+    assert world.database.run(categories_and_samples.counts) == {"spam": 1}
+
+
+def test_samples_are_paged_by_id(world: Any, at: Any) -> None:
+    world.category("spam")
+    world.category("scam")
+    ids = [world.sample(name, at(1.0)) for name in ("spam", "scam", "spam", "spam")]
+
+    def page(**options: Any) -> list[int]:
+        return [one.id for one in world.database.run(lambda s: categories_and_samples.samples(s, **options))]
+
+    assert page(category="spam", limit=2) == [ids[0], ids[2]]
+    assert page(category="spam", after=ids[2]) == [ids[3]]
+    assert page(ids=[ids[1], 999]) == [ids[1]]
+
+
+def test_one_bad_sample_is_named_and_none_is_stored(world: Any, at: Any) -> None:
+    world.category("spam")
+    good = NewSample("spam", "text", Item.of("good"), {"m1": at(1.0)})
+
+    def bad(**changed: Any) -> NewSample:
+        return NewSample(
+            **(
+                {"category": "spam", "kind": "text", "item": Item.of("x"), "vectors": {"m1": at(1.0)}}
+                | changed
+            )
+        )
+
+    for sample, reason in (
+        (bad(category="none"), "no category 'none'"),
+        (bad(kind="smell"), "kind 'smell'"),
+        (bad(vectors={"m9": at(1.0)}), "active model version 'm1' is missing"),
+        (bad(vectors={"m1": np.zeros(8)}), "zero"),
+        (bad(vectors={"m1": np.ones(3)}), "8 dimensions"),
+        (bad(label="x" * 257), "label"),
+        (bad(comment="\0"), "comment"),
+        (bad(item=Item.of("\ud800")), "surrogate"),
+        (bad(item=Item.of(Picture.from_bytes(b"x", ocr=("\0",)))), "NUL"),
+        (bad(disabled_until=datetime(2026, 1, 1)), "time zone"),
+        (bad(source_note="nobody"), "no note 'nobody'"),
+    ):
+        with pytest.raises(UniNoteError, match=f"sample 1: .*{reason}"):
+            add(world, good, sample)
+    assert world.rows("SELECT count(*) FROM service.samples") == [(0,)]
+
+
+def test_a_sample_is_not_made_from_a_forgotten_note(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    world.ingest(note("n", at(1.0)))
+    sample = NewSample("spam", "note", Item.of("n"), {"m1": at(1.0)}, source_note="n")
+    assert len(add(world, sample)) == 1
+    world.database.run(lambda s: forget.forget(s, ["n"], "ops"))
+    assert world.rows("SELECT 1 FROM service.samples") == []
+    with pytest.raises(NotFoundError):
+        add(world, sample)
+
+
+def test_changes_are_logged_and_unknown_ones_refused(world: Any, at: Any) -> None:
+    world.category("spam")
+    sample = world.sample("spam", at(1.0))
+    soon = datetime(2030, 1, 1, tzinfo=UTC)
+    changed = world.database.run(
+        lambda s: categories_and_samples.change_sample(
+            s, sample, "bo", label="new", enabled=True, disabled_until=soon
+        )
+    )
+    assert (changed.label, changed.disabled_until) == ("new", soon)
+    assert world.database.run(lambda s: categories_and_samples.change_sample(s, sample, "bo")).label == "new"
+    assert (
+        world.database.run(
+            lambda s: categories_and_samples.change_sample(s, sample, "bo", enabled=True)
+        ).disabled_until
+        is None
+    )
+    entry = world.database.run(lambda s: audit.entries(s, subject=f"sample:{sample}"))[-2]
+    assert (entry.actor, entry.details) == ("bo", {"label": "new", "enabled": True})
+    with pytest.raises(NotFoundError):
+        world.database.run(lambda s: categories_and_samples.change_sample(s, 999, "bo", label="x"))
+
+
+def test_deleting_takes_along_what_hangs_on_it(world: Any, note: Any, at: Any) -> None:
+    world.category("spam")
+    shared, own = Picture.from_bytes(b"shared"), Picture.from_bytes(b"own")
+    item = Item.of(shared, own)
+    (sample,) = add(world, NewSample("spam", "image", item, {"m1": at(1.0)}))
+    world.ingest(note("n", at(1.0), pictures=(shared,)))
+    assert len(world.rows("SELECT 1 FROM service.matches")) == 1
+    assert (
+        world.database.run(lambda s: categories_and_samples.delete_samples(s, [sample.id, 999], "ops")) == 1
+    )
+    assert world.rows("SELECT digest FROM service.pictures") == [(shared.digest,)]
+    add(world, NewSample("spam", "image", item, {"m1": at(1.0)}))
+    world.database.run(lambda s: categories_and_samples.delete_category(s, "spam", "ops"))
+    for table in ("categories", "samples", "sample_vectors", "sample_pictures", "thresholds", "matches"):
+        assert world.rows(f"SELECT 1 FROM service.{table}") == [], table
+    assert world.rows("SELECT digest FROM service.pictures") == [(shared.digest,)]
+    with pytest.raises(NotFoundError):
+        world.database.run(lambda s: categories_and_samples.delete_category(s, "spam", "ops"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": ""},
+        {"name": " "},
+        {"name": "x" * 257},
+        {"name": "a\0"},
+        {"name": "\ud800"},
+        {"sampling": 1.5},
+        {"sampling": float("nan")},
+        {"description": "\0"},
+        {"disabled_until": datetime(2026, 1, 1)},
+    ],
+)
+def test_bad_categories_are_refused(world: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidError):
+        world.category(**({"name": "spam", "threshold": None} | options))
+    assert world.rows("SELECT 1 FROM service.categories") == []
+
+
+def test_sampling_hands_on_a_part(world: Any, note: Any, at: Any) -> None:
+    world.category("spam", sampling=0.5)
+    world.sample("spam", at(1.0))
+    outcomes = world.ingest(*[note(f"n{number}", at(0.9)) for number in range(40)])
+    assert 8 < sum(bool(one.hits) for one in outcomes) < 32
+    assert len(world.rows("SELECT 1 FROM service.matches")) == sum(bool(one.hits) for one in outcomes)
+
+
+def test_vectors_of_another_version_are_filled_in(world: Any, at: Any) -> None:
+    world.category("spam")
+    sample = world.sample("spam", at(1.0))
+    world.database.run(lambda s: versions.add(s, "m2", 3, "ops"))
+    world.database.run(lambda s: categories_and_samples.add_sample_vectors(s, "m2", {sample: [1, 0, 0]}))
+    world.database.run(
+        lambda s: categories_and_samples.add_sample_vectors(s, "m2", {sample: [0, 1, 0]})
+    )  # there already
+    assert world.rows("SELECT vector::text FROM service.sample_vectors ORDER BY model_id")[1] == ("[1,0,0]",)

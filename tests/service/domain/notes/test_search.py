@@ -1,0 +1,270 @@
+"""Search over the stored notes: exact, and by every kind of index, with filters and thresholds."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from uninote.errors import VectorError
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.notes.search import (
+    Plan,
+    Plans,
+    build_index,
+    following,
+    plans,
+    rescored,
+    search,
+    within,
+)
+from uninote.service.errors import InvalidError
+from uninote.store.protocol import Filter
+
+DIM, ROWS = 64, 1500
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def matryoshka(rng: np.random.Generator, rows: int) -> np.ndarray[Any, Any]:
+    """Clustered vectors whose first dimensions hold most of the length, as in Matryoshka training."""
+    scale = 1 / np.sqrt(1 + np.arange(DIM))
+    centres = np.random.default_rng(9).normal(size=(40, DIM)) * scale
+    points = centres[rng.integers(40, size=rows)] + 0.4 * rng.normal(size=(rows, DIM)) * scale
+    units = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return units.astype(np.float16).astype(np.float64)
+
+
+@pytest.fixture
+def corpus(world: Any, note: Any) -> tuple[Any, np.ndarray[Any, Any]]:
+    """The active model `wide` of 64 dimensions, and 1500 notes of it; every tenth is a video of food."""
+    model = world.database.run(lambda s: versions.add(s, "wide", DIM, "ops"))
+    world.database.run(lambda s: versions.switch(s, "wide", "ops"))
+    vectors = matryoshka(np.random.default_rng(1), ROWS)
+    for start in range(0, ROWS, 500):
+        batch = []
+        for row in range(start, start + 500):
+            kind, category = ("video", "food") if row % 10 == 0 else ("note", "")
+            one = note(
+                f"{row:04}", vectors[row], kind=kind, category=category, time=DAY + timedelta(hours=row)
+            )
+            one.vectors["wide"] = one.vectors.pop("m1")
+            batch.append(one)
+        world.ingest(*batch)
+    return model, vectors
+
+
+def test_every_form_finds_the_nearest(world: Any, corpus: Any) -> None:
+    model, vectors = corpus
+    queries = matryoshka(np.random.default_rng(2), 30)
+    truth = np.clip(queries @ vectors.T, -1, 1)
+    nearest = [{f"{row:04}" for row in np.argsort(-scores)[:10]} for scores in truth]
+
+    def asked(session: Session, query: Any, plan: Any) -> list[Any]:
+        session.execute(text("SET LOCAL enable_sort = off"))  # else the server reads a table this small whole
+        return search(session, model, query, 10, plan=plan)
+
+    def run(plan: Any) -> tuple[float, list[Any]]:
+        results = [world.database.run(lambda s, q=query: asked(s, q, plan)) for query in queries]
+        recall = np.mean(
+            [
+                len({hit.note_id for hit in hits} & best) / 10
+                for hits, best in zip(results, nearest, strict=True)
+            ]
+        )
+        for hits, scores in zip(results, truth, strict=True):
+            assert [(-hit.score, hit.note_id) for hit in hits] == sorted(
+                (-hit.score, hit.note_id) for hit in hits
+            )
+            for hit in hits:  # whatever found it, its score is that of the full vectors
+                assert hit.score == pytest.approx(scores[int(hit.note_id)], abs=2e-3)
+        return float(recall), results
+
+    exact, plain = run("exact")
+    assert exact >= 0.99
+    assert run("auto")[1] == plain
+    made = [
+        build_index(world.database, model),
+        build_index(world.database, model, "prefix", 16),
+        build_index(world.database, model, "binary"),
+    ]
+    assert build_index(world.database, model, "binary") == made[2]  # there already
+    assert world.database.run(lambda s: plans(s, model)) == made
+    recalls = {plan.form: run(plan)[0] for plan in made}
+    assert recalls["full"] >= 0.98
+    assert recalls["prefix"] >= 0.95
+    assert recalls["binary"] >= 0.85
+    rough = Plan("binary", DIM, candidates=1)  # without spare candidates there is nothing to put in order
+    assert run(rough)[0] < recalls["binary"]
+
+    def all_used() -> bool:
+        counted = "SELECT indexrelname, idx_scan FROM pg_stat_user_indexes WHERE relname = 'vectors'"
+        used = dict(world.rows(counted))
+        return all(used[f"vectors_{model.id}_{plan.form}_{plan.dims}"] >= 30 for plan in made)
+
+    # A server process that falls idle tells its counts within ten seconds.
+    deadline = time.monotonic() + 30
+    while not all_used():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_filters(world: Any, corpus: Any, indexed: bool) -> None:
+    model, vectors = corpus
+    if indexed:
+        build_index(world.database, model)
+    query = matryoshka(np.random.default_rng(3), 1)[0]
+    rows = np.arange(ROWS)
+    for filter, selected in (
+        (Filter(), rows >= 0),
+        (Filter(kinds=("video",)), rows % 10 == 0),
+        (Filter(categories=("food", "none")), rows % 10 == 0),
+        (Filter(kinds=("note",), categories=("food",)), rows < 0),
+        (Filter(since=DAY + timedelta(hours=1000)), rows >= 1000),
+        (Filter(until=DAY + timedelta(hours=7)), rows < 7),
+        (Filter(kinds=()), rows < 0),
+        (Filter(kinds=("\0", "video")), rows % 10 == 0),
+    ):
+        scores = np.where(selected, vectors @ query, -np.inf)
+        expected = [f"{row:04}" for row in np.argsort(-scores)[: min(5, int(selected.sum()))]]
+        hits = world.database.run(lambda s, f=filter: search(s, model, query, 5, f))
+        assert [hit.note_id for hit in hits] == expected, filter
+        found = world.database.run(lambda s, f=filter: within(s, model, query, 0.3, f))
+        names = {int(hit.note_id) for hit in found}
+        # Stored vectors are rounded to 16 bits.
+        assert set(np.flatnonzero(scores >= 0.301)) <= names <= set(np.flatnonzero(scores >= 0.299)), filter
+
+
+def test_a_search_sees_its_own_model_only(world: Any, corpus: Any, note: Any, at: Any) -> None:
+    wide, _ = corpus
+    small = world.database.run(lambda s: versions.get(s, "m1"))
+    world.ingest(note("small", at(1.0)))
+    assert [hit.note_id for hit in world.database.run(lambda s: search(s, small, at(1.0), 10))] == ["small"]
+    assert len(world.database.run(lambda s: search(s, wide, np.eye(1, DIM)[0], 10_000))) == ROWS
+
+
+def test_more_than_the_index_can_give(world: Any, corpus: Any) -> None:
+    model, _ = corpus
+    plan = build_index(world.database, model)
+    hits = world.database.run(lambda s: search(s, model, np.eye(1, DIM)[0], 1200, plan=plan))
+    assert len({hit.note_id for hit in hits}) == 1200
+
+
+def test_an_index_left_by_a_killed_build_is_made_again(world: Any, corpus: Any) -> None:
+    model, _ = corpus
+    plan = build_index(world.database, model)
+    name = f"service.vectors_{model.id}_full_{DIM}"
+    world.database.run(
+        lambda s: s.connection().exec_driver_sql(
+            f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass"
+        )
+    )
+    assert world.database.run(lambda s: plans(s, model)) == []
+    assert build_index(world.database, model) == plan
+    assert world.database.run(lambda s: plans(s, model)) == [plan]
+
+
+def test_equal_scores_fall_to_the_id_and_the_threshold_is_met(world: Any, note: Any, at: Any) -> None:
+    model = world.database.run(versions.active)
+    world.ingest(note("b", at(1.0)), note("a", at(1.0)), note("c", at(0.5)))
+    hits = world.database.run(lambda s: search(s, model, at(1.0), 3))
+    assert [(hit.note_id, hit.score) for hit in hits] == [("a", 1.0), ("b", 1.0), ("c", 0.5)]
+    assert [hit.note_id for hit in world.database.run(lambda s: within(s, model, at(1.0), 0.5))] == [
+        "a",
+        "b",
+        "c",
+    ]
+    assert [hit.note_id for hit in world.database.run(lambda s: within(s, model, at(1.0), 0.5, limit=1))] == [
+        "a"
+    ]
+
+
+def test_bad_searches_are_refused(world: Any, at: Any) -> None:
+    model = world.database.run(versions.active)
+    local = Filter(since=datetime(2026, 1, 1))
+    for call in (
+        lambda s: search(s, model, at(1.0), 0),
+        lambda s: search(s, model, at(1.0), 10_001),
+        lambda s: search(s, model, at(1.0), 5, local),
+        lambda s: within(s, model, at(1.0), float("nan")),
+        lambda s: within(s, model, at(1.0), 2.0),
+        lambda s: within(s, model, at(1.0), 0.5, limit=0),
+    ):
+        with pytest.raises(InvalidError):
+            world.database.run(call)
+    for query in (np.zeros(8), np.ones(3), np.full(8, np.nan)):
+        with pytest.raises(VectorError):
+            world.database.run(lambda s, q=query: search(s, model, q, 5))
+    with pytest.raises(InvalidError, match="9 of 8"):
+        build_index(world.database, model, "prefix", 9)
+
+
+def test_pages_behind_one_another_are_the_whole_result(world: Any, note: Any, corpus: Any) -> None:
+    model, vectors = corpus
+    twins = [(f"twin-{number}", vectors[7]) for number in range(30)]  # equal scores, told apart by id
+    for name, vector in twins:
+        one = note(name, vector)
+        one.vectors["wide"] = one.vectors.pop("m1")
+        world.ingest(one)
+    query = vectors[7]
+    whole = world.database.run(lambda s: search(s, model, query, 200, plan="exact"))
+    paged = world.database.run(lambda s: search(s, model, query, 13, plan="exact"))
+    while len(paged) < len(whole):
+        place = (paged[-1].score, paged[-1].note_id)
+        paged += world.database.run(lambda s, at=place: following(s, model, query, at, 13))
+    assert paged[: len(whole)] == whole
+    food = Filter(categories=("food",))
+    after = (whole[40].score, whole[40].note_id)
+    found = world.database.run(lambda s: following(s, model, query, after, 500, food, threshold=0.2))
+    expected = [
+        hit
+        for hit in world.database.run(lambda s: within(s, model, query, 0.2, food))
+        if (-hit.score, hit.note_id) > (-after[0], after[1])
+    ]
+    assert found == expected
+    assert found
+    assert world.database.run(lambda s: following(s, model, query, (-1.0, "zzz"), 5)) == []
+    with pytest.raises(InvalidError):
+        world.database.run(lambda s: following(s, model, query, (2.0, ""), 5))
+
+
+def test_candidates_of_a_cluster_that_is_behind_are_put_right(world: Any, note: Any, at: Any) -> None:
+    world.ingest(
+        note("a", at(0.9)), note("b", at(0.8), category="moved"), note("c", at(0.7)), note("d", at(0.2))
+    )
+    ids = ["forgotten", "d", "c", "b", "a"]
+
+    def found(**options: Any) -> list[str]:
+        def work(session: Any) -> Any:
+            model = versions.active(session)
+            return rescored(session, model, at(1.0), ids, options.pop("k", 10), **options)
+
+        return [hit.note_id for hit in world.database.run(work)]
+
+    assert found() == ["a", "b", "c", "d"]
+    assert found(k=2) == ["a", "b"]
+    assert found(filter=Filter(categories=("",)), threshold=0.5) == ["a", "c"]
+    scores = world.database.run(lambda s: search(s, versions.active(s), at(1.0), 10))
+    again = world.database.run(lambda s: rescored(s, versions.active(s), at(1.0), ids, 10))
+    assert again == scores
+
+
+def test_what_is_indexed_is_remembered_and_a_search_by_itself_finds_the_same(world: Any, corpus: Any) -> None:
+    model, _ = corpus
+    queries = matryoshka(np.random.default_rng(4), 8)
+    before, after = Plans(seconds=1e9), Plans(seconds=1e9)
+    exact = [world.database.run(lambda s, q=q: search(s, model, q, 10, known=before)) for q in queries]
+    plan = build_index(world.database, model)
+    assert world.database.look(lambda s: before.of(s, model)) == []
+    assert world.database.look(lambda s: after.of(s, model)) == [plan]
+    # More than the five times after which the server may keep a plan that fits every value.
+    found = [world.database.look(lambda s, q=q: search(s, model, q, 10, known=after)) for q in queries]
+    assert [[hit.note_id for hit in hits] for hits in found] == [
+        [hit.note_id for hit in hits] for hits in exact
+    ]
+    assert world.database.look(lambda s: Plans(seconds=0).of(s, model)) == [plan]

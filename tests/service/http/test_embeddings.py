@@ -1,0 +1,86 @@
+"""The embeddings endpoint as OpenAI's own client sees it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import openai
+import pytest
+from tests.service.http.running import Running
+from tests.service.http.test_notes import ok, picture
+
+
+@pytest.fixture
+def client(real: Running) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{real.url}/v1", api_key=real.key("read"), max_retries=0) as client:
+        yield client
+
+
+def rows(answer: Any) -> np.ndarray[Any, Any]:
+    return np.array([one.embedding for one in answer.data], np.float32)
+
+
+def test_texts_in_unit_vectors_out(client: openai.OpenAI) -> None:
+    answer = client.embeddings.create(model="uninote", input=["a cat", "a dog", "a cat"])
+    vectors = rows(answer)
+    assert vectors.shape == (3, 384)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-6)
+    assert vectors[0] @ vectors[1] < 0.99
+    assert [one.index for one in answer.data] == [0, 1, 2]
+    assert answer.usage.prompt_tokens == answer.usage.total_tokens > 0
+    assert answer.model == client.models.list().data[0].id
+
+
+def test_both_encodings_give_the_same_numbers(client: openai.OpenAI) -> None:
+    as_numbers = client.embeddings.create(model="uninote", input="a cat", encoding_format="float")
+    raw = client.embeddings.with_raw_response.create(model="uninote", input="a cat", encoding_format="base64")
+    text = raw.http_response.json()["data"][0]["embedding"]
+    decoded = np.frombuffer(base64.b64decode(text), "<f4")
+    np.testing.assert_allclose(decoded, rows(as_numbers)[0], atol=1e-7)
+
+
+def test_dimensions_are_matryoshka_prefixes(client: openai.OpenAI) -> None:
+    whole = rows(client.embeddings.create(model="uninote", input="a cat"))[0]
+    short = rows(client.embeddings.create(model="uninote", input="a cat", dimensions=64))[0]
+    np.testing.assert_allclose(short, whole[:64] / np.linalg.norm(whole[:64]), atol=1e-6)
+    with pytest.raises(openai.UnprocessableEntityError, match="64, 128, 256, 384"):
+        client.embeddings.create(model="uninote", input="a cat", dimensions=63)
+
+
+def test_errors_are_those_that_the_client_knows(client: openai.OpenAI, real: Running) -> None:
+    with pytest.raises(openai.NotFoundError, match="/v1/models"):
+        client.embeddings.create(model="gpt-4", input="x")
+    with pytest.raises(openai.UnprocessableEntityError, match=r"input\.1"):
+        client.embeddings.create(model="uninote", input=["x", " "])
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.embeddings.create(model="uninote", input=["x"] * 65)
+    assert refused.value.status_code == 413
+    with (
+        openai.OpenAI(base_url=f"{real.url}/v1", api_key="forged") as other,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        other.models.list()
+
+
+def test_pictures_and_notes_are_inputs_too(client: openai.OpenAI, admin: httpx.Client) -> None:
+    note = {"title": "A red square", "body": "on paper", "pictures": [{"data": picture()}]}
+    inputs: Any = [
+        {"pictures": [{"data": picture()}]},
+        {"text": "A red square", "pictures": [{"data": picture()}]},
+        {"note": note},
+        "A red square",
+    ]
+    vectors = rows(client.embeddings.create(model="uninote", input=inputs))
+    assert vectors.shape == (4, 384)
+    kind = "embedding-test"
+    ok(admin.post("/v1/notes", json={"id": "embedding-test", "kind": kind, **note}))
+    found = ok(admin.post("/v1/search", json={"query": {"note": note}, "filter": {"kinds": [kind]}}))["hits"][
+        0
+    ]
+    assert found["score"] > 0.999
+    assert vectors[2] @ vectors[1] > vectors[2] @ vectors[0]
