@@ -52,7 +52,7 @@ def tune(database: Database, shared: str) -> None:
 
 def load(database: Database, corpus: Corpus) -> float:
     """Seconds to copy the corpus in; 0 when it is there."""
-    model = database.run(lambda session: versions.ensure(session, VERSION, corpus.dim, "bench"))
+    model = database.transaction(lambda session: versions.ensure(session, VERSION, corpus.dim, "bench"))
     began = time.monotonic()
     with database.connect() as connection:
         known = connection.execute("SELECT count(*) FROM service.vectors").fetchone()
@@ -138,7 +138,7 @@ def ask(
     def through_store(number: int) -> list[str]:
         chosen = "auto" if plan.form == "full" else plan  # what callers of the service get
         query = queries[number]
-        found = database.look(lambda s: search.search(s, model, query, K, plan=chosen, known=indexes))
+        found = database.read(lambda s: search.search(s, model, query, K, plan=chosen, known=indexes))
         return [hit.note_id for hit in found]
 
     with database.connect(autocommit=True) as connection:
@@ -263,7 +263,7 @@ def main() -> None:
         if seconds:
             kept = {"load_seconds": round(seconds, 1)}
             write_json(notes, kept)
-        model = database.run(lambda s: s.scalars(select(ModelVersion)).one())
+        model = database.transaction(lambda s: s.scalars(select(ModelVersion)).one())
         for wanted in arguments.forms:
             form, _, dims = wanted.partition(":")
             made = build(database, model, form, int(dims) if dims else None, arguments.graph)

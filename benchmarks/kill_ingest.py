@@ -83,17 +83,17 @@ def hash_of(name: str) -> int:
 
 def prepare(database: Database) -> None:
     """A model, a category, one sample that every note is near, and one that none is; safe to repeat."""
-    database.run(lambda s: versions.ensure(s, "m1", DIM, "bench"))
-    if not database.run(outbox.wanted):
+    database.transaction(lambda s: versions.ensure(s, "m1", DIM, "bench"))
+    if not database.transaction(outbox.wanted):
         outbox.rebuild(database)
-    if not database.run(categories_and_samples.categories):
-        database.run(lambda s: categories_and_samples.put_category(s, "near", "bench"))
-        database.run(lambda s: thresholds.put(s, "near", "m1", 0.5, "bench"))
+    if not database.transaction(categories_and_samples.categories):
+        database.transaction(lambda s: categories_and_samples.put_category(s, "near", "bench"))
+        database.transaction(lambda s: thresholds.put(s, "near", "m1", 0.5, "bench"))
     samples = [
         NewSample("near", "text", Item.of(name), {"m1": vector}, label=name)
         for name, vector in (("near", np.eye(1, DIM)[0]), ("far", -np.eye(1, DIM)[0]))
     ]
-    database.run(lambda s: categories_and_samples.add_samples(s, samples, "bench"))
+    database.transaction(lambda s: categories_and_samples.add_samples(s, samples, "bench"))
 
 
 def open_index(database: Database) -> Store:
@@ -202,7 +202,7 @@ def check(folder: Path, acknowledged: list[str], report: Report) -> None:
             pass
 
         def counted(statement: str) -> Counter[str]:
-            rows = database.run(lambda s: s.connection().exec_driver_sql(statement).all())
+            rows = database.transaction(lambda s: s.connection().exec_driver_sql(statement).all())
             return Counter({row[0]: row[1] for row in rows})
 
         notes = counted("SELECT id, 1 FROM service.notes")

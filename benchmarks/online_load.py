@@ -55,12 +55,12 @@ WORDS = " ".join(["words"] * 40)
 
 def prepare(database: Database, samples: int) -> None:
     """A gallery of that size and thresholds that `HIT_PART` of the notes reach; does nothing when there."""
-    model = database.run(lambda s: versions.ensure(s, VERSION, DIM, "bench"))
-    if database.run(categories_and_samples.categories):
+    model = database.transaction(lambda s: versions.ensure(s, VERSION, DIM, "bench"))
+    if database.transaction(categories_and_samples.categories):
         return
     names = [f"category {number}" for number in range(CATEGORIES)]
     for name in names:
-        database.run(lambda s: categories_and_samples.put_category(s, name, "bench"))
+        database.transaction(lambda s: categories_and_samples.put_category(s, name, "bench"))
     best = np.full(1000, -1.0)
     queries = precomputed(samples)[: len(best)]
     for start, rows in Corpus(samples, DIM).chunks():
@@ -70,12 +70,12 @@ def prepare(database: Database, samples: int) -> None:
             )
             for n, row in enumerate(rows)
         ]
-        database.run(lambda s: categories_and_samples.add_samples(s, new, "bench"))
+        database.transaction(lambda s: categories_and_samples.add_samples(s, new, "bench"))
         best = np.maximum(best, (queries @ rows.T).max(axis=1))
         print("samples", start + len(rows), file=sys.stderr)
     value = float(np.quantile(best, 1 - HIT_PART).round(3))
     for name in names:
-        database.run(lambda s: thresholds.put(s, name, model.version, value, "bench"))
+        database.transaction(lambda s: thresholds.put(s, name, model.version, value, "bench"))
 
 
 def cpu_seconds(server: Server, folder: Path) -> dict[str, float]:
@@ -111,16 +111,18 @@ def check(database: Database, run: str, answered: int, samples: int) -> dict[str
 
     names = [
         row[0]
-        for row in database.run(lambda s: rows(s, "SELECT id FROM service.notes WHERE id LIKE %(run)s"))
+        for row in database.transaction(
+            lambda s: rows(s, "SELECT id FROM service.notes WHERE id LIKE %(run)s")
+        )
     ]
-    pairs = database.run(
+    pairs = database.transaction(
         lambda s: rows(
             s,
             "SELECT m.note_id, s.payload->'parts'->0->>'text', m.score, m.threshold FROM service.matches m "
             "JOIN service.samples s ON s.id = m.sample_id WHERE m.note_id LIKE %(run)s",
         )
     )
-    limit = database.run(lambda s: rows(s, "SELECT max(value) FROM service.thresholds"))[0][0]
+    limit = database.transaction(lambda s: rows(s, "SELECT max(value) FROM service.thresholds"))[0][0]
     found: dict[str, set[int]] = {}
     for name, text, *_ in pairs:
         found.setdefault(name, set()).add(int(text.split()[1]))
@@ -147,7 +149,7 @@ def below_http(folder: Path, samples: int, seconds: float, batch: int) -> dict[s
     run, count, spent = f"below-{time.time_ns():x}", 0, []
     with Database(folder / "postgres") as database:
         matcher = Matcher()
-        database.run(matcher.snapshot)
+        database.transaction(matcher.snapshot)
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             one = time.monotonic()

@@ -56,7 +56,7 @@ def test_an_index_is_made_of_the_active_version(world: Any, address: str) -> Non
         "form": "binary",
         "dims": 8,
     }
-    plans = world.database.run(lambda session: search.plans(session, versions.active(session)))
+    plans = world.database.transaction(lambda session: search.plans(session, versions.active(session)))
     assert [(plan.form, plan.dims) for plan in plans] == [("binary", 8)]
     with pytest.raises(ConfigError, match="full, prefix or binary"):
         uninote("db", "index", "--form", "round", *there)

@@ -79,14 +79,14 @@ class World:
             if threshold is not None:
                 thresholds.put(session, name, "m1", threshold, "ops")
 
-        self.database.run(work)
+        self.database.transaction(work)
 
     def sample(self, category: str, vector: NDArray[np.float64], text: str = "", **options: object) -> int:
         item = Item.of(text or f"sample {next(_numbers)}")
         new = NewSample(category, "text", item, {"m1": vector}, **options)  # type: ignore[arg-type]
-        return self.database.run(lambda session: categories_and_samples.add_samples(session, [new], "ops"))[
-            0
-        ].id
+        return self.database.transaction(
+            lambda session: categories_and_samples.add_samples(session, [new], "ops")
+        )[0].id
 
     def ingest(self, *batch: Incoming, **options: object) -> list[Outcome]:
         return ingest.ingest(self.database, self.matcher, batch, "app", **options)  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ class World:
 
 @pytest.fixture
 def world(database: Database) -> World:
-    database.run(lambda session: versions.ensure(session, "m1", DIM, "ops"))
+    database.transaction(lambda session: versions.ensure(session, "m1", DIM, "ops"))
     outbox.rebuild(database)
     return World(database, Matcher())
 

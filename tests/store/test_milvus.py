@@ -87,7 +87,7 @@ def test_the_outbox_brings_it_to_the_state_of_the_database(
     sink = outbox.store_sink({"m1": store})
     with Database(server.address.replace("/postgres?", "/feeding?")) as database:
         matcher = Matcher()
-        database.run(lambda s: versions.ensure(s, "m1", 8, "ops"))
+        database.transaction(lambda s: versions.ensure(s, "m1", 8, "ops"))
         outbox.rebuild(database)
         for step in range(4):
             batch = [
@@ -95,19 +95,19 @@ def test_the_outbox_brings_it_to_the_state_of_the_database(
                 for row in range(step, step + 5)
             ]
             ingest(database, matcher, batch, "app")
-            database.run(lambda s, n=f"n{step + 2}": forget.forget(s, [n], "ops"))
+            database.transaction(lambda s, n=f"n{step + 2}": forget.forget(s, [n], "ops"))
             if step == 2:
                 milvus.kill()
                 milvus.start()
             outbox.deliver(database, sink, limit=4)
         while outbox.deliver(database, sink):
             pass
-        stored = database.run(
+        stored = database.transaction(
             lambda s: dict(s.execute(select(NoteVector.note_id, NoteVector.category)).all())
         )
         assert len(stored) >= 2
         assert {hit.id: hit.category for hit in store.within(rows[:1], -1)[0]} == stored
-        for note_id, vector in database.run(
+        for note_id, vector in database.transaction(
             lambda s: s.execute(select(NoteVector.note_id, NoteVector.vector)).all()
         ):
             assert note_id in {hit.id for hit in store.within([vector], 0.99)[0]}

@@ -83,7 +83,7 @@ def build(
     if form not in ("full", "prefix", "binary"):
         raise ConfigError(f"--form is full, prefix or binary, not {form}")
     with _database(settings_from(config, set_, None), index_folder) as database:
-        model = database.run(lambda s: versions.get(s, version) if version else versions.active(s))
+        model = database.transaction(lambda s: versions.get(s, version) if version else versions.active(s))
         plan = search.build_index(database, model, form, dims)  # type: ignore[arg-type]
     result = {"version": model.version, "form": plan.form, "dims": plan.dims}
     emit(as_json, result, f"an index over {plan.dims} dimensions ({plan.form}) of {model.version}")
@@ -116,8 +116,8 @@ def status(
     from uninote.service.domain.notes import outbox
 
     with _database(settings_from(config, set_, None), index_folder) as database:
-        wanted, filled = database.run(outbox.wanted), database.run(outbox.filled)
-        lag = database.run(outbox.lag)
+        wanted, filled = database.transaction(outbox.wanted), database.transaction(outbox.filled)
+        lag = database.transaction(outbox.lag)
     result = {"wanted": wanted, "filled": filled, "lag_rows": lag.rows, "lag_seconds": round(lag.seconds, 3)}
     state = "holds every note" if filled else "is being filled" if wanted else "is not fed"
     emit(as_json, result, f"the cluster {state}; {lag.rows} changes in line, {lag.seconds:.0f} seconds old")
@@ -131,7 +131,7 @@ def stop(
     from uninote.service.domain.notes import outbox
 
     with _database(settings_from(config, set_, None), index_folder) as database:
-        database.run(outbox.stop)
+        database.transaction(outbox.stop)
     emit(as_json, {"wanted": False}, "nothing is put in line for a cluster any more")
 
 

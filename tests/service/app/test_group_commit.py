@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from uninote.service.app import group_commit
-from uninote.service.app.group_commit import Rounds
+from uninote.service.app.group_commit import GroupCommit
 from uninote.service.db.engine import Database
 from uninote.service.domain.base import keys
 from uninote.service.domain.gallery.matcher import Matcher
@@ -17,8 +17,8 @@ from uninote.settings import ServiceSettings
 
 
 @pytest.fixture
-def checks(database: Database) -> Iterator[Rounds]:
-    found = Rounds(database, Matcher(), ServiceSettings())
+def checks(database: Database) -> Iterator[GroupCommit]:
+    found = GroupCommit(database, Matcher(), ServiceSettings())
     yield found
     found.close()
 
@@ -27,18 +27,18 @@ def checks(database: Database) -> Iterator[Rounds]:
 def made(database: Database, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Prefix and text of a key that is trusted for a minute."""
     monkeypatch.setattr(group_commit, "KNOWN_SECONDS", 60.0)
-    key, text = database.run(lambda s: keys.create(s, "app", "ingest", "root"))
+    key, text = database.transaction(lambda s: keys.create(s, "app", "ingest", "root"))
     return key.prefix, text
 
 
 def test_a_known_key_is_trusted_for_its_time(
-    database: Database, checks: Rounds, made: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    database: Database, checks: GroupCommit, made: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix, text = made
 
     async def calls() -> None:
         assert (await checks.identify(text)).prefix == prefix
-        database.run(lambda s: keys.revoke(s, prefix, "another replica"))
+        database.transaction(lambda s: keys.revoke(s, prefix, "another replica"))
         assert (await checks.identify(text)).prefix == prefix
         with pytest.raises(UnauthorizedError):  # the prefix is known, the secret is not
             await checks.identify(text + "x")
@@ -50,7 +50,7 @@ def test_a_known_key_is_trusted_for_its_time(
 
 
 def test_a_revocation_here_counts_at_once_also_for_a_check_under_way(
-    database: Database, checks: Rounds, made: tuple[str, str]
+    database: Database, checks: GroupCommit, made: tuple[str, str]
 ) -> None:
     prefix, text = made
 
@@ -59,7 +59,7 @@ def test_a_revocation_here_counts_at_once_also_for_a_check_under_way(
         await asyncio.sleep(0)  # it is asked for now, and was good when it was
         checks.revoked()
         assert (await under_way).prefix == prefix
-        database.run(lambda s: keys.revoke(s, prefix, "root"))
+        database.transaction(lambda s: keys.revoke(s, prefix, "root"))
         with pytest.raises(UnauthorizedError):
             await checks.identify(text)
 

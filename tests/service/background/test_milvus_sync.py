@@ -86,14 +86,14 @@ def counted(metrics: Metrics, by: str) -> float:
 
 
 def test_it_fills_itself_follows_and_is_searched(world: Any, note: Any, at: Any) -> None:
-    world.database.run(outbox.stop)
+    world.database.transaction(outbox.stop)
     world.ingest(note("a", at(1.0)), note("b", at(0.9), category="c"), note("c", at(0.1)))
     shelf, metrics = Shelf(), Metrics()
     with beside(world, shelf, metrics) as cluster:
         until(lambda: filled(cluster))
         assert near(cluster, at(1.0)) == ["a", "b", "c"]
         assert near(cluster, at(1.0), Filter(categories=("c",))) == ["b"]
-        world.database.run(lambda s: forget.forget(s, ["a"], "ops"))
+        world.database.transaction(lambda s: forget.forget(s, ["a"], "ops"))
         world.ingest(note("d", at(0.95)))
         until(lambda: near(cluster, at(1.0)) == ["d", "b", "c"])
         page = metrics.page().decode()
@@ -143,7 +143,10 @@ def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(world: Any, no
         assert near(cluster, at(1.0)) == ["a", "ghost"]
         assert rebuild(world.database, shelf.open) == 1
         until(lambda: filled(cluster) and near(cluster, at(1.0)) == ["a"])
-    with world.database.alone("uninote.cluster.rebuild"), pytest.raises(ConflictError, match="wait for it"):
+    with (
+        world.database.try_lock("uninote.cluster.rebuild"),
+        pytest.raises(ConflictError, match="wait for it"),
+    ):
         rebuild(world.database, shelf.open)
 
 
@@ -151,8 +154,8 @@ def test_a_rebuild_that_was_killed_is_done_again(world: Any, note: Any, at: Any)
     world.ingest(note("a", at(1.0)))
     while outbox.deliver(world.database, lambda _: None):
         pass
-    world.database.run(outbox._want)  # as far as the killed one came
-    assert not world.database.run(outbox.filled)
+    world.database.transaction(outbox._want)  # as far as the killed one came
+    assert not world.database.transaction(outbox.filled)
     with beside(world, Shelf()) as cluster:
         until(lambda: filled(cluster))
         assert near(cluster, at(1.0)) == ["a"]

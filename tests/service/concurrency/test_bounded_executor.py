@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from uninote.service.concurrency.bounded_executor import Pool
+from uninote.service.concurrency.bounded_executor import BoundedExecutor
 from uninote.service.errors import BusyError
 
 
@@ -19,7 +19,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 def test_calls_return_raise_and_are_bounded() -> None:
     async def work() -> None:
-        pool, gate = Pool("database", 1, 2), threading.Event()
+        pool, gate = BoundedExecutor("database", 1, 2), threading.Event()
         assert await pool.run(divmod, 7, 2) == (3, 1)
         with pytest.raises(ZeroDivisionError):
             await pool.run(divmod, 7, 0)
@@ -38,7 +38,7 @@ def test_calls_return_raise_and_are_bounded() -> None:
 
 def test_a_cancelled_call_that_waits_is_not_begun() -> None:
     async def work() -> None:
-        pool, gate, begun = Pool("database", 1, 2), threading.Event(), []
+        pool, gate, begun = BoundedExecutor("database", 1, 2), threading.Event(), []
         first = asyncio.create_task(pool.run(gate.wait, 10))
         second = asyncio.create_task(pool.run(begun.append, 1))
         await asyncio.sleep(0.05)

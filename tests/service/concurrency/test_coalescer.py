@@ -1,4 +1,4 @@
-"""Rounds: what comes while others run is carried out together, each call answered for itself."""
+"""GroupCommit: what comes while others run is carried out together, each call answered for itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from uninote.service.concurrency.coalescer import Gather
+from uninote.service.concurrency.coalescer import Coalescer
 from uninote.service.errors import BusyError, ConflictError, UnavailableError
 
 
@@ -27,8 +27,8 @@ class Doubler:
         return [ConflictError("odd") if item % 2 else 2 * item for item in items]
 
 
-def gather(work: Doubler, *, threads: int = 1, most: int = 10, waiting: int = 10) -> Gather[int, int]:
-    return Gather("test", work, threads=threads, most=most, waiting=waiting)
+def gather(work: Doubler, *, threads: int = 1, most: int = 10, waiting: int = 10) -> Coalescer[int, int]:
+    return Coalescer("test", work, threads=threads, most=most, waiting=waiting)
 
 
 def test_what_waits_goes_together_and_errors_stay_apart() -> None:

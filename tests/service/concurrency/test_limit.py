@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from uninote.service.concurrency.limit import Gate
+from uninote.service.concurrency.limit import ConcurrencyLimit
 from uninote.service.errors import BusyError
 
 
 def test_a_full_gate_refuses_and_a_failed_caller_leaves() -> None:
-    gate = Gate("explanations", 2)
+    gate = ConcurrencyLimit("explanations", 2)
     with gate.enter():
         with gate.enter(), pytest.raises(BusyError, match="2 explanations"), gate.enter():
             pass

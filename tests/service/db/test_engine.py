@@ -23,7 +23,7 @@ def add(digest: str) -> Callable[[Session], None]:
 
 
 def stored(database: Database) -> list[str]:
-    return database.run(
+    return database.transaction(
         lambda s: list(s.execute(text("SELECT id_hash FROM service.forgotten ORDER BY 1")).scalars())
     )
 
@@ -43,14 +43,14 @@ def test_all_of_it_or_nothing(database: Database) -> None:
         raise ValueError("on purpose")
 
     with pytest.raises(ValueError, match="on purpose"):
-        database.run(half)
+        database.transaction(half)
     assert stored(database) == []
 
 
 def test_a_lost_connection_is_replaced_and_the_work_repeated(database: Database, address: str) -> None:
-    database.run(add("a"))
+    database.transaction(add("a"))
     end_connections(address)
-    database.run(add("b"))
+    database.transaction(add("b"))
     calls: list[int] = []
 
     def cut(session: Session) -> None:
@@ -60,13 +60,13 @@ def test_a_lost_connection_is_replaced_and_the_work_repeated(database: Database,
         if len(calls) == 1:
             end_connections(address)
 
-    database.run(cut)
+    database.transaction(cut)
     assert len(calls) == 2
     assert stored(database) == ["a", "b", "c"]
 
 
 def test_two_that_deadlock_both_succeed(database: Database) -> None:
-    database.run(lambda s: s.add_all([Forgotten(id_hash="a"), Forgotten(id_hash="b")]))
+    database.transaction(lambda s: s.add_all([Forgotten(id_hash="a"), Forgotten(id_hash="b")]))
     meet = threading.Barrier(2, timeout=20)
     lock = text("SELECT 1 FROM service.forgotten WHERE id_hash = :one FOR UPDATE")
     tries: list[str] = []
@@ -79,7 +79,7 @@ def test_two_that_deadlock_both_succeed(database: Database) -> None:
                 meet.wait()
             session.execute(lock, {"one": second})
 
-        database.run(work)
+        database.transaction(work)
 
     threads = [threading.Thread(target=cross, args=pair) for pair in (("a", "b"), ("b", "a"))]
     for thread in threads:
@@ -98,14 +98,14 @@ def test_a_race_that_is_never_won_says_so(database: Database, monkeypatch: pytes
         session.execute(text("DO 'BEGIN RAISE serialization_failure USING MESSAGE = ''try again''; END'"))
 
     with pytest.raises(StoreError, match="try again"):
-        database.run(lose)
+        database.transaction(lose)
     assert len(tries) == 3
 
 
 @pytest.mark.parametrize("value", ["a\0", "x" * 65, "\ud800"])
 def test_a_value_that_no_column_holds_is_the_callers_mistake(database: Database, value: str) -> None:
     with pytest.raises(InvalidError):
-        database.run(add(value))
+        database.transaction(add(value))
 
 
 def test_a_busy_pool_says_so(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,15 +113,15 @@ def test_a_busy_pool_says_so(address: str, monkeypatch: pytest.MonkeyPatch) -> N
     with Database(address, connections=1) as database:
 
         def twice(_: Session) -> Any:
-            return database.run(lambda s: s.execute(text("SELECT 1")).scalar())
+            return database.transaction(lambda s: s.execute(text("SELECT 1")).scalar())
 
         with pytest.raises(StoreError, match="connections are busy"):
-            database.run(lambda s: [s.execute(text("SELECT 1")), twice(s)])
+            database.transaction(lambda s: [s.execute(text("SELECT 1")), twice(s)])
 
 
 def test_errors_name_no_values(database: Database) -> None:
     with pytest.raises(StoreError, match="the database failed") as error:
-        database.run(
+        database.transaction(
             lambda s: s.execute(text("SELECT 1 FROM service.nothing WHERE 'private' = :v"), {"v": "hidden"})
         )
     assert "hidden" not in str(error.value)
@@ -129,14 +129,14 @@ def test_errors_name_no_values(database: Database) -> None:
 
 
 def test_only_one_is_alone(database: Database, address: str) -> None:
-    with database.alone("work", 1) as held:
+    with database.try_lock("work", 1) as held:
         assert held is not None
         with Database(address) as other:
-            with other.alone("work", 1) as refused:
+            with other.try_lock("work", 1) as refused:
                 assert refused is None
-            with other.alone("work", 2) as free:
+            with other.try_lock("work", 2) as free:
                 assert free is not None
-    with database.alone("work", 1) as again:
+    with database.try_lock("work", 1) as again:
         assert again is not None
 
 

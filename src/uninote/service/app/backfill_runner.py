@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # it holds the backfills
     from uninote.service.app.services import Runtime
 
 
-class Filling:
+class BackfillRun:
     """One backfill and how far it is."""
 
     def __init__(self) -> None:
@@ -33,25 +33,25 @@ class Backfills:
     """At most one per version in this process; in several, they share the work and do some of it twice."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Filling] = {}
+        self._known: dict[str, BackfillRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def get(self, version: str) -> Filling | None:
+    def get(self, version: str) -> BackfillRun | None:
         return self._known.get(version)
 
-    def begin(self, runtime: Runtime, version: str, actor: str) -> Filling:
+    def begin(self, runtime: Runtime, version: str, actor: str) -> BackfillRun:
         """Start filling; call it again after an interruption. Raises UnavailableError, ConflictError."""
         runtime.models.get(version)
         known = self._known.get(version)
         if known is not None and known.running:
             raise ConflictError(f"model version {version!r} is being filled already")
-        filling = self._known[version] = Filling()
+        filling = self._known[version] = BackfillRun()
         task = asyncio.create_task(self._run(runtime, version, actor, filling))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return filling
 
-    async def _run(self, runtime: Runtime, version: str, actor: str, filling: Filling) -> None:
+    async def _run(self, runtime: Runtime, version: str, actor: str, filling: BackfillRun) -> None:
         loop = asyncio.get_running_loop()
 
         def encode(items: Sequence[Item]) -> NDArray[np.float32]:

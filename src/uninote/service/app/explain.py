@@ -40,7 +40,7 @@ async def explain_match(service: Runtime, request: Request, match_id: int) -> tu
 
     The note is the query, the sample the target. Raises NotFoundError.
     """
-    sides = await service.run(lambda session: match_items.sides(session, match_id))
+    sides = await service.transaction(lambda session: match_items.sides(session, match_id))
     version = sides.version
     if version is None or version not in service.models.versions:
         version = await service.active()
@@ -51,9 +51,9 @@ async def side(service: Runtime, query: Query) -> tuple[Item, Task | None]:
     """The item of what is compared, and the instruction that a search with it takes."""
     note_id, sample_id = query.note_id, query.sample_id
     if note_id is not None:
-        return await service.run(lambda session: match_items.note_item(session, note_id)), None
+        return await service.transaction(lambda session: match_items.note_item(session, note_id)), None
     if sample_id is not None:
-        return await service.run(lambda session: match_items.sample_item(session, sample_id)), None
+        return await service.transaction(lambda session: match_items.sample_item(session, sample_id)), None
     if query.note is not None:
         return (await note_of(service, "query", query.note)).item(), Task.NOTE2NOTE
     item = await item_of(service, query)

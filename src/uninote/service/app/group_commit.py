@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from uninote.errors import UniNoteError
-from uninote.service.concurrency.coalescer import Gather
+from uninote.service.concurrency.coalescer import Coalescer
 from uninote.service.db.engine import Database
 from uninote.service.domain.base import keys
 from uninote.service.domain.base.keys import KnownKey
@@ -20,13 +20,13 @@ KNOWN_SECONDS = 1.0  # for so long a key counts as good after it was checked, un
 CONNECTIONS = WRITERS + 1
 
 
-class Rounds:
+class GroupCommit:
     """Uses up to `CONNECTIONS` of the database's connections."""
 
     def __init__(self, database: Database, matcher: Matcher, options: ServiceSettings) -> None:
         self._database, self._matcher = database, matcher
         self._keep_pictures = options.keep_pictures
-        self._writes: Gather[Delivery, list[Outcome]] = Gather(
+        self._writes: Coalescer[Delivery, list[Outcome]] = Coalescer(
             "database",
             self._write,
             threads=WRITERS,
@@ -35,7 +35,7 @@ class Rounds:
             weight=lambda one: len(one.batch),
         )
         self._known: dict[bytes, tuple[float, KnownKey]] = {}
-        self._checks: Gather[str, KnownKey] = Gather(
+        self._checks: Coalescer[str, KnownKey] = Coalescer(
             "database", self._check, threads=1, most=KEYS, waiting=options.queue_calls
         )
 
@@ -73,5 +73,5 @@ class Rounds:
         return ingest.deliver(self._database, self._matcher, deliveries, keep_pictures=self._keep_pictures)
 
     def _check(self, texts: list[str]) -> list[KnownKey | UniNoteError]:
-        found = self._database.look(lambda session: keys.verify_all(session, texts))
+        found = self._database.read(lambda session: keys.verify_all(session, texts))
         return list(found)

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from uninote.errors import ItemError, ModelError, UniNoteError
 from uninote.items import Item
 from uninote.service.app.backfill_runner import Backfills
-from uninote.service.app.group_commit import CONNECTIONS, Rounds
+from uninote.service.app.group_commit import CONNECTIONS, GroupCommit
 from uninote.service.background.milvus_sync import Cluster
 from uninote.service.background.redis_stream import Feed, Store
 from uninote.service.concurrency.batcher import REQUEST, Batcher, Vector
-from uninote.service.concurrency.bounded_executor import Pool
-from uninote.service.concurrency.limit import Gate
+from uninote.service.concurrency.bounded_executor import BoundedExecutor
+from uninote.service.concurrency.limit import ConcurrencyLimit
 from uninote.service.concurrency.loaded_models import Load, Models, available
 from uninote.service.db.engine import Database
 from uninote.service.db.url import database_place
@@ -70,20 +70,20 @@ class Runtime:
         try:
             self._load_models()
             self.matcher = Matcher()
-            self.database.run(self.matcher.snapshot)
+            self.database.transaction(self.matcher.snapshot)
             self.jobs = JobQueue(self.database)
             self.feed = self._feed(on_death) if settings.stream.address else None
             self.cluster = self._cluster(on_death) if settings.cluster.address else None
         except BaseException:
             self.database.close()
             raise
-        if self.cluster is None and self.database.run(outbox.wanted):
+        if self.cluster is None and self.database.transaction(outbox.wanted):
             self.log.warning("outbox grows", mend="set cluster.address, or run `uninote cluster stop`")
         self.plans = Plans()
-        self.rounds = Rounds(self.database, self.matcher, self.options)
-        self.pool = Pool("database", self.options.threads, self.options.queue_calls)
-        self.searches = Pool("vector cluster", self.options.threads, self.options.queue_calls)
-        self.media = Pool("media decoder", self.options.threads, self.options.queue_calls)
+        self.rounds = GroupCommit(self.database, self.matcher, self.options)
+        self.pool = BoundedExecutor("database", self.options.threads, self.options.queue_calls)
+        self.searches = BoundedExecutor("vector cluster", self.options.threads, self.options.queue_calls)
+        self.media = BoundedExecutor("media decoder", self.options.threads, self.options.queue_calls)
         self.fetch = Fetcher(
             self.options.url_hosts,
             self.options.fetch_seconds,
@@ -98,7 +98,7 @@ class Runtime:
             on_death=on_death,
         )
         self.backfills = Backfills()
-        self.explanations = Gate("explanations", EXPLANATIONS)
+        self.explanations = ConcurrencyLimit("explanations", EXPLANATIONS)
         self.draining = False
         self.checked = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
@@ -143,17 +143,17 @@ class Runtime:
         for part in (self.searches, self.media, self.pool, self.rounds, self.jobs, self.database):
             await asyncio.to_thread(part.close)
 
-    async def run(self, work: Callable[[Session], Result]) -> Result:
+    async def transaction(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
-        return await self.pool.run(self.database.run, work)
+        return await self.pool.run(self.database.transaction, work)
 
-    async def look(self, work: Callable[[Session], Result]) -> Result:
+    async def read(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns that only reads, with less to ask of the database than `run`."""
-        return await self.pool.run(self.database.look, work)
+        return await self.pool.run(self.database.read, work)
 
     async def snapshot(self) -> Snapshot:
         """The gallery as it is now."""
-        found = await self.run(self.matcher.snapshot)
+        found = await self.transaction(self.matcher.snapshot)
         self.checked = time.monotonic()
         return found
 
@@ -165,7 +165,7 @@ class Runtime:
 
     async def active(self) -> str:
         """The version that searches. Raises UnavailableError when this process has not loaded it."""
-        found = await self.run(versions.active)
+        found = await self.transaction(versions.active)
         self.models.get(found.version)
         return found.version
 
@@ -216,10 +216,10 @@ class Runtime:
         Raises ModelError when the active version is not in the folder.
         """
         there = available(self.folder)
-        known = self.database.run(versions.listing)
+        known = self.database.transaction(versions.listing)
         if not known:
             encoder = self.models.add(next(iter(there.values())))
-            self.database.run(
+            self.database.transaction(
                 lambda session: versions.ensure(session, encoder.version, encoder.dims[-1], ACTOR)
             )
             return
@@ -236,7 +236,7 @@ class Runtime:
         """Load what other replicas added, and give back what was retired."""
         if {model.version for model in snapshot.models} - set(self.models.versions):
             await self.media.run(self._load_models)
-        known = await self.run(versions.listing)
+        known = await self.transaction(versions.listing)
         for model in known:
             if model.state == "retired":
                 self.models.remove(model.version)
@@ -251,7 +251,7 @@ class Runtime:
                     await self._keep_models(snapshot)
                     seen = snapshot.revision
                 if time.monotonic() > tidied + TIDY_SECONDS:
-                    await self.run(expire.expire_requests)
+                    await self.transaction(expire.expire_requests)
                     tidied = time.monotonic()
             except UniNoteError as error:
                 self.log.warning("watch", **_brief(error))

@@ -91,7 +91,7 @@ class Collections:
 
 def written(database: Database) -> dict[str, int]:
     """The dimension of every version that notes are written with, by version."""
-    known = database.run(versions.listing)
+    known = database.transaction(versions.listing)
     return {model.version: model.dim for model in known if model.state != "retired"}
 
 
@@ -111,10 +111,10 @@ def rebuild(database: Database, open_one: Open, *, again: bool = True) -> int:
     Raises ConflictError while another process does the same, StoreError when the cluster or the database
     cannot be used; call it again then.
     """
-    with database.alone("uninote.cluster.rebuild") as held:
+    with database.try_lock("uninote.cluster.rebuild") as held:
         if held is None:
             raise ConflictError("another process is rebuilding the cluster; wait for it")
-        if not again and database.run(outbox.rebuilt):
+        if not again and database.transaction(outbox.rebuilt):
             return 0
         for version, dim in written(database).items():
             open_one(version, dim).drop()

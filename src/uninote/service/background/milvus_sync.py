@@ -99,8 +99,8 @@ class Cluster:
 
     def look(self) -> None:
         """Bring `state` up to date. Raises StoreError when the database cannot be used."""
-        filled = self._database.run(outbox.filled)
-        lag = self._database.run(outbox.lag)
+        filled = self._database.transaction(outbox.filled)
+        lag = self._database.transaction(outbox.lag)
         if not lag.rows:  # whoever failed here, another replica has delivered
             self._delivering = True
         up = self._delivering and time.monotonic() >= self._broken_until
@@ -154,7 +154,7 @@ class Cluster:
         """Put every note in line, if nobody did it yet, or who did was killed."""
         while not self._stop.is_set():
             try:
-                if self._database.run(outbox.rebuilt):
+                if self._database.transaction(outbox.rebuilt):
                     return
                 log.info("cluster.rebuild", notes=rebuild(self._database, self._open, again=False))
             except ConflictError:  # another replica does it

@@ -13,7 +13,7 @@ from uninote.service.errors import BusyError
 Result = TypeVar("Result")
 
 
-class Pool:
+class BoundedExecutor:
     """Runs blocking calls on `threads` threads; at most `waiting` more calls wait for one.
 
     A caller that is cancelled while it waits takes its call out of the queue; one that runs already ends.

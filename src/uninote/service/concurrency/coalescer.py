@@ -23,7 +23,7 @@ STOPPING = "the service is stopping; send the request to another replica"
 _Waiting = tuple[Item, "asyncio.Future[Result]"]
 
 
-class Gather(Generic[Item, Result]):
+class Coalescer(Generic[Item, Result]):
     """`run(item)` gives what `work` returned for it; to be used inside one event loop.
 
     work: called with the items of a round on one of `threads` threads; one result each, an exception to be

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from uninote.service.errors import BusyError
 
 
-class Gate:
+class ConcurrencyLimit:
     """`limit` callers at a time. For work that is dear; used from one event loop only."""
 
     def __init__(self, what: str, limit: int) -> None:

@@ -91,7 +91,7 @@ class ConsoleGuard(Guard):
         """Raises UnauthorizedError."""
         prefix = self._sessions.prefix(cookie)
         if prefix is not None:
-            key = await self._runtime.run(lambda session: keys.known(session, prefix))
+            key = await self._runtime.transaction(lambda session: keys.known(session, prefix))
             if self._sessions.holds(cookie, key.secret_hash):
                 return Identity(key.prefix, key.name, key.role)
         raise UnauthorizedError("Your session is over; sign in again.")

@@ -68,7 +68,7 @@ class Database:
         return self._twice(lambda: self._connect(**options))
 
     @contextmanager
-    def alone(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
+    def try_lock(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
         """Be the only one, over all processes, to do something; gives None when somebody else is.
 
         What is given is the connection whose end, however it comes, lets the next one in: what is committed
@@ -88,11 +88,11 @@ class Database:
         with connection:
             yield connection if held else None
 
-    def run(self, work: Callable[[Session], Result]) -> Result:
+    def transaction(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, once its transaction is on disk."""
         return self._repeated(self.engine, work)
 
-    def look(self, work: Callable[[Session], Result]) -> Result:
+    def read(self, work: Callable[[Session], Result]) -> Result:
         """What `work` returns, each statement a transaction of its own: a third of the round trips.
 
         For what only reads, or writes all that it writes in one statement.

@@ -17,7 +17,7 @@ class Answering(Protocol):
     cancelled: bool
 
 
-class Leaving:
+class CancelOnDisconnect:
     """Cancels the task it was made in when the caller goes away before the answer is complete.
 
     Looked for only after `LISTEN_AFTER`: most requests are answered before, and a task for each of them

@@ -32,7 +32,7 @@ from uninote.service.errors import (
     UnsupportedError,
 )
 from uninote.service.http.access import Identity, needed
-from uninote.service.http.disconnect import Leaving
+from uninote.service.http.disconnect import CancelOnDisconnect
 from uninote.service.http.errors import answer, envelope
 from uninote.service.http.fast_path import Direct
 from uninote.service.http.rate_limit import Rates
@@ -94,7 +94,7 @@ class Guard:
         if body is None:
             call.cancelled = True
             return
-        leaving = Leaving(call, receive)
+        leaving = CancelOnDisconnect(call, receive)
         try:
             await self._answer(call, body)
         except asyncio.CancelledError:

@@ -19,7 +19,7 @@ KEY_FILE = "admin.key"
 def first_key(database: Database, folder: Path) -> str | None:
     """Without any admin key that is not revoked, make one; gives the file that holds it, which only its owner
     may read. It is never printed or logged. None when there is one."""
-    text = database.run(_made)
+    text = database.transaction(_made)
     if text is None:
         return None
     file = folder / KEY_FILE
@@ -36,7 +36,7 @@ def _made(session: Session) -> str | None:
     there = select(ApiKey.prefix).where(ApiKey.role == "admin", ApiKey.revoked.is_(None)).limit(1)
     if session.scalars(there).first() is not None:
         return None
-    gallery_lock.hold(session)  # of replicas that start together, one makes it
+    gallery_lock.lock_exclusive(session)  # of replicas that start together, one makes it
     if session.scalars(there).first() is not None:
         return None
     return keys.create(session, "first admin key", "admin", "serve")[1]

@@ -48,7 +48,7 @@ async def _fresh(runtime: Runtime, batch: dict[str, Note]) -> list[Note]:
         columns = select(StoredNote.id, StoredNote.content_key).where(StoredNote.id.in_(batch))
         return dict(session.execute(columns).tuples().all())
 
-    known = await runtime.run(work)
+    known = await runtime.transaction(work)
     return [note for note in batch.values() if known.get(note.id) != note.item().key]
 
 
@@ -110,7 +110,7 @@ def unstored(database: Database, file: Path) -> set[str]:
     missing: set[str] = set()
     for start in range(0, len(ids), LOOKED_UP):
         page = ids[start : start + LOOKED_UP]
-        missing |= set(page) - database.run(partial(_known, ids=page))
+        missing |= set(page) - database.transaction(partial(_known, ids=page))
     return missing
 
 

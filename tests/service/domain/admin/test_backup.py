@@ -32,7 +32,7 @@ def filled(world: Any, note: Any, at: Any, tmp_path: Path) -> Path:
     world.sample("spam", at(1.0))
     world.ingest(note("n1", at(0.9), pictures=(Picture.from_bytes(b"png"),)), note("n2", at(0.0, 1.0)))
     ((match,),) = world.rows("SELECT id FROM service.matches")
-    world.database.run(lambda s: verdicts.judge(s, match, "true_positive", "ana"))
+    world.database.transaction(lambda s: verdicts.judge(s, match, "true_positive", "ana"))
     file = tmp_path / "service.dump"
     assert backup(world.database, file) == file.stat().st_size > 0
     return file

@@ -13,16 +13,18 @@ from uninote.service.domain.base import audit
 
 def test_entries_are_paged_newest_first(database: Database) -> None:
     for number in range(5):
-        database.run(lambda s, n=number: audit.record(s, "ana", f"act{n % 2}", f"thing:{n % 2}", number=n))
+        database.transaction(
+            lambda s, n=number: audit.record(s, "ana", f"act{n % 2}", f"thing:{n % 2}", number=n)
+        )
 
     def numbers(**options: object) -> list[int]:
-        rows = database.run(lambda s: audit.entries(s, **options))  # type: ignore[arg-type]
+        rows = database.transaction(lambda s: audit.entries(s, **options))  # type: ignore[arg-type]
         return [row.details["number"] for row in rows]
 
     assert numbers() == [4, 3, 2, 1, 0]
     assert numbers(subject="thing:0") == [4, 2, 0]
     assert numbers(action="act1") == [3, 1]
-    last = database.run(lambda s: audit.entries(s, limit=2))[-1].id
+    last = database.transaction(lambda s: audit.entries(s, limit=2))[-1].id
     assert numbers(limit=2, before=last) == [2, 1]
 
 
@@ -32,8 +34,8 @@ def test_nothing_is_logged_of_what_did_not_happen(database: Database) -> None:
         raise ValueError("on purpose")
 
     with pytest.raises(ValueError, match="on purpose"):
-        database.run(fail)
-    assert database.run(audit.entries) == []
+        database.transaction(fail)
+    assert database.transaction(audit.entries) == []
 
 
 def test_notes_are_named_by_the_hash_of_their_id() -> None:

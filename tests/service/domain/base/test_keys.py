@@ -13,35 +13,35 @@ from uninote.service.errors import InvalidError, NotFoundError, UnauthorizedErro
 
 
 def test_a_key_is_good_until_it_is_revoked(database: Database) -> None:
-    key, text = database.run(lambda s: keys.create(s, "crawler", "ingest", "root"))
+    key, text = database.transaction(lambda s: keys.create(s, "crawler", "ingest", "root"))
     assert text.startswith(f"un_{key.prefix}_")
-    found = database.run(lambda s: keys.verify(s, text))
+    found = database.transaction(lambda s: keys.verify(s, text))
     assert (found.name, found.role) == ("crawler", "ingest")
-    database.run(lambda s: keys.revoke(s, key.prefix, "root"))
-    first = database.run(keys.listing)[0].revoked
-    database.run(lambda s: keys.revoke(s, key.prefix, "root"))
-    assert database.run(keys.listing)[0].revoked == first
+    database.transaction(lambda s: keys.revoke(s, key.prefix, "root"))
+    first = database.transaction(keys.listing)[0].revoked
+    database.transaction(lambda s: keys.revoke(s, key.prefix, "root"))
+    assert database.transaction(keys.listing)[0].revoked == first
     with pytest.raises(UnauthorizedError):
-        database.run(lambda s: keys.verify(s, text))
-    actions = [one.action for one in database.run(audit.entries)]
+        database.transaction(lambda s: keys.verify(s, text))
+    actions = [one.action for one in database.transaction(audit.entries)]
     assert actions[-1:] == ["key.create"]
     assert set(actions[:-1]) == {"key.revoke"}
 
 
 def test_many_keys_are_checked_at_once_each_for_itself(database: Database) -> None:
-    good, text = database.run(lambda s: keys.create(s, "one", "ingest", "root"))
-    gone, old = database.run(lambda s: keys.create(s, "two", "admin", "root"))
-    database.run(lambda s: keys.revoke(s, gone.prefix, "root"))
+    good, text = database.transaction(lambda s: keys.create(s, "one", "ingest", "root"))
+    gone, old = database.transaction(lambda s: keys.create(s, "two", "admin", "root"))
+    database.transaction(lambda s: keys.revoke(s, gone.prefix, "root"))
     mixed = f"un_{good.prefix}_{old.rpartition('_')[2]}"
     texts = [text, old, mixed, "", "un__", text]
-    first, *bad, last = database.look(lambda s: keys.verify_all(s, texts))
+    first, *bad, last = database.read(lambda s: keys.verify_all(s, texts))
     assert first == last == keys.KnownKey(good.prefix, "one", "ingest")
     assert all(isinstance(one, UnauthorizedError) for one in bad)
     assert len(bad) == 4
 
 
 def test_the_secret_is_nowhere_in_the_database(database: Database, address: str) -> None:
-    key, text = database.run(lambda s: keys.create(s, "crawler", "read", "root"))
+    key, text = database.transaction(lambda s: keys.create(s, "crawler", "read", "root"))
     secret = text.removeprefix(f"un_{key.prefix}_")
     with psycopg.connect(address) as connection:
         ((stored,),) = connection.execute("SELECT secret_hash FROM service.api_keys").fetchall()
@@ -56,9 +56,9 @@ def test_the_secret_is_nowhere_in_the_database(database: Database, address: str)
     "change", [lambda text: text[:-1], lambda text: text + "x", lambda text: text.upper()]
 )
 def test_a_changed_key_is_refused(database: Database, change: object) -> None:
-    _, text = database.run(lambda s: keys.create(s, "crawler", "read", "root"))
+    _, text = database.transaction(lambda s: keys.create(s, "crawler", "read", "root"))
     with pytest.raises(UnauthorizedError):
-        database.run(lambda s: keys.verify(s, change(text)))  # type: ignore[operator]
+        database.transaction(lambda s: keys.verify(s, change(text)))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_changed_key_is_refused(database: Database, change: object) -> None:
 )
 def test_nonsense_is_refused_alike(database: Database, text: str) -> None:
     with pytest.raises(UnauthorizedError, match="unknown or revoked"):
-        database.run(lambda s: keys.verify(s, text))
+        database.transaction(lambda s: keys.verify(s, text))
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_nonsense_is_refused_alike(database: Database, text: str) -> None:
 )
 def test_bad_names_and_roles_are_refused(database: Database, name: str, role: str) -> None:
     with pytest.raises(InvalidError):
-        database.run(lambda s: keys.create(s, name, role, "root"))
+        database.transaction(lambda s: keys.create(s, name, role, "root"))
     with pytest.raises(NotFoundError):
-        database.run(lambda s: keys.revoke(s, "nobody", "root"))
+        database.transaction(lambda s: keys.revoke(s, "nobody", "root"))
 
 
 def test_roles_are_in_order() -> None:

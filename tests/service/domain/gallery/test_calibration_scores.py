@@ -21,8 +21,8 @@ def test_a_threshold_for_a_volume_makes_that_volume(world: Any, note: Any) -> No
         world.sample("spam", vector, allow=row % 4 == 3)
     vectors = rng.normal(size=(150, 8))
     world.ingest(*[note(f"n{row}", vector) for row, vector in enumerate(vectors)])
-    model = world.database.run(versions.active)
-    scores = world.database.run(lambda s: calibration_scores.best_scores(s, model, "spam"))
+    model = world.database.transaction(versions.active)
+    scores = world.database.transaction(lambda s: calibration_scores.best_scores(s, model, "spam"))
     assert len(scores) == 150
     assert (scores == -1).any()
     for volume in (1, 10, 40):
@@ -31,7 +31,7 @@ def test_a_threshold_for_a_volume_makes_that_volume(world: Any, note: Any) -> No
         world.category("spam", chosen.threshold)
         outcomes = world.ingest(*[note(f"v{volume}-{row}", vector) for row, vector in enumerate(vectors)])
         assert sum(bool(one.hits) for one in outcomes) == volume
-        world.database.run(
+        world.database.transaction(
             lambda s: s.connection().exec_driver_sql("DELETE FROM service.notes WHERE id LIKE 'v%%'", {})
         )
 
@@ -40,9 +40,9 @@ def test_a_limit_draws_the_same_notes_each_time(world: Any, note: Any, at: Any) 
     world.category("spam")
     world.sample("spam", at(1.0))
     world.ingest(*[note(f"n{row}", at(row / 30)) for row in range(30)])
-    model = world.database.run(versions.active)
+    model = world.database.transaction(versions.active)
     drawn = [
-        world.database.run(lambda s: calibration_scores.best_scores(s, model, "spam", limit=10))
+        world.database.transaction(lambda s: calibration_scores.best_scores(s, model, "spam", limit=10))
         for _ in range(2)
     ]
     assert drawn[0].tolist() == drawn[1].tolist()
@@ -60,10 +60,10 @@ def test_reviewed_matches_with_their_labels(world: Any, note: Any, at: Any) -> N
         ("n2", "true_positive"),
         ("n3", "true_positive"),
     ):
-        world.database.run(lambda s, n=name, v=verdict: verdicts.judge(s, matches[n], v, "ana"))
-    world.database.run(lambda s: verdicts.judge(s, matches["n3"], "false_positive", "bo"))
-    model = world.database.run(versions.active)
-    found = world.database.run(lambda s: calibration_scores.reviewed(s, model, "spam"))
+        world.database.transaction(lambda s, n=name, v=verdict: verdicts.judge(s, matches[n], v, "ana"))
+    world.database.transaction(lambda s: verdicts.judge(s, matches["n3"], "false_positive", "bo"))
+    model = world.database.transaction(versions.active)
+    found = world.database.transaction(lambda s: calibration_scores.reviewed(s, model, "spam"))
     assert found.scores == pytest.approx([0.6, 0.8, 0.9], abs=1e-3)
     assert found.right.tolist() == [False, True, False]
     assert found.scores.tolist() == [
@@ -74,7 +74,9 @@ def test_reviewed_matches_with_their_labels(world: Any, note: Any, at: Any) -> N
 
 def test_nothing_to_compare_is_said(world: Any, note: Any, at: Any) -> None:
     world.category("spam")
-    model = world.database.run(versions.active)
+    model = world.database.transaction(versions.active)
     with pytest.raises(NotFoundError, match="enabled sample"):
-        world.database.run(lambda s: calibration_scores.best_scores(s, model, "spam"))
-    assert world.database.run(lambda s: calibration_scores.reviewed(s, model, "spam")).scores.shape == (0,)
+        world.database.transaction(lambda s: calibration_scores.best_scores(s, model, "spam"))
+    assert world.database.transaction(
+        lambda s: calibration_scores.reviewed(s, model, "spam")
+    ).scores.shape == (0,)

@@ -18,7 +18,9 @@ from uninote.service.errors import InvalidError, NotFoundError
 
 
 def add(world: Any, *samples: NewSample) -> list[Any]:
-    stored: list[Any] = world.database.run(lambda s: categories_and_samples.add_samples(s, samples, "ana"))
+    stored: list[Any] = world.database.transaction(
+        lambda s: categories_and_samples.add_samples(s, samples, "ana")
+    )
     return stored
 
 
@@ -33,11 +35,11 @@ def test_samples_come_back_with_their_item(world: Any, at: Any) -> None:
         "ana",
         True,
     )
-    (again,) = world.database.run(lambda s: payload.load_items(s, [stored.id])).values()
+    (again,) = world.database.transaction(lambda s: payload.load_items(s, [stored.id])).values()
     assert again == item
     assert again.key == item.key
     assert again.pictures[0].read() == b"png"
-    assert world.database.run(categories_and_samples.counts) == {"spam": 1}
+    assert world.database.transaction(categories_and_samples.counts) == {"spam": 1}
 
 
 def test_samples_are_paged_by_id(world: Any, at: Any) -> None:
@@ -46,7 +48,10 @@ def test_samples_are_paged_by_id(world: Any, at: Any) -> None:
     ids = [world.sample(name, at(1.0)) for name in ("spam", "scam", "spam", "spam")]
 
     def page(**options: Any) -> list[int]:
-        return [one.id for one in world.database.run(lambda s: categories_and_samples.samples(s, **options))]
+        return [
+            one.id
+            for one in world.database.transaction(lambda s: categories_and_samples.samples(s, **options))
+        ]
 
     assert page(category="spam", limit=2) == [ids[0], ids[2]]
     assert page(category="spam", after=ids[2]) == [ids[3]]
@@ -88,7 +93,7 @@ def test_a_sample_is_not_made_from_a_forgotten_note(world: Any, note: Any, at: A
     world.ingest(note("n", at(1.0)))
     sample = NewSample("spam", "note", Item.of("n"), {"m1": at(1.0)}, source_note="n")
     assert len(add(world, sample)) == 1
-    world.database.run(lambda s: forget.forget(s, ["n"], "ops"))
+    world.database.transaction(lambda s: forget.forget(s, ["n"], "ops"))
     assert world.rows("SELECT 1 FROM service.samples") == []
     with pytest.raises(NotFoundError):
         add(world, sample)
@@ -98,23 +103,26 @@ def test_changes_are_logged_and_unknown_ones_refused(world: Any, at: Any) -> Non
     world.category("spam")
     sample = world.sample("spam", at(1.0))
     soon = datetime(2030, 1, 1, tzinfo=UTC)
-    changed = world.database.run(
+    changed = world.database.transaction(
         lambda s: categories_and_samples.change_sample(
             s, sample, "bo", label="new", enabled=True, disabled_until=soon
         )
     )
     assert (changed.label, changed.disabled_until) == ("new", soon)
-    assert world.database.run(lambda s: categories_and_samples.change_sample(s, sample, "bo")).label == "new"
     assert (
-        world.database.run(
+        world.database.transaction(lambda s: categories_and_samples.change_sample(s, sample, "bo")).label
+        == "new"
+    )
+    assert (
+        world.database.transaction(
             lambda s: categories_and_samples.change_sample(s, sample, "bo", enabled=True)
         ).disabled_until
         is None
     )
-    entry = world.database.run(lambda s: audit.entries(s, subject=f"sample:{sample}"))[-2]
+    entry = world.database.transaction(lambda s: audit.entries(s, subject=f"sample:{sample}"))[-2]
     assert (entry.actor, entry.details) == ("bo", {"label": "new", "enabled": True})
     with pytest.raises(NotFoundError):
-        world.database.run(lambda s: categories_and_samples.change_sample(s, 999, "bo", label="x"))
+        world.database.transaction(lambda s: categories_and_samples.change_sample(s, 999, "bo", label="x"))
 
 
 def test_deleting_takes_along_what_hangs_on_it(world: Any, note: Any, at: Any) -> None:
@@ -125,16 +133,19 @@ def test_deleting_takes_along_what_hangs_on_it(world: Any, note: Any, at: Any) -
     world.ingest(note("n", at(1.0), pictures=(shared,)))
     assert len(world.rows("SELECT 1 FROM service.matches")) == 1
     assert (
-        world.database.run(lambda s: categories_and_samples.delete_samples(s, [sample.id, 999], "ops")) == 1
+        world.database.transaction(
+            lambda s: categories_and_samples.delete_samples(s, [sample.id, 999], "ops")
+        )
+        == 1
     )
     assert world.rows("SELECT digest FROM service.pictures") == [(shared.digest,)]
     add(world, NewSample("spam", "image", item, {"m1": at(1.0)}))
-    world.database.run(lambda s: categories_and_samples.delete_category(s, "spam", "ops"))
+    world.database.transaction(lambda s: categories_and_samples.delete_category(s, "spam", "ops"))
     for table in ("categories", "samples", "sample_vectors", "sample_pictures", "thresholds", "matches"):
         assert world.rows(f"SELECT 1 FROM service.{table}") == [], table
     assert world.rows("SELECT digest FROM service.pictures") == [(shared.digest,)]
     with pytest.raises(NotFoundError):
-        world.database.run(lambda s: categories_and_samples.delete_category(s, "spam", "ops"))
+        world.database.transaction(lambda s: categories_and_samples.delete_category(s, "spam", "ops"))
 
 
 @pytest.mark.parametrize(
@@ -168,9 +179,11 @@ def test_sampling_hands_on_a_part(world: Any, note: Any, at: Any) -> None:
 def test_vectors_of_another_version_are_filled_in(world: Any, at: Any) -> None:
     world.category("spam")
     sample = world.sample("spam", at(1.0))
-    world.database.run(lambda s: versions.add(s, "m2", 3, "ops"))
-    world.database.run(lambda s: categories_and_samples.add_sample_vectors(s, "m2", {sample: [1, 0, 0]}))
-    world.database.run(
+    world.database.transaction(lambda s: versions.add(s, "m2", 3, "ops"))
+    world.database.transaction(
+        lambda s: categories_and_samples.add_sample_vectors(s, "m2", {sample: [1, 0, 0]})
+    )
+    world.database.transaction(
         lambda s: categories_and_samples.add_sample_vectors(s, "m2", {sample: [0, 1, 0]})
     )  # there already
     assert world.rows("SELECT vector::text FROM service.sample_vectors ORDER BY model_id")[1] == ("[1,0,0]",)

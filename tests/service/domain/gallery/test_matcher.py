@@ -33,17 +33,17 @@ def clustered(rng: np.random.Generator, number: int, dim: int) -> np.ndarray[Any
 
 def test_matches_equal_brute_force_in_sql(world: Any, note: Any) -> None:
     dim, rng = 96, np.random.default_rng(0)
-    world.database.run(lambda session: versions.add(session, "wide", dim, "ops"))
-    world.database.run(lambda session: versions.switch(session, "wide", "ops"))
+    world.database.transaction(lambda session: versions.add(session, "wide", dim, "ops"))
+    world.database.transaction(lambda session: versions.switch(session, "wide", "ops"))
     for name, threshold in (("a", 0.7), ("b", 0.8), ("c", 0.95)):
         world.category(name, None)
-        world.database.run(lambda s, n=name, t=threshold: thresholds.put(s, n, "wide", t, "ops"))
+        world.database.transaction(lambda s, n=name, t=threshold: thresholds.put(s, n, "wide", t, "ops"))
     vectors = clustered(rng, 300, dim)
     samples = [
         NewSample("abc"[row % 3], "text", Item.of(f"s{row}"), {"wide": vector})
         for row, vector in enumerate(vectors)
     ]
-    world.database.run(lambda session: categories_and_samples.add_samples(session, samples, "ops"))
+    world.database.transaction(lambda session: categories_and_samples.add_samples(session, samples, "ops"))
     notes = [
         note(f"n{row}", vector) for row, vector in enumerate(clustered(np.random.default_rng(0), 60, dim))
     ]
@@ -102,18 +102,20 @@ def test_changes_act_at_once_on_every_replica(world: Any, note: Any, at: Any) ->
     world.category("spam", 0.95)
     assert hits("raised") == []
     world.category("spam", 0.8)
-    world.database.run(
+    world.database.transaction(
         lambda session: categories_and_samples.change_sample(session, sample, "ops", enabled=False)
     )
     assert hits("disabled") == []
-    world.database.run(
+    world.database.transaction(
         lambda session: categories_and_samples.change_sample(session, sample, "ops", enabled=True)
     )
     assert hits("enabled") == [sample]
     world.category("spam", 0.8, enabled=False)
     assert hits("category off") == []
     world.category("spam", 0.8)
-    world.database.run(lambda session: categories_and_samples.delete_samples(session, [sample], "ops"))
+    world.database.transaction(
+        lambda session: categories_and_samples.delete_samples(session, [sample], "ops")
+    )
     assert hits("deleted") == []
 
 
@@ -128,7 +130,7 @@ def test_a_sample_disabled_for_a_time_comes_back_by_itself(
     monkeypatch.setattr(
         "uninote.service.domain.gallery.matcher.time.monotonic", lambda: snapshot.deadline + 1
     )
-    world.database.run(
+    world.database.transaction(
         lambda s: s.connection().exec_driver_sql("UPDATE service.samples SET disabled_until = now()")
     )
     assert [hit.sample_id for hit in world.ingest(note("later", at(0.9)))[0].hits] == [sample]

@@ -13,28 +13,30 @@ from uninote.service.errors import InvalidError, NotFoundError
 
 def test_the_newest_is_in_force_and_the_others_stay(world: Any) -> None:
     world.category("spam", None)
-    model = world.database.run(versions.active)
+    model = world.database.transaction(versions.active)
     for value in (0.7, 0.8, 0.75):
-        world.database.run(lambda s, v=value: thresholds.put(s, "spam", "m1", v, "ana", f"why {v}"))
-    assert world.database.run(lambda s: thresholds.in_force(s, model.id)) == {"spam": 0.75}
-    history = world.database.run(lambda s: thresholds.history(s, "spam"))
+        world.database.transaction(lambda s, v=value: thresholds.put(s, "spam", "m1", v, "ana", f"why {v}"))
+    assert world.database.transaction(lambda s: thresholds.in_force(s, model.id)) == {"spam": 0.75}
+    history = world.database.transaction(lambda s: thresholds.history(s, "spam"))
     assert [(one.value, one.actor, one.reason) for one in history] == [
         (0.75, "ana", "why 0.75"),
         (0.8, "ana", "why 0.8"),
         (0.7, "ana", "why 0.7"),
     ]
-    logged = world.database.run(lambda s: audit.entries(s, action="threshold.put", limit=2))
+    logged = world.database.transaction(lambda s: audit.entries(s, action="threshold.put", limit=2))
     assert [one.details["value"] for one in logged] == [0.75, 0.8]
 
 
 def test_versions_have_their_own(world: Any) -> None:
     world.category("spam", 0.7)
     world.category("off", None, enabled=False)
-    other = world.database.run(lambda s: versions.add(s, "m2", 4, "ops"))
-    assert world.database.run(lambda s: thresholds.without_threshold(s, other.id)) == ["spam"]
-    world.database.run(lambda s: thresholds.put(s, "spam", "m2", 0.5, "ops"))
-    assert world.database.run(lambda s: thresholds.in_force(s, other.id)) == {"spam": 0.5}
-    assert [one.value for one in world.database.run(lambda s: thresholds.history(s, "spam", "m1"))] == [0.7]
+    other = world.database.transaction(lambda s: versions.add(s, "m2", 4, "ops"))
+    assert world.database.transaction(lambda s: thresholds.without_threshold(s, other.id)) == ["spam"]
+    world.database.transaction(lambda s: thresholds.put(s, "spam", "m2", 0.5, "ops"))
+    assert world.database.transaction(lambda s: thresholds.in_force(s, other.id)) == {"spam": 0.5}
+    assert [
+        one.value for one in world.database.transaction(lambda s: thresholds.history(s, "spam", "m1"))
+    ] == [0.7]
 
 
 @pytest.mark.parametrize(
@@ -51,4 +53,4 @@ def test_bad_ones_are_refused(
 ) -> None:
     world.category("spam", None)
     with pytest.raises(error):
-        world.database.run(lambda s: thresholds.put(s, category, version, value, "ops"))
+        world.database.transaction(lambda s: thresholds.put(s, category, version, value, "ops"))

@@ -33,18 +33,18 @@ def encode(items: Sequence[Item]) -> np.ndarray[Any, Any]:
 
 
 def state(world: Any) -> dict[str, str]:
-    return {model.version: model.state for model in world.database.run(versions.listing)}
+    return {model.version: model.state for model in world.database.transaction(versions.listing)}
 
 
 def switch(world: Any, version: str, **options: Any) -> Any:
-    return world.database.run(lambda s: versions.switch(s, version, "ops", **options))
+    return world.database.transaction(lambda s: versions.switch(s, version, "ops", **options))
 
 
 def test_add_fill_compare_switch_roll_back_retire(world: Any, note: Any, at: Any) -> None:
     world.category("spam")
     world.sample("spam", at(1.0), "apple")
     world.ingest(note("n1", at(0.9), "avocado"), note("n2", at(0.0, 1.0), "banana"))
-    model = world.database.run(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
+    model = world.database.transaction(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
     assert state(world) == {"m1": "active", "m2": "loading"}
     with pytest.raises(
         ConflictError, match=r"2 notes without.*1 gallery samples.*1 categories without a threshold"
@@ -55,34 +55,34 @@ def test_add_fill_compare_switch_roll_back_retire(world: Any, note: Any, at: Any
     assert state(world)["m2"] == "shadow"
     with pytest.raises(ConflictError, match=r"not ready: 1 categories without a threshold"):
         switch(world, "m2")
-    world.database.run(lambda s: thresholds.put(s, "spam", "m2", 0.9, "ops"))
-    compared = world.database.run(lambda s: compare.compare(s, "m1", "m2", k=1))
+    world.database.transaction(lambda s: thresholds.put(s, "spam", "m2", 0.9, "ops"))
+    compared = world.database.transaction(lambda s: compare.compare(s, "m1", "m2", k=1))
     (one,) = compared.samples
     assert (one.old_hits, one.new_hits, one.common, one.overlap, compared.overlap) == (1, 1, 1, 1.0, 1.0)
     switch(world, "m2")
     assert state(world) == {"m1": "shadow", "m2": "active"}
     both = Incoming(Note("n3", title="apricot"), {"m1": at(0.9), "m2": encode([Item.of("apricot")])[0]})
     assert world.ingest(both)[0].hits[0].score == 1.0  # by the new model
-    assert world.database.run(lambda s: versions.count_missing(s, model)) == 0
-    world.database.run(lambda s: versions.roll_back(s, "ops"))
+    assert world.database.transaction(lambda s: versions.count_missing(s, model)) == 0
+    world.database.transaction(lambda s: versions.roll_back(s, "ops"))
     assert state(world) == {"m1": "active", "m2": "shadow"}
     assert world.ingest(note("n4", at(0.9), "almond"))[0].hits[0].score == pytest.approx(0.9, abs=1e-3)
-    world.database.run(lambda s: versions.retire(s, "m2", "ops"))
+    world.database.transaction(lambda s: versions.retire(s, "m2", "ops"))
     assert state(world)["m2"] == "retired"
     assert world.rows(f"SELECT 1 FROM service.vectors WHERE model_id = {model.id}") == []
     assert world.rows(f"SELECT 1 FROM service.sample_vectors WHERE model_id = {model.id}") == []
     with pytest.raises(ConflictError, match="retired"):
         backfill(world.database, "m2", encode, "ops")
-    assert world.database.run(lambda s: versions.add(s, "m2", NEW_DIM, "ops")).state == "loading"
+    assert world.database.transaction(lambda s: versions.add(s, "m2", NEW_DIM, "ops")).state == "loading"
 
 
 def test_rolling_back_goes_one_step_each_time(world: Any) -> None:
     for version in ("m2", "m3"):
-        world.database.run(lambda s, v=version: versions.add(s, v, 4, "ops"))
+        world.database.transaction(lambda s, v=version: versions.add(s, v, 4, "ops"))
         switch(world, version)
 
     def back(**options: Any) -> str:
-        return str(world.database.run(lambda s: versions.roll_back(s, "ops", **options)).version)
+        return str(world.database.transaction(lambda s: versions.roll_back(s, "ops", **options)).version)
 
     assert back(leaving="m3") == "m2"
     assert back(leaving="m3") == "m2"  # the same request again
@@ -93,7 +93,7 @@ def test_rolling_back_goes_one_step_each_time(world: Any) -> None:
     assert back() == "m1"  # the one that was active before, not the newest
     switch(world, "m2")
     switch(world, "m3")
-    world.database.run(lambda s: versions.retire(s, "m2", "ops"))
+    world.database.transaction(lambda s: versions.retire(s, "m2", "ops"))
     assert back() == "m1"
 
 
@@ -101,7 +101,7 @@ def test_no_note_fails_and_none_is_lost_during_a_switch(world: Any, at: Any) -> 
     """Callers of the old model, of both, and of the new one, while the new one is filled and switched to."""
     world.category("spam")
     world.sample("spam", at(1.0), "apple")
-    world.database.run(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
+    world.database.transaction(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
     stop = threading.Event()
     outcomes: list[Any] = []
     item = encode([Item.of("apricot")])[0]
@@ -119,9 +119,9 @@ def test_no_note_fails_and_none_is_lost_during_a_switch(world: Any, at: Any) -> 
     for thread in writers:
         thread.start()
     backfill(world.database, "m2", encode, "ops")
-    world.database.run(lambda s: thresholds.put(s, "spam", "m2", 0.9, "ops"))
+    world.database.transaction(lambda s: thresholds.put(s, "spam", "m2", 0.9, "ops"))
     switch(world, "m2", force=True)
-    world.database.run(lambda s: versions.roll_back(s, "ops"))
+    world.database.transaction(lambda s: versions.roll_back(s, "ops"))
     switch(world, "m2", force=True)
     stop.set()
     for thread in writers:
@@ -130,13 +130,13 @@ def test_no_note_fails_and_none_is_lost_during_a_switch(world: Any, at: Any) -> 
     assert all(len(one.hits) == 1 for one in outcomes)
     backfill(world.database, "m2", encode, "ops")  # what callers of the old model brought
     total = len(outcomes)
-    model = world.database.run(versions.active)
+    model = world.database.transaction(versions.active)
     assert world.rows("SELECT model_id, count(*) FROM service.vectors GROUP BY 1 ORDER BY 1") == [
         (1, total),
         (2, total),
     ]
     assert world.rows("SELECT count(*) FROM service.matches") == [(total,)]
-    assert len(world.database.run(lambda s: search.search(s, model, item, total))) == total
+    assert len(world.database.transaction(lambda s: search.search(s, model, item, total))) == total
 
 
 def test_backfill_goes_on_where_it_stopped_and_names_what_fails(world: Any, note: Any, at: Any) -> None:
@@ -144,7 +144,7 @@ def test_backfill_goes_on_where_it_stopped_and_names_what_fails(world: Any, note
     world.sample("spam", at(1.0), "apple")
     world.ingest(*[note(f"n{number}", at(0.9), f"apple {number}") for number in range(5)])
     world.ingest(note("odd", at(0.9), "unreadable"))
-    world.database.run(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
+    world.database.transaction(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
     steps: list[int] = []
     first = backfill(
         world.database,
@@ -174,7 +174,7 @@ def test_backfill_goes_on_where_it_stopped_and_names_what_fails(world: Any, note
 def test_backfill_fills_videos_and_leaves_what_changed_meanwhile(world: Any, note: Any, at: Any) -> None:
     frame = Picture.from_bytes(b"frame", frame=True)
     world.ingest(note("video", at(1.0), "clip", pictures=(frame,)), note("n", at(1.0), "old"))
-    model = world.database.run(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
+    model = world.database.transaction(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
 
     def meanwhile(items: Sequence[Item]) -> Any:
         if any(item.texts == ("old",) for item in items):
@@ -183,14 +183,14 @@ def test_backfill_fills_videos_and_leaves_what_changed_meanwhile(world: Any, not
 
     report = backfill(world.database, "m2", meanwhile, "ops")
     assert report.notes == 1
-    assert world.database.run(lambda s: versions.missing_notes(s, model)) == ["n"]
+    assert world.database.transaction(lambda s: versions.missing_notes(s, model)) == ["n"]
     assert backfill(world.database, "m2", encode, "ops").notes == 1
     assert state(world)["m2"] == "shadow"
 
 
 def test_bad_versions_are_refused(world: Any) -> None:
     def add(version: str, dim: int) -> Any:
-        return world.database.run(lambda s: versions.add(s, version, dim, "ops"))
+        return world.database.transaction(lambda s: versions.add(s, version, dim, "ops"))
 
     with pytest.raises(ConflictError, match="has 8 dimensions, not 9"):
         add("m1", 9)
@@ -200,5 +200,5 @@ def test_bad_versions_are_refused(world: Any) -> None:
     with pytest.raises(NotFoundError):
         switch(world, "m9")
     with pytest.raises(ConflictError, match="is active"):
-        world.database.run(lambda s: versions.retire(s, "m1", "ops"))
+        world.database.transaction(lambda s: versions.retire(s, "m1", "ops"))
     assert add("m1", 8).state == "active"

@@ -45,11 +45,11 @@ def involved(world: Any, at: Any) -> tuple[Any, Picture]:
     sample = NewSample(
         "spam", "note", private.item(), {"m1": at(0.9)}, SECRET, SECRET, source_note=private.id
     )
-    (made,) = world.database.run(lambda s: categories_and_samples.add_samples(s, [sample], "ops"))
-    job = world.database.run(lambda s: backcheck_jobs.create(s, [made.id], "ops", record=True)).id
+    (made,) = world.database.transaction(lambda s: categories_and_samples.add_samples(s, [sample], "ops"))
+    job = world.database.transaction(lambda s: backcheck_jobs.create(s, [made.id], "ops", record=True)).id
     backcheck_worker.run(world.database, job, page=1, stop=lambda: True)  # stands behind this very note
     (match,) = world.rows("SELECT id FROM service.matches WHERE source = 'online'")
-    world.database.run(lambda s: verdicts.judge(s, match[0], "true_positive", "ana", SECRET))
+    world.database.transaction(lambda s: verdicts.judge(s, match[0], "true_positive", "ana", SECRET))
     return private, picture
 
 
@@ -67,7 +67,7 @@ def test_nothing_of_a_forgotten_note_is_left_in_any_table(
         ("job_hits", "note_id"),
         ("vectors", "note_id"),
     } <= before
-    assert world.database.run(lambda s: forget.forget(s, [private.id], "dpo")) == 1
+    assert world.database.transaction(lambda s: forget.forget(s, [private.id], "dpo")) == 1
     # The order to delete it is in the outbox until the cluster has carried it out.
     assert traces(world, *needles) == {("outbox", "note_id")}
     deleted: list[Any] = []
@@ -81,9 +81,9 @@ def test_nothing_of_a_forgotten_note_is_left_in_any_table(
 
 def test_it_is_logged_and_does_not_come_back(world: Any, involved: Any, at: Any) -> None:
     private, _ = involved
-    world.database.run(lambda s: forget.forget(s, [private.id, "never stored"], "dpo"))
+    world.database.transaction(lambda s: forget.forget(s, [private.id, "never stored"], "dpo"))
     for name in (private.id, "never stored"):
-        (entry,) = world.database.run(
+        (entry,) = world.database.transaction(
             lambda s, n=name: audit.entries(s, subject=audit.note_subject(n), action="note.forget")
         )
         assert entry.actor == "dpo"
@@ -94,15 +94,15 @@ def test_it_is_logged_and_does_not_come_back(world: Any, involved: Any, at: Any)
     (replayed,) = world.ingest(Incoming(private, {"m1": at(0.9)}), request=("key", "digest"))
     assert (replayed.status, replayed.code) == ("rejected", "forgotten")
     assert world.rows("SELECT 1 FROM service.notes") == []
-    assert world.database.run(lambda s: forget.forget(s, [private.id], "dpo")) == 0
-    assert world.database.run(lambda s: forget.forget(s, [], "dpo")) == 0
+    assert world.database.transaction(lambda s: forget.forget(s, [private.id], "dpo")) == 0
+    assert world.database.transaction(lambda s: forget.forget(s, [], "dpo")) == 0
 
 
 def test_its_sample_stops_matching_at_once(world: Any, involved: Any, note: Any, at: Any) -> None:
     private, _ = involved
     (first,) = world.ingest(note("near", at(0.9)))
     assert len(first.hits) == 2
-    world.database.run(lambda s: forget.forget(s, [private.id], "dpo"))
+    world.database.transaction(lambda s: forget.forget(s, [private.id], "dpo"))
     (second,) = world.ingest(note("next", at(0.9)))
     assert len(second.hits) == 1
 
@@ -110,8 +110,8 @@ def test_its_sample_stops_matching_at_once(world: Any, involved: Any, note: Any,
 def test_the_running_job_goes_on(world: Any, involved: Any, note: Any, at: Any) -> None:
     private, _ = involved
     world.ingest(note("aaa", at(0.9)), note("zzz", at(0.9)))
-    (job,) = world.database.run(backcheck_jobs.unfinished)
-    world.database.run(lambda s: forget.forget(s, [private.id], "dpo"))
+    (job,) = world.database.transaction(backcheck_jobs.unfinished)
+    world.database.transaction(lambda s: forget.forget(s, [private.id], "dpo"))
     assert backcheck_worker.run(world.database, job) == "done"  # its sample is gone, so it finds nothing
 
 
@@ -124,5 +124,5 @@ def test_the_audit_log_names_notes_by_hash(world: Any, involved: Any) -> None:
 def test_a_note_that_nothing_else_knows(world: Any, note: Any, at: Any) -> None:
     world.ingest(note("n", at(1.0), "only here"))
     assert traces(world, "only here") == {("notes", "payload")}
-    assert world.database.run(lambda s: forget.forget(s, ["n", "n"], "dpo")) == 1
+    assert world.database.transaction(lambda s: forget.forget(s, ["n", "n"], "dpo")) == 1
     assert traces(world, "only here") == set()

@@ -173,14 +173,14 @@ def test_what_was_stored_comes_back_as_the_same_note(world: Any, at: Any) -> Non
     )
     full = Note("n", "title", "body", pictures, "cat", ("t",), ("l",), "en", 5, "somewhere")
     world.ingest(Incoming(full, {"m1": at(1.0)}))
-    (again,) = world.database.run(lambda s: load_notes(s, ["n", "nobody"])).values()
+    (again,) = world.database.transaction(lambda s: load_notes(s, ["n", "nobody"])).values()
     assert again == full
     assert again.item().key == full.item().key
     assert [picture.read() for picture in again.pictures] == [b"one", b"two", b"three"]
 
 
 def test_two_models_are_written_in_one_go(world: Any, at: Any) -> None:
-    world.database.run(lambda s: versions.add(s, "m2", 3, "ops"))
+    world.database.transaction(lambda s: versions.add(s, "m2", 3, "ops"))
     both = {"m1": at(1.0), "m2": [0, 1, 0], "retired long ago": [1.0]}
     assert world.ingest(Incoming(Note("n", "x"), both))[0].status == "created"
     assert world.rows("SELECT model_id, vector::text FROM service.vectors ORDER BY 1")[1] == (2, "[0,1,0]")
@@ -262,19 +262,19 @@ def test_what_is_not_all_new_is_left_to_the_long_way(world: Any, note: Any, at: 
     world.category("spam")
     world.sample("spam", at(1.0))
     world.ingest(note("n1", at(0.9)), request=("used", "digest"))
-    world.database.run(lambda session: forget(session, ["gone"], "app"))
-    snapshot = world.database.run(world.matcher.snapshot)
+    world.database.transaction(lambda session: forget(session, ["gone"], "app"))
+    snapshot = world.database.transaction(world.matcher.snapshot)
     checked, _ = check([note("n2", at(0.9)), note("gone" if why == "forgotten" else "n3", at(0.9))], snapshot)
     if why == "note":
         checked += check([note("n1", at(0.8))], snapshot)[0]
     asked = {hashed("app", "used" if why == "key" else "fresh"): "0" * 64}
     revision = snapshot.revision - (why == "revision")
     before = everything(world)
-    assert not world.database.look(lambda s: create(s, checked, revision=revision, asked=asked))
+    assert not world.database.read(lambda s: create(s, checked, revision=revision, asked=asked))
     assert everything(world) == before
     good, _ = check([note("n4", at(0.9))], snapshot)
     fresh = {hashed("app", "fresh"): "0" * 64}
-    assert world.database.look(lambda s: create(s, good, revision=snapshot.revision, asked=fresh))
+    assert world.database.read(lambda s: create(s, good, revision=snapshot.revision, asked=fresh))
     assert world.rows("SELECT count(*) FROM service.notes WHERE id = 'n4'") == [(1,)]
     assert world.rows("SELECT count(*) FROM service.requests") == [(2,)]
 
@@ -282,7 +282,7 @@ def test_what_is_not_all_new_is_left_to_the_long_way(world: Any, note: Any, at: 
 def test_new_notes_take_one_statement(world: Any, note: Any, at: Any, monkeypatch: Any) -> None:
     world.category("spam")
     sample = world.sample("spam", at(1.0))
-    world.database.run(world.matcher.snapshot)
+    world.database.transaction(world.matcher.snapshot)
     monkeypatch.setattr(world.database, "run", lambda _: pytest.fail("the long way"))
     shown = Picture.from_bytes(b"bytes")
     bad = note("bad", np.full(8, np.nan))

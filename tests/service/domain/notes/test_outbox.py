@@ -32,7 +32,7 @@ def test_a_store_ends_in_the_state_of_the_database(world: Any, note: Any, at: An
     for step in range(60):
         name = f"n{rng.randrange(10)}"
         if step % 10 == 7:
-            world.database.run(lambda s, n=f"gone{step}": forget.forget(s, [n], "ops"))
+            world.database.transaction(lambda s, n=f"gone{step}": forget.forget(s, [n], "ops"))
         world.ingest(
             note(
                 name if step % 9 else f"gone{step + 7}",
@@ -47,7 +47,7 @@ def test_a_store_ends_in_the_state_of_the_database(world: Any, note: Any, at: An
     stored = dict(world.rows("SELECT note_id, category FROM service.vectors"))
     hits = store.search([at(1.0)], 100, Filter(model_versions=("m1",)))[0]
     assert {hit.id: hit.category for hit in hits} == stored
-    assert world.database.run(outbox.lag) == outbox.Lag(0, 0.0)
+    assert world.database.transaction(outbox.lag) == outbox.Lag(0, 0.0)
 
 
 def test_a_failing_cluster_gets_the_batch_again(world: Any, note: Any, at: Any) -> None:
@@ -58,7 +58,7 @@ def test_a_failing_cluster_gets_the_batch_again(world: Any, note: Any, at: Any) 
 
     with pytest.raises(StoreError):
         outbox.deliver(world.database, broken)
-    lag = world.database.run(outbox.lag)
+    lag = world.database.transaction(outbox.lag)
     assert lag.rows == 2
     assert lag.seconds > 0
     seen: list[str] = []
@@ -111,11 +111,11 @@ def test_a_lost_lock_sends_the_notes_again(world: Any, note: Any, at: Any) -> No
 
 def test_without_a_cluster_nothing_is_put_in_line(world: Any, note: Any, at: Any) -> None:
     world.ingest(note("a", at(1.0)))
-    world.database.run(outbox.stop)
+    world.database.transaction(outbox.stop)
     world.ingest(note("b", at(1.0)))
-    world.database.run(lambda s: forget.forget(s, ["a"], "ops"))
-    assert not world.database.run(outbox.wanted)
-    assert world.database.run(outbox.lag).rows == 0
+    world.database.transaction(lambda s: forget.forget(s, ["a"], "ops"))
+    assert not world.database.transaction(outbox.wanted)
+    assert world.database.transaction(outbox.lag).rows == 0
     assert outbox.rebuild(world.database) == 1
     world.ingest(note("c", at(1.0)))
     seen: list[str] = []
@@ -124,7 +124,7 @@ def test_without_a_cluster_nothing_is_put_in_line(world: Any, note: Any, at: Any
 
 
 def test_no_note_is_missed_while_the_outbox_is_switched_on(world: Any, note: Any, at: Any) -> None:
-    world.database.run(outbox.stop)
+    world.database.transaction(outbox.stop)
     stop = threading.Event()
     stored: list[str] = []
 
@@ -152,7 +152,7 @@ def test_no_note_is_missed_while_the_outbox_is_switched_on(world: Any, note: Any
 
 def test_every_version_has_its_store(world: Any, note: Any, at: Any) -> None:
     world.ingest(note("a", at(1.0)))
-    world.database.run(lambda s: versions.add(s, "m2", 3, "ops"))
+    world.database.transaction(lambda s: versions.add(s, "m2", 3, "ops"))
     one, two = MemoryStore(8), MemoryStore(3)
     sink = outbox.store_sink({"m1": one, "m2": two})
     drain(world, sink)
@@ -160,7 +160,7 @@ def test_every_version_has_its_store(world: Any, note: Any, at: Any) -> None:
     backfill(world.database, "m2", lambda items: np.eye(len(items), 3), "ops")
     drain(world, sink)
     assert (one.count(), two.count()) == (1, 1)
-    world.database.run(lambda s: forget.forget(s, ["a"], "ops"))
+    world.database.transaction(lambda s: forget.forget(s, ["a"], "ops"))
     drain(world, sink)
     assert (one.count(), two.count()) == (0, 0)
 
@@ -177,21 +177,21 @@ def test_follow_goes_on_after_an_outage(world: Any, note: Any, at: Any) -> None:
 
     outbox.follow(world.database, sink, stop, idle=0.01)
     assert calls == [["a"]] * 3
-    assert world.database.run(outbox.lag).rows == 0
+    assert world.database.transaction(outbox.lag).rows == 0
 
 
 def test_the_cluster_is_filled_once_what_the_rebuild_put_in_line_is_delivered(
     world: Any, note: Any, at: Any
 ) -> None:
     world.ingest(note("a", at(1.0)), note("b", at(1.0)))
-    world.database.run(outbox.stop)
-    assert not world.database.run(outbox.rebuilt)
+    world.database.transaction(outbox.stop)
+    assert not world.database.transaction(outbox.rebuilt)
     assert outbox.rebuild(world.database) == 2
-    assert world.database.run(outbox.rebuilt)
-    assert not world.database.run(outbox.filled)
+    assert world.database.transaction(outbox.rebuilt)
+    assert not world.database.transaction(outbox.filled)
     outbox.deliver(world.database, lambda _: None, limit=1)
-    assert not world.database.run(outbox.filled)
+    assert not world.database.transaction(outbox.filled)
     world.ingest(note("later", at(1.0)))
     outbox.deliver(world.database, lambda _: None, limit=1)
-    assert world.database.run(outbox.filled)  # what came later is lag
-    assert world.database.run(outbox.lag).rows == 1
+    assert world.database.transaction(outbox.filled)  # what came later is lag
+    assert world.database.transaction(outbox.lag).rows == 1

@@ -42,8 +42,8 @@ def matryoshka(rng: np.random.Generator, rows: int) -> np.ndarray[Any, Any]:
 @pytest.fixture
 def corpus(world: Any, note: Any) -> tuple[Any, np.ndarray[Any, Any]]:
     """The active model `wide` of 64 dimensions, and 1500 notes of it; every tenth is a video of food."""
-    model = world.database.run(lambda s: versions.add(s, "wide", DIM, "ops"))
-    world.database.run(lambda s: versions.switch(s, "wide", "ops"))
+    model = world.database.transaction(lambda s: versions.add(s, "wide", DIM, "ops"))
+    world.database.transaction(lambda s: versions.switch(s, "wide", "ops"))
     vectors = matryoshka(np.random.default_rng(1), ROWS)
     for start in range(0, ROWS, 500):
         batch = []
@@ -69,7 +69,7 @@ def test_every_form_finds_the_nearest(world: Any, corpus: Any) -> None:
         return search(session, model, query, 10, plan=plan)
 
     def run(plan: Any) -> tuple[float, list[Any]]:
-        results = [world.database.run(lambda s, q=query: asked(s, q, plan)) for query in queries]
+        results = [world.database.transaction(lambda s, q=query: asked(s, q, plan)) for query in queries]
         recall = np.mean(
             [
                 len({hit.note_id for hit in hits} & best) / 10
@@ -93,7 +93,7 @@ def test_every_form_finds_the_nearest(world: Any, corpus: Any) -> None:
         build_index(world.database, model, "binary"),
     ]
     assert build_index(world.database, model, "binary") == made[2]  # there already
-    assert world.database.run(lambda s: plans(s, model)) == made
+    assert world.database.transaction(lambda s: plans(s, model)) == made
     recalls = {plan.form: run(plan)[0] for plan in made}
     assert recalls["full"] >= 0.98
     assert recalls["prefix"] >= 0.95
@@ -132,9 +132,9 @@ def test_filters(world: Any, corpus: Any, indexed: bool) -> None:
     ):
         scores = np.where(selected, vectors @ query, -np.inf)
         expected = [f"{row:04}" for row in np.argsort(-scores)[: min(5, int(selected.sum()))]]
-        hits = world.database.run(lambda s, f=filter: search(s, model, query, 5, f))
+        hits = world.database.transaction(lambda s, f=filter: search(s, model, query, 5, f))
         assert [hit.note_id for hit in hits] == expected, filter
-        found = world.database.run(lambda s, f=filter: within(s, model, query, 0.3, f))
+        found = world.database.transaction(lambda s, f=filter: within(s, model, query, 0.3, f))
         names = {int(hit.note_id) for hit in found}
         # Stored vectors are rounded to 16 bits.
         assert set(np.flatnonzero(scores >= 0.301)) <= names <= set(np.flatnonzero(scores >= 0.299)), filter
@@ -142,16 +142,18 @@ def test_filters(world: Any, corpus: Any, indexed: bool) -> None:
 
 def test_a_search_sees_its_own_model_only(world: Any, corpus: Any, note: Any, at: Any) -> None:
     wide, _ = corpus
-    small = world.database.run(lambda s: versions.get(s, "m1"))
+    small = world.database.transaction(lambda s: versions.get(s, "m1"))
     world.ingest(note("small", at(1.0)))
-    assert [hit.note_id for hit in world.database.run(lambda s: search(s, small, at(1.0), 10))] == ["small"]
-    assert len(world.database.run(lambda s: search(s, wide, np.eye(1, DIM)[0], 10_000))) == ROWS
+    assert [hit.note_id for hit in world.database.transaction(lambda s: search(s, small, at(1.0), 10))] == [
+        "small"
+    ]
+    assert len(world.database.transaction(lambda s: search(s, wide, np.eye(1, DIM)[0], 10_000))) == ROWS
 
 
 def test_more_than_the_index_can_give(world: Any, corpus: Any) -> None:
     model, _ = corpus
     plan = build_index(world.database, model)
-    hits = world.database.run(lambda s: search(s, model, np.eye(1, DIM)[0], 1200, plan=plan))
+    hits = world.database.transaction(lambda s: search(s, model, np.eye(1, DIM)[0], 1200, plan=plan))
     assert len({hit.note_id for hit in hits}) == 1200
 
 
@@ -159,33 +161,33 @@ def test_an_index_left_by_a_killed_build_is_made_again(world: Any, corpus: Any) 
     model, _ = corpus
     plan = build_index(world.database, model)
     name = f"service.vectors_{model.id}_full_{DIM}"
-    world.database.run(
+    world.database.transaction(
         lambda s: s.connection().exec_driver_sql(
             f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass"
         )
     )
-    assert world.database.run(lambda s: plans(s, model)) == []
+    assert world.database.transaction(lambda s: plans(s, model)) == []
     assert build_index(world.database, model) == plan
-    assert world.database.run(lambda s: plans(s, model)) == [plan]
+    assert world.database.transaction(lambda s: plans(s, model)) == [plan]
 
 
 def test_equal_scores_fall_to_the_id_and_the_threshold_is_met(world: Any, note: Any, at: Any) -> None:
-    model = world.database.run(versions.active)
+    model = world.database.transaction(versions.active)
     world.ingest(note("b", at(1.0)), note("a", at(1.0)), note("c", at(0.5)))
-    hits = world.database.run(lambda s: search(s, model, at(1.0), 3))
+    hits = world.database.transaction(lambda s: search(s, model, at(1.0), 3))
     assert [(hit.note_id, hit.score) for hit in hits] == [("a", 1.0), ("b", 1.0), ("c", 0.5)]
-    assert [hit.note_id for hit in world.database.run(lambda s: within(s, model, at(1.0), 0.5))] == [
+    assert [hit.note_id for hit in world.database.transaction(lambda s: within(s, model, at(1.0), 0.5))] == [
         "a",
         "b",
         "c",
     ]
-    assert [hit.note_id for hit in world.database.run(lambda s: within(s, model, at(1.0), 0.5, limit=1))] == [
-        "a"
-    ]
+    assert [
+        hit.note_id for hit in world.database.transaction(lambda s: within(s, model, at(1.0), 0.5, limit=1))
+    ] == ["a"]
 
 
 def test_bad_searches_are_refused(world: Any, at: Any) -> None:
-    model = world.database.run(versions.active)
+    model = world.database.transaction(versions.active)
     local = Filter(since=datetime(2026, 1, 1))
     for call in (
         lambda s: search(s, model, at(1.0), 0),
@@ -196,10 +198,10 @@ def test_bad_searches_are_refused(world: Any, at: Any) -> None:
         lambda s: within(s, model, at(1.0), 0.5, limit=0),
     ):
         with pytest.raises(InvalidError):
-            world.database.run(call)
+            world.database.transaction(call)
     for query in (np.zeros(8), np.ones(3), np.full(8, np.nan)):
         with pytest.raises(VectorError):
-            world.database.run(lambda s, q=query: search(s, model, q, 5))
+            world.database.transaction(lambda s, q=query: search(s, model, q, 5))
     with pytest.raises(InvalidError, match="9 of 8"):
         build_index(world.database, model, "prefix", 9)
 
@@ -212,25 +214,25 @@ def test_pages_behind_one_another_are_the_whole_result(world: Any, note: Any, co
         one.vectors["wide"] = one.vectors.pop("m1")
         world.ingest(one)
     query = vectors[7]
-    whole = world.database.run(lambda s: search(s, model, query, 200, plan="exact"))
-    paged = world.database.run(lambda s: search(s, model, query, 13, plan="exact"))
+    whole = world.database.transaction(lambda s: search(s, model, query, 200, plan="exact"))
+    paged = world.database.transaction(lambda s: search(s, model, query, 13, plan="exact"))
     while len(paged) < len(whole):
         place = (paged[-1].score, paged[-1].note_id)
-        paged += world.database.run(lambda s, at=place: following(s, model, query, at, 13))
+        paged += world.database.transaction(lambda s, at=place: following(s, model, query, at, 13))
     assert paged[: len(whole)] == whole
     food = Filter(categories=("food",))
     after = (whole[40].score, whole[40].note_id)
-    found = world.database.run(lambda s: following(s, model, query, after, 500, food, threshold=0.2))
+    found = world.database.transaction(lambda s: following(s, model, query, after, 500, food, threshold=0.2))
     expected = [
         hit
-        for hit in world.database.run(lambda s: within(s, model, query, 0.2, food))
+        for hit in world.database.transaction(lambda s: within(s, model, query, 0.2, food))
         if (-hit.score, hit.note_id) > (-after[0], after[1])
     ]
     assert found == expected
     assert found
-    assert world.database.run(lambda s: following(s, model, query, (-1.0, "zzz"), 5)) == []
+    assert world.database.transaction(lambda s: following(s, model, query, (-1.0, "zzz"), 5)) == []
     with pytest.raises(InvalidError):
-        world.database.run(lambda s: following(s, model, query, (2.0, ""), 5))
+        world.database.transaction(lambda s: following(s, model, query, (2.0, ""), 5))
 
 
 def test_candidates_of_a_cluster_that_is_behind_are_put_right(world: Any, note: Any, at: Any) -> None:
@@ -244,13 +246,13 @@ def test_candidates_of_a_cluster_that_is_behind_are_put_right(world: Any, note: 
             model = versions.active(session)
             return rescored(session, model, at(1.0), ids, options.pop("k", 10), **options)
 
-        return [hit.note_id for hit in world.database.run(work)]
+        return [hit.note_id for hit in world.database.transaction(work)]
 
     assert found() == ["a", "b", "c", "d"]
     assert found(k=2) == ["a", "b"]
     assert found(filter=Filter(categories=("",)), threshold=0.5) == ["a", "c"]
-    scores = world.database.run(lambda s: search(s, versions.active(s), at(1.0), 10))
-    again = world.database.run(lambda s: rescored(s, versions.active(s), at(1.0), ids, 10))
+    scores = world.database.transaction(lambda s: search(s, versions.active(s), at(1.0), 10))
+    again = world.database.transaction(lambda s: rescored(s, versions.active(s), at(1.0), ids, 10))
     assert again == scores
 
 
@@ -258,13 +260,15 @@ def test_what_is_indexed_is_remembered_and_a_search_by_itself_finds_the_same(wor
     model, _ = corpus
     queries = matryoshka(np.random.default_rng(4), 8)
     before, after = Plans(seconds=1e9), Plans(seconds=1e9)
-    exact = [world.database.run(lambda s, q=q: search(s, model, q, 10, known=before)) for q in queries]
+    exact = [
+        world.database.transaction(lambda s, q=q: search(s, model, q, 10, known=before)) for q in queries
+    ]
     plan = build_index(world.database, model)
-    assert world.database.look(lambda s: before.of(s, model)) == []
-    assert world.database.look(lambda s: after.of(s, model)) == [plan]
+    assert world.database.read(lambda s: before.of(s, model)) == []
+    assert world.database.read(lambda s: after.of(s, model)) == [plan]
     # More than the five times after which the server may keep a plan that fits every value.
-    found = [world.database.look(lambda s, q=q: search(s, model, q, 10, known=after)) for q in queries]
+    found = [world.database.read(lambda s, q=q: search(s, model, q, 10, known=after)) for q in queries]
     assert [[hit.note_id for hit in hits] for hits in found] == [
         [hit.note_id for hit in hits] for hits in exact
     ]
-    assert world.database.look(lambda s: Plans(seconds=0).of(s, model)) == [plan]
+    assert world.database.read(lambda s: Plans(seconds=0).of(s, model)) == [plan]

@@ -31,15 +31,18 @@ def fill(world: Any, note: Any, at: Any, number: int = 12) -> None:
 
 
 def create(world: Any, *samples: int, **options: Any) -> int:
-    return int(world.database.run(lambda s: backcheck_jobs.create(s, samples, "ana", **options)).id)
+    return int(world.database.transaction(lambda s: backcheck_jobs.create(s, samples, "ana", **options)).id)
 
 
 def progress(world: Any, job: int) -> Any:
-    return world.database.run(lambda s: backcheck_jobs.progress(s, job))
+    return world.database.transaction(lambda s: backcheck_jobs.progress(s, job))
 
 
 def found(world: Any, job: int) -> list[tuple[str, int]]:
-    return [(hit.note_id, hit.sample_id) for hit in world.database.run(lambda s: backcheck_jobs.hits(s, job))]
+    return [
+        (hit.note_id, hit.sample_id)
+        for hit in world.database.transaction(lambda s: backcheck_jobs.hits(s, job))
+    ]
 
 
 def test_a_new_sample_finds_history_and_records_matches(world: Any, note: Any, at: Any) -> None:
@@ -113,7 +116,7 @@ def test_a_stopped_job_goes_on_behind_the_last_page(world: Any, note: Any, at: A
     job = create(world, sample := world.sample("spam", at(1.0)))
     assert backcheck_worker.run(world.database, job, page=3, stop=lambda: True) == "running"
     assert progress(world, job).done == 3
-    world.database.run(lambda s: forget.forget(s, ["n02"], "ops"))  # the note it stands behind
+    world.database.transaction(lambda s: forget.forget(s, ["n02"], "ops"))  # the note it stands behind
     assert backcheck_worker.run(world.database, job, page=3) == "done"
     assert found(world, job) == [(f"n{row:02}", sample) for row in (0, 1, 3, 4, 5)]
     assert progress(world, job).done == 12
@@ -124,26 +127,26 @@ def test_cancel_and_resume(world: Any, note: Any, at: Any) -> None:
     fill(world, note, at)
     sample = world.sample("spam", at(1.0))
     waiting, running = create(world, sample), create(world, sample)
-    assert world.database.run(lambda s: backcheck_jobs.cancel(s, waiting, "bo")).state == "cancelled"
+    assert world.database.transaction(lambda s: backcheck_jobs.cancel(s, waiting, "bo")).state == "cancelled"
     assert backcheck_worker.run(world.database, waiting) == "cancelled"
     backcheck_worker.run(world.database, running, page=3, stop=lambda: True)
-    assert world.database.run(lambda s: backcheck_jobs.cancel(s, running, "bo")).state == "running"
+    assert world.database.transaction(lambda s: backcheck_jobs.cancel(s, running, "bo")).state == "running"
     assert backcheck_worker.run(world.database, running, page=3) == "cancelled"
     assert (progress(world, running).done, len(found(world, running))) == (3, 3)
     with pytest.raises(ConflictError, match="cancelled"):
-        world.database.run(lambda s: backcheck_jobs.cancel(s, running, "bo"))
-    world.database.run(lambda s: backcheck_jobs.resume(s, running, "bo"))
+        world.database.transaction(lambda s: backcheck_jobs.cancel(s, running, "bo"))
+    world.database.transaction(lambda s: backcheck_jobs.resume(s, running, "bo"))
     assert backcheck_worker.run(world.database, running, page=3) == "done"
     assert len(found(world, running)) == 6
     with pytest.raises(ConflictError, match="done"):
-        world.database.run(lambda s: backcheck_jobs.resume(s, running, "bo"))
+        world.database.transaction(lambda s: backcheck_jobs.resume(s, running, "bo"))
 
 
 def test_one_worker_at_a_time(world: Any, note: Any, at: Any) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
     job = create(world, world.sample("spam", at(1.0)))
-    with world.database.alone("uninote.job", job) as held:
+    with world.database.try_lock("uninote.job", job) as held:
         assert held is not None
         assert backcheck_worker.run(world.database, job) == "queued"
         assert progress(world, job).done == 0
@@ -175,7 +178,7 @@ def test_new_content_takes_away_what_was_found_in_the_old(world: Any, note: Any,
     backcheck_worker.run(world.database, job)
     world.ingest(note("n00", at(0.0, 1.0), "changed"))
     assert [name for name, _ in found(world, job)] == ["n01"]
-    assert world.database.run(lambda s: verdicts.matches_of(s, "n00")) == []
+    assert world.database.transaction(lambda s: verdicts.matches_of(s, "n00")) == []
 
 
 def test_a_sample_deleted_on_the_way_ends_nothing(world: Any, note: Any, at: Any) -> None:
@@ -184,7 +187,7 @@ def test_a_sample_deleted_on_the_way_ends_nothing(world: Any, note: Any, at: Any
     gone, kept = world.sample("spam", at(1.0)), world.sample("spam", at(1.0))
     job = create(world, gone, kept)
     backcheck_worker.run(world.database, job, page=3, stop=lambda: True)
-    world.database.run(lambda s: categories_and_samples.delete_samples(s, [gone], "ops"))
+    world.database.transaction(lambda s: categories_and_samples.delete_samples(s, [gone], "ops"))
     assert backcheck_worker.run(world.database, job, page=3) == "done"
     assert found(world, job) == [(f"n{row:02}", kept) for row in range(6)]
 
@@ -207,7 +210,7 @@ def test_a_job_that_cannot_go_on_says_why_and_can_be_resumed(
         with pytest.raises(type(error)):
             backcheck_worker.run(world.database, job)
         assert (progress(world, job).state, progress(world, job).error) == ("failed", reason)
-        world.database.run(lambda s: backcheck_jobs.resume(s, job, "bo"))
+        world.database.transaction(lambda s: backcheck_jobs.resume(s, job, "bo"))
     monkeypatch.undo()
     assert backcheck_worker.run(world.database, job) == "done"
     assert len(found(world, job)) == 6
@@ -216,7 +219,7 @@ def test_a_job_that_cannot_go_on_says_why_and_can_be_resumed(
 def test_bad_jobs_are_refused(world: Any, at: Any) -> None:
     world.category("spam", 0.895)
     sample, allowed = world.sample("spam", at(1.0)), world.sample("spam", at(1.0), allow=True)
-    world.database.run(lambda s: versions.add(s, "m2", 4, "ops"))
+    world.database.transaction(lambda s: versions.add(s, "m2", 4, "ops"))
     for samples, options, error, reason in (
         ([], {}, InvalidError, "at least one"),
         ([999], {}, NotFoundError, "sample 999"),

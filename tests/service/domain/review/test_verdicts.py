@@ -24,12 +24,14 @@ def matches(world: Any, note: Any, at: Any) -> dict[str, int]:
 
 
 def judge(world: Any, match_id: int, verdict: str, actor: str = "ana") -> Any:
-    return world.database.run(lambda s: verdicts.judge(s, match_id, verdict, actor, f"said {verdict}"))
+    return world.database.transaction(
+        lambda s: verdicts.judge(s, match_id, verdict, actor, f"said {verdict}")
+    )
 
 
 def test_the_queue_is_paged_newest_first(world: Any, matches: dict[str, int]) -> None:
     def page(**options: Any) -> list[str]:
-        return [match.note_id for match in world.database.run(lambda s: verdicts.queue(s, **options))]
+        return [match.note_id for match in world.database.transaction(lambda s: verdicts.queue(s, **options))]
 
     first = page(category="spam", limit=3)
     assert first == ["n3", "n2", "n1"]
@@ -43,20 +45,22 @@ def test_the_queue_is_paged_newest_first(world: Any, matches: dict[str, int]) ->
 def test_a_later_verdict_counts_and_the_history_stays(world: Any, matches: dict[str, int]) -> None:
     judge(world, matches["n0"], "true_positive")
     judge(world, matches["n0"], "false_positive", "bo")
-    history = world.database.run(lambda s: verdicts.history(s, "n0"))
+    history = world.database.transaction(lambda s: verdicts.history(s, "n0"))
     assert [(one.verdict, one.actor, one.comment) for one in history] == [
         ("false_positive", "bo", "said false_positive"),
         ("true_positive", "ana", "said true_positive"),
     ]
     assert history[0].score == pytest.approx(0.9, abs=1e-3)
-    logged = world.database.run(lambda s: audit.entries(s, subject=audit.note_subject("n0"), action="review"))
+    logged = world.database.transaction(
+        lambda s: audit.entries(s, subject=audit.note_subject("n0"), action="review")
+    )
     assert [one.details["verdict"] for one in logged] == ["false_positive", "true_positive"]
 
 
 def test_quality_counts_per_category(world: Any, matches: dict[str, int]) -> None:
     for name, verdict in (("n0", "true_positive"), ("n1", "false_positive"), ("n2", "unsure")):
         judge(world, matches[name], verdict)
-    scam, spam = world.database.run(verdicts.quality)
+    scam, spam = world.database.transaction(verdicts.quality)
     assert spam == Quality("spam", 1, 1, 1, 1)
     assert (scam, scam.precision, spam.precision) == (Quality("scam", 1, 0, 0, 0), None, 0.5)
 
@@ -66,9 +70,9 @@ def test_a_verdict_stays_with_the_content_it_was_given_for(
 ) -> None:
     judge(world, matches["n0"], "true_positive")
     world.ingest(note("n0", at(0.95), "changed"))
-    (match,) = world.database.run(lambda s: verdicts.matches_of(s, "n0"))
+    (match,) = world.database.transaction(lambda s: verdicts.matches_of(s, "n0"))
     assert match.verdict is None  # new content is looked at anew
-    assert [one.verdict for one in world.database.run(lambda s: verdicts.history(s, "n0"))] == [
+    assert [one.verdict for one in world.database.transaction(lambda s: verdicts.history(s, "n0"))] == [
         "true_positive"
     ]
 
@@ -77,6 +81,6 @@ def test_bad_verdicts_are_refused(world: Any, matches: dict[str, int]) -> None:
     with pytest.raises(InvalidError, match="none of"):
         judge(world, matches["n0"], "maybe")
     with pytest.raises(InvalidError, match="NUL"):
-        world.database.run(lambda s: verdicts.judge(s, matches["n0"], "unsure", "ana", "\0"))
+        world.database.transaction(lambda s: verdicts.judge(s, matches["n0"], "unsure", "ana", "\0"))
     with pytest.raises(NotFoundError, match="no match 99"):
         judge(world, 99, "unsure")

@@ -49,7 +49,7 @@ async def create(sent: Form, service: Service, caller: Caller) -> Response:
             found = stored_gallery.samples(session, category=category, limit=MAX_SAMPLES + 1)
             return [one.id for one in found if one.enabled and not one.allow]
 
-        ids = [*await service.run(work)]
+        ids = [*await service.transaction(work)]
     if not ids:
         raise InvalidError("There is no enabled sample to look for.")
     if len(ids) > MAX_SAMPLES:
@@ -82,7 +82,7 @@ async def read(
             views.samples(session, [hit.sample_id for hit in hits]),
         )
 
-    notes, samples = await service.run(work)
+    notes, samples = await service.transaction(work)
     after = hits[-1] if len(hits) == PAGE else None
     return pages.render(request, "job.html", job=job, hits=hits, notes=notes, samples=samples, after=after)
 

@@ -26,7 +26,7 @@ async def read(request: Request, id: NoteIdQuery, service: Service) -> Response:
     def work(session: Session) -> dict[int, Sample]:
         return views.samples(session, [match.sample_id for match in note.matches])
 
-    samples = await service.run(work)
+    samples = await service.transaction(work)
     categories = (await gallery.list_categories(service)).categories
     return pages.render(request, "note.html", note=note, samples=samples, categories=categories)
 

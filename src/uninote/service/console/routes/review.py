@@ -75,7 +75,7 @@ async def judge(
             raise NotFoundError("the match is gone: its note has changed or was deleted")
         return MatchOut.model_validate(match)
 
-    case = (await _cases(service, [await service.run(work)]))[0]
+    case = (await _cases(service, [await service.transaction(work)]))[0]
     return pages.render(request, "review_case.html", case=case, verdicts=VERDICTS)
 
 
@@ -85,4 +85,4 @@ async def _cases(service: Runtime, matches: list[MatchOut]) -> list[Case]:
         samples = views.samples(session, [match.sample_id for match in matches])
         return [Case(one, notes.get(one.note_id), samples.get(one.sample_id)) for one in matches]
 
-    return await service.run(work)
+    return await service.transaction(work)

@@ -84,7 +84,7 @@ async def _find(service: Runtime, given: Mapping[str, str], media: dict[str, Any
         hits = search.following(session, model, query, place, body.k, chosen, threshold=floor)
         return shown(session, hits)
 
-    found = await service.run(work)
+    found = await service.transaction(work)
     return Found(found, _next(found), version)
 
 
@@ -96,7 +96,7 @@ async def request_of(service: Runtime, given: Mapping[str, str], media: Mapping[
     if given["sample_id"]:
         query["sample_id"] = forms.number(given, "sample_id")
     if given["picture"]:
-        data = await service.run(lambda session: payload.picture_bytes(session, given["picture"]))
+        data = await service.transaction(lambda session: payload.picture_bytes(session, given["picture"]))
         query["pictures"].append({"data": base64.b64encode(data).decode()})
     if not any(query.values()):
         raise InvalidError("Give a text, a picture or a note to search with.")

@@ -36,7 +36,9 @@ async def enter(request: Request, sent: Form, service: Service) -> Response:
     target = forms.text(sent, "next")
     try:
         text = forms.text(sent, "key")
-        key = await service.run(lambda session: keys.known(session, keys.verify(session, text).prefix))
+        key = await service.transaction(
+            lambda session: keys.known(session, keys.verify(session, text).prefix)
+        )
     except UnauthorizedError:
         return _form(request, target, "This key is unknown or revoked.")
     service.log.info("signed in", key=key.prefix)

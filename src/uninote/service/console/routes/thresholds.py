@@ -131,7 +131,7 @@ async def _scores(
         hits = None if limit is None else calibration.at_threshold(found, limit).hits
         return Scores(len(found), chart(shape.edges, shape.counts, lines=lines), limit, hits)
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 async def _scores_or_none(service: Runtime, category: CategoryState, version: str) -> Scores | None:

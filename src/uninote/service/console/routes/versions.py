@@ -95,7 +95,9 @@ async def compare(
     def work(session: Session) -> dict[int, Sample]:
         return views.samples(session, [one.sample_id for one in found.samples])
 
-    return pages.render(request, "versions_comparison.html", found=found, samples=await service.run(work))
+    return pages.render(
+        request, "versions_comparison.html", found=found, samples=await service.transaction(work)
+    )
 
 
 def _version(sent: Form) -> str:

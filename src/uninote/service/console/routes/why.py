@@ -54,6 +54,8 @@ async def _rendered(
         wanted = select(StoredPicture.digest).where(StoredPicture.digest.in_(digests(found)))
         return set(session.scalars(wanted))
 
-    sides: list[tuple[str, list[Bar]]] = [*zip(names, bars(found, await service.run(work)), strict=True)]
+    sides: list[tuple[str, list[Bar]]] = [
+        *zip(names, bars(found, await service.transaction(work)), strict=True)
+    ]
     template = "why_panel.html" if pages.is_fragment(request.scope) else "why.html"
     return pages.render(request, template, score=found.score, model=version, sides=sides, blurred=blurred)

@@ -20,7 +20,7 @@ SELECT pg_advisory_xact_lock_shared(hashtext('uninote.gallery')); SELECT revisio
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtext('uninote.gallery'))")
 
 
-def pin(session: Session) -> int:
+def lock_shared(session: Session) -> int:
     """The revision, which stays until this transaction ends."""
     cursor = driver_of(session).execute(_PIN)
     cursor.nextset()
@@ -33,15 +33,15 @@ def current(session: Session) -> int:
     return session.scalars(select(GalleryState.revision)).one()
 
 
-def hold(session: Session) -> None:
+def lock_exclusive(session: Session) -> None:
     """Wait for the ingests under way, and let none begin before this transaction ends."""
     session.execute(_ALONE)
 
 
-def bump(session: Session) -> int:
+def increment(session: Session) -> int:
     """Make a new revision, and tell listeners at the commit. Call it last: ingests wait from here on."""
     session.flush()
-    hold(session)
+    lock_exclusive(session)
     revision = session.scalars(
         update(GalleryState).values(revision=GalleryState.revision + 1).returning(GalleryState.revision)
     ).one()

@@ -64,7 +64,7 @@ def put_category(
         f"category:{name}",
         **values | {"disabled_until": _iso(disabled_until)},
     )
-    gallery_lock.bump(session)
+    gallery_lock.increment(session)
     return category
 
 
@@ -76,7 +76,7 @@ def delete_category(session: Session, name: str, actor: str) -> None:
         raise NotFoundError(f"there is no category {name!r}")
     drop_unused(session, pictures)
     audit.record(session, actor, "category.delete", f"category:{name}")
-    gallery_lock.bump(session)
+    gallery_lock.increment(session)
 
 
 def categories(session: Session) -> list[Category]:
@@ -91,7 +91,9 @@ def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> l
     """
     sources = {sample.source_note for sample in samples if sample.source_note is not None}
     if sources:
-        gallery_lock.hold(session)  # or one of the notes could be forgotten before its sample is there
+        gallery_lock.lock_exclusive(
+            session
+        )  # or one of the notes could be forgotten before its sample is there
     models = {
         model.version: model for model in session.scalars(select(ModelVersion)) if model.state != "retired"
     }
@@ -112,7 +114,7 @@ def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> l
         for start in range(0, len(samples), CHUNK)
         for one in _add(session, samples[start : start + CHUNK], models, actor)
     ]
-    gallery_lock.bump(session)
+    gallery_lock.increment(session)
     return stored
 
 
@@ -149,7 +151,7 @@ def change_sample(
         raise NotFoundError(f"there is no gallery sample {sample_id}")
     logged = {name: value for name, value in values.items() if name in {"enabled", "label"}}
     audit.record(session, actor, "sample.change", f"sample:{sample_id}", **logged)
-    gallery_lock.bump(session)
+    gallery_lock.increment(session)
     return sample
 
 
@@ -160,7 +162,7 @@ def delete_samples(session: Session, sample_ids: Sequence[int], actor: str) -> i
     drop_unused(session, pictures)
     for sample_id in gone:
         audit.record(session, actor, "sample.delete", f"sample:{sample_id}")
-    gallery_lock.bump(session)
+    gallery_lock.increment(session)
     return len(gone)
 
 
@@ -196,7 +198,7 @@ def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, Arr
     ]
     if rows:
         session.execute(insert(SampleVector).values(rows).on_conflict_do_nothing())
-        gallery_lock.bump(session)
+        gallery_lock.increment(session)
 
 
 def _add(

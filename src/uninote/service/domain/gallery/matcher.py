@@ -137,7 +137,7 @@ class Matcher:
 
     def snapshot(self, session: Session) -> Snapshot:
         """The snapshot of the present revision, which stays the present one until this transaction ends."""
-        wanted = gallery_lock.pin(session)
+        wanted = gallery_lock.lock_shared(session)
         known = self._snapshot
         if known and known.revision == wanted and known.is_fresh:
             return known

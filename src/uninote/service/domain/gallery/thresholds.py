@@ -38,7 +38,7 @@ def put(
     audit.record(
         session, actor, "threshold.put", f"category:{category}", version=version, value=value, reason=reason
     )
-    gallery_lock.bump(session)
+    gallery_lock.increment(session)
     return added
 
 

@@ -115,7 +115,7 @@ def roll_back(session: Session, actor: str, *, leaving: str | None = None) -> Mo
     leaving: the version to leave; when another one is active by now, nothing is done, so that a request that
     is sent twice goes back one step. Raises ConflictError when there is no earlier version.
     """
-    gallery_lock.hold(session)
+    gallery_lock.lock_exclusive(session)
     present = active(session)
     if leaving is not None and present.version != leaving:
         return present
@@ -214,4 +214,4 @@ def _activate(session: Session, model: ModelVersion) -> str | None:
 
 def _changed(session: Session, actor: str, action: str, version: str, **details: object) -> None:
     audit.record(session, actor, action, f"model:{version}", **details)
-    gallery_lock.bump(session)
+    gallery_lock.increment(session)

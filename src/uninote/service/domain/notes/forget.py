@@ -32,7 +32,9 @@ def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
     hashes = [{"id_hash": audit.id_hash(note_id)} for note_id in ids]
     if not ids:
         return 0
-    gallery_lock.hold(session)  # an ingest of one of them is committed by now, or will find it barred
+    gallery_lock.lock_exclusive(
+        session
+    )  # an ingest of one of them is committed by now, or will find it barred
     session.execute(upsert(Forgotten).values(hashes).on_conflict_do_nothing())
     shown = select(NotePicture.digest).where(NotePicture.note_id.in_(ids))
     made = select(Sample.id).where(Sample.source_note.in_(ids))
@@ -51,5 +53,5 @@ def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
     for note_id in ids:
         audit.record(session, actor, "note.forget", audit.note_subject(note_id))
     if samples:
-        gallery_lock.bump(session)
+        gallery_lock.increment(session)
     return len(present)

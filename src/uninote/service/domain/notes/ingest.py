@@ -107,10 +107,10 @@ def _commit(
             if (
                 matched.notes
                 and known.is_fresh
-                and database.look(partial(_create, matched, known, keep_pictures))
+                and database.read(partial(_create, matched, known, keep_pictures))
             ):
                 return matched.all_created()
-        return database.run(partial(_store, matcher, matched, keep_pictures))
+        return database.transaction(partial(_store, matcher, matched, keep_pictures))
     except StoreError as error:  # the database's fault, and it was asked again already
         return dict.fromkeys(group, error)
     except UniNoteError as error:
@@ -190,7 +190,7 @@ def _in_order(delivery: Delivery, outcomes: dict[str, Outcome]) -> Answer:
 
 def match(database: Database, matcher: Matcher, batch: Sequence[Incoming]) -> list[Outcome]:
     """What `ingest` would hit, with nothing stored: outcomes are `unchanged` or `rejected`."""
-    snapshot = database.run(matcher.snapshot)
+    snapshot = database.transaction(matcher.snapshot)
     checked, outcomes = check(batch, snapshot)
     match_all(checked, snapshot)
     for one in checked:

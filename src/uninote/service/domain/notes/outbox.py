@@ -57,10 +57,10 @@ def deliver(database: Database, sink: Sink, limit: int = 500) -> int:
 
     `sink` has made them durable when it returns; when it raises, the batch is sent again by the next call.
     """
-    with database.alone("uninote.outbox") as held:
+    with database.try_lock("uninote.outbox") as held:
         if held is None:
             return 0
-        rows, changes = database.run(lambda session: _read(session, limit))
+        rows, changes = database.transaction(lambda session: _read(session, limit))
         if not rows:
             return 0
         sink(changes)
@@ -69,7 +69,7 @@ def deliver(database: Database, sink: Sink, limit: int = 500) -> int:
         except (psycopg.OperationalError, psycopg.InterfaceError):
             # Somebody else may have begun since the lock was lost, and have sent a newer state before this
             # one arrived: these notes are sent once more.
-            database.run(partial(_line_up, ids=[change.note_id for change in changes]))
+            database.transaction(partial(_line_up, ids=[change.note_id for change in changes]))
             return 0
         return len(rows)
 
@@ -107,12 +107,12 @@ def rebuild(database: Database) -> int:
 
     Gives how many notes. Safe to repeat.
     """
-    database.run(_want)
+    database.transaction(_want)
     total, after = 0, ""
-    while ids := database.run(partial(_page, after=after)):
-        database.run(partial(_line_up, ids=ids))
+    while ids := database.transaction(partial(_page, after=after)):
+        database.transaction(partial(_line_up, ids=ids))
         total, after = total + len(ids), ids[-1]
-    database.run(_all_in_line)
+    database.transaction(_all_in_line)
     return total
 
 
@@ -138,7 +138,7 @@ def filled(session: Session) -> bool:
 
 def stop(session: Session) -> None:
     """No cluster any more: forget what is in line, and put nothing in line from now on."""
-    gallery_lock.hold(session)
+    gallery_lock.lock_exclusive(session)
     session.execute(update(OutboxState).values(wanted=False, filled_at=None))
     session.execute(delete(Outbox))
 
@@ -170,7 +170,9 @@ def store_sink(stores: Mapping[str, Store]) -> Sink:
 
 
 def _want(session: Session) -> None:
-    gallery_lock.hold(session)  # ingests under way commit before the pages are read, later ones know of this
+    gallery_lock.lock_exclusive(
+        session
+    )  # ingests under way commit before the pages are read, later ones know of this
     session.execute(update(OutboxState).values(wanted=True, filled_at=None))
 
 

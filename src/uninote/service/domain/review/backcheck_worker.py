@@ -70,18 +70,18 @@ def run(
 ) -> str:
     """Work until the job is over or `stop` says so; gives its state. One worker at a time: a second one
     gives back the state and does nothing. Raises StoreError when the database cannot be used."""
-    with database.alone("uninote.job", job_id) as held:
+    with database.try_lock("uninote.job", job_id) as held:
         if held is None:
-            return database.run(lambda session: backcheck_jobs.get(session, job_id)).state
+            return database.transaction(lambda session: backcheck_jobs.get(session, job_id)).state
         try:
             while True:
-                state = database.run(lambda session: step(session, job_id, page))
+                state = database.transaction(lambda session: step(session, job_id, page))
                 if state != "running" or stop():
                     return state
         except Exception as error:
             # A fault of the program says its kind only: its text may hold what is private.
             reason = str(error) if isinstance(error, UniNoteError) else type(error).__name__
-            database.run(lambda session: backcheck_jobs.fail(session, job_id, reason))
+            database.transaction(lambda session: backcheck_jobs.fail(session, job_id, reason))
             raise
 
 
@@ -110,7 +110,7 @@ def export(database: Database, job_id: int, form: Literal["jsonl", "csv"] = "jso
     if form == "csv":
         yield _csv(names)
     after = ("", 0)
-    while rows := database.run(partial(_rows, job_id=job_id, after=after)):
+    while rows := database.transaction(partial(_rows, job_id=job_id, after=after)):
         for row in rows:
             if form == "csv":
                 yield _csv(row)

@@ -1,7 +1,8 @@
 """Who works on jobs, and when: `procrastinate`, whose queue is in the same database.
 
 The queue only wakes workers. The truth about a job is its row (`jobs`), so a lost or doubled wake-up costs
-nothing: `recover` wakes for every unfinished job, and a second worker on a job steps back (`backcheck.run`).
+nothing: `recover` wakes for every unfinished job, and a second worker on a job steps back (see
+`backcheck_worker.run`).
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class JobQueue:
         try:
             self._defer(job_id)
         except ConnectorException:  # its connection may be a dead one, of a server that is there again
-            self._database.run(_ping)
+            self._database.transaction(_ping)
             try:
                 self._defer(job_id)
             except ConnectorException as error:
@@ -66,7 +67,7 @@ class JobQueue:
 
     def recover(self) -> list[int]:
         """Wake workers for every job that is not over, as after a crash; gives their ids."""
-        open_jobs = self._database.run(backcheck_jobs.unfinished)
+        open_jobs = self._database.transaction(backcheck_jobs.unfinished)
         for job_id in open_jobs:
             self.submit(job_id)
         return open_jobs
@@ -116,7 +117,7 @@ class JobQueue:
     async def _until_back(self, deadline: float) -> None:
         while True:
             try:
-                return await asyncio.to_thread(self._database.run, _ping)
+                return await asyncio.to_thread(self._database.transaction, _ping)
             except StoreError:
                 if time.monotonic() > deadline:
                     raise
@@ -161,7 +162,7 @@ class JobQueue:
             session.execute(text(f"SET LOCAL search_path = {SCHEMA}"))  # for the triggers of its tables
             session.execute(text(statement), {"seconds": self._stalled})
 
-        self._database.run(release)
+        self._database.transaction(release)
 
 
 def _ping(session: Session) -> None:

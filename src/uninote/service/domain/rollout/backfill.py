@@ -73,36 +73,38 @@ def backfill(
     Interrupted, it is simply called again: what has a vector is not looked at. Raises NotFoundError for an
     unknown version, ConflictError for a retired one.
     """
-    model = database.run(lambda session: versions.get(session, version))
+    model = database.transaction(lambda session: versions.get(session, version))
     if model.state == "retired":
         raise ConflictError(f"model version {version!r} is retired; add it again first")
     report = Backfill()
-    missing = database.run(lambda session: versions.missing_samples(session, model))
+    missing = database.transaction(lambda session: versions.missing_samples(session, model))
     for start in range(0, len(missing), batch):
         if stop():
             return report
         page = missing[start : start + batch]
-        items = database.run(partial(_items_of_samples, page=page))
+        items = database.transaction(partial(_items_of_samples, page=page))
         vectors = _encoded(items, encode, model.dim, report)
         found = {int(name): half for name, half in vectors.items()}
-        database.run(partial(categories_and_samples.add_sample_vectors, version=version, vectors=found))
+        database.transaction(
+            partial(categories_and_samples.add_sample_vectors, version=version, vectors=found)
+        )
         report.samples += len(vectors)
         progress(report)
     after = ""
     while not stop():
-        ids = database.run(partial(versions.missing_notes, model=model, after=after, limit=batch))
+        ids = database.transaction(partial(versions.missing_notes, model=model, after=after, limit=batch))
         if not ids:
             break
-        notes = database.run(partial(payload.load_notes, ids=ids))
+        notes = database.transaction(partial(payload.load_notes, ids=ids))
         items = {note.id: note.item() for note in notes.values()}
         vectors = _encoded(items, encode, model.dim, report)
-        report.notes += database.run(partial(_store, model=model, items=items, vectors=vectors))
+        report.notes += database.transaction(partial(_store, model=model, items=items, vectors=vectors))
         after = ids[-1]
         progress(report)
     if not stop() and not report.failed:
         # Notes that came meanwhile from a caller that knows only the old version: the next call takes them.
         with suppress(ConflictError):
-            database.run(lambda session: versions.mark_filled(session, version, actor))
+            database.transaction(lambda session: versions.mark_filled(session, version, actor))
     return report
 
 
@@ -128,7 +130,7 @@ def _encoded(items: Mapping[str, Item], encode: Encode, dim: int, report: Backfi
 def _store(
     session: Session, model: ModelVersion, items: Mapping[str, Item], vectors: Mapping[str, Half]
 ) -> int:
-    gallery_lock.pin(session)  # the outbox is not switched on between the look at it and the commit
+    gallery_lock.lock_shared(session)  # the outbox is not switched on between the look at it and the commit
     values = {
         "model": model.id,
         "ids": list(vectors),

@@ -69,7 +69,7 @@ async def embed(body: EmbeddingRequest, service: Service) -> EmbeddingAnswer:
 @router.get("/v1/models")
 async def list_models(service: Service) -> ModelCards:
     """The model versions that can be asked for, as OpenAI's clients list them."""
-    known = await service.run(versions.listing)
+    known = await service.transaction(versions.listing)
     return ModelCards(
         data=[
             ModelCard(

@@ -40,7 +40,7 @@ async def list_categories(service: Service) -> wire.Categories:
             found.append(wire.CategoryState.model_validate(own | more))
         return wire.Categories(categories=found)
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 @router.put("/v1/categories/{name:path}")
@@ -48,7 +48,7 @@ async def put_category(
     name: NamePath, body: wire.CategoryIn, service: Service, caller: Caller
 ) -> wire.Category:
     """Create a category or replace its settings. Without a threshold and a sample it matches nothing."""
-    stored = await service.run(
+    stored = await service.transaction(
         lambda session: categories_and_samples.put_category(session, name, caller.actor, **body.model_dump())
     )
     return wire.Category.model_validate(stored)
@@ -57,7 +57,9 @@ async def put_category(
 @router.delete("/v1/categories/{name:path}")
 async def delete_category(name: NamePath, service: Service, caller: Caller) -> wire.Deleted:
     """Remove a category with its samples, thresholds and matches."""
-    await service.run(lambda session: categories_and_samples.delete_category(session, name, caller.actor))
+    await service.transaction(
+        lambda session: categories_and_samples.delete_category(session, name, caller.actor)
+    )
     return wire.Deleted(deleted=True)
 
 
@@ -66,7 +68,7 @@ async def list_samples(
     service: Service, category: NameQuery = None, after: After = 0, limit: Limit = 100
 ) -> wire.Samples:
     """A page of samples by id."""
-    found = await service.run(
+    found = await service.transaction(
         lambda session: categories_and_samples.samples(session, category=category, after=after, limit=limit)
     )
     return wire.Samples(samples=[shown(one) for one in found])
@@ -98,7 +100,9 @@ async def add_samples(body: wire.SampleBatch, service: Service, caller: Caller) 
         )
         for number, (one, (item, kind)) in enumerate(zip(body.samples, read, strict=True))
     ]
-    stored = await service.run(lambda session: categories_and_samples.add_samples(session, new, caller.actor))
+    stored = await service.transaction(
+        lambda session: categories_and_samples.add_samples(session, new, caller.actor)
+    )
     return wire.Samples(samples=[shown(one) for one in stored])
 
 
@@ -107,7 +111,7 @@ async def change_sample(
     sample_id: RowIdPath, body: wire.SampleChange, service: Service, caller: Caller
 ) -> wire.Sample:
     """Change how a sample counts. A field that is left out stays; `disabled_until` follows `enabled`."""
-    changed = await service.run(
+    changed = await service.transaction(
         lambda session: categories_and_samples.change_sample(
             session, sample_id, caller.actor, **body.model_dump()
         )
@@ -118,7 +122,7 @@ async def change_sample(
 @router.delete("/v1/samples/{sample_id}")
 async def delete_sample(sample_id: RowIdPath, service: Service, caller: Caller) -> wire.Deleted:
     """Remove a sample with its matches, reviews and job hits."""
-    gone = await service.run(
+    gone = await service.transaction(
         lambda session: categories_and_samples.delete_samples(session, [sample_id], caller.actor)
     )
     return wire.Deleted(deleted=bool(gone))
@@ -131,7 +135,7 @@ async def _item(service: Runtime, number: int, given: wire.SampleIn) -> tuple[It
             return (await note_of(service, "", given.note)).item(), "note"
         if given.note_id is not None:
             wanted = given.note_id
-            notes = await service.run(lambda session: payload.load_notes(session, [wanted]))
+            notes = await service.transaction(lambda session: payload.load_notes(session, [wanted]))
             if wanted not in notes:
                 raise NotFoundError("no note is stored under this note_id")
             return notes[wanted].item(), "note"

@@ -26,14 +26,16 @@ AfterSample = Annotated[int, Query(ge=0, le=MAX_ID)]
 @router.get("/v1/jobs")
 async def list_jobs(service: Service, before: Before = None, limit: Limit = 50) -> Jobs:
     """Jobs, the newest first."""
-    found = await service.run(lambda session: backcheck_jobs.listing(session, before=before, limit=limit))
+    found = await service.transaction(
+        lambda session: backcheck_jobs.listing(session, before=before, limit=limit)
+    )
     return Jobs(jobs=[JobOut.model_validate(one) for one in found])
 
 
 @router.post("/v1/jobs")
 async def create_job(body: JobIn, service: Service, caller: Caller) -> JobOut:
     """Search the notes stored by now for samples. It runs beside the requests and shows its progress."""
-    job = await service.run(
+    job = await service.transaction(
         lambda session: backcheck_jobs.create(
             session,
             body.sample_ids,
@@ -51,21 +53,23 @@ async def create_job(body: JobIn, service: Service, caller: Caller) -> JobOut:
 @router.get("/v1/jobs/{job_id}")
 async def read_job(job_id: RowIdPath, service: Service) -> JobOut:
     """One job with its progress."""
-    return JobOut.model_validate(await service.run(lambda session: backcheck_jobs.get(session, job_id)))
+    return JobOut.model_validate(
+        await service.transaction(lambda session: backcheck_jobs.get(session, job_id))
+    )
 
 
 @router.post("/v1/jobs/{job_id}/cancel")
 async def cancel_job(job_id: RowIdPath, service: Service, caller: Caller) -> JobOut:
     """Stop it after the page it works on. What it found stays."""
     return JobOut.model_validate(
-        await service.run(lambda session: backcheck_jobs.cancel(session, job_id, caller.actor))
+        await service.transaction(lambda session: backcheck_jobs.cancel(session, job_id, caller.actor))
     )
 
 
 @router.post("/v1/jobs/{job_id}/resume")
 async def resume_job(job_id: RowIdPath, service: Service, caller: Caller) -> JobOut:
     """Go on with a failed or cancelled job where it stopped."""
-    job = await service.run(lambda session: backcheck_jobs.resume(session, job_id, caller.actor))
+    job = await service.transaction(lambda session: backcheck_jobs.resume(session, job_id, caller.actor))
     await service.pool.run(service.jobs.submit, job.id)
     return JobOut.model_validate(job)
 
@@ -85,7 +89,7 @@ async def read_hits(
         found = backcheck_jobs.hits(session, job_id, after=(after_note, after_sample), limit=limit)
         return [JobHitOut.model_validate(one) for one in found]
 
-    return JobHits(hits=await service.run(work))
+    return JobHits(hits=await service.transaction(work))
 
 
 @router.get(
@@ -99,7 +103,7 @@ async def export_hits(
     job_id: RowIdPath, service: Service, form: Literal["jsonl", "csv"] = "jsonl"
 ) -> StreamingResponse:
     """All hits as JSON lines or CSV."""
-    await service.run(lambda session: backcheck_jobs.get(session, job_id))
+    await service.transaction(lambda session: backcheck_jobs.get(session, job_id))
 
     def lines() -> Iterator[str]:
         yield from backcheck_worker.export(service.database, job_id, form)

@@ -18,13 +18,15 @@ router = APIRouter(tags=["administration"], responses=RESPONSES)
 @router.get("/v1/keys")
 async def list_keys(service: Service) -> KeyList:
     """All keys, the newest first; secrets are not stored."""
-    return KeyList(keys=[_key(key) for key in await service.run(keys.listing)])
+    return KeyList(keys=[_key(key) for key in await service.transaction(keys.listing)])
 
 
 @router.post("/v1/keys")
 async def create_key(body: NewKey, service: Service, caller: Caller) -> NewKeyAnswer:
     """Make a key. Its text is in this answer only."""
-    key, text = await service.run(lambda session: keys.create(session, body.name, body.role, caller.actor))
+    key, text = await service.transaction(
+        lambda session: keys.create(session, body.name, body.role, caller.actor)
+    )
     service.log.info("key created", prefix=key.prefix, role=key.role, by=caller.actor)
     return NewKeyAnswer(**_key(key).model_dump(), key=text)
 
@@ -32,7 +34,7 @@ async def create_key(body: NewKey, service: Service, caller: Caller) -> NewKeyAn
 @router.delete("/v1/keys/{prefix}")
 async def revoke_key(prefix: KeyPrefix, service: Service, caller: Caller) -> Key:
     """Stop a key: here at once, on other replicas within a second. Again does nothing."""
-    key = await service.run(lambda session: keys.revoke(session, prefix, caller.actor))
+    key = await service.transaction(lambda session: keys.revoke(session, prefix, caller.actor))
     service.rounds.revoked()
     service.log.info("key revoked", prefix=key.prefix, by=caller.actor)
     return _key(key)
@@ -49,7 +51,7 @@ async def read_audit(
 ) -> AuditEntries:
     """Who did what, the newest first. `note_id` finds what happened to a note, even one that is forgotten."""
     wanted = note_subject(note_id) if note_id is not None else subject
-    rows = await service.run(
+    rows = await service.transaction(
         lambda session: audit.entries(session, subject=wanted, action=action, before=before, limit=limit)
     )
     return AuditEntries(entries=[AuditEntry.model_validate(row, from_attributes=True) for row in rows])

@@ -108,13 +108,13 @@ async def read_note(note_id: NoteIdPath, service: Service) -> NoteOut:
         fields = {name: getattr(stored, name) for name in columns}
         return NoteOut.model_validate({**stored.payload, **fields, "matches": matches})
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 @router.delete("/v1/notes/{note_id:path}")
 async def forget_note(note_id: NoteIdPath, service: Service, caller: Caller) -> Forgotten:
     """The right to be forgotten: the note and everything made from it goes from every table, for good."""
-    gone = await service.run(lambda session: forget.forget(session, [note_id], caller.actor))
+    gone = await service.transaction(lambda session: forget.forget(session, [note_id], caller.actor))
     return Forgotten(deleted=bool(gone))
 
 
@@ -125,7 +125,7 @@ async def forget_note(note_id: NoteIdPath, service: Service, caller: Caller) -> 
 )
 async def read_picture(digest: Digest, service: Service) -> Response:
     """The bytes of a stored picture, as they were sent."""
-    data = await service.run(lambda session: payload.picture_bytes(session, digest))
+    data = await service.transaction(lambda session: payload.picture_bytes(session, digest))
     kind = _PICTURES.get(data[:2], "application/octet-stream")
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": "private"}
     return Response(data, media_type=kind, headers=headers)

@@ -30,7 +30,7 @@ async def list_matches(
     limit: Limit = 50,
 ) -> Matches:
     """Matches with that verdict, the newest first; without `verdict` those that wait for one."""
-    found = await service.run(
+    found = await service.transaction(
         lambda session: verdicts.queue(
             session, category=category, verdict=verdict, before=before, limit=limit
         )
@@ -41,7 +41,7 @@ async def list_matches(
 @router.post("/v1/matches/{match_id}/verdict")
 async def judge(match_id: RowIdPath, body: VerdictIn, service: Service, caller: Caller) -> Review:
     """Record a verdict. A later one replaces it in the queue and stays beside it in the history."""
-    review = await service.run(
+    review = await service.transaction(
         lambda session: verdicts.judge(session, match_id, body.verdict, caller.actor, body.comment)
     )
     return Review.model_validate(review)
@@ -51,7 +51,7 @@ async def judge(match_id: RowIdPath, body: VerdictIn, service: Service, caller: 
 async def quality(service: Service) -> QualityList:
     """Open matches and verdicts per category."""
     return QualityList(
-        categories=[QualityOut.model_validate(one) for one in await service.run(verdicts.quality)]
+        categories=[QualityOut.model_validate(one) for one in await service.transaction(verdicts.quality)]
     )
 
 
@@ -75,4 +75,4 @@ async def export_verdicts(
             export.export_verdicts(session, Path(folder), category)
             return (Path(folder) / (export.PAIRS if form == "pairs" else export.EXAMPLES)).read_bytes()
 
-    return Response(await service.run(work), media_type=JSONL)
+    return Response(await service.transaction(work), media_type=JSONL)

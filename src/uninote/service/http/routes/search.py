@@ -45,7 +45,7 @@ async def search_notes(body: SearchRequest, service: Service) -> SearchAnswer:
             hits = search.within(session, model, query, body.min_score, chosen, body.k)
         return shown(session, hits)
 
-    return SearchAnswer(model=version, hits=await service.look(work))
+    return SearchAnswer(model=version, hits=await service.read(work))
 
 
 def shown(session: Session, hits: list[NoteHit]) -> list[FoundNote]:
@@ -71,7 +71,7 @@ def shown(session: Session, hits: list[NoteHit]) -> list[FoundNote]:
 async def query_vector(service: Runtime, query: Query, version: str) -> ArrayLike:
     """The vector of what is searched with, by that model version."""
     if query.note_id is not None or query.sample_id is not None:
-        return await service.run(lambda session: _stored(session, query, version))
+        return await service.transaction(lambda session: _stored(session, query, version))
     if query.note is not None:
         note = await note_of(service, "query", query.note)
         return await service.embed_one(note.item(), version, Task.NOTE2NOTE)

@@ -47,7 +47,7 @@ async def read_thresholds(category: CategoryQuery, service: Service, limit: Limi
             ]
         )
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 @router.put("/v1/thresholds")
@@ -67,7 +67,7 @@ async def put_threshold(body: wire.ThresholdIn, service: Service, caller: Caller
             created=row.created,
         )
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 @router.post("/v1/calibrations")
@@ -90,7 +90,7 @@ async def calibrate(body: wire.CalibrationIn, service: Service) -> wire.Calibrat
             histogram=wire.Histogram.model_validate(shape),
         )
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 def _evidence(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy.orm import Session
 
 from uninote.errors import ModelError
-from uninote.service.app.backfill_runner import Filling
+from uninote.service.app.backfill_runner import BackfillRun
 from uninote.service.app.services import Runtime
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.gallery import thresholds, versions
@@ -28,7 +28,7 @@ MAX_FAILED = 100
 async def list_versions(service: Service) -> wire.Versions:
     """All versions in the order they were added, and what each lacks."""
     return wire.Versions(
-        versions=await service.run(
+        versions=await service.transaction(
             lambda session: [_shown(session, service, model) for model in versions.listing(session)]
         )
     )
@@ -55,7 +55,7 @@ async def add_version(body: wire.NewVersion, service: Service, caller: Caller) -
         session.flush()
         return _shown(session, service, model)
 
-    added = await service.run(work)
+    added = await service.transaction(work)
     await service.snapshot()  # what comes after this answer is written with it
     return added
 
@@ -67,7 +67,7 @@ async def roll_back(body: wire.RollBackIn, service: Service, caller: Caller) -> 
     def work(session: Session) -> wire.VersionOut:
         return _shown(session, service, versions.roll_back(session, caller.actor, leaving=body.leaving))
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 @router.get("/v1/model-versions/comparison")
@@ -79,28 +79,30 @@ async def compare_versions(
     samples: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> wire.Comparison:
     """Two versions side by side on the gallery: what both find, and what either would hit."""
-    found = await service.run(lambda session: compare.compare(session, old, new, k=k, samples=samples))
+    found = await service.transaction(
+        lambda session: compare.compare(session, old, new, k=k, samples=samples)
+    )
     return wire.Comparison.model_validate(found)
 
 
 @router.post("/v1/model-versions/{version}/backfill")
 async def fill(version: Version, service: Service, caller: Caller) -> wire.VersionOut:
     """Give a version the vectors it lacks, behind the requests. Complete, it becomes a shadow."""
-    await service.run(lambda session: versions.get(session, version))
+    await service.transaction(lambda session: versions.get(session, version))
     service.backfills.begin(service, version, caller.actor)
-    return await service.run(lambda session: _shown(session, service, versions.get(session, version)))
+    return await service.transaction(lambda session: _shown(session, service, versions.get(session, version)))
 
 
 @router.post("/v1/model-versions/{version}/switch")
 async def switch(version: Version, body: wire.SwitchIn, service: Service, caller: Caller) -> wire.VersionOut:
     """Make it the one that searches and matches; the one before goes on being written, for the way back."""
-    await service.run(lambda session: versions.get(session, version))
+    await service.transaction(lambda session: versions.get(session, version))
     service.models.get(version)
 
     def work(session: Session) -> wire.VersionOut:
         return _shown(session, service, versions.switch(session, version, caller.actor, force=body.force))
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 @router.delete("/v1/model-versions/{version}")
@@ -112,7 +114,7 @@ async def retire(version: Version, service: Service, caller: Caller) -> wire.Ver
         session.flush()
         return _shown(session, service, model)
 
-    return await service.run(work)
+    return await service.transaction(work)
 
 
 def _shown(session: Session, service: Runtime, model: ModelVersion) -> wire.VersionOut:
@@ -134,7 +136,7 @@ def _shown(session: Session, service: Runtime, model: ModelVersion) -> wire.Vers
     )
 
 
-def _filling(one: Filling) -> wire.BackfillOut:
+def _filling(one: BackfillRun) -> wire.BackfillOut:
     failed = dict(list(one.report.failed.items())[:MAX_FAILED])
     return wire.BackfillOut(
         running=one.running,
