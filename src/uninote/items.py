@@ -1,17 +1,27 @@
 """Note, Picture and Item: what is embedded. Plain, immutable, hashable by content, no torch.
 
-A note `N = ({I_i}, {OCR_i}, T_title, T_body)` (method, section 1) is cut into Items by the ten tasks;
-an Item is an ordered list of parts, each a text or a picture, and becomes one vector.
+A note `N = ({I_i}, {OCR_i}, T_title, T_body)` (method, section 1) is cut into Items by the tasks; an Item is
+an ordered list of parts, each a text, a picture or the text read in a picture, and becomes one vector.
+`compose` alone says which parts an item of texts and pictures has.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
 from uninote.errors import ItemError, PictureError
+
+RENDERING = 1
+"""Number of the rule by which content becomes an item and an item becomes the input of a model.
+
+Models, embeddings and indexes store it. Raise it with every change of `compose`, or of how a backbone writes
+an item, that changes inputs of saved models: their vectors and the new ones would not fit together.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,12 +82,37 @@ class Picture:
         return "\n".join(self.ocr or ())
 
 
-Part = str | Picture
+class Ocr(str):
+    """The text read in a picture, as a part of an item.
+
+    To models, keys and comparisons it is a plain text like any other. Only its kind says where it is from.
+
+    Attributes:
+        of: digest of the picture. It is no content, just as a picture's annotations are none.
+    """
+
+    __slots__ = ("of",)
+
+    of: str
+
+    def __new__(cls, text: str, of: str) -> Self:
+        made = super().__new__(cls, text)
+        made.of = of
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        return str(self), self.of
+
+
+Part = str | Ocr | Picture
 
 
 @dataclass(frozen=True)
 class Item:
-    """An ordered list of parts; what the encoder maps to one vector."""
+    """An ordered list of parts; what the encoder maps to one vector.
+
+    A picture alone is its pixels: `Item.of(picture)` leaves its OCR text out, which `compose` puts in.
+    """
 
     parts: tuple[Part, ...]
 
@@ -104,11 +139,31 @@ class Item:
 
     @property
     def texts(self) -> tuple[str, ...]:
+        """The texts in order, those read in pictures included."""
         return tuple(part for part in self.parts if isinstance(part, str))
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         return tuple(part for part in self.parts if isinstance(part, Picture))
+
+
+def compose(
+    texts: Iterable[str], pictures: Iterable[Picture], shown: Callable[[Picture], Part] | None = None
+) -> Item:
+    """Return the item of texts and pictures: the texts, then each picture followed by the text read in it.
+
+    `shown` gives what stands in a picture's place, by default the picture itself. Raises ItemError when every
+    text is blank and there is no picture.
+    """
+    parts: list[Part] = [*texts]
+    for picture in pictures:
+        parts += [shown(picture) if shown else picture, Ocr(picture.ocr_text, picture.digest)]
+    return Item.of(*parts)
+
+
+def rendering_of(stored: Mapping[str, Any]) -> int:
+    """Return the rendering of a model, embeddings or an index; 1 for those saved without the number."""
+    return int(stored.get("rendering", 1))
 
 
 @dataclass(frozen=True)
@@ -127,11 +182,8 @@ class Note:
     source: str = ""
 
     def item(self) -> Item:
-        """The whole note as one item: title, body, then each picture followed by its OCR text."""
-        parts: list[Part] = [self.title, self.body]
-        for picture in self.pictures:
-            parts += [picture, picture.ocr_text]
-        return Item.of(*parts)
+        """Return the whole note as one item: title and body, then its pictures (see `compose`)."""
+        return compose((self.title, self.body), self.pictures)
 
     def with_pictures(self, pictures: tuple[Picture, ...]) -> Note:
         return replace(self, pictures=pictures)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uninote.attribution.pieces import pieces_of, without
-from uninote.items import Item, Note, Picture
+from uninote.items import Item, Note, Picture, compose
 
 PICTURE = Picture.from_bytes(b"one", ocr=("Open 9-17", "No dogs"))
 BARE = Picture.from_bytes(b"two")
@@ -43,6 +43,23 @@ def test_a_note_becomes_its_pictures_sentences_and_what_was_read_in_them() -> No
         ("ocr", "No dogs", 1),
         ("picture", "", 2),
     ]
+
+
+def test_a_text_is_of_a_picture_only_where_it_was_read_in_one_of_the_item() -> None:
+    written = Item.of(PICTURE, PICTURE.ocr_text)
+    assert [piece.kind for piece in pieces_of(written)] == ["picture", "sentence", "sentence"]
+    hidden = compose((), (PICTURE,), lambda picture: "a door")
+    assert [piece.kind for piece in pieces_of(hidden)] == ["sentence"] * 3
+    read = pieces_of(compose((), (PICTURE, BARE, PICTURE)))
+    assert [piece.number for piece in read if piece.kind == "ocr"] == [1, 1, 3, 3]
+
+
+def test_what_is_left_of_a_text_read_in_a_picture_keeps_its_kind() -> None:
+    item = compose((), (PICTURE,))
+    left = without(item, pieces_of(item)[1])
+    assert left is not None
+    assert left.parts == (PICTURE, "No dogs")
+    assert [piece.kind for piece in pieces_of(left)] == ["picture", "ocr"]
 
 
 def test_a_piece_is_left_out_of_its_place() -> None:

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from uninote.errors import ItemError
-from uninote.items import Item, Note, Picture
+from uninote.items import Item, Note, Ocr, Picture
 from uninote.negatives.example import Example
 from uninote.negatives.files import read_examples, read_pairs, write_examples, write_pairs
 from uninote.negatives.mine import mine_examples
@@ -37,6 +37,11 @@ def content(value: Pair | Example) -> tuple[object, ...]:
     return (value.task, value.query.key, value.positive.key, value.note_id, value.picture, rest)
 
 
+def kinds(item: Item) -> list[tuple[type, str | None]]:
+    """Of every part its kind, and the picture that it is or was read in."""
+    return [(type(part), getattr(part, "of", getattr(part, "digest", None))) for part in item.parts]
+
+
 def test_pairs_come_back(pairs, tmp_path: Path) -> None:
     write_pairs(pairs, tmp_path / "run" / "pairs.jsonl")
     again = read_pairs(tmp_path / "run" / "pairs.jsonl")
@@ -44,6 +49,22 @@ def test_pairs_come_back(pairs, tmp_path: Path) -> None:
     for one, other in zip(again, pairs, strict=True):
         pictures = zip(one.query.pictures, other.query.pictures, strict=True)
         assert all(a.read() == b.read() for a, b in pictures)
+        assert kinds(one.positive) == kinds(other.positive)
+    assert {Ocr} < {kind for pair in again for kind, _ in kinds(pair.positive)}
+
+
+def test_a_file_without_kinds_of_texts_is_read_as_plain_texts(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    digest = Picture.from_bytes(b"one").digest
+    lines = (
+        {"part": 0, "digest": digest},
+        {"part": 1, "text": "No dogs"},
+        {"item": 0, "parts": [0, 1]},
+        {"task": "Note2Note", "query": 0, "positive": 0, "note_id": "n", "picture": None},
+    )
+    file.write_text("\n".join(map(json.dumps, lines)))
+    (pair,) = read_pairs(file)
+    assert kinds(pair.query) == [(Picture, digest), (str, None)]
 
 
 def test_examples_come_back(pairs, reference, tmp_path: Path) -> None:

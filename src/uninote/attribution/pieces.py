@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from uninote.errors import ItemError
-from uninote.items import Item, Part, Picture
+from uninote.items import Item, Ocr, Part, Picture
 
 MOST = 32
 """Pieces of one item; a longer text is cut into passages of several sentences."""
@@ -25,7 +25,7 @@ class Piece:
     """A picture, or the characters `start` to `end` of a text; the pieces of a text are the whole of it.
 
     Attributes:
-        kind: `ocr` is a sentence of the text that was read in the picture before it.
+        kind: `ocr` is a sentence of a text that was read in a picture of the item (see `items.Ocr`).
         part: place of its part in `Item.parts`.
         text: the characters, without the space around them; empty for a picture.
         picture: the picture itself, or the one that an `ocr` piece was read in.
@@ -52,23 +52,20 @@ def pieces_of(item: Item, most: int = MOST) -> tuple[Piece, ...]:
     while sum(-(-len(one) // together) for one in begins.values()) > room:
         together += 1
     found: list[Piece] = []
-    before: Picture | None = None
+    shown: dict[str, tuple[Picture, int]] = {}
     number = 0
     for place, part in enumerate(item.parts):
         if isinstance(part, Picture):
             number += 1
             found.append(Piece("picture", place, 0, 0, picture=part, number=number))
-            before = part
+            shown[part.digest] = part, number
             continue
-        read = before is not None and before.ocr_text == part
+        read_in = shown.get(part.of) if isinstance(part, Ocr) else None
         starts = begins[place][::together]
         for start, end in zip(starts, [*starts[1:], len(part)], strict=True):
             text = part[start:end].strip()
-            if read:
-                found.append(Piece("ocr", place, start, end, text, before, number))
-            else:
-                found.append(Piece("sentence", place, start, end, text))
-        before = None
+            kind: Kind = "ocr" if read_in else "sentence"
+            found.append(Piece(kind, place, start, end, text, *(read_in or ())))
     return tuple(found)
 
 
@@ -77,7 +74,8 @@ def without(item: Item, piece: Piece) -> Item | None:
     part = item.parts[piece.part]
     rest: tuple[Part, ...] = ()
     if not isinstance(part, Picture):
-        rest = ((part[: piece.start] + part[piece.end :]).strip(),)
+        text = (part[: piece.start] + part[piece.end :]).strip()
+        rest = (Ocr(text, part.of) if isinstance(part, Ocr) else text,)
     try:
         return Item.of(*item.parts[: piece.part], *rest, *item.parts[piece.part + 1 :])
     except ItemError:

@@ -1,6 +1,7 @@
 """Pairs and examples as JSON lines, each distinct text, picture and item written once.
 
-A line defines a part, `{"part": n, "text": …}` or `{"part": n, "digest": …, "path": …}`, or an item,
+A line defines a part, `{"part": n, "text": …}` or `{"part": n, "digest": …, "path": …}` or, for the text of
+part m read in a picture, `{"part": n, "ocr": m, "of": digest}`, or an item,
 `{"item": n, "parts": […]}`, or is a record that refers to items by number. Definitions come before
 their use, so a file is read in one pass. Paths of pictures are relative to the folder of the file;
 pictures without a file are written inside it (`data`, base64). Descriptions and OCR of a picture are no
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from uninote.errors import ItemError
-from uninote.items import Item, Part, Picture
+from uninote.items import Item, Ocr, Part, Picture
 from uninote.negatives.example import Example
 from uninote.tasks.definitions import Pair, Task
 
@@ -80,7 +81,7 @@ class _Table:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._parts: dict[tuple[type[Part], str], int] = {}
+        self._parts: dict[tuple[str | int, ...], int] = {}
         self._items: dict[str, int] = {}
         self._new: list[Record] = []
 
@@ -98,21 +99,25 @@ class _Table:
         return new
 
     def _part(self, part: Part) -> int:
-        content_key = (str, part) if isinstance(part, str) else (Picture, part.digest)
-        number = self._parts.get(content_key)
+        content: Record
+        if isinstance(part, Picture):
+            content = {"digest": part.digest}
+        elif isinstance(part, Ocr):
+            content = {"ocr": self._part(str(part)), "of": part.of}
+        else:
+            content = {"text": part}
+        known = (*content, *content.values())
+        number = self._parts.get(known)
         if number is None:
-            number = self._parts[content_key] = len(self._parts)
-            content = {"text": part} if isinstance(part, str) else self._picture(part)
-            self._new.append({"part": number, **content})
+            number = self._parts[known] = len(self._parts)
+            source = self._source(part) if isinstance(part, Picture) else {}
+            self._new.append({"part": number, **content, **source})
         return number
 
-    def _picture(self, picture: Picture) -> Record:
-        record: Record = {"digest": picture.digest}
+    def _source(self, picture: Picture) -> Record:
         if picture.path is not None:
-            record["path"] = Path(os.path.relpath(picture.path, self._folder)).as_posix()
-        elif picture.data is not None:
-            record["data"] = base64.b64encode(picture.data).decode("ascii")
-        return record
+            return {"path": Path(os.path.relpath(picture.path, self._folder)).as_posix()}
+        return {} if picture.data is None else {"data": base64.b64encode(picture.data).decode("ascii")}
 
 
 def _read(path: Path) -> Iterator[tuple[int, Pair, Example | None]]:
@@ -128,7 +133,7 @@ def _read(path: Path) -> Iterator[tuple[int, Pair, Example | None]]:
             try:
                 record: Record = json.loads(line)
                 if "part" in record:
-                    parts.append(_part_of(record, path.parent))
+                    parts.append(_part_of(record, path.parent, parts))
                 elif "item" in record:
                     items.append(Item.of(*(parts[place] for place in record["parts"])))
                 else:
@@ -147,9 +152,11 @@ def _example_of(record: Record, pair: Pair, items: list[Item]) -> Example | None
     return Example(pair, negatives, tuple(map(float, record["scores"])), float(record["positive_score"]))
 
 
-def _part_of(record: Record, folder: Path) -> Part:
+def _part_of(record: Record, folder: Path, parts: list[Part]) -> Part:
     if "text" in record:
         return str(record["text"])
+    if "ocr" in record:
+        return Ocr(str(parts[record["ocr"]]), str(record["of"]))
     return Picture(
         str(record["digest"]),
         folder / record["path"] if "path" in record else None,

@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from uninote.items import Item, Note, Part, Picture
+from uninote.items import Item, Note, compose
 from uninote.tasks.definitions import Task
 
 # End of a sentence: a full stop and white space, a CJK full stop, or a line break.
@@ -47,8 +47,8 @@ def split_note(note: Note, seed: int, max_relevant: int = 6) -> Halves | None:
     a = [picture for picture in note.pictures if picture.digest in of_a]
     b = [picture for picture in note.pictures if picture.digest not in of_a]
     added = list({picture.digest: picture for picture in a}.values())[: max_relevant - 1]
-    relevant = [_half(texts[1], [*b, *added[:count]]) for count in range(len(added), -1, -1)]
-    return Halves(_half(texts[0], a), tuple(relevant))
+    relevant = [compose(texts[1], [*b, *added[:count]]) for count in range(len(added), -1, -1)]
+    return Halves(compose(texts[0], a), tuple(relevant))
 
 
 def _split_text(note: Note, rng: random.Random) -> tuple[list[str], list[str]] | None:
@@ -65,10 +65,3 @@ def _split_text(note: Note, rng: random.Random) -> tuple[list[str], list[str]] |
     else:
         return None
     return sides if rng.random() < 0.5 else (sides[1], sides[0])
-
-
-def _half(texts: list[str], pictures: list[Picture]) -> Item:
-    parts: list[Part] = [*texts]
-    for picture in pictures:
-        parts += [picture, picture.ocr_text]
-    return Item.of(*parts)

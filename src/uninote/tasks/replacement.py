@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from uninote.errors import ItemError
-from uninote.items import Item, Note, Part, Picture
+from uninote.items import Item, Note, Part, Picture, compose
 from uninote.tasks.masking import mask_strings, normalise
 
 
@@ -20,12 +20,13 @@ def replace_picture(note: Note, index: int) -> Item:
     target = note.pictures[index]
     if not target.description.strip():
         raise ItemError(f"picture {index} of note {note.id!r} has no description to stand in its place")
-    parts: list[Part] = [note.title, note.body]
-    for picture in note.pictures:
-        same = picture.digest == target.digest
-        stand_in = picture.description if picture.description.strip() else target.description
-        parts += [stand_in if same else picture, picture.ocr_text]
-    return Item.of(*parts)
+
+    def shown(picture: Picture) -> Part:
+        if picture.digest != target.digest:
+            return picture
+        return picture.description if picture.description.strip() else target.description
+
+    return compose((note.title, note.body), note.pictures, shown)
 
 
 def without_picture(note: Note, index: int) -> Item | None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from uninote.items import Item, Note, Part, Picture
+from uninote.items import Item, Note, Picture, compose
 from uninote.service.app.services import Runtime
 from uninote.service.errors import InvalidError
 from uninote.service.media.decode import frames_of, from_base64, picture_of
@@ -38,14 +38,11 @@ async def note_of(runtime: Runtime, note_id: str, given: NoteContent) -> Note:
 
 
 async def item_of(runtime: Runtime, given: Content) -> Item:
-    """Text first, then pictures, each with its OCR text, then frames.
+    """Return the item of the text, the pictures and the frames of the video (see `compose`).
 
     Raises ItemError when nothing is given, and what `note_of` raises.
     """
-    parts: list[Part] = [given.text]
-    for picture in await _pictures(runtime, given.pictures, given.video):
-        parts += [picture, picture.ocr_text]
-    return Item.of(*parts)
+    return compose((given.text,), await _pictures(runtime, given.pictures, given.video))
 
 
 async def together(calls: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from uninote.errors import UniNoteError
-from uninote.items import Item, Picture
+from uninote.items import Item, Ocr, Picture, compose
 from uninote.service.domain.base import audit, payload
 from uninote.service.domain.gallery import categories_and_samples, versions
 from uninote.service.domain.gallery.categories_and_samples import NewSample
@@ -27,7 +27,7 @@ def add(world: Any, *samples: NewSample) -> list[Any]:
 def test_samples_come_back_with_their_item(world: Any, at: Any) -> None:
     world.category("spam")
     shown = Picture.from_bytes(b"png", description="a red hat", ocr=("SALE",), frame=True)
-    item = Item.of("a text", shown)
+    item = compose(("a text",), (shown,))
     (stored,) = add(world, NewSample("spam", "video", item, {"m1": at(1.0)}, "hats", "seen on Monday"))
     assert (stored.label, stored.comment, stored.actor, stored.enabled) == (
         "hats",
@@ -38,6 +38,7 @@ def test_samples_come_back_with_their_item(world: Any, at: Any) -> None:
     (again,) = world.database.transaction(lambda s: payload.load_items(s, [stored.id])).values()
     assert again == item
     assert again.key == item.key
+    assert [part.of for part in again.parts if isinstance(part, Ocr)] == [shown.digest]
     assert again.pictures[0].read() == b"png"
     assert world.database.transaction(categories_and_samples.counts) == {"spam": 1}
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uninote.errors import PictureError
-from uninote.items import Item, Note, Part, Picture
+from uninote.items import Item, Note, Ocr, Part, Picture
 from uninote.service.db.gallery_tables import Sample
 from uninote.service.db.note_tables import StoredNote, StoredPicture
 from uninote.service.errors import NotFoundError
@@ -29,10 +29,8 @@ def note_payload(note: Note) -> dict[str, Any]:
 
 
 def item_payload(item: Item) -> dict[str, Any]:
-    """An item as its parts."""
-    return {
-        "parts": [{"text": part} if isinstance(part, str) else _picture_payload(part) for part in item.parts]
-    }
+    """Return an item as its parts; `of` is the digest of the picture that a text was read in."""
+    return {"parts": [_part_payload(part) for part in item.parts]}
 
 
 def note_from(stored: StoredNote, pictures: Mapping[str, Picture]) -> Note:
@@ -53,10 +51,19 @@ def note_from(stored: StoredNote, pictures: Mapping[str, Picture]) -> Note:
 
 
 def item_from(payload: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Item:
-    """The item of a sample's payload."""
-    parts: list[Part] = [
-        entry["text"] if "text" in entry else _picture_from(entry, pictures) for entry in payload["parts"]
-    ]
+    """Return the item of a sample's payload.
+
+    Payloads of releases that did not store `of` hold the text read in a picture right after the picture.
+    """
+    parts: list[Part] = []
+    for entry in payload["parts"]:
+        if "digest" in entry:
+            parts.append(_picture_from(entry, pictures))
+            continue
+        last = parts[-1] if parts else None
+        of = last.digest if isinstance(last, Picture) and last.ocr_text == entry["text"] else None
+        of = entry.get("of", of)
+        parts.append(entry["text"] if of is None else Ocr(entry["text"], of))
     return Item.of(*parts)
 
 
@@ -102,6 +109,12 @@ def readable(pictures: Iterable[Picture]) -> dict[str, bytes]:
             except PictureError:  # the file went after it was embedded: the vector is good all the same
                 continue
     return found
+
+
+def _part_payload(part: Part) -> dict[str, Any]:
+    if isinstance(part, Picture):
+        return _picture_payload(part)
+    return {"text": part} | ({"of": part.of} if isinstance(part, Ocr) else {})
 
 
 def _picture_payload(picture: Picture) -> dict[str, Any]:

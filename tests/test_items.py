@@ -1,0 +1,78 @@
+"""What an item embeds: its parts, and the keys that saved databases, indexes and caches hold."""
+
+from __future__ import annotations
+
+import copy
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uninote.encoder import Encoder
+from uninote.errors import ItemError
+from uninote.items import Item, Note, Ocr, Picture, compose
+from uninote.tasks.halves import split_note
+from uninote.tasks.replacement import replace_picture
+
+READ = Picture.from_bytes(b"one", description="a red door", ocr=("Open 9-17", "No dogs"))
+BARE = Picture.from_bytes(b"two", ocr=())
+FRAME = Picture.from_bytes(b"three", ocr=("今天",), frame=True)
+NOTE = Note("n", title="A walk", body="It rained. We laughed.", pictures=(READ, BARE, FRAME, READ))
+
+
+def plain(item: Item) -> Item:
+    """The item as it was before a text that was read in a picture had a kind of its own."""
+    return Item(tuple(str(part) if isinstance(part, Ocr) else part for part in item.parts))
+
+
+def test_texts_come_first_and_each_picture_before_the_text_read_in_it() -> None:
+    item = compose(("A walk", " "), (READ, BARE, FRAME))
+    assert item.parts == ("A walk", READ, "Open 9-17\nNo dogs", BARE, FRAME, "今天")
+    assert [part.of for part in item.parts if isinstance(part, Ocr)] == [READ.digest, FRAME.digest]
+    assert item.texts == ("A walk", "Open 9-17\nNo dogs", "今天")
+
+
+def test_what_stands_in_a_pictures_place_does_not_change_what_was_read_in_it() -> None:
+    item = compose((), (READ, BARE), lambda picture: picture.description or picture)
+    assert item.parts == ("a red door", "Open 9-17\nNo dogs", BARE)
+    assert [type(part) for part in item.parts] == [str, Ocr, Picture]
+
+
+def test_an_item_of_nothing_is_an_error() -> None:
+    with pytest.raises(ItemError, match="at least one picture or one non-blank text"):
+        compose(("", " "), ())
+
+
+def test_keys_are_those_that_are_stored() -> None:
+    halves = split_note(NOTE, 3)
+    assert halves is not None
+    assert NOTE.item().key == "5d2340a97b750cbcc52903c3b6802d2478e68a3acd3601f60ff6cef0e99064c8"
+    assert compose((), (READ,)).key == "26af2fb4b5a1cd6fdbbb54286f67533c02f0a02a8c59e32bfb18f2ca3440d16e"
+    assert replace_picture(NOTE, 0).key == "715217b9613f2e7a9de004edad6a3efb0b4c4e339e2e5b6d161df4b8f91a2d3b"
+    assert halves.query.key == "aeec5609b29feadda8cbf6074b40d1711631ad51f2f2a16222b6cc9873065653"
+    assert [item.key for item in halves.relevant] == [
+        "e9f9dae511a4da12d9eab853b704607b4f9499ae2ca23830d56d6bd5fc5302e9",
+        "5a9c7df3fd5ffcb42c6ac015b7071a3cebf0a1212fdbd0480a66e30ea1f9ddd2",
+    ]
+
+
+def test_a_text_read_in_a_picture_is_a_plain_text_to_keys_caches_and_comparisons() -> None:
+    item = NOTE.item()
+    assert (item, item.key, hash(item)) == (plain(item), plain(item).key, hash(plain(item)))
+    assert repr(item.texts) == repr(plain(item).texts)  # caches of towers are named by it
+
+
+def test_copies_in_this_and_in_other_processes_keep_the_kind() -> None:
+    part = copy.deepcopy(compose((), (READ,))).parts[1]  # by the protocol of pickle
+    assert isinstance(part, Ocr)
+    assert (part, part.of) == ("Open 9-17\nNo dogs", READ.digest)
+
+
+def test_models_read_it_as_a_plain_text() -> None:
+    file = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(file, "PNG")
+    picture = Picture.from_bytes(file.getvalue(), ocr=("Open 9-17", "No dogs"))
+    item = Note("n", title="A walk", body="It rained.", pictures=(picture,)).item()
+    encoder = Encoder.load("compact")
+    assert np.array_equal(encoder.encode([item]), encoder.encode([plain(item)]))
