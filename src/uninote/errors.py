@@ -34,3 +34,7 @@ class StoreError(UniNoteError):
 
 class ModelError(UniNoteError):
     """A model folder is missing, incomplete, or not trained for what is asked."""
+
+
+class RenderingError(ModelError):
+    """A model was trained on items rendered in another way. The message names its folder without the path."""

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from uninote.errors import ItemError, PictureError
+from uninote.errors import ItemError, PictureError, UniNoteError
 
 RENDERING = 1
 """Number of the rule by which content becomes an item and an item becomes the input of a model.
@@ -161,9 +161,17 @@ def compose(
     return Item.of(*parts)
 
 
-def rendering_of(stored: Mapping[str, Any]) -> int:
-    """Return the rendering of a model, embeddings or an index; 1 for those saved without the number."""
-    return int(stored.get("rendering", 1))
+def require_rendering(stored: Mapping[str, Any], what: str, fix: str, error: type[UniNoteError]) -> None:
+    """Raise `error`, which names `what` and how to `fix` it, unless `stored` has the `RENDERING` of today.
+
+    stored: content of the JSON file of a model, embeddings or an index; without a number it counts as 1.
+    """
+    number = stored.get("rendering", 1)
+    if number != RENDERING:
+        raise error(
+            f"{what} has rendering {number} of items, this release has rendering {RENDERING}: "
+            f"{fix}, or use the release that made it"
+        )
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from torch import nn
 
 from uninote.encoder import Encoder
 from uninote.encoder.compact import CompactBackbone
-from uninote.errors import ItemError, ModelError
-from uninote.items import Item, Picture
+from uninote.encoder.saved import saved_version
+from uninote.errors import ItemError, ModelError, RenderingError
+from uninote.items import RENDERING, Item, Picture
 from uninote.settings import EncoderSettings
 
 TEXTS = ["A red car by the sea.", "猫が好き", "word " * 60]
@@ -209,6 +210,18 @@ def test_a_wrong_folder_is_a_model_error(
     DAMAGE[damage](tmp_path)
     with pytest.raises(ModelError, match=str(tmp_path)):
         Encoder.load(tmp_path, device="cpu")
+
+
+def test_a_model_keeps_its_rendering_and_another_one_is_refused(untrained: Encoder, tmp_path: Path) -> None:
+    config = untrained.save(tmp_path / "old") / "uninote.json"
+    stored = json.loads(config.read_text())
+    assert stored.pop("rendering") == RENDERING
+    config.write_text(json.dumps(stored))
+    assert Encoder.load(tmp_path / "old", device="cpu").version == untrained.version  # saved without: 1
+    config.write_text(json.dumps({**stored, "rendering": 2}))
+    for read in (Encoder.load, saved_version):
+        with pytest.raises(RenderingError, match=f"'old' has rendering 2.* {RENDERING}: train it again"):
+            read(tmp_path / "old")
 
 
 def test_a_missing_folder_is_a_model_error(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,24 @@ def test_shards_round_trip_and_a_lost_one_is_made_again(
     embed_entries(encoder, entries, tmp_path / "e")
     assert lost.is_file()
     assert whole.stat().st_mtime_ns == kept
+
+
+def test_shards_without_a_rendering_are_those_of_the_first(
+    notes: list[Note], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = catalogue(notes[:1])
+    embed_entries(encoder, entries, tmp_path)
+    manifest, part = tmp_path / "manifest.json", tmp_path / "part-00000.parquet"
+    plan = json.loads(manifest.read_text())
+    assert plan.pop("rendering") == 1
+    manifest.write_text(json.dumps(plan))
+    written = part.stat().st_mtime_ns
+    embed_entries(encoder, entries, tmp_path)
+    assert open_embeddings(tmp_path).version == encoder.version
+    assert part.stat().st_mtime_ns == written
+    monkeypatch.setattr(embed, "RENDERING", 2)
+    embed_entries(encoder, entries, tmp_path)
+    assert part.stat().st_mtime_ns > written
 
 
 def test_shards_of_other_notes_are_replaced(notes: list[Note], encoder: Encoder, tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from uninote.errors import ConfigError, ModelError, StoreError
+from uninote.items import RENDERING
 from uninote.pipeline import embeddings, index
-from uninote.pipeline.index import build_index
-from uninote.settings import StoreSettings
+from uninote.pipeline.index import Searcher, build_index
+from uninote.settings import StoreSettings, load_settings
 from uninote.store.memory import MemoryStore
 from uninote.store.protocol import Record, UpsertReport
 
@@ -91,7 +92,8 @@ def test_every_record_is_loaded_once_and_few_are_in_memory(
     assert store.ids == [f"{number}-{row}" for number, rows in ((0, 5), (2, 7)) for row in range(rows)]
     assert max(store.sizes) <= 3
     assert max(store.alive) <= 3  # the batch before, at most
-    assert json.loads((tmp_path / "index" / "index.json").read_text()) == {"version": "v1", "dim": DIM}
+    manifest = {"version": "v1", "dim": DIM, "rendering": RENDERING}
+    assert json.loads((tmp_path / "index" / "index.json").read_text()) == manifest
 
 
 def test_vectors_and_payloads_belong_to_their_rows(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +116,22 @@ def test_unfinished_embeddings_are_refused(shards: Path, model: Path, tmp_path: 
     (shards / "part-00001.parquet").unlink()
     with pytest.raises(StoreError, match=r"2 of 3 shards.*again"):
         build_index(shards, model, tmp_path / "index", MEMORY)
+
+
+def test_embeddings_of_another_rendering_are_refused(shards: Path, model: Path, tmp_path: Path) -> None:
+    plan = json.loads((shards / "manifest.json").read_text())
+    (shards / "manifest.json").write_text(json.dumps({**plan, "rendering": RENDERING + 1}))
+    with pytest.raises(StoreError, match=rf"rendering {RENDERING + 1}.*rendering {RENDERING}: embed again"):
+        build_index(shards, model, tmp_path / "index", MEMORY)
+    assert not (tmp_path / "index").exists()
+
+
+def test_an_index_of_another_rendering_is_refused(shards: Path, model: Path, tmp_path: Path) -> None:
+    build_index(shards, model, tmp_path / "index", MEMORY)
+    manifest = tmp_path / "index" / "index.json"
+    manifest.write_text(manifest.read_text().replace(f'"rendering": {RENDERING}', '"rendering": 9'))
+    with pytest.raises(StoreError, match=r"rendering 9.*embed and index again"):
+        Searcher(tmp_path / "index", load_settings())
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": "v1", "dim": null}'])

@@ -22,8 +22,9 @@ from uninote.encoder.device import resolve_device
 from uninote.encoder.matryoshka import check_dim, truncate_numpy
 from uninote.encoder.memory import Memory
 from uninote.encoder.protocol import Backbone, Inputs
+from uninote.encoder.saved import check_rendering
 from uninote.errors import ItemError, ModelError, PictureError
-from uninote.items import Item
+from uninote.items import RENDERING, Item
 from uninote.settings import CorpusSettings, EncoderSettings
 from uninote.shipped import model_folder
 from uninote.tasks.definitions import INSTRUCTIONS, Task
@@ -241,7 +242,12 @@ class Encoder:
         for weights in sorted(folder.rglob("*.safetensors")):
             digest.update(weights.read_bytes())
         self.version = digest.hexdigest()[:12]
-        config = {"version": self.version, "dim": self.dims[-1], "encoder": self.settings.model_dump()}
+        config = {
+            "version": self.version,
+            "dim": self.dims[-1],
+            "rendering": RENDERING,
+            "encoder": self.settings.model_dump(),
+        }
         config_file.write_text(json.dumps(config, indent=2))
         return folder
 
@@ -263,7 +269,7 @@ class Encoder:
             remember: vectors kept in memory, so that a server does not encode an equal item again.
 
         Raises:
-            ModelError: the folder holds no UniNote model.
+            ModelError: the folder holds no UniNote model, or one of another rendering (RenderingError).
         """
         folder = model_folder(folder)
         try:
@@ -276,5 +282,6 @@ class Encoder:
                 f"{folder} is not a saved UniNote model (no readable uninote.json): "
                 "train one with `uninote train sft`, or name another folder"
             ) from error
+        check_rendering(folder, config)
         backbone = build(folder, corpus=corpus, feature_folder=feature_folder, device=device, base=base)
         return cls(backbone, settings, version)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from uninote.errors import ModelError
+from uninote.errors import ModelError, RenderingError
+from uninote.items import require_rendering
 
 
 def saved_version(folder: Path) -> str:
-    """`Encoder.version` of the model in `folder`. Raises ModelError when there is none."""
+    """Return `Encoder.version` of the model in `folder`. Raises ModelError when there is none that fits."""
     return str(_read(folder)["version"])
 
 
@@ -29,4 +31,10 @@ def _read(folder: Path) -> dict[str, Any]:
             f"{folder} is not a saved UniNote model (no readable uninote.json): "
             "train one with `uninote train sft`, or name another folder"
         ) from error
+    check_rendering(folder, config)
     return config
+
+
+def check_rendering(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raise RenderingError when the model of `config` reads items in another way than this release."""
+    require_rendering(config, f"model {folder.name!r}", "train it again", RenderingError)

@@ -14,6 +14,7 @@ from torch import nn
 from uninote.encoder import Encoder
 from uninote.encoder.compact import TOKENISER_CACHE, CompactBackbone
 from uninote.encoder.features import VisionFeatures
+from uninote.encoder.saved import check_rendering
 from uninote.encoder.vision import CELLS, CHANNELS, VisionTower
 from uninote.errors import ModelError
 from uninote.export.onnx_graphs import INPUTS
@@ -95,6 +96,7 @@ def load_onnx(
             f"{folder} holds no whole ONNX export with {precision} weights: {reason}; write one with "
             "`uninote export MODEL --format onnx`"
         ) from error
+    check_rendering(folder, stored)
     tower = OnnxTower(vision, settings.vision_side)
     backbone = OnnxBackbone(text, tower, tokenizer, stored, corpus or CorpusSettings())
     return Encoder(backbone, settings, stored["version"] + ("-int8" if precision == "int8" else ""))

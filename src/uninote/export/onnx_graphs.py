@@ -21,6 +21,7 @@ from uninote.encoder import Encoder
 from uninote.encoder.compact import CompactBackbone
 from uninote.encoder.vision import CELLS, CHANNELS, read_cells
 from uninote.errors import ModelError
+from uninote.items import RENDERING
 
 OPSET = 18
 INPUTS = ("ids", "slots", "mask", "features", "member")
@@ -44,6 +45,7 @@ def write_onnx(encoder: Encoder, folder: Path) -> None:
     stored = {
         "width": backbone.width,
         "version": encoder.version,
+        "rendering": RENDERING,
         "encoder": encoder.settings.model_dump(),
         "graphs": {"text": TEXT, "text_int8": TEXT_INT8, "vision": VISION},
         "inputs": {

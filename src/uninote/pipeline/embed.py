@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from uninote.encoder import Encoder
 from uninote.errors import ItemError
-from uninote.items import Item, Note
+from uninote.items import RENDERING, Item, Note
 from uninote.pipeline.embeddings import MANIFEST, PARTS
 from uninote.store.stored import CONTENT_KEY
 
@@ -117,13 +117,13 @@ def embed_shards(
 ) -> Failures:
     """Have `run` write the missing shards, in any order. Returns the errors of all shards by entry id.
 
-    Shards of the same model version and the same entries are kept, so that a killed run goes on; shards of
+    Shards of the same model version, rendering and entries are kept, so that a killed run goes on; shards of
     another run are removed first. A bad entry is left out of its shard, which remembers its error.
     """
     parts = -(-len(entries) // SHARD)
-    plan = {"version": version, "dim": dim, "entries": _key(entries), "parts": parts}
+    plan = {"version": version, "dim": dim, "rendering": RENDERING, "entries": _key(entries), "parts": parts}
     manifest = folder / MANIFEST
-    if not manifest.is_file() or json.loads(manifest.read_text()) != plan:
+    if not manifest.is_file() or {"rendering": 1} | json.loads(manifest.read_text()) != plan:
         folder.mkdir(parents=True, exist_ok=True)
         manifest.unlink(missing_ok=True)  # first: half of the old shards are no embeddings
         for old in folder.glob(f"{PARTS}.parquet"):

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uninote.errors import StoreError
+from uninote.items import require_rendering
 from uninote.store.protocol import Record
 
 MANIFEST = "manifest.json"
@@ -28,13 +29,17 @@ class Embeddings:
 
 
 def open_embeddings(folder: Path) -> Embeddings:
-    """What `folder` holds. Raises StoreError when it holds no embeddings, or a part of them only."""
+    """Return what `folder` holds.
+
+    Raises StoreError when it holds no embeddings, a part of them only, or those of another rendering.
+    """
     parts = tuple(sorted(folder.glob(f"{PARTS}.parquet")))
     try:
         plan = json.loads((folder / MANIFEST).read_text())
         version, dim, expected = str(plan["version"]), int(plan["dim"]), int(plan.get("parts", len(parts)))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise StoreError(f"{folder} holds no embeddings: make them with `uninote embed`") from error
+    require_rendering(plan, str(folder), "embed again with `uninote embed`", StoreError)
     if len(parts) != expected:
         raise StoreError(
             f"{folder} holds {len(parts)} of {expected} shards: "

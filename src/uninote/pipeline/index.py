@@ -14,7 +14,7 @@ from uninote.corpus.writer import write_notes
 from uninote.encoder import Encoder
 from uninote.encoder.saved import saved_version
 from uninote.errors import ConfigError, StoreError
-from uninote.items import Item, Note
+from uninote.items import RENDERING, Item, Note, require_rendering
 from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.settings import Settings, StoreSettings
 from uninote.store.factory import open_store
@@ -64,7 +64,7 @@ def build_index(
     shutil.copytree(model, folder / "model", ignore=skipped, dirs_exist_ok=True)
     if notes:
         write_notes(notes, folder / NOTES, link=True)
-    manifest = {"version": version, "dim": embeddings.dim}
+    manifest = {"version": version, "dim": embeddings.dim, "rendering": RENDERING}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
     return count
 
@@ -75,13 +75,18 @@ def _rows(part: Path) -> int:
 
 
 class Searcher:
-    """Search an index folder; a context manager, because it may run the embedded server."""
+    """Search an index folder; a context manager, because it may run the embedded server.
+
+    Raises StoreError for a folder that holds no index, or one of another rendering.
+    """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         try:
             manifest = json.loads((folder / MANIFEST).read_text())
         except (OSError, ValueError) as error:
             raise StoreError(f"{folder} is not an index: build one with `uninote index`") from error
+        fix = "embed and index again with `uninote embed` and `uninote index`"
+        require_rendering(manifest, str(folder), fix, StoreError)
         self.version: str = manifest["version"]
         self.encoder = Encoder.load(folder / "model", corpus=settings.corpus, device=settings.encoder.device)
         self.store: Store = open_store(settings.store, folder, manifest["dim"])

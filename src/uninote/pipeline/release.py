@@ -65,10 +65,11 @@ def release_model(
         shutil.copyfile(file, target)
         target.chmod(0o644)
     _write(out / "backbone.json", backbone)
-    config = json.loads((model / "uninote.json").read_text())["encoder"]
+    saved = json.loads((model / "uninote.json").read_text())
+    config = saved["encoder"]
     card = _card(version, size, bool(adapter), config, report, origins, recipe, elsewhere, share)
     (out / "README.md").write_text(card, "utf-8")
-    _write(out / "uninote.json", {"version": version, "dim": max(config["dims"]), "encoder": config})
+    _write(out / "uninote.json", saved | {"dim": max(config["dims"])})
     return out
 
 

@@ -187,6 +187,12 @@ def test_a_model_version_is_added_filled_switched_and_rolled_back(
         assert api.post("/v1/model-versions", json={"folder": name}).status_code == 422
     folder = running.folder / "models" / "second"
     folder.mkdir(parents=True)
+    (folder / "uninote.json").write_text('{"version": "second", "rendering": 0}')
+    refused = api.post("/v1/model-versions", json={"folder": "second"})
+    assert code(refused) == (422, "invalid")
+    assert "model 'second' has rendering 0" in refused.text
+    assert "train it again" in refused.text
+    assert str(running.folder) not in refused.text
     (folder / "uninote.json").write_text('{"version": "second"}')
     added = ok(api.post("/v1/model-versions", json={"folder": "second"}))
     assert (added["state"], added["missing_notes"], added["missing_samples"]) == ("loading", 1, 1)

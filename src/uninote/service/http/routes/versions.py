@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from sqlalchemy.orm import Session
 
-from uninote.errors import ModelError
+from uninote.errors import ModelError, RenderingError
 from uninote.service.app.backfill_runner import BackfillRun
 from uninote.service.app.services import Runtime
 from uninote.service.db.note_tables import ModelVersion
@@ -47,6 +47,8 @@ async def add_version(body: wire.NewVersion, service: Service, caller: Caller) -
         )
     try:
         encoder = await service.media.run(service.models.add, folder)
+    except RenderingError as error:
+        raise InvalidError(str(error)) from error
     except ModelError as error:
         raise InvalidError(f"models/{body.folder} cannot be loaded: {type(error).__name__}") from error
 
