@@ -36,6 +36,7 @@ from uninote.evaluation.tables import Cell, Measure, Table, write_table
 from uninote.items import Note
 from uninote.pipeline.notes import load_notes, split
 from uninote.settings import load_settings
+from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
 RESULTS = Path(__file__).parent / "results"
 TIMED = 6
@@ -140,7 +141,7 @@ def main() -> None:
                 cells.append(None if "note" in entry else value)
             rows.append(tuple(cells))
     means = (round(100 * mean_recall(column["tasks"]), 1) for column in columns.values())
-    rows.append(("mean of the nine", *(Measure(value=mean) for mean in means)))
+    rows.append((f"mean of the {in_words(SINGLE_TARGET)}", *(Measure(value=mean) for mean in means)))
     paid = costs(tower, notes.test, methods, load)
     for key, name in (("bytes", "bytes a note"), ("encodes", "encodes a note"), ("ms", "CPU ms a note")):
         found = (paid.get(column.removesuffix(", untuned"), {}).get(key) for column in columns)

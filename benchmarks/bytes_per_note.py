@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from uninote.evaluation.results import environment, write_json
-from uninote.tasks.definitions import SFT_TASKS
+from uninote.tasks.definitions import SINGLE_TARGET
 
 RESULTS = Path(__file__).parent / "results"
 K, CANDIDATES, QUERIES = 10, 100, 2000
@@ -121,7 +121,7 @@ def main() -> None:
     table = []
     for dim in sorted(map(int, stage["dims"])):
         tasks = stage["dims"][str(dim)]
-        tasks_recall = statistics.fmean(tasks[task.value]["recall@10"] for task in SFT_TASKS)
+        tasks_recall = statistics.fmean(tasks[task.value]["recall@10"] for task in SINGLE_TARGET)
         for name, (size, scores) in forms.items():
             recall = neighbours(rows, dim, scores, expected, places)
             row = {

@@ -6,7 +6,7 @@ A random Qwen3-VL of small shape (`random_qwen.py`) is exported, so that both si
 pixels; the vectors are compared before anything is timed. Two corpora, as UniNote encodes them:
 
 * notes: whole notes of 1 to 12 pictures with long bodies, and short texts (titles and descriptions).
-* pool: those, and every picture of the notes as an item of its own, as in the ten tasks. Each picture then
+* pool: those, and every picture of the notes as an item of its own, as in the tasks. Each picture then
   stands in two items; UniNote keeps vision features (`encoder.remember_pictures`).
 
 sentence-transformers runs with its default batch size of 32, and at batch size 1, which on a CPU is better

@@ -29,6 +29,7 @@ from uninote.pipeline import train
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.notes import load_notes
 from uninote.settings import load_settings
+from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -97,7 +98,7 @@ def main() -> None:
             )
         rows.append(tuple(row))
     means = (Measure(value=round(100 * mean_recall(entries), 1)) for entries in columns.values())
-    rows.append(("mean of the nine", *means))
+    rows.append((f"mean of the {in_words(SINGLE_TARGET)}", *means))
     steps = "" if arguments.sft_steps is None else f" --sft-steps {arguments.sft_steps}"
     table = Table(
         title=f"A source that training never saw: {arguments.hold}",

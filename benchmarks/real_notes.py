@@ -23,7 +23,7 @@ from uninote.evaluation.headline import mean_recall
 from uninote.evaluation.results import write_json, write_result
 from uninote.pipeline.demo import STAGES, run_demo
 from uninote.settings import load_settings
-from uninote.tasks.definitions import SFT_TASKS
+from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
 RESULTS = Path(__file__).parent / "results"
 GRADED = ("recall@1", "recall@5", "recall@10", "precision@1", "precision@5", "precision@10", "ndcg@10")
@@ -61,7 +61,7 @@ def table(reports: list[dict[str, Any]]) -> dict[str, Any]:
 def markdown(rows: dict[str, Any]) -> str:
     """Recall@1 (Note2Note: precision@1 and nDCG@10) in percent, tasks down, stages and baselines across."""
     lines = ["| task | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
-    picks = [(task.value, "recall@1") for task in SFT_TASKS]
+    picks = [(task.value, "recall@1") for task in SINGLE_TARGET]
     picks += [("Note2Note", "precision@1"), ("Note2Note", "ndcg@10")]
     for task, metric in picks:
         cells = [
@@ -74,10 +74,10 @@ def markdown(rows: dict[str, Any]) -> str:
         )
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     means = [
-        f"**{100 * statistics.fmean(row[t.value]['recall@1'] for t in SFT_TASKS):.1f}**"
+        f"**{100 * statistics.fmean(row[t.value]['recall@1'] for t in SINGLE_TARGET):.1f}**"
         for row in rows.values()
     ]
-    lines.append("| **mean R@1 of the nine** | " + " | ".join(means) + " |")
+    lines.append(f"| **mean R@1 of the {in_words(SINGLE_TARGET)}** | " + " | ".join(means) + " |")
     return "\n".join(lines)
 
 
@@ -119,7 +119,8 @@ def main() -> None:
         ratio, span = over_seeds(
             reports, lambda r: mean_recall(stage_tasks("sft")(r)) / mean_recall(stage_tasks(start)(r))
         )
-        text = f"SFT multiplies the mean recall@1 of the nine tasks over the {start} stage by this"
+        mean = f"the mean recall@1 of the {in_words(SINGLE_TARGET)} tasks"
+        text = f"SFT multiplies {mean} over the {start} stage by this"
         claim(f"sft-over-{start}", text, ratio, 2.0 if start == "base" else None, "x", span)
     for metric in ("precision@1", "precision@5", "ndcg@10"):
         gain, span = over_seeds(
@@ -133,7 +134,7 @@ def main() -> None:
 
     def worst(report: dict[str, Any]) -> float:
         after, before = stage_tasks("rl")(report), stage_tasks("sft")(report)
-        return 100 * min(after[t.value]["recall@1"] - before[t.value]["recall@1"] for t in SFT_TASKS)
+        return 100 * min(after[t.value]["recall@1"] - before[t.value]["recall@1"] for t in SINGLE_TARGET)
 
     lowest, span = over_seeds(reports, worst)
     claim("rl-worst-other-task", "The largest loss of another task through RL", lowest, -1.0, "points", span)

@@ -21,7 +21,7 @@ from uninote.pipeline.bench.metrics import metric_of
 from uninote.settings import load_settings
 
 RESULTS = Path(__file__).parent / "results"
-COLUMNS = ("mean", "mean ten", "I2T", "T2I", "I2OCR", "OCR2I", "I2Note", "Note2I", "Note2Note")
+COLUMNS = ("mean", "mean all", "I2T", "T2I", "I2OCR", "OCR2I", "I2Note", "Note2I", "Note2Note")
 
 
 def main() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from uninote.evaluation.headline import best_in_row, changes, headlines, mean_of_ten, mean_recall
+from uninote.evaluation.headline import best_in_row, changes, headlines, mean_of_all, mean_recall
 from uninote.evaluation.table import summary_table
 
 
@@ -85,6 +85,6 @@ def test_terminal_table_has_a_row_a_task_and_a_column_a_method(capsys) -> None:
     assert [str(column.header) for column in table.columns] == ["task", "sft", "[b]BM25"]
 
 
-def test_mean_of_ten_takes_the_precision_of_note2note() -> None:
+def test_the_mean_of_all_takes_the_precision_of_note2note() -> None:
     tasks = {"I2T": {"recall@1": 0.2}, "Note2Note": {"recall@1": 0.0, "precision@1": 0.6}}
-    assert mean_of_ten(tasks) == pytest.approx(0.4)
+    assert mean_of_all(tasks) == pytest.approx(0.4)

@@ -49,7 +49,7 @@ def evaluate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a model on the ten tasks over the held-out notes; writes report.json and report.html."""
+    """Measure a model on all tasks over the held-out notes; writes report.json and report.html."""
     from uninote.corpus.decode import check_picture, load_picture
     from uninote.evaluation.evaluate import evaluate as evaluate_encoder
     from uninote.evaluation.hard.terminal import terminal_tables

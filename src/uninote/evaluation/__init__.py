@@ -1,1 +1,1 @@
-"""The ten-task suite, metrics with intervals, baselines and the report."""
+"""The suite of tasks, metrics with intervals, baselines and the report."""

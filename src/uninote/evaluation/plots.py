@@ -76,7 +76,7 @@ def recall_bars(stages: Mapping[str, Json]) -> str:
 
 
 def matryoshka_curves(stages: Mapping[str, Json]) -> str:
-    """Mean recall@1 of the nine one-target tasks against the dimension kept."""
+    """Draw the mean recall@1 of the tasks with one target against the dimension kept."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(5.2, 3.4)
         ticks: set[int] = set()

@@ -21,6 +21,7 @@ from uninote.evaluation.suite import Suite
 from uninote.evaluation.thumbnails import Thumbnails
 from uninote.evaluation.view import cutoffs, example_groups, graded_rows, recall_rows
 from uninote.items import Item, Picture
+from uninote.tasks.definitions import SINGLE_TARGET, Task, in_words
 
 NO_HARD: Json = {"methods": [], "groups": {}, "picture_share": {}}
 
@@ -114,6 +115,8 @@ def render_html(
         matryoshka=Markup(matryoshka_curves(stages)),
         costs=Markup(cost_scatter(stages, baselines)),
         training={name: Markup(svg) for name, svg in curves.items() if svg},
+        all_tasks=in_words(Task),
+        single_target=in_words(SINGLE_TARGET),
         hard=hard_tables(report["hard"]) if "hard" in report else [],
         duplicates={name: Markup(svg) for name, svg in duplicate_charts(report.get("hard", NO_HARD)).items()},
     )

@@ -1,4 +1,4 @@
-"""The ten-task suite: queries, one pool of distinct targets per task, and which target answers which query.
+"""The suite of retrieval tasks: queries, one pool of distinct targets per task, and the answers.
 
 Two targets of the same content (equal `Item.key`) are one target, and two queries of the same content are
 one query with the targets of both: alternative texts such as "screenshot" repeat, and no encoder can tell
@@ -19,11 +19,7 @@ from uninote.errors import ItemError, NoteError, PictureError
 from uninote.evaluation.protocols import Floats, Ids, Json
 from uninote.items import Item, Note, Picture
 from uninote.tasks.definitions import Task
-from uninote.tasks.halves import split_note
 from uninote.tasks.pairs import make_pairs
-
-NOTE_LEVEL = (Task.I2NOTE, Task.T2NOTE, Task.OCR2NOTE, Task.NOTE2I, Task.NOTE2T)
-"""Drawn once per note: a sibling's target would hold the query's own pixels or text and win unearned."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +99,8 @@ class Suite:
     """All tasks over one set of held-out notes.
 
     Attributes:
-        tasks: those of the ten that the notes give queries for, in the order of `Task`.
-        extra: tasks outside of the ten, e.g. author-made links.
+        tasks: those of `Task` that the notes give queries for, in its order.
+        extra: tasks outside of it, e.g. author-made links.
         dropped: ids of notes left out because the check refused a picture.
     """
 
@@ -156,19 +152,17 @@ def build_suite(
     check: Callable[[Picture], object] | None = None,
     extra: Callable[[Sequence[Note]], TaskSuite | None] | None = None,
 ) -> Suite:
-    """The ten tasks over held-out notes; the same notes and seed give the same suite.
+    """Return all tasks over held-out notes; the same notes and seed give the same suite.
 
     Args:
         check: called once per distinct picture, e.g. a decoder; a note whose picture makes it raise
             PictureError or ItemError is left out and listed in `Suite.dropped`.
-        extra: builds a task outside of the ten, e.g. `links.links_task`.
+        extra: builds a task outside of `Task`, e.g. `links.links_task`.
 
     Raises NoteError when no task gets a query.
     """
     kept, dropped = _usable(notes, check)
-    built = [
-        note2note_task(kept, seed) if task is Task.NOTE2NOTE else pair_task(kept, task, seed) for task in Task
-    ]
+    built = [(graded_task if task.spec.graded else pair_task)(kept, task, seed) for task in Task]
     tasks = tuple(task for task in built if task.queries)
     if not tasks:
         raise NoteError(f"{len(notes)} notes give no query: they need pictures with descriptions or OCR")
@@ -177,31 +171,32 @@ def build_suite(
 
 
 def pair_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
-    """One of the nine tasks made of pairs (method, section 1)."""
-    pairs = make_pairs(notes, task, per_note=1 if task in NOTE_LEVEL else None, seed=seed)
+    """Return a task of pairs, where a query has one relevant target (method, section 1)."""
+    pairs = make_pairs(notes, task, per_note=1 if task.spec.one_per_note else None, seed=seed)
     queries = (Query(pair.query, pair.note_id, {pair.positive.key: 1}) for pair in pairs)
     return TaskSuite(task.value, task, merged(queries), distinct(pair.positive for pair in pairs))
 
 
-def note2note_task(notes: Sequence[Note], seed: int) -> TaskSuite:
-    """Note2Note (method, section 3): half a note finds `L_rel`, graded by overlap, among all others' items.
+def graded_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
+    """Return a task whose queries have several targets, graded by their order, among all others' targets.
 
-    Notes that cannot be split (one picture, or no text for each half) stand whole in the pool as noise.
+    Note2Note (method, section 3): half a note finds `L_rel`. Notes that give no query (with one picture, or
+    no text for each half) stand whole in the pool as noise.
     """
     queries: list[Query] = []
     targets: list[Item] = []
     for note in notes:
-        halves = split_note(note, seed)
-        if halves is None:
+        cuts = task.spec.build(note, seed)
+        if not cuts:
             targets.append(note.item())
-            continue
-        grades = range(len(halves.relevant), 0, -1)
-        relevant: dict[str, int] = {}
-        for item, grade in zip(halves.relevant, grades, strict=True):
-            relevant.setdefault(item.key, grade)
-        queries.append(Query(halves.query, note.id, relevant))
-        targets.extend(halves.relevant)
-    return TaskSuite(Task.NOTE2NOTE.value, Task.NOTE2NOTE, merged(queries), distinct(targets), graded=True)
+        for cut in cuts:
+            grades = range(len(cut.relevant), 0, -1)
+            relevant: dict[str, int] = {}
+            for item, grade in zip(cut.relevant, grades, strict=True):
+                relevant.setdefault(item.key, grade)
+            queries.append(Query(cut.query, note.id, relevant))
+            targets.extend(cut.relevant)
+    return TaskSuite(task.value, task, merged(queries), distinct(targets), graded=True)
 
 
 def merged(queries: Iterable[Query]) -> tuple[Query, ...]:

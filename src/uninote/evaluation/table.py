@@ -7,6 +7,7 @@ from rich.text import Text
 
 from uninote.evaluation.headline import best_in_row, first_metric, mean_recall
 from uninote.evaluation.protocols import Json
+from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
 
 def summary_table(report: Json) -> Table:
@@ -15,14 +16,17 @@ def summary_table(report: Json) -> Table:
     Columns are stages, then baselines; a task that a method cannot do shows a dash.
     """
     columns = {**report["stages"], **report.get("baselines", {})}
-    table = Table(
-        title="recall@1, % (Note2Note and Links: precision@1)", header_style="bold", title_justify="left"
-    )
+    shown = {
+        section: dict.fromkeys(task for column in columns.values() for task in column.get(section, {}))
+        for section in ("tasks", "extra")
+    }
+    graded = [task for names in shown.values() for task in names if first_metric(task) == "precision@1"]
+    noted = f" ({' and '.join(graded)}: precision@1)" if graded else ""
+    table = Table(title=f"recall@1, %{noted}", header_style="bold", title_justify="left")
     table.add_column("task")
     for name in columns:
         table.add_column(Text(name), justify="right")
-    for section in ("tasks", "extra"):
-        names = dict.fromkeys(task for column in columns.values() for task in column.get(section, {}))
+    for section, names in shown.items():
         for task in names:
             metric = first_metric(task)
             entries = [column.get(section, {}).get(task) for column in columns.values()]
@@ -31,7 +35,7 @@ def summary_table(report: Json) -> Table:
             table.add_row(task, *cells)
     table.add_section()
     means = [mean_recall(column["tasks"]) for column in columns.values()]
-    table.add_row("mean of nine", *(f"{100 * mean:.1f}" for mean in means))
+    table.add_row(f"mean of {in_words(SINGLE_TARGET)}", *(f"{100 * mean:.1f}" for mean in means))
     return table
 
 

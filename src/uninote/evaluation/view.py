@@ -9,7 +9,7 @@ from uninote.evaluation.headline import best_in_row, changes
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.thumbnails import Thumbnails
 from uninote.items import Item, Picture
-from uninote.tasks.definitions import INSTRUCTIONS, META_TASKS, Task
+from uninote.tasks.definitions import INSTRUCTIONS, META_TASKS, Task, in_words
 
 PICTURES_SHOWN = 3
 TEXT_SHOWN = 150
@@ -104,7 +104,7 @@ def _names(methods: Mapping[str, Json], section: str) -> list[str]:
 
 
 def _group(task: str) -> str:
-    return next((name for name, tasks in META_TASKS.items() if task in tasks), "Beyond the ten")
+    return next((name for name, tasks in META_TASKS.items() if task in tasks), f"Beyond the {in_words(Task)}")
 
 
 def _cell(entry: Json | None, best: set[int]) -> Json | None:

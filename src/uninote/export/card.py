@@ -12,7 +12,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from uninote.encoder import Encoder
 from uninote.errors import ModelError
 from uninote.export.merged import limits
-from uninote.tasks.definitions import META_TASKS, SFT_TASKS
+from uninote.tasks.definitions import META_TASKS, SINGLE_TARGET, in_words
 
 METRICS = ("recall@1", "recall@10", "precision@1", "ndcg@10")
 USE = {
@@ -173,7 +173,8 @@ def _numbers(data: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[s
     for task, values in measured.items():
         cells = (f"{100 * values[m]:.1f}" if m in values else "–" for m in METRICS)
         yield f"| {task} | {' | '.join(cells)} |"
-    nine = [measured[task.value]["recall@1"] for task in SFT_TASKS if task.value in measured]
-    if len(nine) == len(SFT_TASKS):
-        yield f"| **mean of the nine** | **{100 * sum(nine) / len(nine):.1f}** |{' |' * (len(METRICS) - 1)}"
+    found = [measured[task.value]["recall@1"] for task in SINGLE_TARGET if task.value in measured]
+    if len(found) == len(SINGLE_TARGET):
+        name, mean = f"mean of the {in_words(SINGLE_TARGET)}", 100 * sum(found) / len(found)
+        yield f"| **{name}** | **{mean:.1f}** |{' |' * (len(METRICS) - 1)}"
     yield ""

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from uninote.encoder.saved import saved_version
 from uninote.errors import ModelError
 from uninote.evaluation.headline import first_metric, mean_recall
+from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
 TEXT_TOWER = "sentence-transformers/all-MiniLM-L6-v2"
 LARGEST = 25_000_000
@@ -102,7 +103,10 @@ def _card(
         name = task if metric == "recall@1" else f"{task} P@1"
         rows.append((name, _value(before[task], metric), _value(values, metric)))
     rows.append(
-        ("**mean of the nine**", *(f"**{100 * mean_recall(tasks):.1f}**" for tasks in (before, after)))
+        (
+            f"**mean of the {in_words(SINGLE_TARGET)}**",
+            *(f"**{100 * mean_recall(tasks):.1f}**" for tasks in (before, after)),
+        )
     )
     return environment.get_template("release.md.j2").render(
         tower=TEXT_TOWER,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uninote.evaluation.evaluate import evaluate
-from uninote.evaluation.headline import mean_of_ten
+from uninote.evaluation.headline import mean_of_all
 from uninote.evaluation.suite import Suite
 from uninote.pipeline.train import load_encoder, save_once
 from uninote.settings import Settings
@@ -27,7 +27,7 @@ def best_merge(
     out: Path,
     shares: Sequence[float] = SHARES,
 ) -> tuple[float, dict[float, float]]:
-    """Merge two models of one origin into `out` by the share with the best mean of the ten tasks.
+    """Merge two models of one origin into `out` by the share with the best mean of all tasks.
 
     Of equals the first share wins. Returns it, and the means by share. Raises ModelError as `merge_folders`.
     """
@@ -35,7 +35,7 @@ def best_merge(
     for share in shares:
         merge_folders(first, last, share, out)
         encoder = load_encoder(out, settings, features)
-        means[share] = mean_of_ten(evaluate(encoder, validation, bootstrap=0, samples=0)["tasks"])
+        means[share] = mean_of_all(evaluate(encoder, validation, bootstrap=0, samples=0)["tasks"])
     best = max(means, key=means.__getitem__)
     merge_folders(first, last, best, out)
     save_once(load_encoder(out, settings, features), out)

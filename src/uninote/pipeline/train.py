@@ -65,7 +65,7 @@ def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
 
 
 def drawn_pairs(notes: Sequence[Note], most: int, settings: Settings) -> list[Pair]:
-    """Pairs of the nine tasks of stage 1, at most so many of each, drawn by a hash of note and picture."""
+    """Return pairs of the tasks of stage 1, at most so many of each, drawn by a hash of note and picture."""
     by_lot, replaced = partial(lot, settings.seed), settings.tasks.modal_replacement
     made = (make_pairs(notes, task, modal_replacement=replaced) for task in SFT_TASKS)
     return [pair for pairs in made for pair in sorted(pairs, key=by_lot)[:most]]

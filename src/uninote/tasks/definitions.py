@@ -1,55 +1,169 @@
-"""The ten retrieval tasks in five meta-tasks (method, section 1) and the pair they are made of."""
+"""Retrieval tasks (method, section 1): a row with the properties of each, and the pair that they make.
+
+What depends on which tasks exist is derived from these rows: a new task is a row of `Task` and its builder.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Literal, Self
 
 from uninote.items import Item
+from uninote.tasks import builders
+from uninote.tasks.builders import Builder, each_picture, reverse
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """The properties of a task.
+
+    Attributes:
+        name: the paper's name, query2target.
+        family: the meta-task it belongs to.
+        instruction: goes with the query only, so that one stored target vector serves all tasks.
+        build: cuts a note into queries and targets.
+        unhidden: builds it without Modal Replacement (Eq. 2); None where nothing of a note is hidden.
+        atomic: between one picture and one text; no note takes part.
+        one_per_note: measured on one query a note: a sibling's target would hold the query's own pixels or
+            text and win unearned.
+        first_metric: what one number says of it; precision@1 where a query has several graded targets.
+        trained: whether stage 1 learns it.
+    """
+
+    name: str
+    family: str
+    instruction: str
+    build: Builder
+    unhidden: Builder | None = None
+    atomic: bool = False
+    one_per_note: bool = False
+    first_metric: Literal["recall@1", "precision@1"] = "recall@1"
+    trained: bool = True
+
+    @property
+    def hides_picture(self) -> bool:
+        """Whether Modal Replacement changes it."""
+        return self.unhidden is not None
+
+    @property
+    def graded(self) -> bool:
+        """Whether a query has several relevant targets, in an order."""
+        return self.first_metric == "precision@1"
 
 
 class Task(StrEnum):
-    """One way to cut a note into a query and a target; the value is the paper's name, query2target."""
+    """A way to cut a note into a query and a target; the value is its name, `spec` its properties."""
 
-    I2T = "I2T"
-    T2I = "T2I"
-    I2NOTE = "I2Note"
-    T2NOTE = "T2Note"
-    NOTE2I = "Note2I"
-    NOTE2T = "Note2T"
-    I2OCR = "I2OCR"
-    OCR2I = "OCR2I"
-    OCR2NOTE = "OCR2Note"
-    NOTE2NOTE = "Note2Note"
+    _value_: str
+    spec: TaskSpec
+
+    I2T = TaskSpec(
+        name="I2T",
+        family="Atomic Alignment",
+        instruction="Find the description of this image.",
+        build=each_picture(builders.description),
+        atomic=True,
+    )
+    T2I = TaskSpec(
+        name="T2I",
+        family="Atomic Alignment",
+        instruction="Find the image that this text describes.",
+        build=each_picture(reverse(builders.description)),
+        atomic=True,
+    )
+    I2NOTE = TaskSpec(
+        name="I2Note",
+        family="Subordinate Retrieval",
+        instruction="Find the note that this image belongs to.",
+        build=each_picture(builders.picture_in_note),
+        unhidden=each_picture(builders.picture_in_whole_note),
+        one_per_note=True,
+    )
+    T2NOTE = TaskSpec(
+        name="T2Note",
+        family="Subordinate Retrieval",
+        instruction="Find the note with an image that this text describes.",
+        build=each_picture(builders.description_in_note),
+        one_per_note=True,
+    )
+    NOTE2I = TaskSpec(
+        name="Note2I",
+        family="Semantic Extraction",
+        instruction="Find an image that belongs to this note.",
+        build=each_picture(reverse(builders.picture_in_note)),
+        unhidden=each_picture(reverse(builders.picture_in_whole_note)),
+        one_per_note=True,
+    )
+    NOTE2T = TaskSpec(
+        name="Note2T",
+        family="Semantic Extraction",
+        instruction="Find the description of an image in this note.",
+        build=each_picture(reverse(builders.description_in_note)),
+        one_per_note=True,
+    )
+    I2OCR = TaskSpec(
+        name="I2OCR",
+        family="OCR Perception",
+        instruction="Find the text that is written in this image.",
+        build=each_picture(builders.ocr),
+        atomic=True,
+    )
+    OCR2I = TaskSpec(
+        name="OCR2I",
+        family="OCR Perception",
+        instruction="Find the image in which this text is written.",
+        build=each_picture(reverse(builders.ocr)),
+        atomic=True,
+    )
+    OCR2NOTE = TaskSpec(
+        name="OCR2Note",
+        family="OCR Perception",
+        instruction="Find the note with an image in which this text is written.",
+        build=each_picture(builders.ocr_in_note),
+        one_per_note=True,
+    )
+    NOTE2NOTE = TaskSpec(  # learnt in stage 2
+        name="Note2Note",
+        family="Content Relevance",
+        instruction="Find notes with the same content as this note.",
+        build=builders.half_of_note,
+        first_metric="precision@1",
+        trained=False,
+    )
+
+    def __new__(cls, spec: Any) -> Self:  # a row; of calls with a name, which look one up, Enum takes care
+        task = str.__new__(cls, spec.name)
+        task._value_, task.spec = spec.name, spec
+        return task
 
 
 META_TASKS: dict[str, tuple[Task, ...]] = {
-    "Atomic Alignment": (Task.I2T, Task.T2I),
-    "Subordinate Retrieval": (Task.I2NOTE, Task.T2NOTE),
-    "Semantic Extraction": (Task.NOTE2I, Task.NOTE2T),
-    "OCR Perception": (Task.I2OCR, Task.OCR2I, Task.OCR2NOTE),
-    "Content Relevance": (Task.NOTE2NOTE,),
+    family: tuple(task for task in Task if task.spec.family == family)
+    for family in dict.fromkeys(task.spec.family for task in Task)
 }
+"""Tasks by family."""
 
-SFT_TASKS: tuple[Task, ...] = tuple(task for task in Task if task is not Task.NOTE2NOTE)
-"""The tasks of stage 1: all but Note2Note, which is learnt in stage 2."""
+INSTRUCTIONS: dict[Task, str] = {task: task.spec.instruction for task in Task}
+"""Instruction by task."""
 
-ATOMIC_TASKS = frozenset({Task.I2T, Task.T2I, Task.I2OCR, Task.OCR2I})
-"""The tasks between one picture and one text, where no note takes part."""
+SFT_TASKS = tuple(task for task in Task if task.spec.trained)
+"""The tasks of stage 1."""
 
-INSTRUCTIONS: dict[Task, str] = {
-    Task.I2T: "Find the description of this image.",
-    Task.T2I: "Find the image that this text describes.",
-    Task.I2NOTE: "Find the note that this image belongs to.",
-    Task.T2NOTE: "Find the note with an image that this text describes.",
-    Task.NOTE2I: "Find an image that belongs to this note.",
-    Task.NOTE2T: "Find the description of an image in this note.",
-    Task.I2OCR: "Find the text that is written in this image.",
-    Task.OCR2I: "Find the image in which this text is written.",
-    Task.OCR2NOTE: "Find the note with an image in which this text is written.",
-    Task.NOTE2NOTE: "Find notes with the same content as this note.",
-}
-"""Instruction per task, given to the query side only: one stored target vector serves all tasks."""
+SINGLE_TARGET = tuple(task for task in Task if not task.spec.graded)
+"""The tasks with one relevant target a query, whose mean recall@1 sums up a model."""
+
+ATOMIC_TASKS = frozenset(task for task in Task if task.spec.atomic)
+"""The tasks between one picture and one text."""
+
+
+_IN_WORDS = {8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
+
+
+def in_words(tasks: Collection[Task] | type[Task]) -> str:
+    """Return how many tasks there are as a text has it, from eight to twelve in words."""
+    return _IN_WORDS.get(len(tasks), str(len(tasks)))
 
 
 @dataclass(frozen=True)
@@ -58,7 +172,7 @@ class Pair:
 
     Attributes:
         note_id: the note both were cut from.
-        picture: index of the note's picture the pair is about, None for Note2Note.
+        picture: index of the note's picture the pair is about, None for tasks of whole notes.
         counterfactual: `N \\ {I_i}` (Eq. 5) where the target is a note: the positive without the
             picture, its description and its OCR, and everything else the same. None for other tasks.
     """

@@ -5,7 +5,7 @@ import pytest
 
 from uninote.errors import ItemError
 from uninote.evaluation.hard.modality import ablated, only, picture_share, swapped
-from uninote.evaluation.suite import Query, TaskSuite, note2note_task
+from uninote.evaluation.suite import Query, TaskSuite, graded_task
 from uninote.evaluation.vectors import ItemVectors
 from uninote.items import Item
 from uninote.tasks.definitions import Task
@@ -51,7 +51,7 @@ def test_only_one_modality_is_kept_in_order(make_note) -> None:
 
 
 def test_the_three_variants_ask_the_same_questions(make_note) -> None:
-    halves = note2note_task([make_note(i) for i in range(3)], 0)
+    halves = graded_task([make_note(i) for i in range(3)], Task.NOTE2NOTE, 0)
     alone = Query(Item.of("only words"), "x", {halves.targets[0].key: 1})
     task = TaskSuite("N", halves.instruction, (*halves.queries, alone), halves.targets, graded=True)
     variants = ablated(task)

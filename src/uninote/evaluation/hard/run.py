@@ -11,8 +11,9 @@ from uninote.evaluation.hard.duplicates import Load, duplicate_tasks
 from uninote.evaluation.hard.modality import ablated, picture_share
 from uninote.evaluation.links import links_task
 from uninote.evaluation.protocols import Json
-from uninote.evaluation.suite import Suite, TaskSuite, note2note_task
+from uninote.evaluation.suite import Suite, TaskSuite, graded_task
 from uninote.items import Note
+from uninote.tasks.definitions import Task
 
 DUPLICATES = "Near duplicates"
 FILED = "Links and chapters"
@@ -31,7 +32,7 @@ def hard_tasks(notes: Sequence[Note], load: Load, *, queries: int = 100, seed: i
             tower each time.
     """
     filed = [task for task in (links_task(notes), chapters_task(notes)) if task is not None]
-    halves = note2note_task(notes, seed)
+    halves = graded_task(notes, Task.NOTE2NOTE, seed)
     whole = [task for task in (halves, *filed) if task.queries]
     groups = {
         DUPLICATES: [task for task in duplicate_tasks(notes, load, queries, seed) if task.queries],

@@ -18,7 +18,7 @@ from uninote.encoder.compact import CompactBackbone, Connector
 from uninote.encoder.device import resolve_device
 from uninote.encoder.frozen import FrozenTowers, WordCache
 from uninote.errors import ModelError
-from uninote.evaluation.suite import NOTE_LEVEL, Suite, build_suite
+from uninote.evaluation.suite import Suite, build_suite
 from uninote.items import Note
 from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
@@ -36,8 +36,6 @@ TEXT = "text."
 DRAW = 0
 """Seed of which picture of a note becomes the pair of a note task, and of how a note is halved: the same for
 all seeds of an experiment, so that the text tower reads every item once."""
-HIDING_TASKS = (Task.I2NOTE, Task.NOTE2I)
-"""What Modal Replacement changes."""
 
 
 class BenchCorpus:
@@ -68,9 +66,9 @@ class BenchCorpus:
 
     def pairs(self, task: Task, modal_replacement: bool) -> list[Pair]:
         """All pairs of a task, of train and test alike; of a note task one per note."""
-        key = (task, modal_replacement or task not in HIDING_TASKS)
+        key = (task, modal_replacement or not task.spec.hides_picture)
         if key not in self._pairs:
-            per_note = 1 if task in NOTE_LEVEL else None
+            per_note = 1 if task.spec.one_per_note else None
             self._pairs[key] = make_pairs(
                 self.notes, task, per_note=per_note, seed=DRAW, modal_replacement=modal_replacement
             )
@@ -142,7 +140,7 @@ class SeedCorpus:
         return build_suite(getattr(self.splits, self.measured), DRAW)
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
-        """The training pairs of the nine tasks, in the order of the tasks."""
+        """Return the training pairs, in the order of the tasks."""
         if modal_replacement not in self._pairs:
             own = {note.id for note in self.notes}
             self._pairs[modal_replacement] = [

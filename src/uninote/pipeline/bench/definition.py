@@ -46,7 +46,7 @@ class Goal(Section):
     """A number to be reached, written to a file of its own.
 
     Attributes:
-        metric: see `metrics.metric_of`; `worst task` is the largest loss of one of the nine tasks.
+        metric: see `metrics.metric_of`; `worst task` is the largest loss of a task with one target.
         variant: whose; `against`: the variant it is compared with, None for the number itself.
         kind: of the comparison.
     """

@@ -8,7 +8,7 @@ import numpy as np
 
 from uninote.evaluation.headline import first_metric, mean_recall
 from uninote.evaluation.protocols import Json
-from uninote.tasks.definitions import META_TASKS, SFT_TASKS, Task
+from uninote.tasks.definitions import META_TASKS, SINGLE_TARGET, Task
 
 WORST = "worst task"
 
@@ -18,18 +18,18 @@ Metric = Callable[[Json], float]
 def metric_of(name: str) -> Metric:
     """In percent:
 
-    * `mean`: mean recall@1 of the nine tasks with one target; `mean ten`: with Note2Note as well;
-    * `dim 64`: the mean of nine on the first 64 dimensions; `dim 64 loss`: less that of all dimensions;
+    * `mean`: mean recall@1 of the tasks with one target; `mean all`: of all tasks, in older files `mean ten`;
+    * `dim 64`: the `mean` on the first 64 dimensions; `dim 64 loss`: less that of all dimensions;
       `dim 64 kept`: as a share of it;
-    * a meta-task's name: the mean recall@1 of its tasks (Content Relevance: precision@1);
-    * a task's name: its recall@1 (Note2Note: precision@1); `Note2Note ndcg@10`: another metric of a task.
+    * a meta-task's name: the mean first metric of its tasks (recall@1; Content Relevance: precision@1);
+    * a task's name: its first metric; `Note2Note ndcg@10`: another metric of a task.
 
     Raises ValueError for another name.
     """
     words = name.split()
     if name == "mean":
         return lambda run: 100 * mean_recall(run["tasks"])
-    if name == "mean ten":
+    if name in ("mean all", "mean ten"):
         return lambda run: 100 * float(np.mean([entry["recall@1"] for entry in run["tasks"].values()]))
     if name in META_TASKS:
         tasks = META_TASKS[name]
@@ -42,7 +42,7 @@ def metric_of(name: str) -> Metric:
         task = words[0]
         metric = words[1] if len(words) == 2 else first_metric(task)
         return lambda run: 100 * float(run["tasks"][task][metric])
-    raise ValueError(f"unknown metric {name!r}: mean, mean ten, dim N, a meta-task, a task, or `TASK metric`")
+    raise ValueError(f"unknown metric {name!r}: mean, mean all, dim N, a meta-task, a task, or `TASK metric`")
 
 
 def _of_prefix(dim: str, compared: str = "") -> Metric:
@@ -62,10 +62,10 @@ def _of_prefix(dim: str, compared: str = "") -> Metric:
 
 
 def worst_task(after: Json, before: Json) -> float:
-    """The largest loss of one of the nine tasks, in points of recall@1: negative when one lost."""
+    """Return the largest loss of a task with one target, in points of recall@1: negative when one lost."""
     changes = [
         after["tasks"][task]["recall@1"] - before["tasks"][task]["recall@1"]
-        for task in SFT_TASKS
+        for task in SINGLE_TARGET
         if task in after["tasks"]
     ]
     return 100 * float(min(changes))

@@ -1,0 +1,113 @@
+"""Builders of tasks: how a note is cut into queries and their targets (method, section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from uninote.items import Item, Note, Picture
+from uninote.tasks.halving import halve
+from uninote.tasks.replacement import mask_note, replace_picture, without_picture
+
+MIN_OCR_CHARS = 4
+"""OCR text of a picture with fewer non-space characters in total is too little to be searched for."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A query with what it should find.
+
+    Attributes:
+        relevant: the positive; of a graded task also what is less relevant, best first.
+        picture, counterfactual: see `definitions.Pair`.
+    """
+
+    query: Item
+    relevant: tuple[Item, ...]
+    picture: int | None
+    counterfactual: Item | None = None
+
+
+Builder = Callable[[Note, int], Sequence[Cut]]
+"""The cuts of a note, in the order of its pictures. The seed is for what is drawn at random."""
+
+PictureCut = Callable[[Note, int], Cut | None]
+"""The cut for the picture at that index; None when an ingredient is missing."""
+
+
+def each_picture(cut: PictureCut) -> Builder:
+    """Return the builder that cuts a note once for each of its pictures."""
+    return lambda note, seed: [made for n in range(len(note.pictures)) if (made := cut(note, n))]
+
+
+def reverse(cut: PictureCut) -> PictureCut:
+    """Return the cut with query and positive exchanged, and without the counterfactual of the positive."""
+
+    def reversed_cut(note: Note, index: int) -> Cut | None:
+        made = cut(note, index)
+        if made is None:
+            return None
+        return replace(made, query=made.relevant[0], relevant=(made.query,), counterfactual=None)
+
+    return reversed_cut
+
+
+def description(note: Note, index: int) -> Cut | None:
+    """Cut `(I_i, S_desc_i)`."""
+    return _picture_and_text(note, index, note.pictures[index].description)
+
+
+def ocr(note: Note, index: int) -> Cut | None:
+    """Cut `(I_i, S_ocr_i)`."""
+    return _picture_and_text(note, index, _usable_ocr(note.pictures[index]))
+
+
+def picture_in_note(note: Note, index: int) -> Cut | None:
+    """Cut `(I_i, N')`: N' has the description in place of the pixels (Modal Replacement, Eq. 2)."""
+    return _picture_in_note(note, index, lambda note: replace_picture(note, index))
+
+
+def picture_in_whole_note(note: Note, index: int) -> Cut | None:
+    """Cut `(I_i, N)` for the pictures of `picture_in_note`, without Modal Replacement."""
+    return _picture_in_note(note, index, Note.item)
+
+
+def description_in_note(note: Note, index: int) -> Cut | None:
+    """Cut `(S_desc_i, N)`; N does not repeat the description."""
+    text = note.pictures[index].description
+    return _text_in_note(note, index, text, (text,))
+
+
+def ocr_in_note(note: Note, index: int) -> Cut | None:
+    """Cut `(S_ocr_i, N)`; N does not repeat the OCR lines."""
+    picture = note.pictures[index]
+    return _text_in_note(note, index, _usable_ocr(picture), picture.ocr or ())
+
+
+def half_of_note(note: Note, seed: int) -> Sequence[Cut]:
+    """Cut one half with the ideal ranking of what it should find (see `halving.halve`)."""
+    halves = halve(note, seed)
+    return [Cut(*halves, picture=None)] if halves else []
+
+
+def _picture_and_text(note: Note, index: int, text: str) -> Cut | None:
+    return Cut(Item.of(note.pictures[index]), (Item.of(text),), index) if text.strip() else None
+
+
+def _picture_in_note(note: Note, index: int, whole: Callable[[Note], Item]) -> Cut | None:
+    picture = note.pictures[index]
+    return _part_in_note(note, index, Item.of(picture), whole) if picture.description.strip() else None
+
+
+def _text_in_note(note: Note, index: int, text: str, secrets: Sequence[str]) -> Cut | None:
+    return _part_in_note(mask_note(note, secrets), index, Item.of(text), Note.item) if text.strip() else None
+
+
+def _part_in_note(note: Note, index: int, part: Item, whole: Callable[[Note], Item]) -> Cut | None:
+    rest = without_picture(note, index)
+    return Cut(part, (whole(note),), index, rest) if rest is not None else None
+
+
+def _usable_ocr(picture: Picture) -> str:
+    text = picture.ocr_text
+    return text if len("".join(text.split())) >= MIN_OCR_CHARS else ""

@@ -1,0 +1,52 @@
+"""Halving of a note: disjoint parts of its pictures and text, and the ideal ranking (method, section 3)."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from uninote.items import Item, Note, compose
+
+# End of a sentence: a full stop and white space, a CJK full stop, or a line break.
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？；]+[\"'”’」』）]*\s*|\n+")
+
+
+def halve(note: Note, seed: int, max_relevant: int = 6) -> tuple[Item, tuple[Item, ...]] | None:
+    """Return `N_A` and `L_rel`, best first, of a note split into two disjoint halves.
+
+        L_rel = [N_B ∪ {I^A_1..I^A_M'}, …, N_B ∪ {I^A_1}, N_B],   M' = min(|A|, max_relevant − 1)
+
+    Pictures are dealt at random (occurrences of the same picture stay together, note order is kept
+    within a half), each followed by its OCR text; descriptions are not embedded. The body is cut at the
+    sentence end nearest its middle, and which piece goes to which half, and the title, is random; a
+    body of one sentence goes to one half and the title to the other. The same note and seed give the
+    same halves. None when there are fewer than two distinct pictures, or no text for each half.
+    """
+    rng = random.Random(f"{seed}:{note.id}")
+    digests = list(dict.fromkeys(picture.digest for picture in note.pictures))
+    texts = _split_text(note, rng)
+    if len(digests) < 2 or texts is None:
+        return None
+    rng.shuffle(digests)
+    of_a = set(digests[: len(digests) // 2 + rng.randrange(2) * (len(digests) % 2)])
+    a = [picture for picture in note.pictures if picture.digest in of_a]
+    b = [picture for picture in note.pictures if picture.digest not in of_a]
+    added = list({picture.digest: picture for picture in a}.values())[: max_relevant - 1]
+    relevant = [compose(texts[1], [*b, *added[:count]]) for count in range(len(added), -1, -1)]
+    return compose(texts[0], a), tuple(relevant)
+
+
+def _split_text(note: Note, rng: random.Random) -> tuple[list[str], list[str]] | None:
+    """(texts of A, texts of B), each with at least one non-blank text, or None."""
+    title, body = note.title.strip(), note.body.strip()
+    cuts = [match.end() for match in _SENTENCE_END.finditer(body) if match.end() < len(body)]
+    if cuts:
+        middle = min(cuts, key=lambda cut: abs(2 * cut - len(body)))
+        sides = ([body[:middle].rstrip()], [body[middle:]])
+        if title:
+            sides[rng.randrange(2)].insert(0, title)
+    elif title and body:
+        sides = ([title], [body])
+    else:
+        return None
+    return sides if rng.random() < 0.5 else (sides[1], sides[0])
