@@ -283,7 +283,7 @@ def test_new_notes_take_one_statement(world: Any, note: Any, at: Any, monkeypatc
     world.category("spam")
     sample = world.sample("spam", at(1.0))
     world.database.transaction(world.matcher.snapshot)
-    monkeypatch.setattr(world.database, "run", lambda _: pytest.fail("the long way"))
+    monkeypatch.setattr(world.database, "transaction", lambda _: pytest.fail("the long way"))
     shown = Picture.from_bytes(b"bytes")
     bad = note("bad", np.full(8, np.nan))
     found = world.ingest(note("n1", at(0.9), pictures=(shown,)), bad, request=("key", "digest"))

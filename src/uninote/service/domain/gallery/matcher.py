@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from uninote.service.domain.base import gallery_lock
 from uninote.service.domain.base.vectors import Matrix, from_database, read_binary
 from uninote.service.domain.gallery.index import Found, GalleryIndex, Ids, Rotated
+from uninote.service.domain.gallery.rules import hits
 
 _MODELS = "SELECT id, version, dim, state FROM service.model_versions WHERE state <> 'retired' ORDER BY id"
 # Seconds until a row that is disabled for a time comes back: nobody changes anything at that moment.
@@ -95,19 +96,21 @@ class Snapshot:
     ) -> list[list[Found]]:
         """Hits per note, best first: above the threshold, not allow-listed, in its category's sampling."""
         found = self.galleries[model.id].match(queries, categories)
-        return [self._handed_on(note_id, hits) for note_id, hits in zip(note_ids, found, strict=True)]
+        return [self._reported(note_id, reached) for note_id, reached in zip(note_ids, found, strict=True)]
 
-    def _handed_on(self, note_id: str, found: list[Found]) -> list[Found]:
-        allowed: dict[str, float] = {}
-        for hit in found:
-            if hit.allow:
-                allowed[hit.category] = max(hit.score, allowed.get(hit.category, -2.0))
+    def _reported(self, note_id: str, found: list[Found]) -> list[Found]:
+        if not found:  # as with most notes
+            return found
+        hit = hits(
+            np.array([one.score for one in found]),
+            np.array([one.threshold for one in found]),
+            np.array([one.allow for one in found]),
+            np.array([one.category for one in found]),
+        )
         return [
-            hit
-            for hit in found
-            if not hit.allow
-            and hit.score > allowed.get(hit.category, -2.0)
-            and sampled(note_id, hit.category, self.sampling[hit.category])
+            one
+            for one, is_hit in zip(found, hit, strict=True)
+            if is_hit and sampled(note_id, one.category, self.sampling[one.category])
         ]
 
 
