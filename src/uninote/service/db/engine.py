@@ -20,7 +20,7 @@ from uninote.errors import StoreError
 from uninote.service.db.migrate import upgrade
 from uninote.service.errors import InvalidError
 from uninote.store.embedded import EmbeddedServer
-from uninote.store.sql import SESSION
+from uninote.store.pgvector.search import SESSION
 
 CONNECT_SECONDS = 10
 # Statements are prepared only where the code asks for it: a plan that is kept does not see that a table

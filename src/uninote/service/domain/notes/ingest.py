@@ -24,9 +24,10 @@ from uninote.service.domain.notes.ingest_types import (
     rejected,
 )
 from uninote.service.errors import ServiceError
+from uninote.store import validate
 from uninote.store.validate import storable
 
-MAX_CHARS = {"id": 512, "kind": 256, "category": 256, "lang": 256}
+MAX_CHARS = validate.MAX_CHARS | {"lang": 256}
 
 Answer = list[Outcome] | UniNoteError
 """One outcome per note of a delivery, or why all of it failed."""

@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session
 
 from uninote.service.db.engine import EF, Database, driver_of
 from uninote.service.db.note_tables import ModelVersion
-from uninote.service.domain.base.filters import FILTER, filter_values
+from uninote.service.domain.base.filters import filter_values
 from uninote.service.domain.base.vectors import Half, as_parameter, half_unit
 from uninote.service.errors import InvalidError
+from uninote.store.pgvector.filters import FILTER
+from uninote.store.pgvector.search import EXACT_BELOW, MAX_EF, TUNE_HNSW, exact_order
 from uninote.store.protocol import EVERYTHING, Filter
-from uninote.store.sql import MAX_EF, TUNE_HNSW
 from uninote.store.validate import cosine
 
-EXACT_BELOW = 20_000
 MAX_K = 10_000
 # pgvector's own, 16 and 64, found no more than 0.97 of the nearest in a million, however long it looked.
 LINKS, EFFORT = 24, 128
@@ -92,13 +92,10 @@ _FILTER = f"model_id = %(model)s AND {FILTER}"
 # The model is asked first: vectors of other models have other dimensions, and comparing them is an error.
 _DISTANCE = "CASE WHEN model_id = %(model)s THEN vector <#> %(query)b::halfvec END"
 _COLUMNS = f"note_id, -({_DISTANCE}), kind, category, time"
-_EXACT = (
-    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} "
-    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
-)
+_BEST = exact_order(_DISTANCE, "note_id")
+_EXACT = f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} {_BEST}"
 _WITHIN = (
-    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND -({_DISTANCE}) >= %(threshold)s "
-    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
+    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND -({_DISTANCE}) >= %(threshold)s {_BEST}"
 )
 # Distances below -1 come from rounding to 16 bits; they are shown, and so must be ordered, as a score of 1.
 _RANK = f"greatest(round(({_DISTANCE}) * 1e6), -1e6)"
@@ -108,14 +105,9 @@ _AFTER = (
     f"AND ({_RANK}, note_id) > (%(rank)s, %(after)s) ORDER BY {_RANK}, note_id LIMIT %(k)s"
 )
 _NEAR = "SELECT {what} FROM service.vectors WHERE {filter} ORDER BY {column} {operator} {query} LIMIT {many}"
-_RESCORED = (
-    f"SELECT {_COLUMNS} FROM ({{near}}) AS near ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
-)
+_RESCORED = f"SELECT {_COLUMNS} FROM ({{near}}) AS near {_BEST}"
 _COUNT = f"SELECT count(*) FROM (SELECT 1 FROM service.vectors WHERE {_FILTER} LIMIT %(k)s) AS selected"
-_OF_IDS = (
-    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND note_id = ANY(%(ids)s::text[]) "
-    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
-)
+_OF_IDS = f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND note_id = ANY(%(ids)s::text[]) {_BEST}"
 _INDEXES = """
 SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE indrelid = 'service.vectors'::regclass AND indisvalid AND relname LIKE %(name)s

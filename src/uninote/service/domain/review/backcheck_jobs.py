@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from uninote.service.db.gallery_tables import Job, JobHit, Sample, SampleVector
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit
-from uninote.service.domain.base.filters import FILTER, filter_values
+from uninote.service.domain.base.filters import filter_values
 from uninote.service.domain.gallery import thresholds, versions
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
+from uninote.store.pgvector.filters import FILTER
 from uninote.store.protocol import EVERYTHING, Filter
 
 OPEN = ("queued", "running")

@@ -21,12 +21,13 @@ from uninote.errors import UniNoteError
 from uninote.service.db.engine import Database
 from uninote.service.db.gallery_tables import Job, JobHit, Sample
 from uninote.service.db.note_tables import StoredNote
-from uninote.service.domain.base.filters import FILTER, filter_values
+from uninote.service.domain.base.filters import filter_values
 from uninote.service.domain.base.vectors import Matrix, exact_scores, from_database, read_binary
 from uninote.service.domain.gallery import thresholds
 from uninote.service.domain.gallery.index import SLACK
 from uninote.service.domain.gallery.rules import hits
 from uninote.service.domain.review import backcheck_jobs
+from uninote.store.pgvector.filters import FILTER
 
 PAGE = 5000
 # The samples that the job looks for, and the allow-list of their categories.
@@ -151,7 +152,9 @@ def _hits(
     rows, places = np.nonzero(notes @ samples.T >= limits - SLACK)
     scores = exact_scores(notes[rows], samples[places])
     found, category = np.unique(names, return_inverse=True)
-    hit = hits(scores, limits[places], np.array(allow)[places], rows * len(found) + category[places])
+    hit = hits(
+        scores, limits[places], np.array(allow, np.bool_)[places], rows * len(found) + category[places]
+    )
     yield from zip(rows[hit].tolist(), places[hit].tolist(), scores[hit].tolist(), strict=True)
 
 
