@@ -25,7 +25,7 @@ from uninote.store.protocol import EVERYTHING, Filter, Hit, Record, UpsertReport
 from uninote.store.schema import CONNECT_SECONDS, prepare
 from uninote.store.sql import (
     LOCK_SCHEMA,
-    Collection,
+    VectorTable,
     statements,
 )
 from uninote.store.validate import (
@@ -78,7 +78,7 @@ class PostgresStore:
         self.dim = dim
         self._index = index
         self._exact_below = exact_below
-        wanted = Collection(collection, dim, precision)
+        wanted = VectorTable(collection, dim, precision)
         self._sql = statements(wanted)
         self._server = EmbeddedServer(place) if isinstance(place, Path) else None
         self._address = self._server.address if self._server else cast(str, place)

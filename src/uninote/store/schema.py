@@ -11,15 +11,15 @@ from uninote.store.sql import (
     CREATE_SCHEMA,
     LOCK_SCHEMA,
     READ_COLLECTION,
-    Collection,
     Statements,
+    VectorTable,
 )
 
 SCHEMA_VERSION = 1
 CONNECT_SECONDS = 10
 
 
-def prepare(address: str, collection: Collection, statements: Statements) -> None:
+def prepare(address: str, collection: VectorTable, statements: Statements) -> None:
     """Create or check the collection. Raises StoreError when it was made differently."""
     wanted = {
         "schema version": SCHEMA_VERSION,

@@ -43,7 +43,7 @@ _WITHIN = f"AND -({_DISTANCE}) >= %(threshold)s"
 
 
 @dataclass(frozen=True)
-class Collection:
+class VectorTable:
     """A named set of vectors of one dimension. Raises StoreError for a name that is no short identifier."""
 
     name: str
@@ -75,7 +75,7 @@ class Statements:
     analyze: sql.Composed
 
 
-def statements(collection: Collection) -> Statements:
+def statements(collection: VectorTable) -> Statements:
     """The statements of one collection."""
     name, dim, column_type = collection.name, collection.dim, COLUMN_TYPES[collection.precision]
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from uninote.errors import StoreError
-from uninote.service.domain.gallery import categories_and_samples, versions
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.gallery.samples import delete_samples
 from uninote.service.domain.notes import forget
 from uninote.service.domain.review import backcheck_jobs, backcheck_worker, job_queue, verdicts
 from uninote.service.domain.review.job_queue import JobQueue
@@ -187,7 +188,7 @@ def test_a_sample_deleted_on_the_way_ends_nothing(world: Any, note: Any, at: Any
     gone, kept = world.sample("spam", at(1.0)), world.sample("spam", at(1.0))
     job = create(world, gone, kept)
     backcheck_worker.run(world.database, job, page=3, stop=lambda: True)
-    world.database.transaction(lambda s: categories_and_samples.delete_samples(s, [gone], "ops"))
+    world.database.transaction(lambda s: delete_samples(s, [gone], "ops"))
     assert backcheck_worker.run(world.database, job, page=3) == "done"
     assert found(world, job) == [(f"n{row:02}", kept) for row in range(6)]
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from uninote.service.db.engine import EF, Database, driver_of
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base.filters import filter_values
-from uninote.service.domain.base.vectors import Half, as_parameter, half_unit
+from uninote.service.domain.base.vectors import Float16, as_parameter, float16_unit
 from uninote.service.errors import InvalidError
 from uninote.store.pgvector.filters import FILTER
 from uninote.store.pgvector.search import EXACT_BELOW, MAX_EF, TUNE_HNSW, exact_order
@@ -31,7 +31,7 @@ MAX_K = 10_000
 LINKS, EFFORT = 24, 128
 BUILD_MB, GRAPH_BYTES = 4096, 400  # of a build; the second is for the bookkeeping of one vector
 
-Form = Literal["full", "prefix", "binary"]
+IndexForm = Literal["full", "prefix", "binary"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Plan:
     `candidates` are fetched per wanted result and put in order by the full vectors; `full` needs none.
     """
 
-    form: Form
+    form: IndexForm
     dims: int
     candidates: int = 10
 
@@ -117,7 +117,7 @@ WHERE indrelid = 'service.vectors'::regclass AND indisvalid AND relname LIKE %(n
 def build_index(
     database: Database,
     model: ModelVersion,
-    form: Form = "full",
+    form: IndexForm = "full",
     dims: int | None = None,
     *,
     links: int = LINKS,
@@ -196,7 +196,7 @@ def search(
     """
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
-    values = _values(model, filter, half_unit(query, model.dim)) | {"k": k}
+    values = _values(model, filter, float16_unit(query, model.dim)) | {"k": k}
     if plan == "auto":
         usable = known.of(session, model) if known else plans(session, model)
         plan = _choose(session, usable if k <= MAX_EF else [], values)
@@ -243,7 +243,7 @@ def within(
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
     if not 1 <= limit <= MAX_K:
         raise InvalidError(f"a limit is 1 to {MAX_K}, not {limit}")
-    values = _values(model, filter, half_unit(query, model.dim))
+    values = _values(model, filter, float16_unit(query, model.dim))
     # Scores are compared as they are shown, rounded.
     found = _hits(session, _WITHIN, values | {"threshold": threshold - 1e-6, "k": limit})
     return [hit for hit in found if hit.score >= threshold]
@@ -267,7 +267,7 @@ def rescored(
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
-    values = _values(model, filter, half_unit(query, model.dim)) | {"ids": list(ids), "k": k}
+    values = _values(model, filter, float16_unit(query, model.dim)) | {"ids": list(ids), "k": k}
     return [hit for hit in _hits(session, _OF_IDS, values) if hit.score >= threshold]
 
 
@@ -290,7 +290,7 @@ def following(
         raise InvalidError("a score and a threshold are cosines in [-1, 1]")
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
-    values = _values(model, filter, half_unit(query, model.dim))
+    values = _values(model, filter, float16_unit(query, model.dim))
     place = {"rank": round(-score * 1e6), "after": note_id, "threshold": threshold - 1e-6, "k": k}
     return [hit for hit in _hits(session, _AFTER, values | place) if hit.score >= threshold]
 
@@ -308,7 +308,7 @@ def _unfiltered(values: Mapping[str, Any]) -> bool:
     return all(values[name] is None for name in ("kinds", "categories", "since", "until"))
 
 
-def _values(model: ModelVersion, filter: Filter, query: Half) -> dict[str, Any]:
+def _values(model: ModelVersion, filter: Filter, query: Float16) -> dict[str, Any]:
     return filter_values(filter) | {"model": model.id, "query": as_parameter(query)}
 
 
