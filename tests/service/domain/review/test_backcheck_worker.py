@@ -36,7 +36,7 @@ def create(world: Any, *samples: int, **options: Any) -> int:
 
 
 def progress(world: Any, job: int) -> Any:
-    return world.database.transaction(lambda s: backcheck_jobs.progress(s, job))
+    return world.database.transaction(lambda s: backcheck_jobs.get(s, job))
 
 
 def found(world: Any, job: int) -> list[tuple[str, int]]:

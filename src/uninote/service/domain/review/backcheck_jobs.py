@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,19 +21,6 @@ from uninote.store.protocol import EVERYTHING, Filter
 
 OPEN = ("queued", "running")
 _COUNT = f"SELECT count(*) FROM service.vectors WHERE model_id = %(model)s AND {FILTER}"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is. `total` was counted when it began, so `done` can pass it."""
-
-    id: int
-    state: str
-    done: int
-    total: int
-    hits: int
-    error: str
-    cancel_requested: bool
 
 
 def create(
@@ -92,12 +78,6 @@ def get(session: Session, job_id: int) -> Job:
     if job is None:
         raise NotFoundError(f"there is no job {job_id}")
     return job
-
-
-def progress(session: Session, job_id: int) -> Progress:
-    """Raises NotFoundError."""
-    job = get(session, job_id)
-    return Progress(job.id, job.state, job.done, job.total, job.hits, job.error, job.cancel_requested)
 
 
 def listing(session: Session, *, before: int | None = None, limit: int = 50) -> list[Job]:
@@ -166,10 +146,6 @@ def filter_of(job: Job) -> Filter:
 
 def model_of(session: Session, job: Job) -> ModelVersion:
     return session.get_one(ModelVersion, job.model_id)
-
-
-def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(names)
 
 
 def _looked_for(session: Session, sample_ids: Sequence[int], model: ModelVersion) -> dict[int, str]:
