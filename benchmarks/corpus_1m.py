@@ -33,7 +33,7 @@ from uninote.service.db.engine import Database
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.gallery import versions
 from uninote.service.domain.notes import search
-from uninote.service.domain.notes.search import Form, Plan, Plans
+from uninote.service.domain.notes.search import IndexForm, Plan, Plans
 
 RESULTS = Path(__file__).parent / "results"
 VERSION, K, BLOCK = "bench", 10, 25
@@ -84,7 +84,7 @@ def note_id(number: int) -> str:
 
 
 def build(
-    database: Database, model: ModelVersion, form: Form, dims: int | None, graph: list[int]
+    database: Database, model: ModelVersion, form: IndexForm, dims: int | None, graph: list[int]
 ) -> dict[str, Any]:
     """Seconds and bytes of one index; the seconds of the first time are kept in the folder by the caller."""
     began = time.monotonic()

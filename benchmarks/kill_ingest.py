@@ -32,11 +32,12 @@ import psutil
 
 from uninote.items import Item, Note
 from uninote.service.db.engine import Database
-from uninote.service.domain.gallery import categories_and_samples, thresholds, versions
-from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery import categories, thresholds, versions
 from uninote.service.domain.gallery.matcher import Matcher
+from uninote.service.domain.gallery.sample_rows import NewSample
+from uninote.service.domain.gallery.samples import add_samples
 from uninote.service.domain.notes import outbox
-from uninote.service.domain.notes.ingest import deliver
+from uninote.service.domain.notes.ingest import store_deliveries
 from uninote.service.domain.notes.ingest_types import Delivery, Incoming
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Store
@@ -86,14 +87,14 @@ def prepare(database: Database) -> None:
     database.transaction(lambda s: versions.ensure(s, "m1", DIM, "bench"))
     if not database.transaction(outbox.wanted):
         outbox.rebuild(database)
-    if not database.transaction(categories_and_samples.categories):
-        database.transaction(lambda s: categories_and_samples.put_category(s, "near", "bench"))
+    if not database.transaction(categories.listing):
+        database.transaction(lambda s: categories.put_category(s, "near", "bench"))
         database.transaction(lambda s: thresholds.put(s, "near", "m1", 0.5, "bench"))
     samples = [
         NewSample("near", "text", Item.of(name), {"m1": vector}, label=name)
         for name, vector in (("near", np.eye(1, DIM)[0]), ("far", -np.eye(1, DIM)[0]))
     ]
-    database.transaction(lambda s: categories_and_samples.add_samples(s, samples, "bench"))
+    database.transaction(lambda s: add_samples(s, samples, "bench"))
 
 
 def open_index(database: Database) -> Store:
@@ -120,7 +121,7 @@ def serve(folder: Path, starts: list[int]) -> None:
                 batch = [Incoming(Note(name, title=name), {"m1": vector_of(name)}) for name in names]
                 request = (f"{thread}-{number}", "digest")
                 pair = [Delivery(batch[:1], "bench"), Delivery(batch[1:], "bench", request)]
-                answers = deliver(database, matcher, pair)
+                answers = store_deliveries(database, matcher, pair)
                 for answer in answers:
                     if isinstance(answer, list):  # or its caller sends it again
                         done = [one.id for one in answer if one.status != "rejected"]
@@ -198,7 +199,7 @@ def check(folder: Path, acknowledged: list[str], report: Report) -> None:
     with Database(folder) as database:
         store = open_index(database)
         sink = outbox.store_sink({"m1": store})
-        while outbox.deliver(database, sink):
+        while outbox.send(database, sink):
             pass
 
         def counted(statement: str) -> Counter[str]:

@@ -40,10 +40,11 @@ from uninote.loadtest.load import put_load
 from uninote.loadtest.report import Report, report
 from uninote.loadtest.schedule import schedule
 from uninote.service.db.engine import Database
-from uninote.service.domain.base.vectors import half_units
-from uninote.service.domain.gallery import categories_and_samples, thresholds, versions
-from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.base.vectors import float16_units
+from uninote.service.domain.gallery import categories, thresholds, versions
 from uninote.service.domain.gallery.matcher import Matcher
+from uninote.service.domain.gallery.sample_rows import NewSample
+from uninote.service.domain.gallery.samples import add_samples
 from uninote.service.domain.notes.ingest import ingest
 from uninote.service.domain.notes.ingest_types import Incoming
 
@@ -56,11 +57,11 @@ WORDS = " ".join(["words"] * 40)
 def prepare(database: Database, samples: int) -> None:
     """A gallery of that size and thresholds that `HIT_PART` of the notes reach; does nothing when there."""
     model = database.transaction(lambda s: versions.ensure(s, VERSION, DIM, "bench"))
-    if database.transaction(categories_and_samples.categories):
+    if database.transaction(categories.listing):
         return
     names = [f"category {number}" for number in range(CATEGORIES)]
     for name in names:
-        database.transaction(lambda s: categories_and_samples.put_category(s, name, "bench"))
+        database.transaction(lambda s: categories.put_category(s, name, "bench"))
     best = np.full(1000, -1.0)
     queries = precomputed(samples)[: len(best)]
     for start, rows in Corpus(samples, DIM).chunks():
@@ -70,7 +71,7 @@ def prepare(database: Database, samples: int) -> None:
             )
             for n, row in enumerate(rows)
         ]
-        database.transaction(lambda s: categories_and_samples.add_samples(s, new, "bench"))
+        database.transaction(lambda s: add_samples(s, new, "bench"))
         best = np.maximum(best, (queries @ rows.T).max(axis=1))
         print("samples", start + len(rows), file=sys.stderr)
     value = float(np.quantile(best, 1 - HIT_PART).round(3))
@@ -128,10 +129,10 @@ def check(database: Database, run: str, answered: int, samples: int) -> dict[str
         found.setdefault(name, set()).add(int(text.split()[1]))
     looked = sorted(found)[:100] + sorted(set(names) - found.keys())[:100]
     places = [int(name.rsplit("-", 1)[1]) % VECTORS for name in looked]
-    queries = half_units(precomputed(samples)[places], DIM).astype(np.float64)
+    queries = float16_units(precomputed(samples)[places], DIM).astype(np.float64)
     expected: list[set[int]] = [set() for _ in looked]
     for start, rows_ in Corpus(samples, DIM).chunks():
-        scores = (queries @ half_units(rows_, DIM).astype(np.float64).T).round(6)
+        scores = (queries @ float16_units(rows_, DIM).astype(np.float64).T).round(6)
         for row, column in zip(*np.nonzero(scores >= limit), strict=True):
             expected[row].add(start + int(column))
     wrong = sum(found.get(name, set()) != want for name, want in zip(looked, expected, strict=True))

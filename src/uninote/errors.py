@@ -20,6 +20,14 @@ class PictureError(NoteError):
     """One picture cannot be used (truncated, too large, zero size, unknown format)."""
 
 
+class TooLargePicture(PictureError):
+    """One picture or video frame has more bytes or pixels than the caps of `corpus` allow."""
+
+
+class UnsupportedPicture(PictureError):
+    """One picture or video has a format that is never decoded."""
+
+
 class ItemError(UniNoteError):
     """One item cannot be embedded (no parts, nothing readable)."""
 

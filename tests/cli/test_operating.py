@@ -77,7 +77,7 @@ def test_a_cluster_is_rebuilt_watched_and_given_up(
 
     monkeypatch.setattr(milvus_collections, "opener", lambda settings: Gone)
     there = ("--set", f"store.address={address}")
-    while outbox.deliver(world.database, lambda _: None):
+    while outbox.send(world.database, lambda _: None):
         pass
     assert uninote("cluster", "status", *there)["filled"]
     with pytest.raises(ConfigError, match=r"cluster\.address is empty"):

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from uninote.items import Item, Note
 from uninote.service.db.engine import Database
-from uninote.service.domain.gallery import categories_and_samples, thresholds, versions
-from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery import categories, samples, thresholds, versions
 from uninote.service.domain.gallery.matcher import Matcher
+from uninote.service.domain.gallery.sample_rows import NewSample
 from uninote.service.domain.notes import ingest, outbox
 from uninote.service.domain.notes.ingest_types import Incoming, Outcome
 from uninote.store.embedded import EmbeddedServer
@@ -75,7 +75,7 @@ class World:
 
     def category(self, name: str, threshold: float | None = 0.8, **options: object) -> None:
         def work(session: Session) -> None:
-            categories_and_samples.put_category(session, name, "ops", **options)  # type: ignore[arg-type]
+            categories.put_category(session, name, "ops", **options)  # type: ignore[arg-type]
             if threshold is not None:
                 thresholds.put(session, name, "m1", threshold, "ops")
 
@@ -84,9 +84,7 @@ class World:
     def sample(self, category: str, vector: NDArray[np.float64], text: str = "", **options: object) -> int:
         item = Item.of(text or f"sample {next(_numbers)}")
         new = NewSample(category, "text", item, {"m1": vector}, **options)  # type: ignore[arg-type]
-        return self.database.transaction(
-            lambda session: categories_and_samples.add_samples(session, [new], "ops")
-        )[0].id
+        return self.database.transaction(lambda session: samples.add_samples(session, [new], "ops"))[0].id
 
     def ingest(self, *batch: Incoming, **options: object) -> list[Outcome]:
         return ingest.ingest(self.database, self.matcher, batch, "app", **options)  # type: ignore[arg-type]

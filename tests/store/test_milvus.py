@@ -99,8 +99,8 @@ def test_the_outbox_brings_it_to_the_state_of_the_database(
             if step == 2:
                 milvus.kill()
                 milvus.start()
-            outbox.deliver(database, sink, limit=4)
-        while outbox.deliver(database, sink):
+            outbox.send(database, sink, limit=4)
+        while outbox.send(database, sink):
             pass
         stored = database.transaction(
             lambda s: dict(s.execute(select(NoteVector.note_id, NoteVector.category)).all())
@@ -113,7 +113,7 @@ def test_the_outbox_brings_it_to_the_state_of_the_database(
             assert note_id in {hit.id for hit in store.within([vector], 0.99)[0]}
         store.delete(list(stored))  # a cluster that was emptied
         assert outbox.rebuild(database) == len(stored)
-        while outbox.deliver(database, sink):
+        while outbox.send(database, sink):
             pass
         assert store.count() == len(stored)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from uninote.corpus.rgb import to_rgb
-from uninote.errors import PictureError
+from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
 
@@ -97,7 +97,7 @@ def _check_bytes(size: int, name: str, settings: CorpusSettings) -> None:
     if size == 0:
         raise PictureError(f"picture {name} is empty (0 bytes)")
     if size > settings.max_picture_bytes:
-        raise PictureError(
+        raise TooLargePicture(
             f"picture {name} has {size} bytes, over the cap of {settings.max_picture_bytes}; "
             "shrink it or raise corpus.max_picture_bytes"
         )
@@ -114,11 +114,11 @@ def _opened(data: bytes, name: str, settings: CorpusSettings) -> Iterator[ImageF
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise PictureError(
+        raise UnsupportedPicture(
             f"picture {name} is not a readable picture of a known format ({', '.join(FORMATS)})"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"picture {name} has too many pixels: {error}") from error
+        raise TooLargePicture(f"picture {name} has too many pixels: {error}") from error
     except Exception as error:  # on crafted bytes Pillow's decoders raise far more than OSError
         raise PictureError(f"picture {name} cannot be decoded: {error or type(error).__name__}") from error
 
@@ -126,7 +126,7 @@ def _opened(data: bytes, name: str, settings: CorpusSettings) -> Iterator[ImageF
 def _check_size(size: tuple[int, int], name: str, settings: CorpusSettings) -> None:
     width, height = size
     if width * height > settings.max_picture_pixels:
-        raise PictureError(
+        raise TooLargePicture(
             f"picture {name} has too many pixels: {width} x {height}, over the cap of "
             f"{settings.max_picture_pixels}; shrink it or raise corpus.max_picture_pixels"
         )

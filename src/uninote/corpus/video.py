@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 
-from uninote.errors import PictureError
+from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
 
@@ -51,7 +51,7 @@ def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[
     try:
         sampled = _sample(path, count, settings)
     except (av.error.FFmpegError, OSError, ValueError, EOFError) as error:
-        raise PictureError(
+        raise UnsupportedPicture(
             f"video {path} cannot be decoded; it is truncated or not a video of an allowed container: {error}"
         ) from error
     if not sampled:
@@ -81,7 +81,7 @@ def _stream(container: Any, path: Path, settings: CorpusSettings) -> Any:
     stream.thread_type = "AUTO"
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > settings.max_picture_pixels:
-        raise PictureError(f"video {path} has too many pixels a frame: {width} x {height}")
+        raise TooLargePicture(f"video {path} has too many pixels a frame: {width} x {height}")
     if min(width, height) < settings.min_picture_side:
         raise PictureError(f"video {path} is too small: {width} x {height}")
     return stream

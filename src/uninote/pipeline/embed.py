@@ -18,7 +18,7 @@ from uninote.encoder import Encoder
 from uninote.errors import ItemError
 from uninote.items import RENDERING, Item, Note
 from uninote.pipeline.embeddings import MANIFEST, PARTS
-from uninote.store.stored import CONTENT_KEY
+from uninote.store.read_vectors import CONTENT_KEY
 
 SHARD = 512
 PREVIEW_CHARS = 160

@@ -6,7 +6,6 @@ import atexit
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, TypeVar, cast
@@ -20,16 +19,13 @@ from psycopg_pool import ConnectionPool
 
 from uninote.errors import StoreError
 from uninote.store.embedded import EmbeddedServer
+from uninote.store.pgvector.filters import filter_values
+from uninote.store.pgvector.search import EXACT_BELOW, HNSW_DIMS, MAX_EF, SESSION, TUNE_HNSW, Precision
 from uninote.store.protocol import EVERYTHING, Filter, Hit, Record, UpsertReport, ranked
 from uninote.store.schema import CONNECT_SECONDS, prepare
 from uninote.store.sql import (
-    HNSW_DIMS,
     LOCK_SCHEMA,
-    MAX_EF,
-    SESSION,
-    TUNE_HNSW,
-    Collection,
-    Precision,
+    VectorTable,
     statements,
 )
 from uninote.store.validate import (
@@ -71,7 +67,7 @@ class PostgresStore:
         index: Literal["exact", "hnsw"] = "hnsw",
         collection: str = "items",
         precision: Precision = "single",
-        exact_below: int = 20_000,
+        exact_below: int = EXACT_BELOW,
         connections: int = 8,
     ) -> None:
         if index == "hnsw" and dim > HNSW_DIMS[precision]:
@@ -82,7 +78,7 @@ class PostgresStore:
         self.dim = dim
         self._index = index
         self._exact_below = exact_below
-        wanted = Collection(collection, dim, precision)
+        wanted = VectorTable(collection, dim, precision)
         self._sql = statements(wanted)
         self._server = EmbeddedServer(place) if isinstance(place, Path) else None
         self._address = self._server.address if self._server else cast(str, place)
@@ -118,7 +114,7 @@ class PostgresStore:
     def search(self, vectors: ArrayLike, k: int, filter: Filter = EVERYTHING) -> list[list[Hit]]:
         check_k(k)
         queries = [Vector(row) for row in unit_queries(vectors, self.dim)]
-        values = _values(filter) | {"k": k}
+        values = filter_values(filter) | {"k": k}
 
         def exact(connection: Connection, queries: list[Vector]) -> list[list[Hit]]:
             return _results(connection, self._sql.search_exact, values, queries)
@@ -145,12 +141,13 @@ class PostgresStore:
     def within(self, vectors: ArrayLike, threshold: float, filter: Filter = EVERYTHING) -> list[list[Hit]]:
         check_threshold(threshold)
         queries = [Vector(row) for row in unit_queries(vectors, self.dim)]
-        values = _values(filter) | {"threshold": float(threshold) - 1e-6}  # scores are compared as rounded
+        rounded = float(threshold) - 1e-6  # scores are compared as rounded
+        values = filter_values(filter) | {"threshold": rounded}
         found = self._call(lambda connection: _results(connection, self._sql.within, values, queries))
         return [[hit for hit in hits if hit.score >= threshold] for hits in found]
 
     def count(self, filter: Filter = EVERYTHING) -> int:
-        return self._call(lambda connection: self._number(connection, self._sql.count, _values(filter)))
+        return self._call(lambda connection: self._number(connection, self._sql.count, filter_values(filter)))
 
     def flush(self) -> None:
         """Refresh the planner's statistics, and build the HNSW index once there are `exact_below` rows."""
@@ -173,7 +170,7 @@ class PostgresStore:
 
         def build(connection: Connection) -> None:
             limit = {"limit": self._exact_below}
-            rows = self._number(connection, self._sql.count_up_to, _values(EVERYTHING) | limit)
+            rows = self._number(connection, self._sql.count_up_to, filter_values(EVERYTHING) | limit)
             if rows >= self._exact_below:
                 with connection.transaction():
                     connection.execute(LOCK_SCHEMA)
@@ -249,15 +246,6 @@ def _one_line(error: psycopg.Error) -> str:
 def _configure(connection: Connection) -> None:
     register_vector(connection)
     connection.execute(SESSION)
-
-
-def _values(filter: Filter) -> dict[str, Any]:
-    """The filter as statement parameters: tuples as lists, which psycopg sends as arrays, without the strings
-    that no column can hold and so no record has."""
-    return {
-        name: [text for text in value if storable(text)] if isinstance(value, tuple) else value
-        for name, value in asdict(filter).items()
-    }
 
 
 def _columns(records: list[CheckedRecord]) -> dict[str, list[Any]]:

@@ -107,7 +107,10 @@ class Store(Protocol):
         """The k nearest records of each query; `vectors` is float [q, dim], the answer has q lists."""
 
     def within(self, vectors: ArrayLike, threshold: float, filter: Filter = EVERYTHING) -> list[list[Hit]]:
-        """Every record with score >= threshold, per query; `vectors` is float [q, dim]."""
+        """Return every record with score >= threshold, per query; `vectors` is float [q, dim].
+
+        For programs that use a store directly: no command searches by threshold.
+        """
 
     def count(self, filter: Filter = EVERYTHING) -> int:
         """The number of records that the filter selects."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 import psycopg
 
 from uninote.errors import StoreError
+from uninote.store.pgvector.version import READ_VERSION, check_version
 from uninote.store.sql import (
     ADD_COLLECTION,
     CREATE_SCHEMA,
     LOCK_SCHEMA,
-    PGVECTOR_VERSION,
     READ_COLLECTION,
-    Collection,
     Statements,
+    VectorTable,
 )
 
 SCHEMA_VERSION = 1
 CONNECT_SECONDS = 10
 
 
-def prepare(address: str, collection: Collection, statements: Statements) -> None:
+def prepare(address: str, collection: VectorTable, statements: Statements) -> None:
     """Create or check the collection. Raises StoreError when it was made differently."""
     wanted = {
         "schema version": SCHEMA_VERSION,
@@ -30,9 +30,8 @@ def prepare(address: str, collection: Collection, statements: Statements) -> Non
         connection.execute(LOCK_SCHEMA)
         for statement in CREATE_SCHEMA:
             connection.execute(statement)
-        (version,) = connection.execute(PGVECTOR_VERSION).fetchone() or ("0.0",)
-        if tuple(map(int, version.split(".")[:2])) < (0, 8):
-            raise StoreError(f"pgvector {version} is too old; update the server to pgvector 0.8 or newer")
+        (version,) = connection.execute(READ_VERSION).fetchone() or ("0.0",)
+        check_version(version)
         there = connection.execute(READ_COLLECTION, [collection.name]).fetchone()
         if there is None:
             connection.execute(ADD_COLLECTION, [collection.name, *wanted.values()])

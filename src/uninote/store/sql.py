@@ -4,51 +4,32 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from psycopg import sql
 
 from uninote.errors import StoreError
-
-Precision = Literal["single", "half"]
+from uninote.store.pgvector.filters import FILTER, MODEL_VERSIONS
+from uninote.store.pgvector.search import Precision, exact_order
+from uninote.store.pgvector.version import CREATE_EXTENSION
 
 COLUMN_TYPES: dict[Precision, str] = {"single": "vector", "half": "halfvec"}
-HNSW_DIMS: dict[Precision, int] = {"single": 2000, "half": 4000}  # what an index page of pgvector holds
 PLAIN_BYTES = 4000  # rows up to here stay whole in an 8 kB page
 
 # One key for every opener: CREATE ... IF NOT EXISTS of two sessions at once is an error in PostgreSQL.
 LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('uninote.collections'))"
 CREATE_SCHEMA = (
-    "CREATE EXTENSION IF NOT EXISTS vector",
+    CREATE_EXTENSION,
     "CREATE SCHEMA IF NOT EXISTS uninote",
     "CREATE TABLE IF NOT EXISTS uninote.collections ("
     "name text PRIMARY KEY, schema_version int NOT NULL, dim int NOT NULL, precision text NOT NULL)",
 )
-PGVECTOR_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
 READ_COLLECTION = "SELECT schema_version, dim, precision FROM uninote.collections WHERE name = %s"
 ADD_COLLECTION = (
     "INSERT INTO uninote.collections (name, schema_version, dim, precision) VALUES (%s, %s, %s, %s)"
 )
 
-# Acknowledged means on disk, whatever the server's default; jit costs more than it saves on short queries.
-SESSION = "SET synchronous_commit = on; SET jit = off"
-MAX_EF = 1000  # pgvector's upper bound
-# Strict order, so that a filtered scan goes on until k rows pass; no sort, so that the index is the plan.
-TUNE_HNSW = (
-    "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
-    "set_config('hnsw.max_scan_tuples', '200000', true), set_config('enable_sort', 'off', true)"
-)
-
-_FILTER = (
-    "(%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)) "
-    "AND (%(categories)s::text[] IS NULL OR category = ANY(%(categories)s)) "
-    "AND (%(model_versions)s::text[] IS NULL OR model_version = ANY(%(model_versions)s)) "
-    "AND (%(since)s::timestamptz IS NULL OR time >= %(since)s) "
-    "AND (%(until)s::timestamptz IS NULL OR time < %(until)s)"
-)
-
-# <#> is the negative inner product, the cosine of unit vectors with its sign turned. Exact search sorts by a
-# rounded expression: ties fall to the id, and no vector index can serve it.
+_FILTER = f"{FILTER} AND {MODEL_VERSIONS}"
+# <#> is the negative inner product, the cosine of unit vectors with its sign turned.
 _NEAREST = (
     "SELECT query.number, hit.* FROM unnest(%(queries)b::vector[]) WITH ORDINALITY AS query (vector, number) "
     "CROSS JOIN LATERAL ("
@@ -56,13 +37,13 @@ _NEAREST = (
     "FROM {table} AS item WHERE " + _FILTER + " {rest}) AS hit"
 )
 _DISTANCE = "item.vector <#> query.vector::{type}"
-_EXACT = f"ORDER BY round(({_DISTANCE}) * 1e6), id LIMIT %(k)s"
+_EXACT = exact_order(_DISTANCE, "id")
 _HNSW = f"ORDER BY {_DISTANCE} LIMIT %(k)s"
 _WITHIN = f"AND -({_DISTANCE}) >= %(threshold)s"
 
 
 @dataclass(frozen=True)
-class Collection:
+class VectorTable:
     """A named set of vectors of one dimension. Raises StoreError for a name that is no short identifier."""
 
     name: str
@@ -94,7 +75,7 @@ class Statements:
     analyze: sql.Composed
 
 
-def statements(collection: Collection) -> Statements:
+def statements(collection: VectorTable) -> Statements:
     """The statements of one collection."""
     name, dim, column_type = collection.name, collection.dim, COLUMN_TYPES[collection.precision]
 

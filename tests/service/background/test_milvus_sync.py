@@ -152,7 +152,7 @@ def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(world: Any, no
 
 def test_a_rebuild_that_was_killed_is_done_again(world: Any, note: Any, at: Any) -> None:
     world.ingest(note("a", at(1.0)))
-    while outbox.deliver(world.database, lambda _: None):
+    while outbox.send(world.database, lambda _: None):
         pass
     world.database.transaction(outbox._want)  # as far as the killed one came
     assert not world.database.transaction(outbox.filled)

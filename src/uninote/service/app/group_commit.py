@@ -70,7 +70,9 @@ class GroupCommit:
         self._checks.close()
 
     def _write(self, deliveries: list[Delivery]) -> list[list[Outcome] | UniNoteError]:
-        return ingest.deliver(self._database, self._matcher, deliveries, keep_pictures=self._keep_pictures)
+        return ingest.store_deliveries(
+            self._database, self._matcher, deliveries, keep_pictures=self._keep_pictures
+        )
 
     def _check(self, texts: list[str]) -> list[KnownKey | UniNoteError]:
         found = self._database.read(lambda session: keys.verify_all(session, texts))

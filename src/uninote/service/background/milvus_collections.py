@@ -95,7 +95,7 @@ def written(database: Database) -> dict[str, int]:
     return {model.version: model.dim for model in known if model.state != "retired"}
 
 
-def deliver(database: Database, collections: Collections, changes: Sequence[Change]) -> None:
+def write(database: Database, collections: Collections, changes: Sequence[Change]) -> None:
     """Make changes durable in every collection. Raises StoreError; the next call begins afresh."""
     try:
         collections.sink(written(database))(changes)

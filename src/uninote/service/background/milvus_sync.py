@@ -18,14 +18,14 @@ from uninote.service.background.milvus_collections import (
     BREAK_SECONDS,
     Collections,
     Open,
-    deliver,
     opener,
     rebuild,
+    write,
 )
 from uninote.service.background.worker import Worker
 from uninote.service.db.engine import Database
 from uninote.service.domain.notes import outbox
-from uninote.service.domain.notes.outbox import Lag
+from uninote.service.domain.notes.outbox import OutboxLag
 from uninote.service.errors import ConflictError, UnavailableError
 from uninote.service.telemetry.metrics import Metrics
 from uninote.settings import ClusterSettings
@@ -36,7 +36,7 @@ SPARE = 32
 """Candidates beyond those asked for, in the place of notes that were forgotten or changed a moment ago."""
 WAIT_SECONDS = 30.0
 log = structlog.get_logger(__name__)
-NONE = Lag(0, 0.0)
+NONE = OutboxLag(0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ClusterState:
 
     up: bool = True
     filled: bool = False
-    lag: Lag = NONE
+    lag: OutboxLag = NONE
 
 
 class Cluster:
@@ -138,7 +138,7 @@ class Cluster:
 
     def _follow(self) -> None:
         self._first()
-        sink = partial(deliver, self._database, self._filling)
+        sink = partial(write, self._database, self._filling)
 
         def send(changes: Sequence[outbox.Change]) -> None:
             try:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uninote.service.db.note_tables import StoredNote
-from uninote.service.domain.gallery import categories_and_samples
+from uninote.service.domain.gallery import samples as gallery_samples
 from uninote.service.http.routes.gallery import shown
 from uninote.service.http.routes.search import PREVIEW_CHARS
 from uninote.service.schemas.gallery import Sample
@@ -44,5 +44,5 @@ def notes(session: Session, ids: Iterable[str]) -> dict[str, NoteView]:
 def samples(session: Session, ids: Iterable[int]) -> dict[int, Sample]:
     """The stored ones among these samples, by id."""
     wanted = sorted(set(ids))
-    found = categories_and_samples.samples(session, ids=wanted, limit=max(1, len(wanted)))
+    found = gallery_samples.listing(session, ids=wanted, limit=max(1, len(wanted)))
     return {one.id: shown(one) for one in found}

@@ -18,7 +18,7 @@ Name = Annotated[str, mapped_column(String(256))]
 Digest = Annotated[str, mapped_column(String(64))]
 Words = Annotated[str, mapped_column(Text)]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
-Half = Annotated[list[float], mapped_column(HALFVEC)]
+Float16 = Annotated[list[float], mapped_column(HALFVEC)]
 """A unit vector in 16-bit floats; its dimension is that of its model."""
 Serial = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 Now = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]

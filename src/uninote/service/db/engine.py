@@ -20,7 +20,7 @@ from uninote.errors import StoreError
 from uninote.service.db.migrate import upgrade
 from uninote.service.errors import InvalidError
 from uninote.store.embedded import EmbeddedServer
-from uninote.store.sql import SESSION
+from uninote.store.pgvector.search import SESSION
 
 CONNECT_SECONDS = 10
 # Statements are prepared only where the code asks for it: a plan that is kept does not see that a table
@@ -37,10 +37,10 @@ Result = TypeVar("Result")
 
 
 class Database:
-    """Transactions as function calls: `run(work)` commits what `work(session)` did, or nothing of it.
+    """Transactions as function calls: `transaction(work)` commits what `work(session)` did, or nothing of it.
 
     place: an address (`postgresql://...`), or a folder whose embedded server is started and shared.
-    connections: at most so many for `run`, and as many for `look`.
+    connections: at most so many for `transaction`, and as many for `read`.
 
     Work is repeated in a new transaction after a lost connection, a deadlock or a lost race, so it must not
     act outside of its session, and a repetition after a commit whose answer was lost must be harmless: all
@@ -55,7 +55,7 @@ class Database:
         self._closed = False
         self.engine = self._pool(connections)
         # With connections of its own: taking one of the others into autocommit and back costs 0.2 ms.
-        self._looking = self._pool(connections, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+        self._reading = self._pool(connections, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
         try:
             with store_errors():
                 upgrade(self.engine)
@@ -64,15 +64,15 @@ class Database:
             raise
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
-        """A connection outside of the pool, for what holds one long (LISTEN, COPY); the caller closes it."""
+        """Return a connection outside of the pool, for work that holds one for long; the caller closes it."""
         return self._twice(lambda: self._connect(**options))
 
     @contextmanager
     def try_lock(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
-        """Be the only one, over all processes, to do something; gives None when somebody else is.
+        """Yield the connection that holds an advisory lock, or None if another process holds the lock.
 
-        What is given is the connection whose end, however it comes, lets the next one in: what is committed
-        over it was committed while nobody else was at it.
+        The lock is released when the connection closes, even after a crash. So what was committed through
+        this connection was committed while the lock was held.
         """
 
         def take() -> tuple[psycopg.Connection[Any], bool]:
@@ -97,7 +97,7 @@ class Database:
 
         For what only reads, or writes all that it writes in one statement.
         """
-        return self._repeated(self._looking, work)
+        return self._repeated(self._reading, work)
 
     def _repeated(self, engine: Engine, work: Callable[[Session], Result]) -> Result:
         with store_errors():
@@ -171,7 +171,7 @@ class Database:
         self._drop_connections()
 
     def _drop_connections(self) -> None:
-        for engine in (self.engine, self._looking):
+        for engine in (self.engine, self._reading):
             engine.dispose()
 
 

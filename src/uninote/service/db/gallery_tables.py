@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from uninote.service.db.base import Base, Digest, Half, Json, Key, Moment, Name, Now, Serial, Words
+from uninote.service.db.base import Base, Digest, Float16, Json, Key, Moment, Name, Now, Serial, Words
 from uninote.service.db.note_tables import ModelVersion, StoredNote, StoredPicture
 
 SAMPLE_KINDS = ("image", "video", "text", "note")
@@ -100,7 +100,7 @@ class SampleVector(Base):
 
     sample_id: Mapped[int] = mapped_column(ForeignKey(Sample.id, ondelete="CASCADE"), primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id), primary_key=True)
-    vector: Mapped[Half]
+    vector: Mapped[Float16]
 
 
 class SamplePicture(Base):

@@ -12,19 +12,17 @@ from sqlalchemy import Connection, Engine, text
 
 from uninote.errors import StoreError
 from uninote.service.db.base import SCHEMA
+from uninote.store.pgvector.version import CREATE_EXTENSION, READ_VERSION, check_version
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_PGVECTOR = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run what is missing, in one transaction. Raises StoreError for a database newer than this program."""
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uninote.service.schema'))"))
-        connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
-        version = connection.execute(text(_PGVECTOR)).scalar_one()
-        if tuple(map(int, version.split(".")[:2])) < (0, 8):
-            raise StoreError(f"pgvector {version} is too old; update the server to pgvector 0.8 or newer")
+        connection.execute(text(CREATE_EXTENSION))
+        check_version(connection.execute(text(READ_VERSION)).scalar_one())
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
         present = current(connection)

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from uninote.service.db.base import Base, Digest, Half, Json, Key, Moment, Name, Now, Serial
+from uninote.service.db.base import Base, Digest, Float16, Json, Key, Moment, Name, Now, Serial
 
 MODEL_STATES = ("loading", "shadow", "active", "retired")
 
@@ -65,7 +65,7 @@ class NoteVector(Base):
     note_id: Mapped[Key] = mapped_column(ForeignKey(StoredNote.id, ondelete="CASCADE"), primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id), primary_key=True)
     content_key: Mapped[Digest]
-    vector: Mapped[Half]
+    vector: Mapped[Float16]
     kind: Mapped[Name]
     category: Mapped[Name]
     time: Mapped[Moment | None]

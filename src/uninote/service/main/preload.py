@@ -20,7 +20,7 @@ from uninote.service.db.engine import Database, store_errors
 from uninote.service.db.note_tables import StoredNote
 from uninote.service.domain.notes import forget, ingest
 from uninote.service.domain.notes.ingest_types import Incoming
-from uninote.store.stored import vectors_of
+from uninote.store.read_vectors import vectors_of
 
 LOOKED_UP = 1000
 

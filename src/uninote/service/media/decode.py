@@ -10,10 +10,15 @@ from pathlib import Path
 
 from uninote.corpus.decode import read_picture
 from uninote.corpus.video import frames
-from uninote.errors import PictureError
+from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture
 from uninote.items import Picture
-from uninote.service.errors import InvalidError, TooLargeError, UnsupportedError
+from uninote.service.errors import InvalidError, ServiceError, TooLargeError, UnsupportedError
 from uninote.settings import CorpusSettings
+
+_REFUSALS: dict[type[PictureError], type[ServiceError]] = {
+    TooLargePicture: TooLargeError,
+    UnsupportedPicture: UnsupportedError,
+}
 
 
 def from_base64(text: str, max_bytes: int) -> bytes:
@@ -33,7 +38,7 @@ def picture_of(
     try:
         return read_picture(data, settings, name="data", description=description, ocr=ocr)
     except PictureError as error:
-        raise _typed(error) from None
+        raise _REFUSALS.get(type(error), InvalidError)(str(error)) from None
 
 
 def frames_of(data: bytes, settings: CorpusSettings, max_frames: int, max_bytes: int) -> list[Picture]:
@@ -46,13 +51,5 @@ def frames_of(data: bytes, settings: CorpusSettings, max_frames: int, max_bytes:
         try:
             return [replace(frame, path=None) for frame in frames(file, max_frames, settings)]
         except PictureError as error:
-            raise _typed(PictureError(str(error).replace(str(file), "data"))) from None
-
-
-def _typed(error: PictureError) -> TooLargeError | UnsupportedError | InvalidError:
-    message = str(error)
-    if "over the cap" in message or "too many pixels" in message:
-        return TooLargeError(message)
-    if "known format" in message or "allowed container" in message:
-        return UnsupportedError(message)
-    return InvalidError(message)
+            message = str(error).replace(str(file), "data")
+            raise _REFUSALS.get(type(error), InvalidError)(message) from None

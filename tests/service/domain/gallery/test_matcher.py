@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from uninote.items import Item
-from uninote.service.domain.gallery import categories_and_samples, thresholds, versions
-from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery import thresholds, versions
 from uninote.service.domain.gallery.index import GalleryIndex, Rotated
 from uninote.service.domain.gallery.matcher import Matcher, sampled
+from uninote.service.domain.gallery.sample_rows import NewSample
+from uninote.service.domain.gallery.samples import add_samples, change_sample, delete_samples
 
 BRUTE_FORCE = """
 SELECT note.note_id, sample.sample_id, round(-(note.vector <#> sample.vector)::numeric, 6)::float8
@@ -43,7 +44,7 @@ def test_matches_equal_brute_force_in_sql(world: Any, note: Any) -> None:
         NewSample("abc"[row % 3], "text", Item.of(f"s{row}"), {"wide": vector})
         for row, vector in enumerate(vectors)
     ]
-    world.database.transaction(lambda session: categories_and_samples.add_samples(session, samples, "ops"))
+    world.database.transaction(lambda session: add_samples(session, samples, "ops"))
     notes = [
         note(f"n{row}", vector) for row, vector in enumerate(clustered(np.random.default_rng(0), 60, dim))
     ]
@@ -102,20 +103,14 @@ def test_changes_act_at_once_on_every_replica(world: Any, note: Any, at: Any) ->
     world.category("spam", 0.95)
     assert hits("raised") == []
     world.category("spam", 0.8)
-    world.database.transaction(
-        lambda session: categories_and_samples.change_sample(session, sample, "ops", enabled=False)
-    )
+    world.database.transaction(lambda session: change_sample(session, sample, "ops", enabled=False))
     assert hits("disabled") == []
-    world.database.transaction(
-        lambda session: categories_and_samples.change_sample(session, sample, "ops", enabled=True)
-    )
+    world.database.transaction(lambda session: change_sample(session, sample, "ops", enabled=True))
     assert hits("enabled") == [sample]
     world.category("spam", 0.8, enabled=False)
     assert hits("category off") == []
     world.category("spam", 0.8)
-    world.database.transaction(
-        lambda session: categories_and_samples.delete_samples(session, [sample], "ops")
-    )
+    world.database.transaction(lambda session: delete_samples(session, [sample], "ops"))
     assert hits("deleted") == []
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from uninote.items import Note, Picture
 from uninote.service.domain.base import audit
-from uninote.service.domain.gallery import categories_and_samples
-from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery import samples
+from uninote.service.domain.gallery.sample_rows import NewSample
 from uninote.service.domain.notes import forget, outbox
 from uninote.service.domain.notes.ingest_types import Incoming
 from uninote.service.domain.review import backcheck_jobs, backcheck_worker, verdicts
@@ -45,7 +45,7 @@ def involved(world: Any, at: Any) -> tuple[Any, Picture]:
     sample = NewSample(
         "spam", "note", private.item(), {"m1": at(0.9)}, SECRET, SECRET, source_note=private.id
     )
-    (made,) = world.database.transaction(lambda s: categories_and_samples.add_samples(s, [sample], "ops"))
+    (made,) = world.database.transaction(lambda s: samples.add_samples(s, [sample], "ops"))
     job = world.database.transaction(lambda s: backcheck_jobs.create(s, [made.id], "ops", record=True)).id
     backcheck_worker.run(world.database, job, page=1, stop=lambda: True)  # stands behind this very note
     (match,) = world.rows("SELECT id FROM service.matches WHERE source = 'online'")
@@ -71,7 +71,7 @@ def test_nothing_of_a_forgotten_note_is_left_in_any_table(
     # The order to delete it is in the outbox until the cluster has carried it out.
     assert traces(world, *needles) == {("outbox", "note_id")}
     deleted: list[Any] = []
-    while outbox.deliver(world.database, deleted.extend):
+    while outbox.send(world.database, deleted.extend):
         pass
     assert [change.note_id for change in deleted if not change.vectors] == [private.id]
     assert traces(world, *needles) == set()

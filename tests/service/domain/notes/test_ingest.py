@@ -14,7 +14,7 @@ from uninote.service.domain.base.payload import load_notes
 from uninote.service.domain.gallery import versions
 from uninote.service.domain.notes.forget import forget
 from uninote.service.domain.notes.idempotency import hashed
-from uninote.service.domain.notes.ingest import check, deliver, match
+from uninote.service.domain.notes.ingest import check, match, store_deliveries
 from uninote.service.domain.notes.ingest_sql import create
 from uninote.service.domain.notes.ingest_types import Delivery, Incoming
 from uninote.service.errors import ConflictError, InvalidError
@@ -203,7 +203,7 @@ def test_callers_share_a_transaction_and_fail_apart(world: Any, note: Any, at: A
     sample = world.sample("spam", at(1.0))
     world.ingest(note("old", at(0.9)), request=("key", "digest"))
     before = world.rows("SELECT max(xmin::text::int8) FROM service.notes")
-    answers = deliver(
+    answers = store_deliveries(
         world.database,
         world.matcher,
         [
@@ -235,7 +235,7 @@ def test_callers_of_one_note_or_key_go_one_after_the_other(world: Any, note: Any
         Delivery([note("n1", at(0.0, 1.0), "second")], "app", ("key", "digest")),
         Delivery([note("n1", at(0.0, 1.0), "second")], "app", ("key", "digest")),
     ]
-    answers = deliver(world.database, world.matcher, deliveries)
+    answers = store_deliveries(world.database, world.matcher, deliveries)
     assert [(answer[0].status, len(answer[0].hits)) for answer in answers] == [
         ("created", 1),
         ("updated", 0),
@@ -251,7 +251,7 @@ def test_a_value_that_no_column_holds_fails_its_caller_alone(world: Any, note: A
         Delivery([note("n1", at(1.0))], "\0"),
         Delivery([note("n2", at(1.0))], "app"),
     ]
-    good, bad, also = deliver(world.database, world.matcher, deliveries)
+    good, bad, also = store_deliveries(world.database, world.matcher, deliveries)
     assert [good[0].status, also[0].status] == ["created", "created"]
     assert isinstance(bad, InvalidError)
     assert world.rows("SELECT id FROM service.notes ORDER BY id") == [("good",), ("n2",)]
@@ -283,7 +283,7 @@ def test_new_notes_take_one_statement(world: Any, note: Any, at: Any, monkeypatc
     world.category("spam")
     sample = world.sample("spam", at(1.0))
     world.database.transaction(world.matcher.snapshot)
-    monkeypatch.setattr(world.database, "run", lambda _: pytest.fail("the long way"))
+    monkeypatch.setattr(world.database, "transaction", lambda _: pytest.fail("the long way"))
     shown = Picture.from_bytes(b"bytes")
     bad = note("bad", np.full(8, np.nan))
     found = world.ingest(note("n1", at(0.9), pictures=(shown,)), bad, request=("key", "digest"))

@@ -20,7 +20,7 @@ from uninote.store.protocol import Filter
 
 def drain(world: Any, sink: Any, **options: Any) -> int:
     total = 0
-    while done := outbox.deliver(world.database, sink, **options):
+    while done := outbox.send(world.database, sink, **options):
         total += done
     return total
 
@@ -42,12 +42,12 @@ def test_a_store_ends_in_the_state_of_the_database(world: Any, note: Any, at: An
             )
         )
         if step % 13 == 0:
-            outbox.deliver(world.database, sink, limit=3)
+            outbox.send(world.database, sink, limit=3)
     drain(world, sink, limit=4)
     stored = dict(world.rows("SELECT note_id, category FROM service.vectors"))
     hits = store.search([at(1.0)], 100, Filter(model_versions=("m1",)))[0]
     assert {hit.id: hit.category for hit in hits} == stored
-    assert world.database.transaction(outbox.lag) == outbox.Lag(0, 0.0)
+    assert world.database.transaction(outbox.lag) == outbox.OutboxLag(0, 0.0)
 
 
 def test_a_failing_cluster_gets_the_batch_again(world: Any, note: Any, at: Any) -> None:
@@ -57,7 +57,7 @@ def test_a_failing_cluster_gets_the_batch_again(world: Any, note: Any, at: Any) 
         raise StoreError("no cluster")
 
     with pytest.raises(StoreError):
-        outbox.deliver(world.database, broken)
+        outbox.send(world.database, broken)
     lag = world.database.transaction(outbox.lag)
     assert lag.rows == 2
     assert lag.seconds > 0
@@ -79,8 +79,7 @@ def test_only_one_process_delivers(world: Any, note: Any, at: Any) -> None:
     world.ingest(note("a", at(1.0)))
     inner: list[int] = []
     assert (
-        outbox.deliver(world.database, lambda _: inner.append(outbox.deliver(world.database, lambda _: None)))
-        == 1
+        outbox.send(world.database, lambda _: inner.append(outbox.send(world.database, lambda _: None))) == 1
     )
     assert inner == [0]
 
@@ -99,11 +98,11 @@ def test_a_lost_lock_sends_the_notes_again(world: Any, note: Any, at: Any) -> No
                 "WHERE datname = current_database()) AND pid <> pg_backend_pid()"
             )
         world.ingest(note("a", at(1.0), category="new"))
-        while not outbox.deliver(world.database, sink):
+        while not outbox.send(world.database, sink):
             pass
         sink(changes)  # arrives late
 
-    assert outbox.deliver(world.database, slow) == 0
+    assert outbox.send(world.database, slow) == 0
     assert store.search([at(1.0)], 1)[0][0].category == "old"
     drain(world, sink)
     assert store.search([at(1.0)], 1)[0][0].category == "new"
@@ -189,9 +188,9 @@ def test_the_cluster_is_filled_once_what_the_rebuild_put_in_line_is_delivered(
     assert outbox.rebuild(world.database) == 2
     assert world.database.transaction(outbox.rebuilt)
     assert not world.database.transaction(outbox.filled)
-    outbox.deliver(world.database, lambda _: None, limit=1)
+    outbox.send(world.database, lambda _: None, limit=1)
     assert not world.database.transaction(outbox.filled)
     world.ingest(note("later", at(1.0)))
-    outbox.deliver(world.database, lambda _: None, limit=1)
+    outbox.send(world.database, lambda _: None, limit=1)
     assert world.database.transaction(outbox.filled)  # what came later is lag
     assert world.database.transaction(outbox.lag).rows == 1

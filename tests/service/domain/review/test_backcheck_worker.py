@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from uninote.errors import StoreError
-from uninote.service.domain.gallery import categories_and_samples, versions
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.gallery.samples import delete_samples
 from uninote.service.domain.notes import forget
-from uninote.service.domain.review import backcheck_jobs, backcheck_worker, verdicts
+from uninote.service.domain.review import backcheck_jobs, backcheck_worker, job_queue, verdicts
 from uninote.service.domain.review.job_queue import JobQueue
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 from uninote.store.protocol import Filter
@@ -35,7 +36,7 @@ def create(world: Any, *samples: int, **options: Any) -> int:
 
 
 def progress(world: Any, job: int) -> Any:
-    return world.database.transaction(lambda s: backcheck_jobs.progress(s, job))
+    return world.database.transaction(lambda s: backcheck_jobs.get(s, job))
 
 
 def found(world: Any, job: int) -> list[tuple[str, int]]:
@@ -187,7 +188,7 @@ def test_a_sample_deleted_on_the_way_ends_nothing(world: Any, note: Any, at: Any
     gone, kept = world.sample("spam", at(1.0)), world.sample("spam", at(1.0))
     job = create(world, gone, kept)
     backcheck_worker.run(world.database, job, page=3, stop=lambda: True)
-    world.database.transaction(lambda s: categories_and_samples.delete_samples(s, [gone], "ops"))
+    world.database.transaction(lambda s: delete_samples(s, [gone], "ops"))
     assert backcheck_worker.run(world.database, job, page=3) == "done"
     assert found(world, job) == [(f"n{row:02}", kept) for row in range(6)]
 
@@ -265,14 +266,54 @@ def test_workers_take_jobs_from_the_queue(world: Any, note: Any, at: Any) -> Non
     fill(world, note, at)
     first, second = (create(world, world.sample("spam", at(1.0))) for _ in range(2))
     queue = JobQueue(world.database, page=3)
-    queue.submit(first)
-    queue.submit(first)  # a doubled wake-up
-    assert world.rows("SELECT count(*) FROM procrastinate.procrastinate_jobs") == [(1,)]
-    asyncio.run(queue.work(wait=False))  # finds the second by itself, as after a crash
+    queue.wake()
+    queue.wake()  # a doubled wake-up
+    asyncio.run(queue.work(wait=False))
     assert [progress(world, job).state for job in (first, second)] == ["done", "done"]
-    assert world.rows("SELECT count(*) FROM procrastinate.procrastinate_jobs") == [(0,)]
-    assert queue.recover() == []
+    assert world.database.transaction(backcheck_jobs.unfinished) == []
     queue.close()
+
+
+def test_a_job_that_fails_holds_no_other_back(
+    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.category("spam", 0.895)
+    fill(world, note, at)
+    broken, good = (create(world, world.sample("spam", at(1.0))) for _ in range(2))
+    search = backcheck_worker._search
+
+    def fail(session: Any, job: Any, notes: Any) -> None:
+        if job.id == broken:
+            raise KeyError("private")
+        search(session, job, notes)
+
+    monkeypatch.setattr(backcheck_worker, "_search", fail)
+    asyncio.run(JobQueue(world.database).work(wait=False))
+    assert [progress(world, job).state for job in (broken, good)] == ["failed", "done"]
+
+
+def test_a_wake_up_and_a_poll_reach_a_worker_that_waits(
+    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.category("spam", 0.895)
+    fill(world, note, at)
+    sample = world.sample("spam", at(1.0))
+
+    async def finished(queue: JobQueue, wake: bool) -> None:
+        worker = asyncio.create_task(queue.work())
+        job = create(world, sample)
+        if wake:
+            queue.wake()
+        async with asyncio.timeout(60):
+            while progress(world, job).state != "done":
+                await asyncio.sleep(0.05)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+    monkeypatch.setattr(job_queue, "POLL_SECONDS", 3600.0)
+    asyncio.run(finished(JobQueue(world.database), wake=True))
+    monkeypatch.setattr(job_queue, "POLL_SECONDS", 0.05)
+    asyncio.run(finished(JobQueue(world.database), wake=False))
 
 
 WORKER = """
@@ -288,8 +329,7 @@ def test_a_killed_worker_is_followed_by_another(world: Any, note: Any, at: Any) 
     world.category("spam", 0.895)
     world.ingest(*[note(f"n{row:03}", at(0.95)) for row in range(400)])
     job = create(world, world.sample("spam", at(1.0)), record=True)
-    queue = JobQueue(world.database, stalled_seconds=3)
-    queue.submit(job)
+    queue = JobQueue(world.database)
     process = subprocess.Popen([sys.executable, "-c", WORKER, world.database.address])
     deadline = time.monotonic() + 120
     while not progress(world, job).done:
@@ -300,7 +340,6 @@ def test_a_killed_worker_is_followed_by_another(world: Any, note: Any, at: Any) 
     left = progress(world, job)
     assert left.state == "running"
     assert 0 < left.done < 400
-    time.sleep(3)
     asyncio.run(queue.work(wait=False))
     queue.close()
     after = progress(world, job)
@@ -315,7 +354,6 @@ def test_a_cancelled_worker_ends_behind_its_page(
     fill(world, note, at)
     job = create(world, world.sample("spam", at(1.0)))
     queue = JobQueue(world.database, page=1)
-    queue.submit(job)
 
     async def stop_early() -> None:
         began = asyncio.Event()

@@ -9,8 +9,8 @@ import pytest
 
 from uninote.items import Item, Note, Picture
 from uninote.negatives.files import read_examples, read_pairs
-from uninote.service.domain.gallery import categories_and_samples
-from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery import samples
+from uninote.service.domain.gallery.sample_rows import NewSample
 from uninote.service.domain.notes.ingest_types import Incoming
 from uninote.service.domain.review import export, verdicts
 from uninote.tasks.definitions import Task
@@ -63,7 +63,7 @@ def test_a_false_positive_stands_beside_the_note_its_sample_came_from(
     source = Note("source", title="the one", body="we look for")
     world.ingest(Incoming(source, {"m1": at(0.0, 1.0)}))
     part = NewSample("spam", "text", Item.of("we look for"), {"m1": at(1.0)}, source_note="source")
-    (sample,) = world.database.transaction(lambda s: categories_and_samples.add_samples(s, [part], "ops"))
+    (sample,) = world.database.transaction(lambda s: samples.add_samples(s, [part], "ops"))
     alone = world.sample("spam", at(1.0), "alone")
     world.ingest(note("wrong", at(0.9), "another"))
     judge(world, "wrong", sample.id, "false_positive")
@@ -95,7 +95,7 @@ def test_verdicts_on_old_content_and_of_other_categories_are_left_out(
 def test_every_kind_of_sample_has_its_task(world: Any, note: Any, at: Any, tmp_path: Path, kind: str) -> None:
     world.category("spam")
     new = NewSample("spam", kind, Item.of("sample"), {"m1": at(1.0)})
-    (sample,) = world.database.transaction(lambda s: categories_and_samples.add_samples(s, [new], "ops"))
+    (sample,) = world.database.transaction(lambda s: samples.add_samples(s, [new], "ops"))
     world.ingest(note("n", at(0.9)))
     judge(world, "n", sample.id, "true_positive")
     write(world, tmp_path)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
-from uninote.service.domain.gallery import categories_and_samples as stored_gallery
+from uninote.service.domain.gallery import samples
 from uninote.service.errors import InvalidError
 from uninote.service.http.routes import gallery, jobs
 from uninote.service.http.routes.dependencies import Caller, Service
@@ -46,7 +46,7 @@ async def create(sent: Form, service: Service, caller: Caller) -> Response:
     if category and not ids:
 
         def work(session: Session) -> list[int]:
-            found = stored_gallery.samples(session, category=category, limit=MAX_SAMPLES + 1)
+            found = samples.listing(session, category=category, limit=MAX_SAMPLES + 1)
             return [one.id for one in found if one.enabled and not one.allow]
 
         ids = [*await service.transaction(work)]

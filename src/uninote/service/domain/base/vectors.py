@@ -12,16 +12,16 @@ from sqlalchemy.orm import Session
 
 from uninote.store.validate import unit_queries, unit_vector
 
-Half = NDArray[np.float16]
+Float16 = NDArray[np.float16]
 Matrix = NDArray[np.float32]
 
 
-def half_unit(vector: ArrayLike, dim: int) -> Half:
+def float16_unit(vector: ArrayLike, dim: int) -> Float16:
     """float16 [dim] of length 1. Raises VectorError for NaN, infinity, zero and a wrong dimension."""
     return unit_vector(vector, dim).astype(np.float16)
 
 
-def half_units(vectors: ArrayLike, dim: int) -> Matrix:
+def float16_units(vectors: ArrayLike, dim: int) -> Matrix:
     """Queries [q, dim] rounded as stored vectors are, float32: scores of queries and stored notes agree."""
     return unit_queries(vectors, dim).astype(np.float16).astype(np.float32)
 
@@ -37,7 +37,7 @@ def exact_scores(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]
     return scores
 
 
-def as_parameter(vector: Half) -> HalfVector:
+def as_parameter(vector: Float16) -> HalfVector:
     """A statement parameter; pass it in binary (`%b`)."""
     return HalfVector(vector)
 

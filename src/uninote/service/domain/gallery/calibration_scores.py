@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base.vectors import Matrix, exact_scores, from_database, read_binary
+from uninote.service.domain.gallery.rules import hits
 from uninote.service.errors import NotFoundError
 
 _SAMPLES = """
@@ -58,7 +59,13 @@ def best_scores(session: Session, model: ModelVersion, category: str, limit: int
     if not len(samples) or not len(notes):
         raise NotFoundError(f"category {category!r} needs an enabled sample, and notes to compare with")
     best = _best(notes, samples)
-    return np.where(best > _best(notes, allowed), best, -1.0) if len(allowed) else best
+    if not len(allowed):
+        return best
+    # A note's best sample against its best allow-list sample decides, whichever threshold is chosen.
+    scores = np.concatenate([best, _best(notes, allowed)])
+    allow = np.repeat([False, True], len(notes))
+    hit = hits(scores, np.full(len(scores), -1.0), allow, np.tile(np.arange(len(notes)), 2))
+    return np.where(hit[: len(notes)], best, -1.0)
 
 
 def _best(notes: Matrix, samples: Matrix) -> Scores:

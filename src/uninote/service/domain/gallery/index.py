@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from uninote.service.domain.base.vectors import Half, Matrix, exact_scores
+from uninote.service.domain.base.vectors import Float16, Matrix, exact_scores
 
 PREFIX = 32
 BASIS_ROWS = 20_000  # rows that the basis is fitted on: any orthogonal basis is exact, a fitted one is faster
@@ -28,7 +28,7 @@ Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Found:
+class ReachedSample:
     """A sample that a vector reaches the threshold of."""
 
     sample_id: int
@@ -48,7 +48,7 @@ class Rotated:
     """
 
     ids: Ids
-    stored: Half
+    stored: Float16
     basis: Matrix
     rows: Matrix
     bounds: Matrix
@@ -94,12 +94,14 @@ class GalleryIndex:
     def _floor(self) -> Matrix:
         return np.subtract(self.thresholds, SLACK, dtype=np.float64).astype(np.float32)
 
-    def match(self, queries: Matrix, categories: Sequence[frozenset[str] | None]) -> list[list[Found]]:
+    def match(
+        self, queries: Matrix, categories: Sequence[frozenset[str] | None]
+    ) -> list[list[ReachedSample]]:
         """Per query the samples it reaches, best first, of the categories given for it (None: all).
 
-        queries: float32 [q, d], as `half_units` makes them.
+        queries: float32 [q, d], as `float16_units` makes them.
         """
-        results: list[list[Found]] = []
+        results: list[list[ReachedSample]] = []
         rotated = queries @ self.vectors.basis
         lengths = _shortened(rotated)
         step = BATCH if len(queries) >= FEW else 1
@@ -118,13 +120,13 @@ class GalleryIndex:
             products = self.vectors.rows[rows] @ query
         return rows[products >= self._floor[rows]]
 
-    def _reached(self, rows: Ids, query: Matrix, wanted: frozenset[str] | None) -> list[Found]:
+    def _reached(self, rows: Ids, query: Matrix, wanted: frozenset[str] | None) -> list[ReachedSample]:
         if not len(rows):  # as with most notes
             return []
         scores = exact_scores(self.vectors.stored[rows], query)
         reached = scores >= self.thresholds[rows]
         found = [
-            Found(
+            ReachedSample(
                 int(self.vectors.ids[row]),
                 self.names[self.places[row]],
                 float(score),

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from uninote.service.domain.base import gallery_lock
 from uninote.service.domain.base.vectors import Matrix, from_database, read_binary
-from uninote.service.domain.gallery.index import Found, GalleryIndex, Ids, Rotated
+from uninote.service.domain.gallery.index import GalleryIndex, Ids, ReachedSample, Rotated
+from uninote.service.domain.gallery.rules import hits
 
 _MODELS = "SELECT id, version, dim, state FROM service.model_versions WHERE state <> 'retired' ORDER BY id"
 # Seconds until a row that is disabled for a time comes back: nobody changes anything at that moment.
@@ -48,7 +49,7 @@ READ_CHUNK = 10_000
 
 
 @dataclass(frozen=True)
-class Model:
+class WrittenModel:
     """A model version that is written to."""
 
     id: int
@@ -66,7 +67,7 @@ class Snapshot:
 
     revision: int
     deadline: float
-    models: tuple[Model, ...]
+    models: tuple[WrittenModel, ...]
     categories: frozenset[str]
     sampling: dict[str, float]
     galleries: dict[int, GalleryIndex]
@@ -76,7 +77,7 @@ class Snapshot:
         """Whether it is right as long as its revision is the present one."""
         return time.monotonic() < self.deadline
 
-    def model(self, versions: Collection[str]) -> Model | None:
+    def model(self, versions: Collection[str]) -> WrittenModel | None:
         """The model to match with: the active one if its vector is there, else the newest that is, if any.
 
         Between the encoding of a note and its ingest the active version may have changed; the note is then
@@ -88,26 +89,28 @@ class Snapshot:
 
     def match(
         self,
-        model: Model,
+        model: WrittenModel,
         queries: Matrix,
         note_ids: Sequence[str],
         categories: Sequence[frozenset[str] | None],
-    ) -> list[list[Found]]:
+    ) -> list[list[ReachedSample]]:
         """Hits per note, best first: above the threshold, not allow-listed, in its category's sampling."""
         found = self.galleries[model.id].match(queries, categories)
-        return [self._handed_on(note_id, hits) for note_id, hits in zip(note_ids, found, strict=True)]
+        return [self._reported(note_id, reached) for note_id, reached in zip(note_ids, found, strict=True)]
 
-    def _handed_on(self, note_id: str, found: list[Found]) -> list[Found]:
-        allowed: dict[str, float] = {}
-        for hit in found:
-            if hit.allow:
-                allowed[hit.category] = max(hit.score, allowed.get(hit.category, -2.0))
+    def _reported(self, note_id: str, found: list[ReachedSample]) -> list[ReachedSample]:
+        if not found:  # as with most notes
+            return found
+        hit = hits(
+            np.array([one.score for one in found]),
+            np.array([one.threshold for one in found]),
+            np.array([one.allow for one in found]),
+            np.array([one.category for one in found]),
+        )
         return [
-            hit
-            for hit in found
-            if not hit.allow
-            and hit.score > allowed.get(hit.category, -2.0)
-            and sampled(note_id, hit.category, self.sampling[hit.category])
+            one
+            for one, is_hit in zip(found, hit, strict=True)
+            if is_hit and sampled(note_id, one.category, self.sampling[one.category])
         ]
 
 
@@ -154,7 +157,7 @@ class Matcher:
         def rows(statement: str, **values: Any) -> list[Any]:
             return read_binary(session, statement, values)
 
-        models = tuple(Model(*row) for row in rows(_MODELS))
+        models = tuple(WrittenModel(*row) for row in rows(_MODELS))
         categories = rows(_CATEGORIES)
         ids, places, allow, enabled, wait = rows(_SAMPLES)[0]
         waits = [wait] if wait is not None else []
@@ -188,7 +191,7 @@ class Matcher:
             galleries=galleries,
         )
 
-    def _vectors_of(self, session: Session, model: Model) -> Rotated:
+    def _vectors_of(self, session: Session, model: WrittenModel) -> Rotated:
         """The model's sample vectors, those already in memory not read again: a stored one never changes."""
         ((present,),) = read_binary(session, _PRESENT, {"model": model.id})
         ids: Ids = np.array(present or [], np.int64)

@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from numpy.typing import ArrayLike
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
 
 from uninote.items import Item
-from uninote.service.db.gallery_tables import SAMPLE_KINDS, Sample
+from uninote.service.db.gallery_tables import SAMPLE_KINDS, Sample, SamplePicture
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import payload
 from uninote.service.domain.base.text import MAX_NAME, check_words, storable_item
-from uninote.service.domain.base.vectors import half_unit
+from uninote.service.domain.base.vectors import float16_unit
 from uninote.service.errors import InvalidError
 
 
@@ -51,7 +53,7 @@ def check_sample(sample: NewSample, models: Mapping[str, ModelVersion], active: 
         raise InvalidError(f"the vector of the active model version {active!r} is missing")
     for version, vector in sample.vectors.items():
         if version in models:
-            half_unit(vector, models[version].dim)
+            float16_unit(vector, models[version].dim)
 
 
 def identity_of(sample: NewSample | Sample) -> tuple[str, str, str, bool]:
@@ -75,3 +77,9 @@ def sample_row(sample: NewSample, actor: str) -> dict[str, Any]:
         "source_note": sample.source_note,
         "actor": actor,
     }
+
+
+def shown_digests(session: Session, *conditions: ColumnElement[bool]) -> list[str]:
+    """Return the digests of the pictures that the selected samples show."""
+    query = select(SamplePicture.digest).join(Sample, Sample.id == SamplePicture.sample_id)
+    return list(session.scalars(query.where(*conditions).distinct()))

@@ -18,8 +18,9 @@ from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_name
 from uninote.service.domain.gallery.thresholds import without_threshold
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
+from uninote.store.pgvector.search import HNSW_DIMS
 
-MAX_DIM = 4000  # what an index page of pgvector holds in 16-bit floats
+MAX_DIM = HNSW_DIMS["half"]
 
 
 def listing(session: Session) -> list[ModelVersion]:

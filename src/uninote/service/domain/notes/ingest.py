@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from uninote.errors import ItemError, StoreError, UniNoteError, VectorError
 from uninote.service.db.engine import Database
-from uninote.service.domain.base.vectors import half_unit
+from uninote.service.domain.base.vectors import float16_unit
 from uninote.service.domain.gallery.matcher import Matcher, Snapshot
 from uninote.service.domain.notes import ingest_sql
 from uninote.service.domain.notes.idempotency import hashed, take
@@ -24,11 +24,12 @@ from uninote.service.domain.notes.ingest_types import (
     rejected,
 )
 from uninote.service.errors import ServiceError
+from uninote.store import validate
 from uninote.store.validate import storable
 
-MAX_CHARS = {"id": 512, "kind": 256, "category": 256, "lang": 256}
+MAX_CHARS = validate.MAX_CHARS | {"lang": 256}
 
-Answer = list[Outcome] | UniNoteError
+DeliveryAnswer = list[Outcome] | UniNoteError
 """One outcome per note of a delivery, or why all of it failed."""
 
 
@@ -58,28 +59,28 @@ def ingest(
     the database cannot be used.
     """
     delivery = Delivery(batch, actor, request)
-    (answer,) = deliver(database, matcher, [delivery], keep_pictures=keep_pictures)
+    (answer,) = store_deliveries(database, matcher, [delivery], keep_pictures=keep_pictures)
     if isinstance(answer, UniNoteError):
         raise answer
     return answer
 
 
-def deliver(
+def store_deliveries(
     database: Database, matcher: Matcher, deliveries: Sequence[Delivery], *, keep_pictures: bool = True
-) -> list[Answer]:
+) -> list[DeliveryAnswer]:
     """What `ingest` does, for many callers in one transaction: they share its round trips and its commit.
 
     What is wrong with one delivery fails that one alone. Deliveries that name the same note or use the same
     idempotency key go one after the other, in the order given.
     """
-    answers: dict[int, Answer] = {}
+    answers: dict[int, DeliveryAnswer] = {}
     numbered = dict(enumerate(deliveries))
-    for group in _apart(deliveries):
+    for group in _disjoint_groups(deliveries):
         answers |= _commit(database, matcher, {n: numbered[n] for n in group}, keep_pictures)
     return [answers[number] for number in numbered]
 
 
-def _apart(deliveries: Sequence[Delivery]) -> list[list[int]]:
+def _disjoint_groups(deliveries: Sequence[Delivery]) -> list[list[int]]:
     """The deliveries in order, cut where one shares a note or a key with another since the last cut."""
     groups: list[list[int]] = [[]]
     taken: set[object] = set()
@@ -97,13 +98,13 @@ def _apart(deliveries: Sequence[Delivery]) -> list[list[int]]:
 
 def _commit(
     database: Database, matcher: Matcher, group: dict[int, Delivery], keep_pictures: bool
-) -> dict[int, Answer]:
+) -> dict[int, DeliveryAnswer]:
     """Answers of deliveries that have nothing in common; each alone when together they fail."""
     matched = _Matched(group)
     try:
         known = matcher.latest()
         if known is not None:  # most of the work, before the transaction: it holds no lock then
-            matched.bring_up_to(known)
+            matched.match_with(known)
             if (
                 matched.notes
                 and known.is_fresh
@@ -133,7 +134,8 @@ class _Matched:
         self.notes: list[Checked] = []  # all that can be stored, sorted by id
         self.rejected: dict[int, dict[str, Outcome]] = {}
 
-    def bring_up_to(self, snapshot: Snapshot) -> None:
+    def match_with(self, snapshot: Snapshot) -> None:
+        """Check and match all notes, unless this snapshot did so before."""
         if self._by is snapshot:
             return
         for number, one in self.group.items():
@@ -143,7 +145,7 @@ class _Matched:
         match_all(self.notes, snapshot)
         self._by = snapshot
 
-    def all_created(self) -> dict[int, Answer]:
+    def all_created(self) -> dict[int, DeliveryAnswer]:
         """The answers when all of them were stored as new."""
         return {
             number: _in_order(one, self.rejected[number] | created(self.checked[number]))
@@ -161,12 +163,14 @@ def _create(matched: _Matched, by: Snapshot, keep_pictures: bool, session: Sessi
     )
 
 
-def _store(matcher: Matcher, matched: _Matched, keep_pictures: bool, session: Session) -> dict[int, Answer]:
+def _store(
+    matcher: Matcher, matched: _Matched, keep_pictures: bool, session: Session
+) -> dict[int, DeliveryAnswer]:
     """Everything of the group that can be stored, in one transaction, and an answer for each delivery."""
-    matched.bring_up_to(matcher.snapshot(session))
+    matched.match_with(matcher.snapshot(session))
     asked = {n: (one.actor, *one.request) for n, one in matched.group.items() if one.request}
     first, conflicts = take(session, asked)
-    answers: dict[int, Answer] = dict(conflicts)
+    answers: dict[int, DeliveryAnswer] = dict(conflicts)
     fresh = [
         one
         for number, found in matched.checked.items()
@@ -184,7 +188,7 @@ def _store(matcher: Matcher, matched: _Matched, keep_pictures: bool, session: Se
     return answers
 
 
-def _in_order(delivery: Delivery, outcomes: dict[str, Outcome]) -> Answer:
+def _in_order(delivery: Delivery, outcomes: dict[str, Outcome]) -> DeliveryAnswer:
     return [outcomes[incoming.note.id] for incoming in delivery.batch]
 
 
@@ -226,7 +230,7 @@ def match_all(checked: Sequence[Checked], snapshot: Snapshot) -> None:
     """Fill in what each note hits."""
     for model in {one.model for one in checked}:
         group = [one for one in checked if one.model == model]
-        queries = np.stack([one.halves[model.id] for one in group]).astype(np.float32)
+        queries = np.stack([one.vectors[model.id] for one in group]).astype(np.float32)
         limits = [
             None if one.incoming.categories is None else frozenset(one.incoming.categories) for one in group
         ]
@@ -262,11 +266,11 @@ def _check(incoming: Incoming, snapshot: Snapshot, actor: str) -> Checked:
         reason = f"none of its model versions {sorted(incoming.vectors)} is known here; add it first"
         raise _Refused("unknown_model", reason)
     dims = {one.version: one for one in snapshot.models}
-    halves = {}
+    vectors = {}
     for version, vector in incoming.vectors.items():
         if version in dims:  # one that was retired a moment ago is left out
-            halves[dims[version].id] = half_unit(vector, dims[version].dim)
-    return Checked(incoming, key, halves, model, actor)
+            vectors[dims[version].id] = float16_unit(vector, dims[version].dim)
+    return Checked(incoming, key, vectors, model, actor)
 
 
 def _stored(session: Session, ids: Sequence[str]) -> dict[str, Outcome]:

@@ -18,8 +18,8 @@ from uninote.service.domain.base import audit, payload, pictures
 from uninote.service.domain.base.vectors import as_parameter
 from uninote.service.domain.notes.ingest_types import (
     Checked,
-    Hit,
     Outcome,
+    SampleHit,
     Status,
     created,
     hits_of,
@@ -104,11 +104,11 @@ WHERE note_id = ANY(%(ids)s::text[]) ORDER BY score DESC, sample_id
 _PRESENT = "SELECT id FROM service.notes WHERE id = ANY(%(ids)s::text[])"
 
 
-def stored_hits(session: Session, ids: Sequence[str]) -> tuple[set[str], dict[str, tuple[Hit, ...]]]:
+def stored_hits(session: Session, ids: Sequence[str]) -> tuple[set[str], dict[str, tuple[SampleHit, ...]]]:
     """Which ids are stored, and the matches of each, best first."""
-    hits: defaultdict[str, tuple[Hit, ...]] = defaultdict(tuple)
+    hits: defaultdict[str, tuple[SampleHit, ...]] = defaultdict(tuple)
     for note_id, *hit in _run(session, _HITS, ids=list(ids)):
-        hits[note_id] += (Hit(*hit),)
+        hits[note_id] += (SampleHit(*hit),)
     return {row[0] for row in _run(session, _PRESENT, ids=list(ids))}, dict(hits)
 
 
@@ -176,7 +176,9 @@ def create(
         "requests": [{"key": key, "digest": digest} for key, digest in (asked or {}).items()],
         "shown": [{"note_id": note_id, "digest": digest} for note_id, digest in uses],
     }
-    brought = [(one.incoming.note.id, model, half) for one in checked for model, half in one.halves.items()]
+    brought = [
+        (one.incoming.note.id, model, vector) for one in checked for model, vector in one.vectors.items()
+    ]
     done = driver_of(session).execute(
         _CREATE,
         {
@@ -184,7 +186,7 @@ def create(
             "given": json.dumps(given, ensure_ascii=False),
             "owners": [note_id for note_id, _, _ in brought],
             "models": [model for _, model, _ in brought],
-            "vectors": [as_parameter(half) for _, _, half in brought],
+            "vectors": [as_parameter(vector) for _, _, vector in brought],
             "digests": list(data),
             "pictures": list(data.values()),
         },
@@ -276,12 +278,12 @@ def _columns(checked: Sequence[Checked]) -> dict[str, list[Any]]:
 
 
 def _vector_columns(checked: Sequence[Checked]) -> dict[str, list[Any]]:
-    rows = [(one, model, half) for one in checked for model, half in sorted(one.halves.items())]
+    rows = [(one, model, vector) for one in checked for model, vector in sorted(one.vectors.items())]
     return {
         "notes": [one.incoming.note.id for one, _, _ in rows],
         "models": [model for _, model, _ in rows],
         "keys": [one.content_key for one, _, _ in rows],
-        "vectors": [as_parameter(half) for _, _, half in rows],
+        "vectors": [as_parameter(vector) for _, _, vector in rows],
         "kinds": [one.incoming.kind for one, _, _ in rows],
         "categories": [one.incoming.note.category for one, _, _ in rows],
         "times": [one.incoming.time for one, _, _ in rows],

@@ -10,9 +10,9 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from uninote.items import Note
-from uninote.service.domain.base.vectors import Half
-from uninote.service.domain.gallery.index import Found
-from uninote.service.domain.gallery.matcher import Model
+from uninote.service.domain.base.vectors import Float16
+from uninote.service.domain.gallery.index import ReachedSample
+from uninote.service.domain.gallery.matcher import WrittenModel
 
 Status = Literal["created", "updated", "unchanged", "rejected"]
 
@@ -44,7 +44,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Hit:
+class SampleHit:
     """A gallery sample that a note matched."""
 
     sample_id: int
@@ -59,7 +59,7 @@ class Outcome:
 
     id: str
     status: Status
-    hits: tuple[Hit, ...] = ()
+    hits: tuple[SampleHit, ...] = ()
     code: str = ""
     reason: str = ""
 
@@ -70,14 +70,14 @@ class Checked:
 
     incoming: Incoming
     content_key: str
-    halves: dict[int, Half]
-    model: Model
+    vectors: dict[int, Float16]
+    model: WrittenModel
     actor: str = ""
-    found: list[Found] = field(default_factory=list)
+    found: list[ReachedSample] = field(default_factory=list)
 
 
-def hits_of(found: Sequence[Found]) -> tuple[Hit, ...]:
-    return tuple(Hit(one.sample_id, one.category, one.score, one.threshold) for one in found)
+def hits_of(found: Sequence[ReachedSample]) -> tuple[SampleHit, ...]:
+    return tuple(SampleHit(one.sample_id, one.category, one.score, one.threshold) for one in found)
 
 
 def created(checked: Sequence[Checked]) -> dict[str, Outcome]:

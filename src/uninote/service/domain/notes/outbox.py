@@ -41,7 +41,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Lag:
+class OutboxLag:
     """What was not delivered yet: rows, and the age of the oldest in seconds."""
 
     rows: int
@@ -51,7 +51,7 @@ class Lag:
 Sink = Callable[[Sequence[Change]], None]
 
 
-def deliver(database: Database, sink: Sink, limit: int = 500) -> int:
+def send(database: Database, sink: Sink, limit: int = 500) -> int:
     """Send one batch of changes, at most one per note; gives how many rows are done, 0 when there were none
     or another process is delivering.
 
@@ -85,7 +85,7 @@ def follow(
     wait = idle
     while not stop.is_set():
         try:
-            if deliver(database, sink, limit):
+            if send(database, sink, limit):
                 wait = idle
                 continue
             wait = idle
@@ -95,11 +95,11 @@ def follow(
         stop.wait(wait)
 
 
-def lag(session: Session) -> Lag:
+def lag(session: Session) -> OutboxLag:
     """How far the cluster is behind."""
     age = extract("epoch", func.now() - func.min(Outbox.created))
     rows, seconds = session.execute(select(func.count(), age).select_from(Outbox)).one()
-    return Lag(rows, float(seconds or 0))
+    return OutboxLag(rows, float(seconds or 0))
 
 
 def rebuild(database: Database) -> int:

@@ -18,20 +18,20 @@ from sqlalchemy.orm import Session
 
 from uninote.service.db.engine import EF, Database, driver_of
 from uninote.service.db.note_tables import ModelVersion
-from uninote.service.domain.base.filters import FILTER, filter_values
-from uninote.service.domain.base.vectors import Half, as_parameter, half_unit
+from uninote.service.domain.base.filters import filter_values
+from uninote.service.domain.base.vectors import Float16, as_parameter, float16_unit
 from uninote.service.errors import InvalidError
+from uninote.store.pgvector.filters import FILTER
+from uninote.store.pgvector.search import EXACT_BELOW, MAX_EF, TUNE_HNSW, exact_order
 from uninote.store.protocol import EVERYTHING, Filter
-from uninote.store.sql import MAX_EF, TUNE_HNSW
 from uninote.store.validate import cosine
 
-EXACT_BELOW = 20_000
 MAX_K = 10_000
 # pgvector's own, 16 and 64, found no more than 0.97 of the nearest in a million, however long it looked.
 LINKS, EFFORT = 24, 128
 BUILD_MB, GRAPH_BYTES = 4096, 400  # of a build; the second is for the bookkeeping of one vector
 
-Form = Literal["full", "prefix", "binary"]
+IndexForm = Literal["full", "prefix", "binary"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Plan:
     `candidates` are fetched per wanted result and put in order by the full vectors; `full` needs none.
     """
 
-    form: Form
+    form: IndexForm
     dims: int
     candidates: int = 10
 
@@ -92,13 +92,10 @@ _FILTER = f"model_id = %(model)s AND {FILTER}"
 # The model is asked first: vectors of other models have other dimensions, and comparing them is an error.
 _DISTANCE = "CASE WHEN model_id = %(model)s THEN vector <#> %(query)b::halfvec END"
 _COLUMNS = f"note_id, -({_DISTANCE}), kind, category, time"
-_EXACT = (
-    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} "
-    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
-)
+_BEST = exact_order(_DISTANCE, "note_id")
+_EXACT = f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} {_BEST}"
 _WITHIN = (
-    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND -({_DISTANCE}) >= %(threshold)s "
-    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
+    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND -({_DISTANCE}) >= %(threshold)s {_BEST}"
 )
 # Distances below -1 come from rounding to 16 bits; they are shown, and so must be ordered, as a score of 1.
 _RANK = f"greatest(round(({_DISTANCE}) * 1e6), -1e6)"
@@ -108,14 +105,9 @@ _AFTER = (
     f"AND ({_RANK}, note_id) > (%(rank)s, %(after)s) ORDER BY {_RANK}, note_id LIMIT %(k)s"
 )
 _NEAR = "SELECT {what} FROM service.vectors WHERE {filter} ORDER BY {column} {operator} {query} LIMIT {many}"
-_RESCORED = (
-    f"SELECT {_COLUMNS} FROM ({{near}}) AS near ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
-)
+_RESCORED = f"SELECT {_COLUMNS} FROM ({{near}}) AS near {_BEST}"
 _COUNT = f"SELECT count(*) FROM (SELECT 1 FROM service.vectors WHERE {_FILTER} LIMIT %(k)s) AS selected"
-_OF_IDS = (
-    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND note_id = ANY(%(ids)s::text[]) "
-    f"ORDER BY round(({_DISTANCE}) * 1e6), note_id LIMIT %(k)s"
-)
+_OF_IDS = f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND note_id = ANY(%(ids)s::text[]) {_BEST}"
 _INDEXES = """
 SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE indrelid = 'service.vectors'::regclass AND indisvalid AND relname LIKE %(name)s
@@ -125,7 +117,7 @@ WHERE indrelid = 'service.vectors'::regclass AND indisvalid AND relname LIKE %(n
 def build_index(
     database: Database,
     model: ModelVersion,
-    form: Form = "full",
+    form: IndexForm = "full",
     dims: int | None = None,
     *,
     links: int = LINKS,
@@ -204,7 +196,7 @@ def search(
     """
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
-    values = _values(model, filter, half_unit(query, model.dim)) | {"k": k}
+    values = _values(model, filter, float16_unit(query, model.dim)) | {"k": k}
     if plan == "auto":
         usable = known.of(session, model) if known else plans(session, model)
         plan = _choose(session, usable if k <= MAX_EF else [], values)
@@ -251,7 +243,7 @@ def within(
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
     if not 1 <= limit <= MAX_K:
         raise InvalidError(f"a limit is 1 to {MAX_K}, not {limit}")
-    values = _values(model, filter, half_unit(query, model.dim))
+    values = _values(model, filter, float16_unit(query, model.dim))
     # Scores are compared as they are shown, rounded.
     found = _hits(session, _WITHIN, values | {"threshold": threshold - 1e-6, "k": limit})
     return [hit for hit in found if hit.score >= threshold]
@@ -275,7 +267,7 @@ def rescored(
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
-    values = _values(model, filter, half_unit(query, model.dim)) | {"ids": list(ids), "k": k}
+    values = _values(model, filter, float16_unit(query, model.dim)) | {"ids": list(ids), "k": k}
     return [hit for hit in _hits(session, _OF_IDS, values) if hit.score >= threshold]
 
 
@@ -298,7 +290,7 @@ def following(
         raise InvalidError("a score and a threshold are cosines in [-1, 1]")
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
-    values = _values(model, filter, half_unit(query, model.dim))
+    values = _values(model, filter, float16_unit(query, model.dim))
     place = {"rank": round(-score * 1e6), "after": note_id, "threshold": threshold - 1e-6, "k": k}
     return [hit for hit in _hits(session, _AFTER, values | place) if hit.score >= threshold]
 
@@ -316,7 +308,7 @@ def _unfiltered(values: Mapping[str, Any]) -> bool:
     return all(values[name] is None for name in ("kinds", "categories", "since", "until"))
 
 
-def _values(model: ModelVersion, filter: Filter, query: Half) -> dict[str, Any]:
+def _values(model: ModelVersion, filter: Filter, query: Float16) -> dict[str, Any]:
     return filter_values(filter) | {"model": model.id, "query": as_parameter(query)}
 
 

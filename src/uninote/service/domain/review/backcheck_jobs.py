@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,26 +13,14 @@ from sqlalchemy.orm import Session
 from uninote.service.db.gallery_tables import Job, JobHit, Sample, SampleVector
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit
-from uninote.service.domain.base.filters import FILTER, filter_values
+from uninote.service.domain.base.filters import filter_values
 from uninote.service.domain.gallery import thresholds, versions
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
+from uninote.store.pgvector.filters import FILTER
 from uninote.store.protocol import EVERYTHING, Filter
 
 OPEN = ("queued", "running")
 _COUNT = f"SELECT count(*) FROM service.vectors WHERE model_id = %(model)s AND {FILTER}"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is. `total` was counted when it began, so `done` can pass it."""
-
-    id: int
-    state: str
-    done: int
-    total: int
-    hits: int
-    error: str
-    cancel_requested: bool
 
 
 def create(
@@ -91,12 +78,6 @@ def get(session: Session, job_id: int) -> Job:
     if job is None:
         raise NotFoundError(f"there is no job {job_id}")
     return job
-
-
-def progress(session: Session, job_id: int) -> Progress:
-    """Raises NotFoundError."""
-    job = get(session, job_id)
-    return Progress(job.id, job.state, job.done, job.total, job.hits, job.error, job.cancel_requested)
 
 
 def listing(session: Session, *, before: int | None = None, limit: int = 50) -> list[Job]:
@@ -165,10 +146,6 @@ def filter_of(job: Job) -> Filter:
 
 def model_of(session: Session, job: Job) -> ModelVersion:
     return session.get_one(ModelVersion, job.model_id)
-
-
-def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(names)
 
 
 def _looked_for(session: Session, sample_ids: Sequence[int], model: ModelVersion) -> dict[int, str]:

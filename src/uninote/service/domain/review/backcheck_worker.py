@@ -21,11 +21,13 @@ from uninote.errors import UniNoteError
 from uninote.service.db.engine import Database
 from uninote.service.db.gallery_tables import Job, JobHit, Sample
 from uninote.service.db.note_tables import StoredNote
-from uninote.service.domain.base.filters import FILTER, filter_values
+from uninote.service.domain.base.filters import filter_values
 from uninote.service.domain.base.vectors import Matrix, exact_scores, from_database, read_binary
 from uninote.service.domain.gallery import thresholds
 from uninote.service.domain.gallery.index import SLACK
+from uninote.service.domain.gallery.rules import hits
 from uninote.service.domain.review import backcheck_jobs
+from uninote.store.pgvector.filters import FILTER
 
 PAGE = 5000
 # The samples that the job looks for, and the allow-list of their categories.
@@ -146,18 +148,14 @@ def _search(session: Session, job: Job, notes: list[tuple[Any, ...]]) -> None:
 def _hits(
     notes: Matrix, samples: Matrix, limits: NDArray[np.float64], names: list[str], allow: list[bool]
 ) -> Iterator[tuple[int, int, float]]:
-    """(note row, sample row, score) of every hit, by the rules of the online match (`Snapshot.match`)."""
+    """Yield (note row, sample row, score) of every hit."""
     rows, places = np.nonzero(notes @ samples.T >= limits - SLACK)
     scores = exact_scores(notes[rows], samples[places])
-    reached = scores >= limits[places]
-    found = list(zip(rows[reached].tolist(), places[reached].tolist(), scores[reached].tolist(), strict=True))
-    allowed: dict[tuple[int, str], float] = {}
-    for row, place, score in found:
-        if allow[place]:
-            allowed[row, names[place]] = max(score, allowed.get((row, names[place]), -2.0))
-    for row, place, score in found:
-        if not allow[place] and score > allowed.get((row, names[place]), -2.0):
-            yield row, place, score
+    found, category = np.unique(names, return_inverse=True)
+    hit = hits(
+        scores, limits[places], np.array(allow, np.bool_)[places], rows * len(found) + category[places]
+    )
+    yield from zip(rows[hit].tolist(), places[hit].tolist(), scores[hit].tolist(), strict=True)
 
 
 def _rows(session: Session, job_id: int, after: tuple[str, int]) -> list[tuple[Any, ...]]:

@@ -16,8 +16,8 @@ from uninote.items import Item
 from uninote.service.db.engine import Database
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import gallery_lock, payload
-from uninote.service.domain.base.vectors import Half, as_parameter, half_unit
-from uninote.service.domain.gallery import categories_and_samples, versions
+from uninote.service.domain.base.vectors import Float16, as_parameter, float16_unit
+from uninote.service.domain.gallery import samples, versions
 from uninote.service.errors import ConflictError
 
 BATCH = 64
@@ -84,10 +84,8 @@ def backfill(
         page = missing[start : start + batch]
         items = database.transaction(partial(_items_of_samples, page=page))
         vectors = _encoded(items, encode, model.dim, report)
-        found = {int(name): half for name, half in vectors.items()}
-        database.transaction(
-            partial(categories_and_samples.add_sample_vectors, version=version, vectors=found)
-        )
+        found = {int(name): vector for name, vector in vectors.items()}
+        database.transaction(partial(samples.add_sample_vectors, version=version, vectors=found))
         report.samples += len(vectors)
         progress(report)
     after = ""
@@ -112,29 +110,31 @@ def _items_of_samples(session: Session, page: Sequence[int]) -> dict[str, Item]:
     return {str(sample_id): item for sample_id, item in payload.load_items(session, page).items()}
 
 
-def _encoded(items: Mapping[str, Item], encode: Encode, dim: int, report: Backfill) -> dict[str, Half]:
+def _encoded(items: Mapping[str, Item], encode: Encode, dim: int, report: Backfill) -> dict[str, Float16]:
     """Vectors by id; an item that cannot be encoded is reported and does not stop the others."""
     names = sorted(items)
     try:
         rows = np.asarray(encode([items[name] for name in names]))
-        return {name: half_unit(row, dim) for name, row in zip(names, rows, strict=True)}
+        return {name: float16_unit(row, dim) for name, row in zip(names, rows, strict=True)}
     except UniNoteError as error:
         if len(names) == 1:
             report.failed[names[0]] = str(error)
             return {}
     return {
-        name: half for one in names for name, half in _encoded({one: items[one]}, encode, dim, report).items()
+        name: vector
+        for one in names
+        for name, vector in _encoded({one: items[one]}, encode, dim, report).items()
     }
 
 
 def _store(
-    session: Session, model: ModelVersion, items: Mapping[str, Item], vectors: Mapping[str, Half]
+    session: Session, model: ModelVersion, items: Mapping[str, Item], vectors: Mapping[str, Float16]
 ) -> int:
     gallery_lock.lock_shared(session)  # the outbox is not switched on between the look at it and the commit
     values = {
         "model": model.id,
         "ids": list(vectors),
         "keys": [items[note_id].key for note_id in vectors],
-        "vectors": [as_parameter(half) for half in vectors.values()],
+        "vectors": [as_parameter(vector) for vector in vectors.values()],
     }
     return len(session.connection().exec_driver_sql(_STORE, values).all()) if vectors else 0

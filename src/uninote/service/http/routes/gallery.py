@@ -14,7 +14,7 @@ from uninote.service.app.services import Runtime
 from uninote.service.concurrency.batcher import Vector
 from uninote.service.db import gallery_tables
 from uninote.service.domain.base import payload
-from uninote.service.domain.gallery import categories_and_samples, thresholds, versions
+from uninote.service.domain.gallery import categories, samples, thresholds, versions
 from uninote.service.domain.gallery.sample_rows import NewSample
 from uninote.service.errors import InvalidError, NotFoundError, TooLargeError
 from uninote.service.http.errors import RESPONSES
@@ -31,10 +31,10 @@ async def list_categories(service: Service) -> wire.Categories:
     """All categories with their samples counted and the threshold in force."""
 
     def work(session: Session) -> wire.Categories:
-        counts = categories_and_samples.counts(session)
+        counts = samples.counts(session)
         limits = thresholds.in_force(session, versions.active(session).id)
         found = []
-        for one in categories_and_samples.categories(session):
+        for one in categories.listing(session):
             own = wire.Category.model_validate(one).model_dump()
             more = {"samples": counts.get(one.name, 0), "threshold": limits.get(one.name)}
             found.append(wire.CategoryState.model_validate(own | more))
@@ -49,7 +49,7 @@ async def put_category(
 ) -> wire.Category:
     """Create a category or replace its settings. Without a threshold and a sample it matches nothing."""
     stored = await service.transaction(
-        lambda session: categories_and_samples.put_category(session, name, caller.actor, **body.model_dump())
+        lambda session: categories.put_category(session, name, caller.actor, **body.model_dump())
     )
     return wire.Category.model_validate(stored)
 
@@ -57,9 +57,7 @@ async def put_category(
 @router.delete("/v1/categories/{name:path}")
 async def delete_category(name: NamePath, service: Service, caller: Caller) -> wire.Deleted:
     """Remove a category with its samples, thresholds and matches."""
-    await service.transaction(
-        lambda session: categories_and_samples.delete_category(session, name, caller.actor)
-    )
+    await service.transaction(lambda session: categories.delete_category(session, name, caller.actor))
     return wire.Deleted(deleted=True)
 
 
@@ -69,7 +67,7 @@ async def list_samples(
 ) -> wire.Samples:
     """A page of samples by id."""
     found = await service.transaction(
-        lambda session: categories_and_samples.samples(session, category=category, after=after, limit=limit)
+        lambda session: samples.listing(session, category=category, after=after, limit=limit)
     )
     return wire.Samples(samples=[shown(one) for one in found])
 
@@ -100,9 +98,7 @@ async def add_samples(body: wire.SampleBatch, service: Service, caller: Caller) 
         )
         for number, (one, (item, kind)) in enumerate(zip(body.samples, read, strict=True))
     ]
-    stored = await service.transaction(
-        lambda session: categories_and_samples.add_samples(session, new, caller.actor)
-    )
+    stored = await service.transaction(lambda session: samples.add_samples(session, new, caller.actor))
     return wire.Samples(samples=[shown(one) for one in stored])
 
 
@@ -112,9 +108,7 @@ async def change_sample(
 ) -> wire.Sample:
     """Change how a sample counts. A field that is left out stays; `disabled_until` follows `enabled`."""
     changed = await service.transaction(
-        lambda session: categories_and_samples.change_sample(
-            session, sample_id, caller.actor, **body.model_dump()
-        )
+        lambda session: samples.change_sample(session, sample_id, caller.actor, **body.model_dump())
     )
     return shown(changed)
 
@@ -123,7 +117,7 @@ async def change_sample(
 async def delete_sample(sample_id: RowIdPath, service: Service, caller: Caller) -> wire.Deleted:
     """Remove a sample with its matches, reviews and job hits."""
     gone = await service.transaction(
-        lambda session: categories_and_samples.delete_samples(session, [sample_id], caller.actor)
+        lambda session: samples.delete_samples(session, [sample_id], caller.actor)
     )
     return wire.Deleted(deleted=bool(gone))
 

@@ -46,7 +46,7 @@ async def create_job(body: JobIn, service: Service, caller: Caller) -> JobOut:
             record=body.record,
         )
     )
-    await service.pool.run(service.jobs.submit, job.id)
+    service.jobs.wake()
     return JobOut.model_validate(job)
 
 
@@ -70,7 +70,7 @@ async def cancel_job(job_id: RowIdPath, service: Service, caller: Caller) -> Job
 async def resume_job(job_id: RowIdPath, service: Service, caller: Caller) -> JobOut:
     """Go on with a failed or cancelled job where it stopped."""
     job = await service.transaction(lambda session: backcheck_jobs.resume(session, job_id, caller.actor))
-    await service.pool.run(service.jobs.submit, job.id)
+    service.jobs.wake()
     return JobOut.model_validate(job)
 
 

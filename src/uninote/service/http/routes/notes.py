@@ -12,7 +12,7 @@ from uninote.service.app import ingest_notes
 from uninote.service.db.note_tables import StoredNote
 from uninote.service.domain.base import payload
 from uninote.service.domain.notes import forget, ingest
-from uninote.service.domain.notes.ingest_types import Hit, Outcome
+from uninote.service.domain.notes.ingest_types import Outcome, SampleHit
 from uninote.service.domain.review import verdicts
 from uninote.service.errors import NotFoundError
 from uninote.service.http.errors import RESPONSES, status_of
@@ -141,5 +141,5 @@ def _match_outcome(one: Outcome) -> MatchOutcome:
     return MatchOutcome(hits=_hits(one.hits), error=error)
 
 
-def _hits(hits: tuple[Hit, ...]) -> list[HitOut]:
+def _hits(hits: tuple[SampleHit, ...]) -> list[HitOut]:
     return [HitOut.model_validate(hit) for hit in hits]

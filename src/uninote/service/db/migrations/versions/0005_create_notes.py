@@ -7,9 +7,7 @@ from alembic import op
 revision = "0005"
 down_revision = "0004"
 
-# `expected` is the revision of the gallery that the notes were matched with. Where it is not the present one,
-# or anything given is known already, nothing is written and the answer is false; NULL: the caller has seen
-# to it. Plans are kept and do not see that a table grew: without sequential scans they fit any size.
+# A frozen copy: the current text, with its explanation, is domain/notes/create_notes.sql.
 _CREATE = """
 CREATE FUNCTION service.create_notes(expected int8, given jsonb, owners text[], models int2[],
     vectors halfvec[], digests text[], pictures bytea[]) RETURNS boolean LANGUAGE plpgsql

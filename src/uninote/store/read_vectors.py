@@ -1,4 +1,4 @@
-"""Vectors of an index read again by their ids, so that who needs them need not encode anew."""
+"""Reader of stored vectors by id, for callers that would otherwise encode the same content again."""
 
 from __future__ import annotations
 

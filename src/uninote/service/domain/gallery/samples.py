@@ -1,14 +1,13 @@
-"""The gallery: categories, and the samples that notes are compared with. Every change acts at once."""
+"""Gallery samples: what notes are compared with. Every change acts at once."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from numpy.typing import ArrayLike
-from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,71 +16,19 @@ from uninote.service.db.gallery_tables import Category, Sample, SamplePicture, S
 from uninote.service.db.note_tables import Audit, ModelVersion, StoredNote, StoredPicture
 from uninote.service.domain.base import audit, gallery_lock, payload
 from uninote.service.domain.base.pictures import drop_unused
-from uninote.service.domain.base.text import MAX_NAME, check_name, check_words
-from uninote.service.domain.base.vectors import half_unit
+from uninote.service.domain.base.text import MAX_NAME, check_words
+from uninote.service.domain.base.vectors import float16_unit
 from uninote.service.domain.gallery import versions
-from uninote.service.domain.gallery.sample_rows import NewSample as NewSample  # noqa: PLC0414
 from uninote.service.domain.gallery.sample_rows import (
+    NewSample,
     check_sample,
     identity_of,
     sample_row,
+    shown_digests,
 )
 from uninote.service.errors import InvalidError, NotFoundError
 
 CHUNK = 1000  # rows of one INSERT
-
-
-def put_category(
-    session: Session,
-    name: str,
-    actor: str,
-    *,
-    description: str = "",
-    enabled: bool = True,
-    disabled_until: datetime | None = None,
-    sampling: float = 1.0,
-) -> Category:
-    """Create or replace a category's settings. Raises InvalidError for a bad name or ratio."""
-    check_name("a category name", name)
-    check_words("a description", description)
-    if disabled_until is not None and disabled_until.utcoffset() is None:
-        raise InvalidError("disabled_until needs a time zone; add Z or an offset")
-    if not (math.isfinite(sampling) and 0 <= sampling <= 1):
-        raise InvalidError(f"sampling is a fraction in [0, 1], not {sampling}")
-    values = {
-        "description": description,
-        "enabled": enabled,
-        "disabled_until": disabled_until,
-        "sampling": sampling,
-    }
-    statement = insert(Category).values(name=name, **values)
-    upsert = statement.on_conflict_do_update(index_elements=[Category.name], set_=values).returning(Category)
-    category = session.scalars(upsert, execution_options={"populate_existing": True}).one()
-    audit.record(
-        session,
-        actor,
-        "category.put",
-        f"category:{name}",
-        **values | {"disabled_until": _iso(disabled_until)},
-    )
-    gallery_lock.increment(session)
-    return category
-
-
-def delete_category(session: Session, name: str, actor: str) -> None:
-    """Remove a category with its samples, thresholds and matches. Raises NotFoundError."""
-    pictures = _digests(session, Sample.category == name)
-    found = session.scalars(delete(Category).where(Category.name == name).returning(Category.name)).all()
-    if not found:
-        raise NotFoundError(f"there is no category {name!r}")
-    drop_unused(session, pictures)
-    audit.record(session, actor, "category.delete", f"category:{name}")
-    gallery_lock.increment(session)
-
-
-def categories(session: Session) -> list[Category]:
-    """All categories by name."""
-    return list(session.scalars(select(Category).order_by(Category.name)))
 
 
 def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> list[Sample]:
@@ -157,7 +104,7 @@ def change_sample(
 
 def delete_samples(session: Session, sample_ids: Sequence[int], actor: str) -> int:
     """Remove samples with their matches, reviews and job hits; gives how many were there."""
-    pictures = _digests(session, Sample.id.in_(sample_ids))
+    pictures = shown_digests(session, Sample.id.in_(sample_ids))
     gone = session.scalars(delete(Sample).where(Sample.id.in_(sample_ids)).returning(Sample.id)).all()
     drop_unused(session, pictures)
     for sample_id in gone:
@@ -166,7 +113,7 @@ def delete_samples(session: Session, sample_ids: Sequence[int], actor: str) -> i
     return len(gone)
 
 
-def samples(
+def listing(
     session: Session,
     *,
     category: str | None = None,
@@ -193,7 +140,7 @@ def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, Arr
     """Fill in a model version's vectors of samples; one that is there stays. Raises NotFoundError."""
     model = versions.get(session, version)
     rows = [
-        {"sample_id": sample_id, "model_id": model.id, "vector": half_unit(vector, model.dim)}
+        {"sample_id": sample_id, "model_id": model.id, "vector": float16_unit(vector, model.dim)}
         for sample_id, vector in vectors.items()
     ]
     if rows:
@@ -206,9 +153,9 @@ def _add(
 ) -> list[Sample]:
     """The stored sample of each, in order; vectors and pictures of those that are new."""
     wanted = {identity_of(sample): sample for sample in chunk}
-    halves = {
+    vectors_of = {
         identity: [
-            {"model_id": models[version].id, "vector": half_unit(vector, models[version].dim)}
+            {"model_id": models[version].id, "vector": float16_unit(vector, models[version].dim)}
             for version, vector in sample.vectors.items()
             if version in models
         ]
@@ -223,7 +170,7 @@ def _add(
         shown = payload.readable(wanted[identity].item.pictures)
         pictures |= shown
         uses += [{"sample_id": sample.id, "digest": digest} for digest in shown]
-        vectors += [{"sample_id": sample.id, **half} for half in halves[identity]]
+        vectors += [{"sample_id": sample.id, **vector} for vector in vectors_of[identity]]
         details = {"category": sample.category, "kind": sample.kind}
         log.append(
             {"actor": actor, "action": "sample.add", "subject": f"sample:{sample.id}", "details": details}
@@ -240,13 +187,3 @@ def _add(
         columns = tuple_(Sample.category, Sample.kind, Sample.content_key, Sample.allow)
         added |= {identity_of(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
     return [added[identity_of(sample)] for sample in chunk]
-
-
-def _digests(session: Session, *conditions: ColumnElement[bool]) -> list[str]:
-    """Digests of the pictures that the selected samples show."""
-    query = select(SamplePicture.digest).join(Sample, Sample.id == SamplePicture.sample_id)
-    return list(session.scalars(query.where(*conditions).distinct()))
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None

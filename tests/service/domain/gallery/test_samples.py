@@ -1,4 +1,4 @@
-"""Categories and samples: what is kept, what is refused, what goes with what."""
+"""Gallery samples: what is kept, what is refused, what is deleted with what."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ import pytest
 from uninote.errors import UniNoteError
 from uninote.items import Item, Ocr, Picture, compose
 from uninote.service.domain.base import audit, payload
-from uninote.service.domain.gallery import categories_and_samples, versions
-from uninote.service.domain.gallery.categories_and_samples import NewSample
+from uninote.service.domain.gallery import categories, versions
+from uninote.service.domain.gallery.sample_rows import NewSample
+from uninote.service.domain.gallery.samples import (
+    add_sample_vectors,
+    add_samples,
+    change_sample,
+    counts,
+    delete_samples,
+)
+from uninote.service.domain.gallery.samples import listing as sample_listing
 from uninote.service.domain.notes import forget
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.errors import NotFoundError
 
 
 def add(world: Any, *samples: NewSample) -> list[Any]:
-    stored: list[Any] = world.database.transaction(
-        lambda s: categories_and_samples.add_samples(s, samples, "ana")
-    )
+    stored: list[Any] = world.database.transaction(lambda s: add_samples(s, samples, "ana"))
     return stored
 
 
@@ -40,7 +46,7 @@ def test_samples_come_back_with_their_item(world: Any, at: Any) -> None:
     assert again.key == item.key
     assert [part.of for part in again.parts if isinstance(part, Ocr)] == [shown.digest]
     assert again.pictures[0].read() == b"png"
-    assert world.database.transaction(categories_and_samples.counts) == {"spam": 1}
+    assert world.database.transaction(counts) == {"spam": 1}
 
 
 def test_samples_are_paged_by_id(world: Any, at: Any) -> None:
@@ -49,10 +55,7 @@ def test_samples_are_paged_by_id(world: Any, at: Any) -> None:
     ids = [world.sample(name, at(1.0)) for name in ("spam", "scam", "spam", "spam")]
 
     def page(**options: Any) -> list[int]:
-        return [
-            one.id
-            for one in world.database.transaction(lambda s: categories_and_samples.samples(s, **options))
-        ]
+        return [one.id for one in world.database.transaction(lambda s: sample_listing(s, **options))]
 
     assert page(category="spam", limit=2) == [ids[0], ids[2]]
     assert page(category="spam", after=ids[2]) == [ids[3]]
@@ -105,25 +108,18 @@ def test_changes_are_logged_and_unknown_ones_refused(world: Any, at: Any) -> Non
     sample = world.sample("spam", at(1.0))
     soon = datetime(2030, 1, 1, tzinfo=UTC)
     changed = world.database.transaction(
-        lambda s: categories_and_samples.change_sample(
-            s, sample, "bo", label="new", enabled=True, disabled_until=soon
-        )
+        lambda s: change_sample(s, sample, "bo", label="new", enabled=True, disabled_until=soon)
     )
     assert (changed.label, changed.disabled_until) == ("new", soon)
+    assert world.database.transaction(lambda s: change_sample(s, sample, "bo")).label == "new"
     assert (
-        world.database.transaction(lambda s: categories_and_samples.change_sample(s, sample, "bo")).label
-        == "new"
-    )
-    assert (
-        world.database.transaction(
-            lambda s: categories_and_samples.change_sample(s, sample, "bo", enabled=True)
-        ).disabled_until
+        world.database.transaction(lambda s: change_sample(s, sample, "bo", enabled=True)).disabled_until
         is None
     )
     entry = world.database.transaction(lambda s: audit.entries(s, subject=f"sample:{sample}"))[-2]
     assert (entry.actor, entry.details) == ("bo", {"label": "new", "enabled": True})
     with pytest.raises(NotFoundError):
-        world.database.transaction(lambda s: categories_and_samples.change_sample(s, 999, "bo", label="x"))
+        world.database.transaction(lambda s: change_sample(s, 999, "bo", label="x"))
 
 
 def test_deleting_takes_along_what_hangs_on_it(world: Any, note: Any, at: Any) -> None:
@@ -133,58 +129,21 @@ def test_deleting_takes_along_what_hangs_on_it(world: Any, note: Any, at: Any) -
     (sample,) = add(world, NewSample("spam", "image", item, {"m1": at(1.0)}))
     world.ingest(note("n", at(1.0), pictures=(shared,)))
     assert len(world.rows("SELECT 1 FROM service.matches")) == 1
-    assert (
-        world.database.transaction(
-            lambda s: categories_and_samples.delete_samples(s, [sample.id, 999], "ops")
-        )
-        == 1
-    )
+    assert world.database.transaction(lambda s: delete_samples(s, [sample.id, 999], "ops")) == 1
     assert world.rows("SELECT digest FROM service.pictures") == [(shared.digest,)]
     add(world, NewSample("spam", "image", item, {"m1": at(1.0)}))
-    world.database.transaction(lambda s: categories_and_samples.delete_category(s, "spam", "ops"))
+    world.database.transaction(lambda s: categories.delete_category(s, "spam", "ops"))
     for table in ("categories", "samples", "sample_vectors", "sample_pictures", "thresholds", "matches"):
         assert world.rows(f"SELECT 1 FROM service.{table}") == [], table
     assert world.rows("SELECT digest FROM service.pictures") == [(shared.digest,)]
     with pytest.raises(NotFoundError):
-        world.database.transaction(lambda s: categories_and_samples.delete_category(s, "spam", "ops"))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"name": ""},
-        {"name": " "},
-        {"name": "x" * 257},
-        {"name": "a\0"},
-        {"name": "\ud800"},
-        {"sampling": 1.5},
-        {"sampling": float("nan")},
-        {"description": "\0"},
-        {"disabled_until": datetime(2026, 1, 1)},
-    ],
-)
-def test_bad_categories_are_refused(world: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidError):
-        world.category(**({"name": "spam", "threshold": None} | options))
-    assert world.rows("SELECT 1 FROM service.categories") == []
-
-
-def test_sampling_hands_on_a_part(world: Any, note: Any, at: Any) -> None:
-    world.category("spam", sampling=0.5)
-    world.sample("spam", at(1.0))
-    outcomes = world.ingest(*[note(f"n{number}", at(0.9)) for number in range(40)])
-    assert 8 < sum(bool(one.hits) for one in outcomes) < 32
-    assert len(world.rows("SELECT 1 FROM service.matches")) == sum(bool(one.hits) for one in outcomes)
+        world.database.transaction(lambda s: categories.delete_category(s, "spam", "ops"))
 
 
 def test_vectors_of_another_version_are_filled_in(world: Any, at: Any) -> None:
     world.category("spam")
     sample = world.sample("spam", at(1.0))
     world.database.transaction(lambda s: versions.add(s, "m2", 3, "ops"))
-    world.database.transaction(
-        lambda s: categories_and_samples.add_sample_vectors(s, "m2", {sample: [1, 0, 0]})
-    )
-    world.database.transaction(
-        lambda s: categories_and_samples.add_sample_vectors(s, "m2", {sample: [0, 1, 0]})
-    )  # there already
+    world.database.transaction(lambda s: add_sample_vectors(s, "m2", {sample: [1, 0, 0]}))
+    world.database.transaction(lambda s: add_sample_vectors(s, "m2", {sample: [0, 1, 0]}))  # there already
     assert world.rows("SELECT vector::text FROM service.sample_vectors ORDER BY model_id")[1] == ("[1,0,0]",)

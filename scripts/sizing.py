@@ -1,4 +1,6 @@
-"""How much room vectors take: bytes of rows and indexes, from the layouts of the engines. Pure arithmetic.
+"""Sizes of vectors in bytes of rows and indexes, from the layouts of the engines: the table of docs/scale.md.
+
+Run it to print the table.
 
 Sources: PostgreSQL's page layout (8 kB pages, 24 bytes of page header, 4 bytes of line pointer and 24 of
 header a row); pgvector's README (`halfvec`: 2 bytes a dimension and 8, `bit`: one bit a dimension and 8) and
@@ -20,19 +22,20 @@ HNSW_SPECIAL, ELEMENT, NEIGHBOURS = 8, 72, 4
 TOAST_LIMIT = 2032  # a longer row moves its vector out of line
 TOAST_CHUNK, TOAST_HEADER, TOAST_ENTRY = 1996, 36, 24  # a chunk's payload, its header, its entry in an index
 
-Form = Literal["half", "bit"]
+Form = Literal["float16", "bit"]
+DIMS = (64, 128, 256, 384, 512, 1024, 2048)
 
 
 def value_bytes(form: Form, dims: int) -> int:
     """Bytes of one stored value."""
-    return 8 + (2 * dims if form == "half" else ceil(dims / 8))
+    return 8 + (2 * dims if form == "float16" else ceil(dims / 8))
 
 
 def row_bytes(dims: int, id_chars: int = 16) -> float:
     """Bytes of a row of the service's table of vectors: a 16-bit vector with its id and filter columns."""
     before = ROW_HEADER + (1 + id_chars) + 2 + 65  # note_id, model_id, content_key of 64 characters
     after = 5 + 9 + 8  # kind, category of about 8, time
-    value = value_bytes("half", dims) - 4  # of pgvector's 8 bytes 4 are the length, which is told apart
+    value = value_bytes("float16", dims) - 4  # of pgvector's 8 bytes 4 are the length, which is told apart
     row = _aligned(_aligned(before, 4) + 4 + value + after)
     if row <= TOAST_LIMIT:
         return _packed([row])
@@ -58,7 +61,7 @@ def milvus_bytes(dims: int, id_chars: int = 16) -> float:
 
 
 @dataclass(frozen=True)
-class Room:
+class Capacity:
     """Bytes of one note under one model version, and how many fit a machine of some memory."""
 
     row: float
@@ -70,9 +73,9 @@ class Room:
         return ceil(notes * self.milvus / (memory * share))
 
 
-def room(dims: int, form: Form = "half", index_dims: int | None = None) -> Room:
-    """What a note takes: the row of all dimensions, and an index over `index_dims` in `form`."""
-    return Room(row_bytes(dims), hnsw_bytes(form, index_dims or dims), milvus_bytes(dims))
+def capacity(dims: int, form: Form = "float16", index_dims: int | None = None) -> Capacity:
+    """Return what a note takes: the row of all dimensions, and an index over `index_dims` in `form`."""
+    return Capacity(row_bytes(dims), hnsw_bytes(form, index_dims or dims), milvus_bytes(dims))
 
 
 def _aligned(size: int, to: int = 8) -> int:
@@ -87,3 +90,14 @@ def _packed(sizes: Sequence[int], times: int = 1000) -> float:
             pages, free = pages + 1, PAGE - PAGE_HEADER
         free -= size
     return pages * PAGE / times
+
+
+def table_row(dims: int) -> list[str]:
+    """Return the cells of a row of the table: of a row, the index in full, the index of bits, Milvus."""
+    sizes = (row_bytes(dims), hnsw_bytes("float16", dims), hnsw_bytes("bit", dims), milvus_bytes(dims))
+    return [f"{size:,.0f}" for size in sizes]
+
+
+if __name__ == "__main__":
+    for dims in DIMS:
+        print(f"| {dims} | {' | '.join(table_row(dims))} |")

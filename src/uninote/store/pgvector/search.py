@@ -1,0 +1,30 @@
+"""Exact or approximate search: when which is used, and the SQL and the session settings of each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Precision = Literal["single", "half"]
+"""Width of a stored number, 32 or 16 bits, as it is named in the tables."""
+HNSW_DIMS: dict[Precision, int] = {"single": 2000, "half": 4000}
+"""Dimensions of a vector that an index page of pgvector holds."""
+EXACT_BELOW = 20_000
+"""Rows, of a collection or of those that a filter selects, up to which every row is compared."""
+MAX_EF = 1000
+"""pgvector's upper bound of `hnsw.ef_search`, the candidates of one search in an HNSW index."""
+
+# Acknowledged means on disk, whatever the server's default; jit costs more than it saves on short queries.
+SESSION = "SET synchronous_commit = on; SET jit = off"
+# Strict order, so that a filtered scan continues until k rows pass; no sort, so that the index is the plan.
+TUNE_HNSW = (
+    "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
+    "set_config('hnsw.max_scan_tuples', '200000', true), set_config('enable_sort', 'off', true)"
+)
+
+
+def exact_order(distance: str, id: str) -> str:
+    """Return the ORDER BY and LIMIT of an exact search; its parameter is `k`.
+
+    Distances are rounded to six decimals: ties fall to the id, and no vector index can serve the expression.
+    """
+    return f"ORDER BY round(({distance}) * 1e6), {id} LIMIT %(k)s"
