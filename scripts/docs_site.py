@@ -101,7 +101,7 @@ def routes(document: dict[str, Any]) -> str:
         "",
         document["info"]["description"],
         "",
-        "The whole document, with every schema: [openapi.json](../openapi.json). A running service serves it at "
+        "The whole document, with every schema: [openapi.json](../openapi.json). A running service has it at "
         "`/openapi.json`. First steps: [the service](../service.md); rules that all routes share: "
         "[reference](../service-reference.md).",
         "",

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def accelerated_torch() -> str | None:
-    """Return the version of this interpreter's own torch if it drives a GPU and is recent enough, else None."""
+    """Return this interpreter's own torch version if it drives a GPU and is recent enough, else None."""
     if sys.prefix != sys.base_prefix:
         return None  # a virtual environment's packages are not visible to another
     try:
