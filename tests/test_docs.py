@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -134,3 +135,16 @@ def test_the_site_leads_to_every_page() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"(?<!!)\[[^\]]+\]\(([^)#]+)\)", page.read_text("utf-8"))
     assert [link for link in links if "://" not in link and not (page.parent / link).is_file()] == []
+
+
+def test_the_reference_of_the_service_lists_every_route_with_its_role() -> None:
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))["paths"]
+    roles = {
+        f"{method.upper()} {path}": operation.get("x-role")
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    }
+    page = (ROOT / "docs" / "service-reference.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| (?:`(\w+)`|no key) \|", page, re.MULTILINE)
+    assert {route: role or None for route, role in rows} == roles
+    assert len(rows) == len(roles)
