@@ -4,7 +4,7 @@
 #   make bench NOTES=path    the measured claims, on your notes; BENCHES=... for some of them only
 #   make docs                the documentation site, in site/
 #   make model NOTES=path    train the compact model that ships with the package, on those notes
-#   make lint                style, types, and which room may import which
+#   make lint                style, types, words, and which room may import which
 #   make constraints         pin what .venv holds now
 #   make clean               remove the environment, the caches and the demo's output
 SHELL := /bin/bash
@@ -49,6 +49,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_words.py docs README.md scripts
 
 # Strict: a broken link, or a page that the navigation leaves out, is an error.
 docs: .venv/docs

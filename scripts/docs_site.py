@@ -1,8 +1,8 @@
 """Hooks of mkdocs: the pages that are made from the code, and links that lead out of docs/.
 
-`index.md` is the README; `reference/` holds the command line as typer's own utility documents it, the routes
-of docs/openapi.json, the public names of the package, the example configuration and the changelog. What pages
-link to outside docs/, as a result of a benchmark, goes into the site, so that no link breaks.
+`index.md` is the README. `reference/` holds the command line as typer's own utility documents it, the routes
+of docs/openapi.json, the public names of the package, the example configuration and the changelog. Files
+outside docs/ that a page links to, such as the result of a benchmark, are copied into the site.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links of pages in docs/ that lead out of it, into the copies."""
+    """Point the links of pages that leave docs/ to the copies."""
     return _LINK.sub(lambda found: f"{found[1]}{_inside(found[2])}{found[3] or ''})", markdown)
 
 
@@ -69,7 +69,7 @@ def on_post_template(output_content: str, template_name: str, config: MkDocsConf
 
 
 def alone(html: str, folder: str) -> str:
-    """The page with its own copy of the one script that the theme takes from elsewhere.
+    """Replace the one script that the theme loads from another host by the site's own copy.
 
     Raises PluginError for anything else that a browser would load from another host.
     """
@@ -80,7 +80,7 @@ def alone(html: str, folder: str) -> str:
 
 
 def command_line() -> str:
-    """Every command, by `typer`'s utility for it."""
+    """Return the page of every command, as typer's utility writes it."""
     import typer
     from typer.cli import get_docs_for_click
 
@@ -91,7 +91,7 @@ def command_line() -> str:
 
 
 def routes(document: dict[str, Any]) -> str:
-    """The operations of an OpenAPI document, by tag, and a link to the document itself."""
+    """Return the page of an OpenAPI document: its operations by tag, and a link to the document itself."""
     by_tag: dict[str, list[str]] = defaultdict(list)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -102,7 +102,8 @@ def routes(document: dict[str, Any]) -> str:
         document["info"]["description"],
         "",
         "The whole document, with every schema: [openapi.json](../openapi.json). A running service has it at "
-        "`/openapi.json`. How it is used: [the service](../service.md).",
+        "`/openapi.json`. First steps: [the service](../service.md); rules that all routes share: "
+        "[reference](../service-reference.md).",
         "",
     ]
     for tag, found in sorted(by_tag.items()):
@@ -169,13 +170,13 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def public_names() -> str:
-    """The names that `import uninote` offers, each with its signature and docstring."""
+    """Return the page of the names that `import uninote` offers, each with its signature and docstring."""
     import uninote
 
     lines = [
         "# Python",
         "",
-        "What `from uninote import ...` offers. Examples: [the start page](../index.md).",
+        "The names of `from uninote import ...`. Examples: [the start page](../index.md).",
         "",
     ]
     for name in uninote.__all__:
@@ -185,13 +186,13 @@ def public_names() -> str:
 
 
 def configuration() -> str:
-    """The example file, which holds every option."""
+    """Return the page of the example file, which holds every option."""
     example = (ROOT / "docs" / "config.example.yaml").read_text("utf-8")
     return f"# Configuration\n\n[config.example.yaml](../config.example.yaml):\n\n```yaml\n{example}```\n"
 
 
 def _from_home(text: str, name: str, home: str) -> str:
-    """Links of a page that was written for the folder `home`, seen from where it is now."""
+    """Rewrite the links of a page that was written for the folder `home`, relative to its new place."""
     if home == "docs":
         return text
 
@@ -207,7 +208,7 @@ def _from_home(text: str, name: str, home: str) -> str:
 
 
 def _inside(link: str) -> str:
-    """`../PATH` of a page in docs/ is a copy in the site."""
+    """Return the copy in the site that `../PATH` of a page in docs/ stands for."""
     return (
         link.replace("../", "source/", 1) if re.match(r"\.\./(benchmarks|src|scripts|tests)/", link) else link
     )

@@ -2,7 +2,7 @@
 
 Usage: python3 scripts/environment.py .venv [GROUP]
 
-With a dependency group of pyproject.toml, adds that group to an environment that is there.
+With a dependency group of pyproject.toml, adds that group to an existing environment.
 
 Versions come from constraints.txt. A torch that is already installed with CUDA or ROCm is used, not
 replaced: it matches the machine's driver, and is gigabytes to fetch again.
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def accelerated_torch() -> str | None:
-    """Version of this interpreter's own torch when it drives a GPU and is recent enough, else None."""
+    """Return this interpreter's own torch version if it drives a GPU and is recent enough, else None."""
     if sys.prefix != sys.base_prefix:
         return None  # a virtual environment's packages are not visible to another
     try:
@@ -39,13 +39,13 @@ def accelerated_torch() -> str | None:
 
 
 def project_name(requirement: str) -> str:
-    """`Typing_Extensions>=4; extra == "x"` -> `typing-extensions`."""
+    """Return the normalised name: `Typing_Extensions>=4; extra == "x"` -> `typing-extensions`."""
     found = re.match(r"[\w.-]+", requirement)
     return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
 
 
 def constraints(torch_version: str | None) -> str:
-    """The pins; around an installed torch, without those that its own requirements may contradict."""
+    """Return the pins. An installed torch drops those that its own requirements may contradict."""
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     if torch_version is None:
         return "\n".join(pins)
@@ -54,7 +54,7 @@ def constraints(torch_version: str | None) -> str:
 
 
 def has_pip(python: Path) -> bool:
-    """Whether an environment is there and whole: a killed run leaves one without pip."""
+    """Return whether the environment exists and is complete: a killed run leaves one without pip."""
     if not python.exists():
         return False
     check = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)

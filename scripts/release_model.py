@@ -2,10 +2,10 @@
 
     python scripts/release_model.py --notes path/to/notes.jsonl
 
-Runs, or goes on with, `uninote demo` on the notes with seed 0 in `--work`: warm-up and both stages on the
-training split. The shipped model lies between the warmed-up one and that of the last stage, as far along as
-is best on the validation split, and is measured on the test split. What is known of the sources
-(`META-*.json` beside the notes) goes into its card.
+Runs or resumes `uninote demo` on the notes with seed 0 in `--work`: warm-up and both stages on the training
+split. The shipped model interpolates between the warmed-up model and that of the last stage. The validation
+split chooses how far; the test split measures the result. The facts about the sources (`META-*.json` in the
+folder of the notes) go into its card.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AUTHORS = {
 
 
 def origins(folder: Path) -> list[Origin]:
-    """Of the `META-*.json` files in the folder of the notes."""
+    """Return the sources named by the `META-*.json` files in the folder of the notes."""
     found = []
     for file in sorted(folder.glob("META-*.json")):
         meta = json.loads(file.read_text("utf-8"))

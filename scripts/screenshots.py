@@ -3,10 +3,10 @@
 uninote serve --index demo/index --notes demo/sample/notes.jsonl      # in another shell, on a fresh demo
 python scripts/screenshots.py --key-file demo/index/admin.key
 
-Does what the tour says, step by step, and fails where a step does not work. Needs Debian's `chromium` and
-a Chinese font (`fonts-wqy-microhei`), for the sample has Chinese notes.
-Only the light theme, one size, 256 colours: a picture is a few tens of kilobytes. Running it again changes
-nothing but the open matches, which become fewer.
+Takes every step of the tour, and fails where a step does not work. Needs Debian's `chromium` and a Chinese
+font (`fonts-wqy-microhei`), because the sample has Chinese notes. Pictures have the light theme, one size and
+256 colours, so each takes a few tens of kilobytes. A second run changes nothing but the open matches, which
+become fewer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Tour:
         self.page, self.out = page, out
 
     def shot(self, name: str) -> None:
-        """The visible part of the page as a small PNG."""
+        """Save the visible part of the page as a small PNG."""
         self.page.evaluate("document.activeElement && document.activeElement.blur()")
         self.page.wait_for_function(PICTURES_ARE_THERE)
         picture = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")

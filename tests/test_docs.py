@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 import subprocess
 import sys
 from importlib import import_module
@@ -19,6 +21,7 @@ from uninote.corpus.sample import write_sample
 from uninote.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "uninote"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLE = ROOT / "docs" / "config.example.yaml"
 
@@ -134,3 +137,68 @@ def test_the_site_leads_to_every_page() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"(?<!!)\[[^\]]+\]\(([^)#]+)\)", page.read_text("utf-8"))
     assert [link for link in links if "://" not in link and not (page.parent / link).is_file()] == []
+
+
+def test_the_reference_of_the_service_lists_every_route_with_its_role() -> None:
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))["paths"]
+    roles = {
+        f"{method.upper()} {path}": operation.get("x-role")
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    }
+    page = (ROOT / "docs" / "service-reference.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| (?:`(\w+)`|no key) \|", page, re.MULTILINE)
+    assert {route: role or None for route, role in rows} == roles
+    assert len(rows) == len(roles)
+
+
+DESIGN = (ROOT / "docs" / "design.md").read_text("utf-8")
+
+
+def test_the_files_and_names_of_the_design_page_exist() -> None:
+    prose = re.sub(r"^```.*?^```", "", DESIGN, flags=re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|sql|yaml))(?::(\w+))?`", prose)
+    assert len(named) > 35
+    missing = []
+    for path, name in named:
+        file = next((one for one in (SOURCE / path, ROOT / path) if one.is_file()), None)
+        text = "" if file is None else file.read_text("utf-8")
+        if file is None or (
+            name and not re.search(rf"^(?:async )?(?:def|class) {name}\b", text, re.MULTILINE)
+        ):
+            missing.append(f"{path}:{name}")
+    assert missing == []
+
+
+def test_the_tree_of_the_design_page_has_every_folder() -> None:
+    written = set()
+    for block in blocks(ROOT / "docs" / "design.md", "text"):
+        top, *lines = block.splitlines()
+        path = [(-1, top.strip().rstrip("/"))]
+        for line in lines:
+            indent, name = len(line) - len(line.lstrip()), line.split()[0]
+            while path[-1][0] >= indent:
+                path.pop()
+            place = f"{path[-1][1]}/{name.rstrip('/')}"
+            assert len(line.split()) > 1, f"{place} has no description"
+            if name.endswith("/"):
+                path.append((indent, place))
+                written.add(place)
+            else:
+                assert (ROOT / place).is_file(), place
+    found = {
+        one.relative_to(ROOT).as_posix()
+        for one in SOURCE.rglob("*")
+        if one.is_dir() and any(inner.is_file() and inner.suffix != ".pyc" for inner in one.rglob("*"))
+    }
+    assert written == found
+
+
+def test_the_life_of_a_note_has_twelve_steps() -> None:
+    life = DESIGN.partition("## The life of a note")[2].partition("\n## ")[0]
+    assert [int(number) for number in re.findall(r"^(\d+)\. ", life, re.MULTILINE)] == list(range(1, 13))
+
+
+def test_the_picture_of_the_architecture_is_what_its_script_draws() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "architecture.py"))
+    assert script["FILE"].read_text("utf-8") == script["draw"]()
