@@ -1,1 +1,5 @@
 """The ten-task suite, metrics with intervals, baselines and the report."""
+
+from uninote.extras import require
+
+require("evaluate")

@@ -10,15 +10,18 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.progress import Progress
 
 from uninote.encoder import Encoder
 from uninote.errors import ItemError
+from uninote.extras import needs
 from uninote.items import Item, Note
 from uninote.pipeline.embeddings import MANIFEST, PARTS
 from uninote.store.stored import CONTENT_KEY
+
+with needs("data"):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 SHARD = 512
 PREVIEW_CHARS = 160

@@ -20,11 +20,11 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from uninote.corpus.fetch.documents import documents
-from uninote.corpus.fetch.git import checkout
-from uninote.corpus.fetch.journal import Journal
-from uninote.corpus.fetch.notes import make_note
-from uninote.corpus.fetch.pins import CorpusPins, Repository
+from uninote.corpora.documents import documents
+from uninote.corpora.git import checkout
+from uninote.corpora.journal import Journal
+from uninote.corpora.notes import make_note
+from uninote.corpora.pins import CorpusPins, Repository
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ConfigError
 
