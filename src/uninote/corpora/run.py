@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from uninote.corpora.notes import make_note
 from uninote.corpora.pins import CorpusPins, Repository
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ConfigError
+from uninote.files import write_atomic
 
 HOST = "https://github.com"
 VERSION = 1
@@ -172,7 +172,6 @@ def _finish(
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
     # A lone surrogate, which an XML or Markdown file cannot hold but a broken title might, becomes "?".
-    unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    os.replace(unfinished, path)
+    with write_atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from uninote.environment import environment
 from uninote.errors import ConfigError
 from uninote.evaluation.protocols import Json
+from uninote.files import write_atomic
 
 
 def write_result(
@@ -55,6 +55,5 @@ def write_result(
 def write_json(path: Path, content: Json) -> None:
     """Writes whole or not at all: a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-    os.replace(partial, path)
+    with write_atomic(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
