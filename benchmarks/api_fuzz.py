@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from tests.service.http.fuzz import Report, fuzz  # noqa: E402
 from tests.service.http.running import start  # noqa: E402
 
-from uninote.evaluation.results import environment  # noqa: E402
+from uninote.environment import environment  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -23,7 +23,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from uninote.evaluation.results import environment, write_json
+from uninote.environment import environment
+from uninote.evaluation.results import write_json
 from uninote.tasks.definitions import SINGLE_TARGET
 
 RESULTS = Path(__file__).parent / "results"

@@ -28,7 +28,8 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from sqlalchemy import select
 
-from uninote.evaluation.results import environment, write_json, write_result
+from uninote.environment import environment
+from uninote.evaluation.results import write_json, write_result
 from uninote.service.db.engine import Database
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.gallery import versions

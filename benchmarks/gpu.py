@@ -38,7 +38,8 @@ from rounds import RESULTS, claim
 from sft_vs_st import Ours, Theirs, draw_batches, with_adapters
 
 from uninote import Encoder, Item, Note, Picture, SkipReport, load_settings, read_notes
-from uninote.evaluation.results import environment, write_json
+from uninote.environment import environment
+from uninote.evaluation.results import write_json
 from uninote.settings import SftSettings
 
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "B200": 2250e12}

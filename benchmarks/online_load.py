@@ -32,7 +32,8 @@ from corpus_vectors import Corpus
 from online_server import DIM, VECTORS, VERSION, Server, compact_command, precomputed, stub_command
 from sqlalchemy.orm import Session
 
-from uninote.evaluation.results import environment, write_json, write_result
+from uninote.environment import environment
+from uninote.evaluation.results import write_json, write_result
 from uninote.items import Item, Note
 from uninote.loadtest.bodies import bodies, path, together
 from uninote.loadtest.client import Target

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from uninote.corpus.sample import write_sample
 from uninote.corpus.skips import SkipReport
 from uninote.encoder import Encoder
 from uninote.evaluation.baselines.bm25 import Bm25
@@ -26,6 +25,7 @@ from uninote.evaluation.protocols import Json
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.evaluation.tables import Cell, Measure, Table, write_table
 from uninote.pipeline.notes import load_notes
+from uninote.sample.notes import write_sample
 from uninote.settings import load_settings
 from uninote.tasks.definitions import SINGLE_TARGET, in_words
 

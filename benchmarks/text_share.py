@@ -17,7 +17,6 @@ from pathlib import Path
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from uninote.corpus.sample import write_sample
 from uninote.corpus.skips import SkipReport
 from uninote.encoder import Encoder
 from uninote.evaluation.baselines.one_vector import OneVector
@@ -26,6 +25,7 @@ from uninote.evaluation.headline import mean_of_all, mean_recall
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.evaluation.tables import Cell, Measure, Table, write_table
 from uninote.pipeline.notes import load_notes, split
+from uninote.sample.notes import write_sample
 from uninote.settings import load_settings
 from uninote.shipped import COMPACT, HOME
 from uninote.tasks.definitions import SINGLE_TARGET, in_words

@@ -80,7 +80,7 @@ def main(folder: Path, group: str | None = None) -> None:
         # Alone and first: should its build not suit the machine, it fails in seconds and by name.
         subprocess.run([*install, "torch"], check=True)
     install += project["dependency-groups"]["dev"]
-    subprocess.run([*install, "--editable", f"{ROOT}[export]"], check=True)
+    subprocess.run([*install, "--editable", f"{ROOT}[all]"], check=True)
 
 
 if __name__ == "__main__":

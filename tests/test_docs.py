@@ -17,7 +17,7 @@ import yaml
 
 import uninote
 from uninote.cli import app
-from uninote.corpus.sample import write_sample
+from uninote.sample.notes import write_sample
 from uninote.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent

@@ -12,6 +12,10 @@ class ConfigError(UniNoteError):
     """A setting is unknown, out of range, or contradicts another."""
 
 
+class MissingExtraError(ConfigError, ImportError):
+    """A package of one of the project's extras is not installed."""
+
+
 class NoteError(UniNoteError):
     """One note cannot be used (empty, duplicate id, bad field); the rest of the batch goes on."""
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from uninote.annotate.ocr_rapid import RapidOcrReader
-from uninote.corpus.sample import write_sample
-from uninote.corpus.sample_canvas import Canvas
 from uninote.errors import PictureError
+from uninote.sample.canvas import Canvas
+from uninote.sample.notes import write_sample
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from PIL import Image
 from uninote.annotate.ocr_rapid import RapidOcrReader
 from uninote.annotate.protocol import PartialError
 from uninote.annotate.run import annotate_notes
-from uninote.corpus.sample_canvas import Canvas
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ModelError, PictureError
 from uninote.items import Note, Picture
+from uninote.sample.canvas import Canvas
 from uninote.settings import CorpusSettings
 
 

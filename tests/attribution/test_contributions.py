@@ -13,9 +13,9 @@ from uninote.attribution import Explanation, explain
 from uninote.attribution.contributions import leave_one_out
 from uninote.attribution.pieces import pieces_of, without
 from uninote.corpus.readers import read_notes
-from uninote.corpus.sample import write_sample
 from uninote.corpus.skips import SkipReport
 from uninote.items import Item
+from uninote.sample.notes import write_sample
 from uninote.settings import CorpusSettings, EncoderSettings
 from uninote.tasks.definitions import Task
 

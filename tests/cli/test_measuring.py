@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from uninote.cli import app
-from uninote.corpus.sample import write_sample
+from uninote.sample.notes import write_sample
 from uninote.shipped import COMPACT, HOME
 
 

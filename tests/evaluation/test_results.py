@@ -6,8 +6,9 @@ import platform
 
 import pytest
 
+from uninote.environment import environment
 from uninote.errors import ConfigError
-from uninote.evaluation.results import environment, write_json, write_result
+from uninote.evaluation.results import write_json, write_result
 
 
 def test_result_file_has_the_agreed_fields(tmp_path) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from uninote.corpus.sample import write_sample
+from uninote.sample.notes import write_sample
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from uninote.errors import StoreError
+from uninote.errors import MissingExtraError, StoreError
 from uninote.settings import StoreSettings
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.factory import open_store
@@ -42,5 +42,5 @@ def test_a_cluster_needs_its_client(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(StoreError, match="not a Milvus address"):
         open_store(StoreSettings(address="milvus://"), tmp_path, 4)
     monkeypatch.setitem(sys.modules, "uninote.store.milvus", None)
-    with pytest.raises(StoreError, match=r"uninote\[milvus\]"):
+    with pytest.raises(MissingExtraError, match=r"uninote\[milvus\]"):
         open_store(StoreSettings(address="milvus://host"), tmp_path, 4)

@@ -6,12 +6,14 @@ from uninote.annotate.describe_openai import OpenAIDescriber
 from uninote.annotate.ocr_rapid import RapidOcrReader
 from uninote.annotate.protocol import Describer, OcrReader
 from uninote.errors import ConfigError
+from uninote.extras import require
 from uninote.settings import AnnotateSettings
 
 
 def make_describer(settings: AnnotateSettings, api_key: str | None = None) -> Describer | None:
     """The describer that `settings` names, None for "none" and "existing". Raises ConfigError."""
     if settings.describe == "openai":
+        require("describe")
         return OpenAIDescriber(settings.endpoint, settings.describe_model, api_key)
     if settings.describe == "transformers":
         if not settings.describe_model:
@@ -25,5 +27,6 @@ def make_describer(settings: AnnotateSettings, api_key: str | None = None) -> De
 def make_reader(settings: AnnotateSettings) -> OcrReader | None:
     """The OCR reader that `settings` names, None for "none" and "existing"."""
     if settings.ocr == "rapidocr":
+        require("ocr")
         return RapidOcrReader(settings.ocr_min_score, settings.ocr_max_side)
     return None

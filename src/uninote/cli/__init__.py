@@ -26,6 +26,7 @@ from uninote.cli import (
     training,
 )
 from uninote.errors import UniNoteError
+from uninote.extras import named
 
 __all__ = ["app", "main"]
 
@@ -59,7 +60,8 @@ def main(run: Callable[[], Any] = app) -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
-        run()
+        with named():
+            run()
     except UniNoteError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(2)

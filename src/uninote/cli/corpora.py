@@ -47,8 +47,8 @@ def fetch(
 
     Pictures get no OCR text here: `uninote annotate` reads it.
     """
-    from uninote.corpus.fetch.pins import load_pins
-    from uninote.corpus.fetch.run import fetch_corpus
+    from uninote.corpora.pins import load_pins
+    from uninote.corpora.run import fetch_corpus
 
     known = load_pins(pins)
     if name.value not in known:

@@ -35,7 +35,7 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Write the built-in sample: illustrated posts in English and Chinese, drawn by code."""
-    from uninote.corpus.sample import write_sample
+    from uninote.sample.notes import write_sample
 
     path = write_sample(out, count, seed)
     emit(as_json, {"notes": str(path), "count": count}, f"{count} notes in {path}")

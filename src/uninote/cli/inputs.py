@@ -38,8 +38,8 @@ def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list
 def encoder_of(model: Path | None, settings: Settings, features: Path | None) -> Encoder:
     """The model of a folder; the untrained one of the settings if none."""
     from uninote.encoder import Encoder
-    from uninote.pipeline.train import load_encoder
 
     if model is not None:
-        return load_encoder(model, settings, features)
+        device = settings.encoder.device
+        return Encoder.load(model, corpus=settings.corpus, feature_folder=features, device=device)
     return Encoder.build(settings.encoder, settings.corpus, features, settings.seed)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from uninote.cli.options import AsJson, Config, Out, Quiet, Seed, Set, settings_from
 from uninote.errors import ConfigError
+from uninote.extras import require
 
 app = typer.Typer()
 
@@ -27,9 +28,11 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Notes in; both training stages, a measured report and a searchable index out. Resumes after a kill."""
+    settings = settings_from(config, set_, seed)
+    reader = ["ocr"] if settings.annotate.ocr == "rapidocr" else []
+    require("data", "evaluate", *reader, "store", "train", *([] if notes else ["sample"]))
     from uninote.pipeline.demo import run_demo
 
-    settings = settings_from(config, set_, seed)
     console = Console(stderr=as_json)
     report = run_demo(notes, out, settings, console, not quiet)
     if as_json:
@@ -47,7 +50,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show the environment, the shipped models and all settings, or what a model or index folder holds."""
-    from uninote.evaluation.results import environment
+    from uninote.environment import environment
     from uninote.shipped import model_folder, shipped_models
 
     if folder is None:

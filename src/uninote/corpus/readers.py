@@ -14,6 +14,7 @@ from uninote.corpus.skips import Skip, SkipReport
 from uninote.corpus.sources import dataset_entries, folder_entries, jsonl_entries, parquet_entries
 from uninote.corpus.writer import write_notes
 from uninote.errors import NoteError
+from uninote.extras import needs
 from uninote.items import Note
 from uninote.settings import CorpusSettings
 
@@ -93,7 +94,8 @@ def _entries(source: Path) -> Iterator[Entry | Skip]:
 
 
 def _saved_dataset_entries(folder: Path) -> Iterator[Entry | Skip]:
-    from datasets import load_from_disk  # seconds to import, and only needed here
+    with needs("data"):
+        from datasets import load_from_disk  # seconds to import, and only needed here
 
     try:
         dataset = load_from_disk(str(folder))

@@ -28,7 +28,6 @@ from pydantic import (
 from uninote.corpus.decode import read_picture
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import Skip
-from uninote.corpus.video import frames
 from uninote.errors import PictureError
 from uninote.items import Note, Picture
 from uninote.settings import CorpusSettings
@@ -145,6 +144,8 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
 def _frames(name: str, base: Path | None, settings: CorpusSettings, room: int) -> list[Picture]:
     if room < 1:
         raise PictureError(f"{name!r} is left out, the note already has {settings.max_pictures} pictures")
+    from uninote.corpus.video import frames  # an extra
+
     return frames(resolve_inside(base, name), room, settings)
 
 

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.records import Entry
 from uninote.corpus.skips import Skip
-from uninote.corpus.video import SUFFIXES as VIDEO_SUFFIXES
 from uninote.errors import NoteError
+from uninote.extras import needs
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".3gp"}
+)
 _BATCH = 64
 
 
@@ -47,6 +48,9 @@ def _json_object(encoded: bytes, where: str) -> dict[str, Any] | Skip:
 
 def parquet_entries(path: Path) -> Iterator[Entry | Skip]:
     """One record a row. A row group that cannot be read is one Skip. Raises NoteError on a broken file."""
+    with needs("data"):
+        import pyarrow.parquet as pq
+
     try:
         table = pq.ParquetFile(path)
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError

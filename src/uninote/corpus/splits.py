@@ -6,9 +6,10 @@ non-empty text (title and body, spaces and case apart) is the same. A whole grou
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from scipy.cluster.hierarchy import DisjointSet
 
 from uninote.corpus.order import seeded_rank
 from uninote.errors import ConfigError
@@ -51,17 +52,9 @@ def split_notes(notes: Sequence[Note], test_fraction: float, validation_fraction
 
 
 def connected_groups(notes: Iterable[Note]) -> list[set[str]]:
-    """Sets of note ids connected by shared pictures, links in either direction, or equal text."""
-    parent: dict[tuple[str, str], tuple[str, str]] = {}
-
-    def root(key: tuple[str, str]) -> tuple[str, str]:
-        parent.setdefault(key, key)
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
+    """Return sets of note ids connected by shared pictures, links in either direction, or equal text."""
     notes = list(notes)
+    joined = DisjointSet(("note", note.id) for note in notes)
     ids = {note.id for note in notes}
     for note in notes:
         keys = [("picture", picture.digest) for picture in note.pictures]
@@ -70,11 +63,9 @@ def connected_groups(notes: Iterable[Note]) -> list[set[str]]:
         if text:
             keys.append(("text", text))
         for key in keys:
-            parent[root(key)] = root(("note", note.id))
-    groups: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for note_id in ids:
-        groups[root(("note", note_id))].add(note_id)
-    return list(groups.values())
+            joined.add(key)
+            joined.merge(("note", note.id), key)
+    return [{name for kind, name in group if kind == "note"} for group in joined.subsets()]
 
 
 def _fill(groups: Sequence[set[str]], target: int) -> tuple[set[str], list[set[str]]]:

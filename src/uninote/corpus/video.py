@@ -12,16 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
-
 from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture
+from uninote.extras import needs
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
 
-SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".3gp"}
-)
-"""File names that the folder reader takes for videos."""
+with needs("video"):
+    import av
 
 # Playlists and scripts (HLS, concat) open further files and addresses: only plain containers are allowed.
 _OPTIONS = {

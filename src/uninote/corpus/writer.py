@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from uninote.corpus.decode import FORMATS
+from uninote.files import write_atomic
 from uninote.items import Note, Picture
 
 
@@ -26,11 +27,9 @@ def write_notes(notes: Iterable[Note], path: str | Path, *, link: bool = False) 
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", encoding="utf-8", newline="\n") as out:
+    with write_atomic(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
         for note in notes:
             out.write(json.dumps(_record(note, path, link), ensure_ascii=False) + "\n")
-    os.replace(unfinished, path)
     return path
 
 
@@ -66,11 +65,9 @@ def _reference(picture: Picture, path: Path, link: bool) -> str:
     file = folder / f"{picture.digest}.{_suffix(data)}"
     if not file.exists():
         folder.mkdir(exist_ok=True)
-        unfinished = file.with_name(file.name + ".part")
-        unfinished.unlink(missing_ok=True)
-        if not (link and _linked(picture, unfinished)):
-            unfinished.write_bytes(data)
-        os.replace(unfinished, file)
+        with write_atomic(file) as partial:
+            if not (link and _linked(picture, partial)):
+                partial.write_bytes(data)
     return file.relative_to(root).as_posix()
 
 

@@ -11,12 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from uninote.environment import environment
 from uninote.errors import ConfigError
 from uninote.evaluation.hard.view import duplicate_charts, hard_tables
 from uninote.evaluation.headline import headlines
 from uninote.evaluation.plots import cost_scatter, matryoshka_curves, recall_bars, training_curves
 from uninote.evaluation.protocols import Json
-from uninote.evaluation.results import environment, write_json
+from uninote.evaluation.results import write_json
 from uninote.evaluation.suite import Suite
 from uninote.evaluation.thumbnails import Thumbnails
 from uninote.evaluation.view import cutoffs, example_groups, graded_rows, recall_rows

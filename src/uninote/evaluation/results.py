@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import os
-import platform
 import re
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from uninote.environment import environment
 from uninote.errors import ConfigError
 from uninote.evaluation.protocols import Json
-
-PACKAGES = ("uninote", "torch", "transformers", "numpy", "faiss-cpu")
-
-
-def environment() -> Json:
-    """Facts that numbers depend on; no host name, user or path.
-
-    The GPU is named only when torch is loaded already: importing it would cost seconds.
-    """
-    system = platform.system()
-    if system == "Linux":
-        try:
-            system = platform.freedesktop_os_release()["PRETTY_NAME"]
-        except (OSError, KeyError):
-            system = f"Linux {platform.release()}"
-    facts: Json = {"python": platform.python_version(), "os": system, "cpu": _cpu(), "cores": _cores()}
-    for package in PACKAGES:
-        try:
-            facts[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        facts["gpu"] = torch.cuda.get_device_name()
-    return facts
+from uninote.files import write_atomic
 
 
 def write_result(
@@ -82,19 +55,5 @@ def write_result(
 def write_json(path: Path, content: Json) -> None:
     """Writes whole or not at all: a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-    os.replace(partial, path)
-
-
-def _cpu() -> str:
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    """Cores this process may use, where the system says so."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with write_atomic(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")

@@ -18,6 +18,7 @@ from uninote.encoder.saved import check_rendering
 from uninote.encoder.vision import CELLS, CHANNELS, VisionTower
 from uninote.errors import ModelError
 from uninote.export.onnx_graphs import INPUTS
+from uninote.extras import needs
 from uninote.settings import CorpusSettings, EncoderSettings
 
 
@@ -73,7 +74,8 @@ def load_onnx(
 
     Raises ModelError when the folder holds no such export.
     """
-    import onnxruntime  # type: ignore[import-untyped]
+    with needs("onnx"):
+        import onnxruntime  # type: ignore[import-untyped]
     from transformers import AutoTokenizer
 
     folder = Path(folder)

@@ -21,6 +21,7 @@ from uninote.encoder import Encoder
 from uninote.encoder.compact import CompactBackbone
 from uninote.encoder.vision import CELLS, CHANNELS, read_cells
 from uninote.errors import ModelError
+from uninote.extras import needs
 from uninote.items import RENDERING
 
 OPSET = 18
@@ -112,7 +113,7 @@ def _export(module: torch.nn.Module, inputs: dict[str, Any], shapes: Any, output
     # Strict: Python's own `len` of a tensor, which the backbone asks for, stays a dimension, not a number.
     strict = isinstance(module, CompactBackbone)
     program = torch.export.export(module, (), kwargs=inputs, dynamic_shapes=shapes, strict=strict)
-    try:
+    with needs("export"):
         torch.onnx.export(
             program,
             (),
@@ -124,10 +125,6 @@ def _export(module: torch.nn.Module, inputs: dict[str, Any], shapes: Any, output
             dynamo=True,
             verbose=False,
         )
-    except ImportError as error:
-        raise ModelError(
-            f"writing ONNX needs the extra `export`: pip install 'uninote[export]' ({error})"
-        ) from error
 
 
 def _quantise(source: Path, target: Path) -> None:

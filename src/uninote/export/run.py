@@ -58,17 +58,9 @@ def export_model(
 
             write_merged(encoder, folder)
         else:
-            _sentence_transformers(encoder, folder)
+            from uninote.export.sentence_transformer import write_sentence_transformer
+
+            write_sentence_transformer(encoder, folder)
         card.save(folder / "README.md")
         folder.rename(to)
     return to
-
-
-def _sentence_transformers(encoder: Encoder, folder: Path) -> None:
-    try:
-        from uninote.export.sentence_transformer import write_sentence_transformer
-    except ImportError as error:
-        raise ModelError(
-            f"this format needs the extra `export`: pip install 'uninote[export]' ({error})"
-        ) from error
-    write_sentence_transformer(encoder, folder)

@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import InputModule
-from sentence_transformers.base.modules.normalize import Normalize
 
 from uninote.encoder import Encoder
 from uninote.errors import ModelError
 from uninote.export.inputs import to_prompted
 from uninote.export.merged import PROMPT_FILE
+from uninote.extras import needs
 from uninote.items import Item
 from uninote.tasks.definitions import INSTRUCTIONS
+
+with needs("export"):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import InputModule
+    from sentence_transformers.base.modules.normalize import Normalize
 
 HUB_OPTIONS = ("token", "cache_folder", "revision", "local_files_only")
 PREFIX = "uninote_"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from uninote.errors import ItemError
+from uninote.files import write_atomic
 from uninote.items import Item, Ocr, Part, Picture
 from uninote.negatives.example import Example
 from uninote.tasks.definitions import Pair, Task
@@ -53,9 +54,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
 
 def _write(records: Iterable[tuple[Pair, Example | None]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A plain suffix, not a random name: what an interrupted run leaves behind is overwritten by the next.
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with write_atomic(path) as partial, partial.open("w", encoding="utf-8") as file:
         table = _Table(path.parent)
         for pair, example in records:
             record: Record = {
@@ -73,7 +72,6 @@ def _write(records: Iterable[tuple[Pair, Example | None]], path: Path) -> None:
                 record["positive_score"] = example.positive_score
             for line in (*table.take(), record):
                 file.write(json.dumps(line) + "\n")
-    os.replace(partial, path)
 
 
 class _Table:

@@ -15,7 +15,6 @@ from typing import Any
 from rich.console import Console
 
 from uninote.corpus.decode import load_picture
-from uninote.corpus.sample import write_sample
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
@@ -208,6 +207,8 @@ def _evaluate(
 
 
 def _sample(folder: Path, seed: int) -> Path:
+    from uninote.sample.notes import write_sample  # an extra
+
     path = folder / "notes.jsonl"
     return path if path.is_file() else write_sample(folder, SAMPLE_NOTES, seed)
 

@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.progress import Progress
 
 from uninote.encoder import Encoder
 from uninote.errors import ItemError
+from uninote.extras import needs
+from uninote.files import write_atomic
 from uninote.items import RENDERING, Item, Note
 from uninote.pipeline.embeddings import MANIFEST, PARTS
 from uninote.store.read_vectors import CONTENT_KEY
+
+with needs("data"):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 SHARD = 512
 PREVIEW_CHARS = 160
@@ -189,10 +192,9 @@ def _write(
     }
     told = json.dumps({id: str(error) for id, error in failures.items()}, ensure_ascii=False)
     table = pa.table(columns).replace_schema_metadata({"model_version": version, "failures": told})
-    # A name of its own: two machines may be at the same shard when one of them was given up too early.
-    partial = part.with_suffix(f".{uuid4().hex}.partial")
-    pq.write_table(table, partial)
-    partial.replace(part)
+    # Two machines may be at the same shard when one of them was given up too early.
+    with write_atomic(part, several_writers=True) as partial:
+        pq.write_table(table, partial)
 
 
 def _failures_of(part: Path) -> Failures:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from uninote.errors import StoreError
+from uninote.extras import needs
 from uninote.items import require_rendering
 from uninote.store.protocol import Record
+
+with needs("data"):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MANIFEST = "manifest.json"
 PARTS = "part-[0-9]*"

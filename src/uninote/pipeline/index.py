@@ -7,18 +7,21 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from rich.progress import Progress
 
 from uninote.corpus.writer import write_notes
 from uninote.encoder import Encoder
 from uninote.encoder.saved import saved_version
 from uninote.errors import ConfigError, StoreError
+from uninote.extras import needs
 from uninote.items import RENDERING, Item, Note, require_rendering
 from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.settings import Settings, StoreSettings
 from uninote.store.factory import open_store
 from uninote.store.protocol import Filter, Hit, Store
+
+with needs("data"):
+    import pyarrow.parquet as pq
 
 MANIFEST = "index.json"
 NOTES = "notes.jsonl"

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from uninote.files import write_atomic
 from uninote.items import Note
 
 Json = dict[str, Any]
@@ -56,9 +57,8 @@ class RunState:
             started = time.monotonic()
             result = work()
             done = {"result": result, "seconds": round(time.monotonic() - started, 2)}
-            partial = file.with_suffix(".partial")
-            partial.write_text(json.dumps(done))
-            partial.replace(file)
+            with write_atomic(file) as partial:
+                partial.write_text(json.dumps(done))
         self.seconds[name] = done["seconds"]
         outcome: Json = done["result"]
         return outcome

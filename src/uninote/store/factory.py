@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uninote.errors import StoreError
+from uninote.extras import needs
 from uninote.settings import StoreSettings
 from uninote.store.memory import MemoryStore
-from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Store
 
 if TYPE_CHECKING:  # an extra
@@ -19,11 +18,9 @@ MILVUS = ("milvus://", "milvus+tls://")
 
 
 def open_milvus(address: str, dim: int, **options: Any) -> MilvusStore:
-    """The store in a Milvus cluster. Raises StoreError when its client is not installed."""
-    try:
+    """The store in a Milvus cluster. Raises MissingExtraError when its client is not installed."""
+    with needs("milvus"):
         from uninote.store.milvus import MilvusStore
-    except ImportError as error:
-        raise StoreError("a Milvus store needs its client: pip install 'uninote[milvus]'") from error
     return MilvusStore(address, dim, **options)
 
 
@@ -31,11 +28,13 @@ def open_store(settings: StoreSettings, data_dir: Path, dim: int, collection: st
     """The store that `settings.address` names: a PostgreSQL or Milvus address, `memory`, or empty for the
     embedded server, which then keeps its data in `data_dir`/postgres.
 
-    Raises StoreError when it cannot be opened.
+    Raises StoreError when it cannot be opened, MissingExtraError when its client is not installed.
     """
     if settings.address == MEMORY:
         return MemoryStore(dim)
     if settings.address.startswith(MILVUS):
         return open_milvus(settings.address, dim, index=settings.index, collection=collection)
+    with needs("store"):
+        from uninote.store.postgres import PostgresStore
     place = settings.address or data_dir / "postgres"
     return PostgresStore(place, dim, index=settings.index, collection=collection)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from uninote.extras import require
+
 if TYPE_CHECKING:
     from uninote.training.memory import Labelled, examples_from, pairs_from
     from uninote.training.rl import train_rl
     from uninote.training.sft import train_sft
+
+require("train")
 
 __all__ = ["Labelled", "examples_from", "pairs_from", "train_rl", "train_sft"]
 

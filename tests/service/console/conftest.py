@@ -56,8 +56,8 @@ def token(page: str) -> str:
 
 @pytest.fixture(scope="session")
 def site(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    from uninote.corpus.sample import write_sample
     from uninote.encoder import Encoder
+    from uninote.sample.notes import write_sample
     from uninote.settings import EncoderSettings
 
     folder = tmp_path_factory.mktemp("console")

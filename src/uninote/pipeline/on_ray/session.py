@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from uninote.errors import ConfigError
+from uninote.extras import needs
 
 LOCAL = "local"
 CONNECT_SECONDS = 10
@@ -39,11 +40,9 @@ def connected(address: str) -> Iterator[None]:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     else:
         _check_address(address)
-    try:
+    with needs("ray"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise ConfigError(f"--ray needs Ray Data: pip install 'uninote[ray]' ({error})") from error
     if ray.is_initialized():
         yield
         return

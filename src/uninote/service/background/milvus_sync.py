@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from threading import Event
 
 import numpy as np
@@ -14,6 +13,7 @@ import structlog
 from numpy.typing import ArrayLike
 
 from uninote.errors import ConfigError, StoreError, UniNoteError
+from uninote.extras import require
 from uninote.service.background.milvus_collections import (
     BREAK_SECONDS,
     Collections,
@@ -50,7 +50,7 @@ class ClusterState:
 
 
 class Cluster:
-    """Raises ConfigError for an address that is none, or without Milvus' client.
+    """Raises ConfigError for an address that is none, MissingExtraError without Milvus' client.
 
     The cluster itself is reached when it is needed.
     open_one: opens collections patiently, to fill them; search_one: impatiently, to search them.
@@ -68,8 +68,8 @@ class Cluster:
     ) -> None:
         if not settings.address.startswith(MILVUS):
             raise ConfigError("cluster.address is not a Milvus address (milvus://user:password@host:19530)")
-        if open_one is None and find_spec("pymilvus") is None:
-            raise ConfigError("cluster.address needs Milvus' client: pip install 'uninote[milvus]'")
+        if open_one is None:
+            require("milvus")
         self.settings = settings
         self._database = database
         self._searches = metrics.searches

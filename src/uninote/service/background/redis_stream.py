@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from uninote.errors import ConfigError, ItemError
+from uninote.extras import needs
 from uninote.service.background.worker import Worker
 from uninote.service.domain.notes.ingest_types import Outcome
 from uninote.service.schemas.content import NoteIn
@@ -42,7 +43,7 @@ class Feed:
     """The consumer of one process, on a thread of its own.
 
     longest: bytes of a message. most: messages of one batch.
-    Raises ConfigError for an address that is none, or when the client is not installed.
+    Raises ConfigError for an address that is none, MissingExtraError without the client.
     """
 
     def __init__(
@@ -131,10 +132,8 @@ class Feed:
 
 def _client(address: str) -> redis.Redis:
     """Raises ConfigError without repeating the address: it may hold a password."""
-    try:
+    with needs("redis"):
         import redis
-    except ImportError as error:
-        raise ConfigError("stream.address needs Redis' client: pip install 'uninote[redis]'") from error
     if address.startswith(SCHEMES):
         with suppress(ValueError):
             return redis.Redis.from_url(

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import text
 
 from uninote.errors import StoreError
+from uninote.files import write_atomic
 from uninote.service.db.base import SCHEMA
 from uninote.service.db.engine import Database
 from uninote.store.embedded import EmbeddedServer, programs
@@ -22,16 +23,14 @@ def backup(database: Database, file: Path) -> int:
 
     It appears whole or not at all, readable for its owner only. Raises StoreError when it cannot be written.
     """
-    partial = file.with_name(file.name + ".partial")
     try:
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        with write_atomic(file) as partial:
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            _program(
+                "pg_dump", database.address, "--format=custom", f"--schema={SCHEMA}", f"--file={partial}"
+            )
     except OSError as error:
-        raise StoreError(f"the backup cannot be written to {partial}: {error.strerror}") from error
-    try:
-        _program("pg_dump", database.address, "--format=custom", f"--schema={SCHEMA}", f"--file={partial}")
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+        raise StoreError(f"the backup cannot be written to {file}: {error.strerror}") from error
     return file.stat().st_size
 
 

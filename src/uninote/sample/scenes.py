@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from uninote.corpus.sample_canvas import Canvas, shade
-from uninote.corpus.sample_story import Story
-from uninote.corpus.sample_world import Backdrop, Lang, Tint, load_world
+from uninote.sample.canvas import Canvas, shade
+from uninote.sample.story import Story
+from uninote.sample.world import Backdrop, Lang, Tint, load_world
 
 Layout = Callable[[Canvas, Story, Random], str]
 

@@ -1,7 +1,7 @@
 import pytest
 
-from uninote.corpus.fetch.cnxml import read_books, read_collection, read_module
-from uninote.corpus.fetch.page import PageError
+from uninote.corpora.cnxml import read_books, read_collection, read_module
+from uninote.corpora.page import PageError
 
 MODULE = """<document xmlns="http://cnx.rice.edu/cnxml">
 <title>Tides</title>

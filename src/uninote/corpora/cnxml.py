@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from uninote.corpus.fetch.page import (
+from uninote.corpora.page import (
     MAX_ALT,
     MAX_CAPTION,
     MAX_SECTION,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from uninote.corpus.fetch.cnxml import Collection, read_books, read_collection, read_module
-from uninote.corpus.fetch.markdown import read_page
-from uninote.corpus.fetch.page import Page, PageError
-from uninote.corpus.fetch.pins import CorpusPins, Repository
+from uninote.corpora.cnxml import Collection, read_books, read_collection, read_module
+from uninote.corpora.markdown import read_page
+from uninote.corpora.page import Page, PageError
+from uninote.corpora.pins import CorpusPins, Repository
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import SkipReport
 from uninote.errors import PictureError

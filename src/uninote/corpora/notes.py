@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from uninote.corpus.fetch.documents import Document, contents
-from uninote.corpus.fetch.page import MAX_BODY, Figure, PageError, cut
-from uninote.corpus.fetch.pictures import convert
-from uninote.corpus.fetch.pins import CorpusPins
+from uninote.corpora.documents import Document, contents
+from uninote.corpora.page import MAX_BODY, Figure, PageError, cut
+from uninote.corpora.pictures import convert
+from uninote.corpora.pins import CorpusPins
 from uninote.corpus.skips import SkipReport
 from uninote.errors import PictureError
 

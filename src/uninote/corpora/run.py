@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,13 +19,14 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from uninote.corpus.fetch.documents import documents
-from uninote.corpus.fetch.git import checkout
-from uninote.corpus.fetch.journal import Journal
-from uninote.corpus.fetch.notes import make_note
-from uninote.corpus.fetch.pins import CorpusPins, Repository
+from uninote.corpora.documents import documents
+from uninote.corpora.git import checkout
+from uninote.corpora.journal import Journal
+from uninote.corpora.notes import make_note
+from uninote.corpora.pins import CorpusPins, Repository
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ConfigError
+from uninote.files import write_atomic
 
 HOST = "https://github.com"
 VERSION = 1
@@ -172,7 +172,6 @@ def _finish(
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
     # A lone surrogate, which an XML or Markdown file cannot hold but a broken title might, becomes "?".
-    unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    os.replace(unfinished, path)
+    with write_atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")

@@ -1,6 +1,6 @@
 import pytest
 
-from uninote.corpus.fetch.pins import load_pins
+from uninote.corpora.pins import load_pins
 from uninote.errors import ConfigError
 
 

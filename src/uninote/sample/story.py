@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from uninote.corpus.sample_world import Lang, Mood, Thing, Tint, Topic, Word, World
+from uninote.sample.world import Lang, Mood, Thing, Tint, Topic, Word, World
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 from uninote.corpus.decode import FORMATS, load_picture, read_picture
 from uninote.corpus.paths import resolve_inside
 from uninote.errors import PictureError
+from uninote.files import write_atomic
 from uninote.settings import CorpusSettings
 
 MAX_SIDE = 448
@@ -44,9 +44,8 @@ def convert(root: Path, path: str, out: Path) -> dict[str, Any]:
     file = out / name
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(file.name + ".part")
-        unfinished.write_bytes(data)
-        os.replace(unfinished, file)
+        with write_atomic(file) as partial:
+            partial.write_bytes(data)
     return {"path": name, "src_w": width, "src_h": height}
 
 

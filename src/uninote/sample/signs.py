@@ -1,6 +1,6 @@
 """Pictures with text in the built-in sample: sign, poster, receipt, menu, tip card, speech bubble, duel.
 
-As in `sample_scenes`, a layout returns the description of what it drew; it names the text's carrier, never
+As in `scenes`, a layout returns the description of what it drew; it names the text's carrier, never
 the text, which is the canvas's `lines` (the OCR truth).
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from random import Random
 
-from uninote.corpus.sample_canvas import Canvas, ink_on, shade
-from uninote.corpus.sample_scenes import Layout, backdrop, listed
-from uninote.corpus.sample_story import Story
+from uninote.sample.canvas import Canvas, ink_on, shade
+from uninote.sample.scenes import Layout, backdrop, listed
+from uninote.sample.story import Story
 
 
 def _slogan(story: Story, rng: Random) -> str:

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from uninote.corpus.readers import read_notes
-from uninote.corpus.sample import write_sample
-from uninote.corpus.sample_canvas import Canvas
-from uninote.corpus.sample_scenes import SCENES, ring
-from uninote.corpus.sample_signs import SIGNS, receipt
-from uninote.corpus.sample_story import new_story, next_story
-from uninote.corpus.sample_world import load_world
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ConfigError
+from uninote.sample.canvas import Canvas
+from uninote.sample.notes import write_sample
+from uninote.sample.scenes import SCENES, ring
+from uninote.sample.signs import SIGNS, receipt
+from uninote.sample.story import new_story, next_story
+from uninote.sample.world import load_world
 from uninote.settings import CorpusSettings
 
 COUNT = 60

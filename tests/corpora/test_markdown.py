@@ -1,7 +1,7 @@
 import pytest
 
-from uninote.corpus.fetch.markdown import read_page
-from uninote.corpus.fetch.page import PageError
+from uninote.corpora.markdown import read_page
+from uninote.corpora.page import PageError
 
 PAGE = """---
 title: "Build a web part"

@@ -144,7 +144,7 @@ def _topic(key: str, raw: Mapping[str, Any], common: Mapping[str, Any]) -> Topic
 @cache
 def load_world() -> World:
     """The world read from the package's own YAML file."""
-    raw = yaml.safe_load(files(__package__).joinpath("sample_world.yaml").read_text(encoding="utf-8"))
+    raw = yaml.safe_load(files(__package__).joinpath("world.yaml").read_text(encoding="utf-8"))
     return World(
         topics=tuple(_topic(key, topic, raw["common"]) for key, topic in raw["topics"].items()),
         tints=tuple(Tint(*row) for row in raw["colours"]),
