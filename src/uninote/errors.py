@@ -5,7 +5,9 @@ The CLI prints the message of any `UniNoteError` on one line and exits with code
 
 
 class UniNoteError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and fix. `code` is stable and meant for programs."""
+
+    code = "invalid"
 
 
 class ConfigError(UniNoteError):
@@ -35,17 +37,25 @@ class UnsupportedPicture(PictureError):
 class ItemError(UniNoteError):
     """One item cannot be embedded (no parts, nothing readable)."""
 
+    code = "bad_item"
+
 
 class VectorError(UniNoteError):
     """A vector is NaN, all zero, or of the wrong dimension."""
+
+    code = "bad_vector"
 
 
 class StoreError(UniNoteError):
     """The store cannot be reached, or was asked for something it does not hold."""
 
+    code = "database"
+
 
 class ModelError(UniNoteError):
     """A model folder is missing, incomplete, or not trained for what is asked."""
+
+    code = "bad_model"
 
 
 class RenderingError(ModelError):

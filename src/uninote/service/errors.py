@@ -1,6 +1,6 @@
-"""Errors of the service: each says what is wrong with the request and how to mend it.
+"""Errors of the service: each says what is wrong with the request and how to fix it.
 
-The HTTP layer maps a class to a status; `code` is stable and meant for programs.
+The HTTP layer maps a class to a status.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from uninote.errors import UniNoteError
 
 
 class ServiceError(UniNoteError):
-    """Base of what a caller of the service can mend."""
-
-    code = "invalid"
+    """Base of what a caller of the service can fix."""
 
 
 class InvalidError(ServiceError):

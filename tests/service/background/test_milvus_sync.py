@@ -13,7 +13,7 @@ from tests.service.http.test_scheduling import until
 from uninote.errors import ConfigError, StoreError
 from uninote.service.background import milvus_collections
 from uninote.service.background.milvus_collections import rebuild
-from uninote.service.background.milvus_sync import Cluster
+from uninote.service.background.milvus_sync import MilvusSync
 from uninote.service.domain.notes import forget, outbox
 from uninote.service.errors import ConflictError, UnavailableError
 from uninote.service.telemetry.metrics import Metrics
@@ -60,9 +60,9 @@ class Kept(MemoryStore):
 
 
 @contextmanager
-def beside(world: Any, shelf: Shelf, metrics: Metrics | None = None, **options: Any) -> Iterator[Cluster]:
+def beside(world: Any, shelf: Shelf, metrics: Metrics | None = None, **options: Any) -> Iterator[MilvusSync]:
     settings = ClusterSettings(address="milvus://host", **options)
-    cluster = Cluster(
+    cluster = MilvusSync(
         settings, world.database, metrics or Metrics(), print, open_one=shelf.open, search_one=shelf.open
     )
     cluster.start()
@@ -72,11 +72,11 @@ def beside(world: Any, shelf: Shelf, metrics: Metrics | None = None, **options: 
         cluster.close(60)
 
 
-def near(cluster: Cluster, query: Any, filter: Filter = EVERYTHING) -> list[str] | None:
+def near(cluster: MilvusSync, query: Any, filter: Filter = EVERYTHING) -> list[str] | None:
     return cluster.candidates("m1", 8, query, 3, filter)
 
 
-def filled(cluster: Cluster) -> bool:
+def filled(cluster: MilvusSync) -> bool:
     cluster.look()
     return cluster.state.filled and cluster.state.lag.rows == 0
 
@@ -163,5 +163,5 @@ def test_a_rebuild_that_was_killed_is_done_again(world: Any, note: Any, at: Any)
 
 def test_an_address_of_something_else_is_refused_without_its_password(world: Any) -> None:
     with pytest.raises(ConfigError, match="not a Milvus address") as error:
-        Cluster(ClusterSettings(address="http://user:secret@host"), world.database, Metrics(), print)
+        MilvusSync(ClusterSettings(address="http://user:secret@host"), world.database, Metrics(), print)
     assert "secret" not in str(error.value)

@@ -15,13 +15,13 @@ from tests.service.http.test_notes import ok
 from tests.service.http.test_scheduling import until, waiting
 
 from uninote.errors import ConfigError, ItemError
-from uninote.service.background.redis_stream import Feed
+from uninote.service.background.redis_stream import RedisStream
 from uninote.service.telemetry.metrics import Metrics
 from uninote.settings import StreamSettings
 
 
-def feed(address: str, **options: Any) -> Feed:
-    return Feed(StreamSettings(address=address), Metrics(), print, longest=200, most=8, **options)
+def feed(address: str, **options: Any) -> RedisStream:
+    return RedisStream(StreamSettings(address=address), Metrics(), print, longest=200, most=8, **options)
 
 
 def send(client: redis.Redis, *ids: str) -> None:

@@ -10,9 +10,16 @@ import httpx
 import pytest
 from tests.service.console.conftest import HOSTILE, SAMPLE_TEXT, Site, signed_in, token
 
-from uninote.service.console.access import ACCESS
-from uninote.service.db.gallery_tables import ROLES
+from uninote.service.console.app import ROUTERS
+from uninote.service.http.access import access_of
+from uninote.service.roles import ROLES
 
+ROUTES = [
+    (method, route.path, role)
+    for router in ROUTERS
+    for route, role in access_of(router.routes)
+    for method in sorted(route.methods or ())
+]
 PAGES = (
     "/",
     f"/?text={quote(SAMPLE_TEXT)}",
@@ -75,7 +82,7 @@ def test_the_key_is_in_no_page_and_no_cookie(site: Site, client: httpx.Client) -
 def test_without_a_session_there_is_only_the_sign_in_page(site: Site) -> None:
     with httpx.Client(base_url=site.url) as client:
         tried = 0
-        for (method, pattern), role in ACCESS.items():
+        for method, pattern, role in ROUTES:
             if role == "public":
                 continue
             answer = client.request(method, re.sub(r"\{[^}]+\}", "1", pattern))
@@ -92,7 +99,7 @@ def test_no_role_does_more_here_than_in_the_api(site: Site, role: str) -> None:
     with signed_in(site.running, role) as client:
         form_token = token(client.get("/").text)
         assert client.get("/console/gallery").status_code == 200
-        for (method, pattern), needed in ACCESS.items():
+        for method, pattern, needed in ROUTES:
             if needed == "public" or ROLES.index(role) >= ROLES.index(needed):
                 continue
             path = re.sub(r"\{[^}]+\}", "1", pattern)
@@ -111,7 +118,7 @@ def test_a_form_without_its_token_changes_nothing(site: Site, client: httpx.Clie
         ({"form_token": foreign}, {}),
         ({"form_token": own}, {"Sec-Fetch-Site": "cross-site"}),
     ]
-    for (method, pattern), _ in ACCESS.items():
+    for method, pattern, _ in ROUTES:
         if method == "POST":
             for fields, headers in tries:
                 path = re.sub(r"\{[^}]+\}", "1", pattern)

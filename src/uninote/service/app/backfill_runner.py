@@ -1,27 +1,25 @@
-"""Backfills of this process: the stored content encoded by a new version, behind the requests."""
+"""Backfills of this process: a new model version encodes the stored content between requests."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uninote.errors import ItemError, UniNoteError
+from uninote.errors import UniNoteError
 from uninote.items import Item
+from uninote.service.app.embedding import Embedding
 from uninote.service.concurrency.batcher import BACKGROUND
+from uninote.service.db.engine import Database
 from uninote.service.domain.rollout.backfill import Backfill, backfill
 from uninote.service.errors import ConflictError
 
-if TYPE_CHECKING:  # it holds the backfills
-    from uninote.service.app.services import Runtime
-
 
 class BackfillRun:
-    """One backfill and how far it is."""
+    """One backfill and its progress."""
 
     def __init__(self) -> None:
         self.report = Backfill()
@@ -29,54 +27,43 @@ class BackfillRun:
         self.error = ""
 
 
-class Backfills:
-    """At most one per version in this process; in several, they share the work and do some of it twice."""
+class BackfillRunner:
+    """Runs at most one backfill per version in this process; several processes repeat some of the work."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, BackfillRun] = {}
+    def __init__(self, database: Database, embedding: Embedding, is_draining: Callable[[], bool]) -> None:
+        self._database, self._embedding, self._is_draining = database, embedding, is_draining
+        self._runs: dict[str, BackfillRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def get(self, version: str) -> BackfillRun | None:
-        return self._known.get(version)
+        return self._runs.get(version)
 
-    def begin(self, runtime: Runtime, version: str, actor: str) -> BackfillRun:
-        """Start filling; call it again after an interruption. Raises UnavailableError, ConflictError."""
-        runtime.models.get(version)
-        known = self._known.get(version)
+    def begin(self, version: str, actor: str) -> None:
+        """Start a backfill; call it again after an interruption. Raises ConflictError while it runs."""
+        known = self._runs.get(version)
         if known is not None and known.running:
             raise ConflictError(f"model version {version!r} is being filled already")
-        filling = self._known[version] = BackfillRun()
-        task = asyncio.create_task(self._run(runtime, version, actor, filling))
+        run = self._runs[version] = BackfillRun()
+        task = asyncio.create_task(self._run(version, actor, run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return filling
 
-    async def _run(self, runtime: Runtime, version: str, actor: str, filling: BackfillRun) -> None:
+    async def _run(self, version: str, actor: str, run: BackfillRun) -> None:
         loop = asyncio.get_running_loop()
 
         def encode(items: Sequence[Item]) -> NDArray[np.float32]:
-            asked = runtime.embed(items, version, rank=BACKGROUND)
-            rows = asyncio.run_coroutine_threadsafe(asked, loop).result()
-            for row in rows:
-                if isinstance(row, ItemError):
-                    raise row
-            return np.stack([row for row in rows if not isinstance(row, ItemError)])
+            call = self._embedding.embed(items, version, priority=BACKGROUND)
+            return asyncio.run_coroutine_threadsafe(call, loop).result()
 
         def progress(report: Backfill) -> None:
-            filling.report = report
+            run.report = report
 
         work = partial(
-            backfill,
-            runtime.database,
-            version,
-            encode,
-            actor,
-            progress=progress,
-            stop=lambda: runtime.draining,
+            backfill, self._database, version, encode, actor, progress=progress, stop=self._is_draining
         )
         try:
-            filling.report = await asyncio.to_thread(work)
+            run.report = await asyncio.to_thread(work)
         except UniNoteError as error:
-            filling.error = str(error)
+            run.error = str(error)
         finally:
-            filling.running = False
+            run.running = False

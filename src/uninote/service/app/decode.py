@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from uninote.items import Item, Note, Picture, compose
-from uninote.service.app.services import Runtime
+from uninote.service.app.services import Services
 from uninote.service.errors import InvalidError
 from uninote.service.media.decode import frames_of, from_base64, picture_of
 from uninote.service.schemas.content import Content, Media, NoteContent, PictureIn
@@ -16,13 +16,13 @@ from uninote.tasks.definitions import Task
 Result = TypeVar("Result")
 
 
-async def note_of(runtime: Runtime, note_id: str, given: NoteContent) -> Note:
+async def note_of(services: Services, note_id: str, given: NoteContent) -> Note:
     """The note with its checked pictures; frames of the video come after them.
 
     Raises InvalidError, TooLargeError, UnsupportedError or BusyError for what is wrong first: a note that
     loses a picture would be matched for less than it shows.
     """
-    pictures = await _pictures(runtime, given.pictures, given.video)
+    pictures = await _pictures(services, given.pictures, given.video)
     return Note(
         id=note_id,
         title=given.title,
@@ -37,12 +37,12 @@ async def note_of(runtime: Runtime, note_id: str, given: NoteContent) -> Note:
     )
 
 
-async def item_of(runtime: Runtime, given: Content) -> Item:
+async def item_of(services: Services, given: Content) -> Item:
     """Return the item of the text, the pictures and the frames of the video (see `compose`).
 
     Raises ItemError when nothing is given, and what `note_of` raises.
     """
-    return compose((given.text,), await _pictures(runtime, given.pictures, given.video))
+    return compose((given.text,), await _pictures(services, given.pictures, given.video))
 
 
 async def together(calls: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
@@ -57,34 +57,36 @@ def task_of(item: Item) -> Task:
     return Task.NOTE2NOTE if item.texts else Task.I2NOTE
 
 
-async def _pictures(runtime: Runtime, given: Sequence[PictureIn], video: Media | None) -> list[Picture]:
-    corpus = runtime.settings.corpus
+async def _pictures(services: Services, given: Sequence[PictureIn], video: Media | None) -> list[Picture]:
+    corpus = services.settings.corpus
     room = corpus.max_pictures - len(given)
     if room < 0 or (video is not None and room == 0):
         more = " and a video" if video is not None else ""
         raise InvalidError(
             f"{len(given)} pictures{more} are more than the {corpus.max_pictures} of one item; send fewer"
         )
-    found = await together([_named(runtime, n, one) for n, one in enumerate(given)])
+    found = await together([_named(services, n, one) for n, one in enumerate(given)])
     if video is not None:
-        data = await _bytes(runtime, video, runtime.options.max_video_bytes)
-        cap = runtime.options.max_video_bytes
-        found += await runtime.media.run(frames_of, data, corpus, min(room, corpus.max_frames), cap)
+        data = await _bytes(services, video, services.options.max_video_bytes)
+        cap = services.options.max_video_bytes
+        found += await services.media_executor.run(frames_of, data, corpus, min(room, corpus.max_frames), cap)
     return found
 
 
-async def _named(runtime: Runtime, number: int, given: PictureIn) -> Picture:
-    corpus = runtime.settings.corpus
+async def _named(services: Services, number: int, given: PictureIn) -> Picture:
+    corpus = services.settings.corpus
     try:
-        data = await _bytes(runtime, given, corpus.max_picture_bytes)
+        data = await _bytes(services, given, corpus.max_picture_bytes)
         ocr = None if given.ocr is None else tuple(given.ocr)
-        return await runtime.media.run(picture_of, data, corpus, description=given.description, ocr=ocr)
+        return await services.media_executor.run(
+            picture_of, data, corpus, description=given.description, ocr=ocr
+        )
     except InvalidError as error:
         raise InvalidError(f"pictures.{number}: {error}") from error
 
 
-async def _bytes(runtime: Runtime, given: Media, cap: int) -> bytes:
+async def _bytes(services: Services, given: Media, cap: int) -> bytes:
     if given.data is not None:
-        return await runtime.media.run(from_base64, given.data, cap)
+        return await services.media_executor.run(from_base64, given.data, cap)
     assert given.url is not None, "checked by the schema"
-    return await runtime.media.run(runtime.fetch, given.url)
+    return await services.media_executor.run(services.fetch, given.url)

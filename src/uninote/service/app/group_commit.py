@@ -1,4 +1,4 @@
-"""What every note asks of the database, carried out for many requests together: checking keys, storing."""
+"""Group commit: concurrent requests share a statement to check keys and a transaction to store notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uninote.errors import UniNoteError
 from uninote.service.concurrency.coalescer import Coalescer
 from uninote.service.db.engine import Database
 from uninote.service.domain.base import keys
-from uninote.service.domain.base.keys import KnownKey
+from uninote.service.domain.base.identity import Identity
 from uninote.service.domain.gallery.matcher import Matcher
 from uninote.service.domain.notes import ingest
 from uninote.service.domain.notes.ingest_types import Delivery, Outcome
@@ -34,8 +34,8 @@ class GroupCommit:
             waiting=options.queue_calls,
             weight=lambda one: len(one.batch),
         )
-        self._known: dict[bytes, tuple[float, KnownKey]] = {}
-        self._checks: Coalescer[str, KnownKey] = Coalescer(
+        self._known: dict[bytes, tuple[float, Identity]] = {}
+        self._checks: Coalescer[str, Identity] = Coalescer(
             "database", self._check, threads=1, most=KEYS, waiting=options.queue_calls
         )
 
@@ -48,7 +48,7 @@ class GroupCommit:
         """Store and match notes; on disk when it returns. Raises as `ingest`, and BusyError."""
         return await self._writes.run(delivery)
 
-    async def identify(self, key: str) -> KnownKey:
+    async def identify(self, key: str) -> Identity:
         """Whose key it is, as of `KNOWN_SECONDS` ago at most. Raises UnauthorizedError, BusyError."""
         now, name = time.monotonic(), keys.digest_of(key)
         kept = self._known
@@ -74,6 +74,6 @@ class GroupCommit:
             self._database, self._matcher, deliveries, keep_pictures=self._keep_pictures
         )
 
-    def _check(self, texts: list[str]) -> list[KnownKey | UniNoteError]:
+    def _check(self, texts: list[str]) -> list[Identity | UniNoteError]:
         found = self._database.read(lambda session: keys.verify_all(session, texts))
         return list(found)

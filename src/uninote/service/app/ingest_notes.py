@@ -1,4 +1,4 @@
-"""Online mode: notes are embedded once per model version, then stored and matched in one transaction."""
+"""Ingest of notes: embedded once per model version, then stored and matched in one transaction."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from uninote.errors import ItemError, UniNoteError
 from uninote.items import Note
 from uninote.service.app.decode import note_of, together
-from uninote.service.app.services import Runtime
+from uninote.service.app.services import Services
 from uninote.service.concurrency.batcher import Vector
+from uninote.service.domain.notes import ingest
 from uninote.service.domain.notes.ingest_types import Delivery, Incoming, Outcome
 from uninote.service.errors import (
     BusyError,
@@ -20,7 +21,6 @@ from uninote.service.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from uninote.service.http.errors import status_of
 from uninote.service.schemas.content import NoteContent, NoteIn
 
 
@@ -32,26 +32,30 @@ class Prepared:
     refused: dict[int, UniNoteError] = field(default_factory=dict)
 
 
-async def prepare(runtime: Runtime, notes: Sequence[tuple[str, NoteContent]]) -> Prepared:
+async def prepare(services: Services, notes: Sequence[tuple[str, NoteContent]]) -> Prepared:
     """Read pictures and embed, all notes of the request together. A bad note is refused by itself.
 
     Raises BusyError and UnavailableError, which are about the service and not about a note.
     """
-    if len(notes) > runtime.options.max_batch:
-        raise TooLargeError(f"a request takes {runtime.options.max_batch} notes, not {len(notes)}")
+    if len(notes) > services.options.max_batch:
+        raise TooLargeError(f"a request takes {services.options.max_batch} notes, not {len(notes)}")
     done = Prepared()
-    read = await together([_readable(runtime, note_id, one) for note_id, one in notes])
+    read = await together([_readable(services, note_id, one) for note_id, one in notes])
     good: dict[int, Note] = {}
     for place, found in enumerate(read):
         if isinstance(found, UniNoteError):
             done.refused[place] = found
         else:
             good[place] = found
-    versions = runtime.written()
+    versions = services.model_sync.written()
     if not versions:
         raise UnavailableError("no model version is loaded")
     items = [note.item() for note in good.values()]
-    rows = await together([runtime.embed(items, version) for version in versions]) if items else []
+    rows = (
+        await together([services.embedding.embed_each(items, version) for version in versions])
+        if items
+        else []
+    )
     for number, (place, note) in enumerate(good.items()):
         vectors: dict[str, Vector] = {}
         for version, row in zip(versions, rows, strict=True):
@@ -72,26 +76,32 @@ def incoming_of(note: Note, given: NoteContent, vectors: Mapping[str, Vector]) -
 
 
 async def store(
-    runtime: Runtime, notes: Sequence[NoteIn], actor: str, request: tuple[str, str] | None = None
+    services: Services, notes: Sequence[NoteIn], actor: str, request: tuple[str, str] | None = None
 ) -> list[Outcome]:
-    """One outcome per note; all but the rejected ones are on disk. Raises as `prepare` and `ingest`.
+    """Return one outcome per note; all but the rejected ones are on disk. Raises as `prepare` and `ingest`.
 
     request: idempotency key and digest of the request.
     """
-    done = await prepare(runtime, [(note.id, note) for note in notes])
-    stored = await runtime.rounds.store(Delivery(list(done.incoming.values()), actor, request))
-    outcomes = dict(zip(done.incoming, stored, strict=True))
-    for place, error in done.refused.items():
-        outcomes[place] = Outcome(notes[place].id, "rejected", code=status_of(error)[1], reason=str(error))
-    ordered = [outcomes[place] for place in range(len(notes))]
-    for outcome in ordered:
-        runtime.metrics.notes.labels(outcome.status).inc()
-        runtime.metrics.hits.inc(len(outcome.hits))
-    return ordered
+    done = await prepare(services, [(note.id, note) for note in notes])
+    stored = await services.group_commit.store(Delivery(list(done.incoming.values()), actor, request))
+    outcomes = _ordered(done, [note.id for note in notes], stored)
+    for outcome in outcomes:
+        services.metrics.notes.labels(outcome.status).inc()
+        services.metrics.hits.inc(len(outcome.hits))
+    return outcomes
+
+
+async def match(services: Services, notes: Sequence[NoteContent]) -> list[Outcome]:
+    """Return what each note would match; nothing is stored. Raises as `prepare`."""
+    ids = [f"match-{number}" for number in range(len(notes))]
+    done = await prepare(services, list(zip(ids, notes, strict=True)))
+    incoming = list(done.incoming.values())
+    found = await services.database_executor.run(ingest.match, services.database, services.matcher, incoming)
+    return _ordered(done, ids, found)
 
 
 def raise_rejected(outcome: Outcome) -> None:
-    """The error of a rejected outcome, for a request of one note."""
+    """Raise the error of a rejected outcome, for a request of one note."""
     if outcome.status != "rejected":
         return
     kinds: dict[str, type[ServiceError]] = {
@@ -104,9 +114,17 @@ def raise_rejected(outcome: Outcome) -> None:
     raise error
 
 
-async def _readable(runtime: Runtime, note_id: str, given: NoteContent) -> Note | UniNoteError:
+def _ordered(done: Prepared, ids: Sequence[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes of all notes of a request; `outcomes` are those of the prepared ones."""
+    found = dict(zip(done.incoming, outcomes, strict=True))
+    for place, error in done.refused.items():
+        found[place] = Outcome(ids[place], "rejected", code=error.code, reason=str(error))
+    return [found[place] for place in range(len(ids))]
+
+
+async def _readable(services: Services, note_id: str, given: NoteContent) -> Note | UniNoteError:
     try:
-        note = await note_of(runtime, note_id, given)
+        note = await note_of(services, note_id, given)
         note.item()  # raises ItemError when it is empty
         return note
     except (BusyError, UnavailableError):

@@ -40,7 +40,7 @@ NONE = OutboxLag(0, 0.0)
 
 
 @dataclass(frozen=True)
-class ClusterState:
+class MilvusState:
     """Whether the cluster holds every note (but those in line), and what is in line; `up` after a failed
     search or delivery is False until one succeeds."""
 
@@ -49,7 +49,7 @@ class ClusterState:
     lag: OutboxLag = NONE
 
 
-class Cluster:
+class MilvusSync:
     """Raises ConfigError for an address that is none, MissingExtraError without Milvus' client.
 
     The cluster itself is reached when it is needed.
@@ -80,7 +80,7 @@ class Cluster:
         self._broken_until = 0.0
         self._stop = Event()
         self._worker = Worker("cluster", self._follow, self._stop.set, on_death)
-        self.state = ClusterState()
+        self.state = MilvusState()
         self._delivering = True
         metrics.gauge("cluster_up", "Whether the cluster answers.", lambda: self.state.up)
         metrics.gauge("cluster_filled", "Whether it holds every note.", lambda: self.state.filled)
@@ -104,7 +104,7 @@ class Cluster:
         if not lag.rows:  # whoever failed here, another replica has delivered
             self._delivering = True
         up = self._delivering and time.monotonic() >= self._broken_until
-        self.state = ClusterState(up, filled, lag)
+        self.state = MilvusState(up, filled, lag)
 
     def candidates(
         self, version: str, dim: int, query: ArrayLike, k: int, filter: Filter

@@ -31,7 +31,7 @@ Store = Callable[[Sequence[NoteIn]], Coroutine[Any, Any, list[Outcome]]]
 
 
 @dataclass(frozen=True)
-class FeedState:
+class StreamState:
     """Whether the broker answers, and how many messages wait for anybody and are at hand somewhere."""
 
     up: bool = False
@@ -39,7 +39,7 @@ class FeedState:
     pending: int = 0
 
 
-class Feed:
+class RedisStream:
     """The consumer of one process, on a thread of its own.
 
     longest: bytes of a message. most: messages of one batch.
@@ -79,7 +79,7 @@ class Feed:
         self._worker = Worker("stream", self._consumer.run, self._consumer.stop, on_death)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._store: Store | None = None
-        self.state = FeedState()
+        self.state = StreamState()
         metrics.gauge("stream_up", "Whether the broker answers.", lambda: self.state.up)
         metrics.gauge("stream_waiting", "Messages that nobody has taken.", lambda: self.state.waiting)
         metrics.gauge("stream_pending", "Messages taken, but not stored.", lambda: self.state.pending)
@@ -105,11 +105,11 @@ class Feed:
 
         try:
             lag = self._consumer.lag()
-            self.state = FeedState(True, lag.waiting, lag.pending)
+            self.state = StreamState(True, lag.waiting, lag.pending)
         except redis.ResponseError:  # before the group is made
-            self.state = FeedState(True)
+            self.state = StreamState(True)
         except (redis.RedisError, ValueError):
-            self.state = FeedState(False, self.state.waiting, self.state.pending)
+            self.state = StreamState(False, self.state.waiting, self.state.pending)
 
     def _parsed(self, data: bytes) -> tuple[str, NoteIn]:
         """Raises ItemError, which names the fields and quotes nothing."""

@@ -7,13 +7,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from uninote.errors import UniNoteError
-from uninote.service.app.services import Runtime
+from uninote.service.app.services import Services
 from uninote.service.console import pages
-from uninote.service.console.access import needed
 from uninote.service.console.forms import check_origin
 from uninote.service.console.guard import ConsoleGuard
 from uninote.service.console.routes import (
@@ -52,37 +50,32 @@ ROUTERS: tuple[APIRouter, ...] = (
 class Console:
     """ASGI middleware: the console's paths go to the pages, all others to the API."""
 
-    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
+    def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
-        self._pages = pages_of(runtime)
+        self._pages = pages_of(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = scope["type"] == "http" and (scope["path"] == "/" or scope["path"].startswith("/console/"))
         await (self._pages if ours else self._app)(scope, receive, send)
 
 
-def pages_of(runtime: Runtime) -> FastAPI:
-    """The pages behind their guard. Raises RuntimeError for a page that the access table does not know."""
+def pages_of(services: Services) -> FastAPI:
+    """The pages behind their guard. Raises RuntimeError for a page that declares no role."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_origin)])
     for route in (route for router in ROUTERS for route in router.routes):
         assert isinstance(route, APIRoute)
-        # Added anew, so that the application's dependency, the check of the form, is on every one.
+        # Added again, so that the application's dependency, the check of the form, is on every one.
         app.add_api_route(
-            route.path, route.endpoint, methods=sorted(route.methods or ()), response_model=None
+            route.path,
+            route.endpoint,
+            methods=sorted(route.methods or ()),
+            response_model=None,
+            openapi_extra=route.openapi_extra,
         )
-    missing = [
-        (method, route.path)
-        for route in app.routes
-        if isinstance(route, Route)
-        for method in sorted(route.methods or ())
-        if needed(method, route.path) is None
-    ]
-    if missing:
-        raise RuntimeError(f"pages without a role in access.py: {missing}")
-    app.state.runtime = runtime
-    app.state.sessions = Sessions(secret_of(runtime.folder))
+    app.state.services = services
+    app.state.sessions = Sessions(secret_of(services.folder))
     _errors_as_pages(app)
-    app.add_middleware(ConsoleGuard, runtime=runtime, routes=app.routes, sessions=app.state.sessions)
+    app.add_middleware(ConsoleGuard, services=services, routes=app.routes, sessions=app.state.sessions)
     return app
 
 

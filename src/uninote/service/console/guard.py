@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
+from typing import cast
 from urllib.parse import quote
 
 from fastapi.responses import RedirectResponse, Response
@@ -11,14 +12,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from uninote.service.app.services import Runtime
+from uninote.service.app import keys
+from uninote.service.app.services import Services
 from uninote.service.console import pages
-from uninote.service.console.access import PICTURES, SIGN_IN, needed
+from uninote.service.console.access import PICTURES, SIGN_IN
 from uninote.service.console.sessions import COOKIE, VISITOR, Sessions
-from uninote.service.domain.base import keys
+from uninote.service.domain.base.identity import Identity, allows
 from uninote.service.errors import ForbiddenError, UnauthorizedError, UnsupportedError
-from uninote.service.http.access import Identity
-from uninote.service.http.middleware import UNKNOWN, Call, Guard
+from uninote.service.http.middleware import Call, Guard
+from uninote.service.roles import Role
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 HEADERS = {
@@ -34,9 +36,9 @@ class ConsoleGuard(Guard):
     """ASGI middleware around the pages."""
 
     def __init__(
-        self, app: ASGIApp, runtime: Runtime, routes: Sequence[BaseRoute], sessions: Sessions
+        self, app: ASGIApp, services: Services, routes: Sequence[BaseRoute], sessions: Sessions
     ) -> None:
-        super().__init__(app, runtime, routes)
+        super().__init__(app, services, routes)
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,10 +53,9 @@ class ConsoleGuard(Guard):
 
     async def admit(self, call: Call) -> None:
         """Raises UnauthorizedError, ForbiddenError or BusyError."""
-        role = needed(call.method, call.route)
         state = call.scope["state"]
         state["cookies"] = _cookies(Headers(scope=call.scope).get("cookie", ""))
-        if role == "public":
+        if call.role == "public":
             if visitor := state["cookies"].get(VISITOR, ""):
                 state["form_token"] = self._sessions.form_token(visitor)
             return
@@ -62,11 +63,11 @@ class ConsoleGuard(Guard):
         identity = await self._identity(cookie)
         call.identity = state["identity"] = identity
         state["form_token"] = self._sessions.form_token(cookie)
-        if call.route == UNKNOWN:
+        if call.role is None:
             return  # the router answers 404 or 405
-        if role is None or not keys.allows(identity.role, role):
+        if not allows(identity.role, call.role):
             raise ForbiddenError(
-                f"You are signed in with a key of role {identity.role}; this needs {role or 'another one'}."
+                f"You are signed in with a key of role {identity.role}; this needs {call.role}."
             )
         if call.route != PICTURES:  # a page shows many at once
             self._rates.take(identity.prefix)
@@ -91,9 +92,9 @@ class ConsoleGuard(Guard):
         """Raises UnauthorizedError."""
         prefix = self._sessions.prefix(cookie)
         if prefix is not None:
-            key = await self._runtime.transaction(lambda session: keys.known(session, prefix))
+            key = await keys.known(self._services, prefix)
             if self._sessions.holds(cookie, key.secret_hash):
-                return Identity(key.prefix, key.name, key.role)
+                return Identity(key.prefix, key.name, cast(Role, key.role))
         raise UnauthorizedError("Your session is over; sign in again.")
 
 

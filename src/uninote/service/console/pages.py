@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -16,9 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from uninote.errors import UniNoteError
-from uninote.service.domain.base.keys import allows
-from uninote.service.errors import BusyError
-from uninote.service.http.errors import RETRY_SECONDS, printable, status_of
+from uninote.service.domain.base.identity import allows
+from uninote.service.http.errors import printable, retry_after, status_of
 from uninote.service.http.middleware import FAILED, SlowBodyError
 
 SECTIONS = (
@@ -69,10 +67,7 @@ def _described(error: Exception) -> tuple[int, str, dict[str, str]]:
         return error.status_code, "There is no such page." if error.status_code == 404 else error.detail, {}
     if not isinstance(error, UniNoteError):
         return 500, f"{FAILED[0].upper()}{FAILED[1:]}.", {}
-    status, _ = status_of(error)
-    if isinstance(error, BusyError):
-        return status, str(error), {"Retry-After": str(max(1, math.ceil(error.seconds)))}
-    return status, str(error), {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
+    return status_of(error), str(error), retry_after(error)
 
 
 def _html(

@@ -1,4 +1,4 @@
-"""Stored notes and samples as pages show them."""
+"""Stored notes as pages show them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from uninote.service.app.search import PREVIEW_CHARS
 from uninote.service.db.note_tables import StoredNote
-from uninote.service.domain.gallery import samples as gallery_samples
-from uninote.service.http.routes.gallery import shown
-from uninote.service.http.routes.search import PREVIEW_CHARS
-from uninote.service.schemas.gallery import Sample
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class NoteView:
 
 
 def notes(session: Session, ids: Iterable[str]) -> dict[str, NoteView]:
-    """The stored ones among these notes, by id."""
+    """Return the stored ones among these notes, by id."""
     found = session.scalars(select(StoredNote).where(StoredNote.id.in_(set(ids))))
     return {
         note.id: NoteView(
@@ -39,10 +36,3 @@ def notes(session: Session, ids: Iterable[str]) -> dict[str, NoteView]:
         )
         for note in found
     }
-
-
-def samples(session: Session, ids: Iterable[int]) -> dict[int, Sample]:
-    """The stored ones among these samples, by id."""
-    wanted = sorted(set(ids))
-    found = gallery_samples.listing(session, ids=wanted, limit=max(1, len(wanted)))
-    return {one.id: shown(one) for one in found}

@@ -18,11 +18,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from uninote.service.db.base import Base, Digest, Float16, Json, Key, Moment, Name, Now, Serial, Words
 from uninote.service.db.note_tables import ModelVersion, StoredNote, StoredPicture
+from uninote.service.roles import ROLES
 
 SAMPLE_KINDS = ("image", "video", "text", "note")
 VERDICTS = ("true_positive", "false_positive", "unsure")
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
-ROLES = ("read", "ingest", "operate", "admin")
 SOURCES = ("online", "backcheck")
 
 

@@ -12,37 +12,29 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from uninote.errors import ItemError, ModelError, StoreError, UniNoteError, VectorError
+from uninote.errors import StoreError, UniNoteError
 from uninote.service.errors import (
     BusyError,
     ConflictError,
     ForbiddenError,
-    InvalidError,
     NotFoundError,
-    ServiceError,
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
     UnsupportedError,
 )
 
-_STATUS: tuple[tuple[type[UniNoteError], int, str], ...] = (
-    (InvalidError, 422, ""),
-    (NotFoundError, 404, ""),
-    (ConflictError, 409, ""),
-    (UnauthorizedError, 401, ""),
-    (ForbiddenError, 403, ""),
-    (TooLargeError, 413, ""),
-    (UnsupportedError, 415, ""),
-    (BusyError, 429, ""),
-    (UnavailableError, 503, ""),
-    (ServiceError, 422, ""),
-    (StoreError, 503, "database"),
-    (ItemError, 422, "bad_item"),
-    (VectorError, 422, "bad_vector"),
-    (ModelError, 422, "bad_model"),
-    (UniNoteError, 422, "invalid"),
-)
+_STATUS: dict[type, int] = {
+    UnauthorizedError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    TooLargeError: 413,
+    UnsupportedError: 415,
+    BusyError: 429,
+    UnavailableError: 503,
+    StoreError: 503,
+}
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 500: "internal"}
 RETRY_SECONDS = 5
 
@@ -56,7 +48,7 @@ class Problem(BaseModel):
 
 class ErrorBody(BaseModel):
     code: str = Field(description="stable, for programs")
-    message: str = Field(description="what is wrong and how to mend it, for people")
+    message: str = Field(description="what is wrong and how to fix it, for people")
     request_id: str
     problems: list[Problem] = Field(default=[], description="each bad field of a 422")
 
@@ -85,12 +77,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def status_of(error: UniNoteError) -> tuple[int, str]:
-    """Status and code of an error."""
-    for kind, status, code in _STATUS:
-        if isinstance(error, kind):
-            return status, code or getattr(error, "code", "invalid")
-    raise AssertionError("UniNoteError is in the table")
+def status_of(error: UniNoteError) -> int:
+    """Return the HTTP status of an error: that of its nearest class in the table, else 422."""
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 422)
 
 
 def envelope(
@@ -114,15 +103,18 @@ def envelope(
 
 def answer(error: UniNoteError, request_id: str) -> JSONResponse:
     """The response of an error of the domain."""
-    status, code = status_of(error)
-    headers: dict[str, str] = {}
-    if isinstance(error, BusyError):
-        headers["Retry-After"] = str(max(1, math.ceil(error.seconds)))
-    elif status == 503:
-        headers["Retry-After"] = str(RETRY_SECONDS)
-    elif status == 401:
+    status = status_of(error)
+    headers = retry_after(error)
+    if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="uninote"'
-    return envelope(status, code, str(error), request_id, headers=headers)
+    return envelope(status, error.code, str(error), request_id, headers=headers)
+
+
+def retry_after(error: UniNoteError) -> dict[str, str]:
+    """Return the header that says when to come back, for an error that passes."""
+    if isinstance(error, BusyError):
+        return {"Retry-After": str(max(1, math.ceil(error.seconds)))}
+    return {"Retry-After": str(RETRY_SECONDS)} if status_of(error) == 503 else {}
 
 
 def printable(text: str) -> str:

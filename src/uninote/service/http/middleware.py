@@ -1,7 +1,7 @@
-"""What happens to every request before its route sees it, and to every answer after.
+"""Middleware around every route: identity, role, rate limit, body, errors, log and metrics.
 
-In order: a request id; who calls and whether the route is theirs; the rate limit; the body, capped in bytes
-and time. Then the route runs, and is cancelled when the caller goes away. What nobody expected becomes a 500
+In order: a request id; who calls and whether their role is enough; the rate limit; the body, capped in bytes
+and time. Then the route runs, and is cancelled when the caller disconnects. An unexpected error becomes a 500
 without details, and a log entry. One log line and one count per request.
 """
 
@@ -13,16 +13,15 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from uninote.errors import UniNoteError
-from uninote.service.app.services import Runtime
-from uninote.service.domain.base.keys import allows
+from uninote.service.app.services import Services
+from uninote.service.domain.base.identity import Identity, allows
 from uninote.service.errors import (
     ForbiddenError,
     ServiceError,
@@ -31,7 +30,7 @@ from uninote.service.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from uninote.service.http.access import Identity, needed
+from uninote.service.http.access import Access, access_of
 from uninote.service.http.disconnect import CancelOnDisconnect
 from uninote.service.http.errors import answer, envelope
 from uninote.service.http.fast_path import Direct
@@ -53,14 +52,19 @@ class Guard:
     def __init__(
         self,
         app: ASGIApp,
-        runtime: Runtime,
+        services: Services,
         routes: Sequence[BaseRoute],
         direct: Mapping[tuple[str, str], Direct] | None = None,
     ) -> None:
-        self._app, self._runtime, self._direct = app, runtime, direct or {}
-        self._routes = [route for route in routes if isinstance(route, Route)]
-        self._fixed = {(m, r.path) for r in self._routes for m in r.methods or () if "{" not in r.path}
-        self._rates = Rates(runtime.options.rate_per_second)
+        self._app, self._services, self._direct = app, services, direct or {}
+        self._access = access_of(routes)
+        self._fixed = {
+            (method, route.path): (route.path, role)
+            for route, role in self._access
+            if "{" not in route.path
+            for method in route.methods or ()
+        }
+        self._rates = Rates(services.options.rate_per_second)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,12 +73,12 @@ class Guard:
         state = scope.setdefault("state", {})
         given = Headers(scope=scope).get("x-request-id", "")
         state["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        call = Call(scope, send, self._pattern(scope))
+        call = Call(scope, send, *self._route(scope))
         try:
             await self._handle(call, receive)
         except asyncio.CancelledError:
             call.cancelled = True
-            if not self._runtime.draining or call.status:
+            if not self._services.draining or call.status:
                 raise
             # The time for requests under way is over: the process ends behind this answer.
             error = UnavailableError("the service is stopping; send the request to another replica")
@@ -94,14 +98,14 @@ class Guard:
         if body is None:
             call.cancelled = True
             return
-        leaving = CancelOnDisconnect(call, receive)
+        disconnect = CancelOnDisconnect(call, receive)
         try:
             await self._answer(call, body)
         except asyncio.CancelledError:
-            if not leaving.seen:
+            if not disconnect.seen:
                 raise
         finally:
-            leaving.end()
+            disconnect.end()
 
     async def _answer(self, call: Call, body: bytes) -> None:
         direct = self._direct.get((call.method, call.route))
@@ -113,7 +117,7 @@ class Guard:
                 await self._app(call.scope, _replay(body), call.send)
         except Exception as error:
             if not isinstance(error, UniNoteError):
-                self._runtime.log.error(
+                self._services.log.error(
                     "failed", request_id=call.request_id, route=call.route, exc_info=error
                 )
             if not call.status:
@@ -129,32 +133,31 @@ class Guard:
 
     async def admit(self, call: Call) -> None:
         """Raises UnauthorizedError, ForbiddenError or BusyError."""
-        role = needed(call.method, call.route)
-        if role == "public":
+        if call.role == "public":
             return
         key = _key(Headers(scope=call.scope))
         if not key:
             raise UnauthorizedError("an API key is missing; send it as `Authorization: Bearer <key>`")
-        identity = await self._runtime.identify(key)
+        identity = await self._services.group_commit.identify(key)
         call.identity = identity
         call.scope["state"]["identity"] = identity
-        if call.route == UNKNOWN:
+        if call.role is None:
             return  # the router answers 404 or 405
-        if role is None or not allows(identity.role, role):
+        if not allows(identity.role, call.role):
             raise ForbiddenError(
-                f"a key of role {identity.role} may not call this route; it needs {role or 'one of its own'}"
+                f"a key of role {identity.role} may not call this route; it needs {call.role}"
             )
         self._rates.take(identity.prefix)
 
     async def _body(self, call: Call, receive: Receive) -> bytes | None:
         """The whole body; None when the caller is gone."""
-        headers, cap = Headers(scope=call.scope), self._runtime.options.max_body_bytes
+        headers, cap = Headers(scope=call.scope), self._services.options.max_body_bytes
         announced = headers.get("content-length", "0")
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > cap:
             raise TooLargeError(f"the body has {announced[:20]} bytes, over the cap of {cap}")
         chunks, size = [], 0
         try:
-            async with asyncio.timeout(self._runtime.options.body_seconds):
+            async with asyncio.timeout(self._services.options.body_seconds):
                 more = True
                 while more:
                     message = await receive()
@@ -166,7 +169,7 @@ class Guard:
                         raise TooLargeError(f"the body has more than {cap} bytes")
                     more = message.get("more_body", False)
         except TimeoutError:
-            seconds = self._runtime.options.body_seconds
+            seconds = self._services.options.body_seconds
             raise SlowBodyError(f"the body did not arrive within {seconds:g} seconds") from None
         if size:
             self.check_type(headers.get("content-type", "").partition(";")[0].strip().lower())
@@ -177,25 +180,26 @@ class Guard:
         if content_type != "application/json":
             raise UnsupportedError("the body must be JSON: send Content-Type: application/json")
 
-    def _pattern(self, scope: Scope) -> str:
-        """The pattern of the route that the request is for; only known text gets into logs and counters."""
-        if (scope["method"], scope["path"]) in self._fixed:
-            return str(scope["path"])
-        for route in self._routes:
+    def _route(self, scope: Scope) -> tuple[str, Access | None]:
+        """Return pattern and role of the route of a request; only known text gets into logs and counters."""
+        found = self._fixed.get((scope["method"], scope["path"]))
+        if found is not None:
+            return found
+        for route, role in self._access:
             if route.matches(scope)[0] is Match.FULL:
-                return route.path
-        return UNKNOWN
+                return route.path, role
+        return UNKNOWN, None
 
     def _record(self, call: Call) -> None:
         seconds = time.monotonic() - call.started
-        metrics = self._runtime.metrics
+        metrics = self._services.metrics
         if call.cancelled:
             metrics.cancelled.inc()
         metrics.requests.labels(call.method, call.route, str(call.status or "none")).inc()
         metrics.seconds.labels(call.route).observe(seconds)
         if call.route.startswith("/health/") and call.status == 200:
             return
-        self._runtime.log.info(
+        self._services.log.info(
             "request",
             request_id=call.request_id,
             method=call.method,
@@ -208,10 +212,10 @@ class Guard:
 
 
 class Call:
-    """One request and what is known of its answer."""
+    """One request and what is known of its answer. route: a pattern or `UNKNOWN`, which has no role."""
 
-    def __init__(self, scope: Scope, send: Send, route: str) -> None:
-        self.scope, self._send, self.route = scope, send, route
+    def __init__(self, scope: Scope, send: Send, route: str, role: Access | None) -> None:
+        self.scope, self._send, self.route, self.role = scope, send, route, role
         self.request_id: str = scope["state"]["request_id"]
         known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
         self.method: str = scope["method"] if scope["method"] in known else "OTHER"
@@ -256,14 +260,3 @@ async def _nothing() -> Message:
 def _key(headers: Headers) -> str:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-
-
-def check_complete(routes: Sequence[BaseRoute]) -> list[tuple[str, Any]]:
-    """The (method, pattern) of every route that the access table does not know."""
-    return [
-        (method, route.path)
-        for route in routes
-        if isinstance(route, Route)
-        for method in sorted(route.methods or ())
-        if needed(method, route.path) is None
-    ]

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from uninote.errors import ItemError
 from uninote.items import Note
-from uninote.service.app.services import ACTOR, Runtime
+from uninote.service.app.model_sync import ACTOR
+from uninote.service.app.services import Services
 from uninote.service.concurrency.batcher import Vector
 from uninote.service.db.engine import Database, store_errors
 from uninote.service.db.note_tables import StoredNote
@@ -25,39 +26,39 @@ from uninote.store.read_vectors import vectors_of
 LOOKED_UP = 1000
 
 
-async def store_all(runtime: Runtime, notes: Sequence[Note]) -> dict[str, int]:
+async def store_all(services: Services, notes: Sequence[Note]) -> dict[str, int]:
     """How many notes were created, updated, unchanged or rejected; the reason of each rejection is logged.
 
     `reused`: vectors that the index in the same database held already, so that nothing was encoded.
     """
     counts: Counter[str] = Counter()
-    size = runtime.options.max_batch
+    size = services.options.max_batch
     for start in range(0, len(notes), size):
         batch = {note.id: note for note in notes[start : start + size]}
-        fresh = await _fresh(runtime, batch)
+        fresh = await _fresh(services, batch)
         counts["unchanged"] += len(batch) - len(fresh)
-        counts.update(await _store(runtime, fresh))
-        runtime.log.info("storing notes", done=min(start + size, len(notes)), total=len(notes))
+        counts.update(await _store(services, fresh))
+        services.log.info("storing notes", done=min(start + size, len(notes)), total=len(notes))
     return dict(counts)
 
 
-async def _fresh(runtime: Runtime, batch: dict[str, Note]) -> list[Note]:
+async def _fresh(services: Services, batch: dict[str, Note]) -> list[Note]:
     """The notes that are not stored with the same content."""
 
     def work(session: Session) -> dict[str, str]:
         columns = select(StoredNote.id, StoredNote.content_key).where(StoredNote.id.in_(batch))
         return dict(session.execute(columns).tuples().all())
 
-    known = await runtime.transaction(work)
+    known = await services.transaction(work)
     return [note for note in batch.values() if known.get(note.id) != note.item().key]
 
 
-async def _store(runtime: Runtime, notes: list[Note]) -> Counter[str]:
+async def _store(services: Services, notes: list[Note]) -> Counter[str]:
     if not notes:
         return Counter()
-    versions = runtime.written()
+    versions = services.model_sync.written()
     counts: Counter[str] = Counter()
-    rows = [await _vectors(runtime, notes, version, counts) for version in versions]
+    rows = [await _vectors(services, notes, version, counts) for version in versions]
     incoming = []
     bad = 0
     for number, note in enumerate(notes):
@@ -67,30 +68,34 @@ async def _store(runtime: Runtime, notes: list[Note]) -> Counter[str]:
             incoming.append(Incoming(note, vectors))
         else:
             bad += 1
-    outcomes = await runtime.pool.run(
+    outcomes = await services.database_executor.run(
         ingest.ingest,
-        runtime.database,
-        runtime.matcher,
+        services.database,
+        services.matcher,
         incoming,
         ACTOR,
-        keep_pictures=runtime.options.keep_pictures,
+        keep_pictures=services.options.keep_pictures,
     )
     for outcome in outcomes:
         if outcome.status == "rejected":
-            runtime.log.warning("note rejected", code=outcome.code, reason=outcome.reason)
+            services.log.warning("note rejected", code=outcome.code, reason=outcome.reason)
     return counts + Counter({"rejected": bad}) + Counter(outcome.status for outcome in outcomes)
 
 
 async def _vectors(
-    runtime: Runtime, notes: Sequence[Note], version: str, counts: Counter[str]
+    services: Services, notes: Sequence[Note], version: str, counts: Counter[str]
 ) -> list[Vector | ItemError]:
     """The index's vector where it has one of the same content, a new one elsewhere."""
     items = {note.id: note.item() for note in notes}
     keys = {note_id: item.key for note_id, item in items.items()}
-    known = await runtime.pool.run(_indexed, runtime.database, keys, version)
+    known = await services.database_executor.run(_indexed, services.database, keys, version)
     counts["reused"] += len(known)
     missing = [note_id for note_id in items if note_id not in known]
-    made = await runtime.embed([items[note_id] for note_id in missing], version) if missing else []
+    made = (
+        await services.embedding.embed_each([items[note_id] for note_id in missing], version)
+        if missing
+        else []
+    )
     found: dict[str, Vector | ItemError] = {**known, **dict(zip(missing, made, strict=True))}
     return [found[note.id] for note in notes]
 

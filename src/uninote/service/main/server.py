@@ -19,10 +19,11 @@ from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ConfigError
 from uninote.items import Note
-from uninote.service.app.services import Runtime
+from uninote.service.app.services import Services
 from uninote.service.concurrency.loaded_models import Load
-from uninote.service.http.app import create_app
+from uninote.service.main.app import create_app
 from uninote.service.main.first_key import first_key
+from uninote.service.main.lifecycle import drain, open_services
 from uninote.service.main.preload import store_all, unstored
 from uninote.service.telemetry import logs
 from uninote.settings import Settings
@@ -35,27 +36,27 @@ BROKEN = 70
 class _Server(uvicorn.Server):
     """uvicorn's server that drains first, and ends with status 0 after a signal."""
 
-    runtime: Runtime
+    services: Services
     exit_code = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
-        elif not self.runtime.draining:
-            self.runtime.drain()
-            self.runtime.log.info("draining", signal=signal.Signals(sig).name)
-            seconds = self.runtime.options.drain_seconds
+        elif not self.services.draining:
+            drain(self.services)
+            self.services.log.info("draining", signal=signal.Signals(sig).name)
+            seconds = self.services.options.drain_seconds
             timer = threading.Timer(seconds, self._end)
             timer.daemon = True
             timer.start()
 
     def broken(self, error: BaseException) -> None:
         """Called from the thread that died. What was acknowledged is on disk; the rest fails with 503."""
-        self.runtime.log.critical("broken", exit_code=BROKEN, **logs.describe(error))
+        self.services.log.critical("broken", exit_code=BROKEN, **logs.describe(error))
         self.exit_code = BROKEN
-        self.runtime.drain()
+        drain(self.services)
         self._end()
-        last = threading.Timer(self.runtime.options.shutdown_seconds, os._exit, [BROKEN])
+        last = threading.Timer(self.services.options.shutdown_seconds, os._exit, [BROKEN])
         last.daemon = True
         last.start()
 
@@ -66,11 +67,11 @@ class _Server(uvicorn.Server):
 def serve(
     settings: Settings, folder: Path, load: Load, host: str, port: int, notes: Sequence[Note] = ()
 ) -> int:
-    """Serve until a signal; gives the exit code. Port 0 takes a free one, which the log names.
+    """Serve until a signal; return the exit code. Port 0 takes a free one, which the log names.
 
     notes: stored before the first request, where they are not stored yet; without any, those that the index
     kept, as long as their ids are new here.
-    Raises ConfigError when the address cannot be listened on, ModelError and StoreError as `Runtime`.
+    Raises ConfigError when the address cannot be listened on, ModelError and StoreError as `open_services`.
     """
     logs.configure()
     # Matches of different requests run side by side; threads within one would only spin for the cores.
@@ -82,13 +83,13 @@ def serve(
         if server is not None:
             server.broken(error)
 
-    runtime = Runtime(settings, folder, load, on_death)
-    key_file = first_key(runtime.database, folder)
-    notes = notes or _kept(runtime)
+    services = open_services(settings, folder, load, on_death)
+    key_file = first_key(services.database, folder)
+    notes = notes or _kept(services)
     if notes:
-        runtime.log.info("notes stored", **asyncio.run(store_all(runtime, notes)))
+        services.log.info("notes stored", **asyncio.run(store_all(services, notes)))
     config = uvicorn.Config(
-        create_app(lambda: runtime),
+        create_app(services),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -100,25 +101,25 @@ def serve(
         lifespan="on",
     )
     server = _Server(config)
-    server.runtime = runtime
+    server.services = services
     address, bound = listener.getsockname()[:2]
     gc.collect()
     gc.freeze()  # else a collection looks through all of this again, a tenth of a second, while requests wait
-    runtime.log.info(
-        "serving", address=address, port=bound, models=list(runtime.models.versions), key_file=key_file
+    services.log.info(
+        "serving", address=address, port=bound, models=list(services.models.versions), key_file=key_file
     )
     server.run(sockets=[listener])
-    runtime.log.info("stopped", exit_code=server.exit_code)
+    services.log.info("stopped", exit_code=server.exit_code)
     return server.exit_code
 
 
-def _kept(runtime: Runtime) -> list[Note]:
+def _kept(services: Services) -> list[Note]:
     """The notes beside the served index that nobody has stored or forgotten here."""
-    file = runtime.folder / NOTES
+    file = services.folder / NOTES
     if not file.is_file():
         return []
-    new = unstored(runtime.database, file)
-    found = read_notes(file, runtime.settings.corpus, SkipReport()) if new else []
+    new = unstored(services.database, file)
+    found = read_notes(file, services.settings.corpus, SkipReport()) if new else []
     return [note for note in found if note.id in new]
 
 

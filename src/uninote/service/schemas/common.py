@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_ID = 2**63 - 1
 _NO_NUL = r"^[^\x00]+$"
+_NO_NUL_OR_EMPTY = r"^[^\x00]*$"
 
 
 class Wire(BaseModel):
@@ -42,6 +43,15 @@ KeyPrefix = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 NameQuery = Annotated[str | None, Query(min_length=1, max_length=256, pattern=_NO_NUL)]
+RequiredName = Annotated[str, Query(min_length=1, max_length=256, pattern=_NO_NUL)]
+RequiredNoteId = Annotated[str, Query(min_length=1, max_length=512, pattern=_NO_NUL)]
+Choice = Annotated[str, Query(max_length=256, pattern=_NO_NUL_OR_EMPTY)]
+"""A field of a form: empty when nothing was chosen."""
 NoteIdQuery = Annotated[str | None, Query(min_length=1, max_length=512, pattern=_NO_NUL)]
 Before = Annotated[int | None, Query(ge=1, le=MAX_ID, description="the last id of the page before")]
+After = Annotated[int, Query(ge=0, le=MAX_ID, description="the last id of the page before")]
+AfterNote = Annotated[
+    str, Query(max_length=512, pattern=_NO_NUL_OR_EMPTY, description="the last hit of the page before")
+]
+AfterSample = Annotated[int, Query(ge=0, le=MAX_ID)]
 Limit = Annotated[int, Query(ge=1, le=1000)]

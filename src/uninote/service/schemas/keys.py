@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
+from uninote.service.roles import Role
 from uninote.service.schemas.common import Answer, Name, Wire
-
-Role = Literal["read", "ingest", "operate", "admin"]
 
 
 class NewKey(Wire):

@@ -9,7 +9,9 @@ import pytest
 
 from uninote.service.db.engine import Database
 from uninote.service.domain.base import audit, keys
+from uninote.service.domain.base.identity import Identity, allows
 from uninote.service.errors import InvalidError, NotFoundError, UnauthorizedError
+from uninote.service.roles import ROLES
 
 
 def test_a_key_is_good_until_it_is_revoked(database: Database) -> None:
@@ -35,7 +37,7 @@ def test_many_keys_are_checked_at_once_each_for_itself(database: Database) -> No
     mixed = f"un_{good.prefix}_{old.rpartition('_')[2]}"
     texts = [text, old, mixed, "", "un__", text]
     first, *bad, last = database.read(lambda s: keys.verify_all(s, texts))
-    assert first == last == keys.KnownKey(good.prefix, "one", "ingest")
+    assert first == last == Identity(good.prefix, "one", "ingest")
     assert all(isinstance(one, UnauthorizedError) for one in bad)
     assert len(bad) == 4
 
@@ -80,7 +82,7 @@ def test_bad_names_and_roles_are_refused(database: Database, name: str, role: st
 
 
 def test_roles_are_in_order() -> None:
-    assert [[keys.allows(role, needed) for needed in keys.ROLES] for role in keys.ROLES] == [
+    assert [[allows(role, needed) for needed in ROLES] for role in ROLES] == [
         [True, False, False, False],
         [True, True, False, False],
         [True, True, True, False],

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.staticfiles import StaticFiles
 
+from uninote.service.app import notes
 from uninote.service.console.access import PICTURES
-from uninote.service.errors import NotFoundError
-from uninote.service.http.routes import notes
-from uninote.service.http.routes.dependencies import Service
+from uninote.service.http import responses
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Service
 from uninote.service.schemas.common import Digest
 
-STATIC = {
-    "console.css": "text/css; charset=utf-8",
-    "console.js": "text/javascript; charset=utf-8",
-    "htmx.min.js": "text/javascript; charset=utf-8",
-    "htmx-LICENSE.txt": "text/plain; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
+FILES = StaticFiles(directory=Path(__file__).parents[1] / "static")
 
 router = APIRouter()
 
 
-@router.get("/console/static/{name}")
-async def static(name: str) -> Response:
+@router.get("/console/static/{name}", openapi_extra=needs("public"))
+async def static(name: str, request: Request) -> Response:
     """A file of the console."""
-    if name not in STATIC:
-        raise NotFoundError("there is no such file")
-    data = files("uninote.service.console").joinpath("static", name).read_bytes()
-    return Response(data, media_type=STATIC[name], headers={"Cache-Control": "public, max-age=300"})
+    answer = await FILES.get_response(name, request.scope)
+    answer.headers["Cache-Control"] = "public, max-age=300"
+    return answer
 
 
-@router.get(PICTURES)
+@router.get(PICTURES, openapi_extra=needs("read"))
 async def picture(digest: Digest, service: Service) -> Response:
     """The bytes of a stored picture."""
-    answer = await notes.read_picture(digest, service)
-    answer.headers["Cache-Control"] = "private, max-age=3600"
-    return answer
+    return responses.picture(await notes.picture(service, digest), "private, max-age=3600")

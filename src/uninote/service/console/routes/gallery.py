@@ -7,23 +7,23 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from uninote.service.app import gallery
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
-from uninote.service.http.routes import gallery
-from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.gallery import CategoryIn
 
 router = APIRouter()
 
 
-@router.get("/console/gallery")
+@router.get("/console/gallery", openapi_extra=needs("read"))
 async def categories(request: Request, service: Service) -> Response:
     """All of them."""
-    found = (await gallery.list_categories(service)).categories
-    return pages.render(request, "gallery.html", categories=found)
+    return pages.render(request, "gallery.html", categories=await gallery.categories(service))
 
 
-@router.post("/console/gallery")
+@router.post("/console/gallery", openapi_extra=needs("operate"))
 async def put(sent: Form, service: Service, caller: Caller) -> Response:
     """Create one, or replace its settings."""
     name = forms.text(sent, "name")
@@ -34,12 +34,12 @@ async def put(sent: Form, service: Service, caller: Caller) -> Response:
         enabled="enabled" in sent,
         sampling=1.0 if sampling is None else sampling,
     )
-    await gallery.put_category(name, body, service, caller)
+    await gallery.put_category(service, name, body, caller.actor)
     return RedirectResponse(f"/console/samples?category={quote(name, safe='')}", 303)
 
 
-@router.post("/console/gallery/delete")
+@router.post("/console/gallery/delete", openapi_extra=needs("operate"))
 async def delete(sent: Form, service: Service, caller: Caller) -> Response:
     """Remove one with all that belongs to it."""
-    await gallery.delete_category(forms.text(sent, "name"), service, caller)
+    await gallery.delete_category(service, forms.text(sent, "name"), caller.actor)
     return RedirectResponse("/console/gallery", 303)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from uninote.service.app import health, versions
 from uninote.service.console import pages
 from uninote.service.errors import ServiceError
-from uninote.service.http.routes import health, versions
-from uninote.service.http.routes.dependencies import Service
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Service
 from uninote.service.schemas.health import Ready
 
 router = APIRouter()
 
 
-@router.get("/console/health")
+@router.get("/console/health", openapi_extra=needs("read"))
 async def read(request: Request, service: Service) -> Response:
     """A real forward pass and a look at the database, as `/health/ready` makes them."""
     ready: Ready | None = None
@@ -29,6 +30,6 @@ async def read(request: Request, service: Service) -> Response:
         ready=ready,
         problem=problem,
         waiting=service.batcher.depth,
-        calls=service.pool.calls,
-        versions=(await versions.list_versions(service)).versions,
+        calls=service.database_executor.calls,
+        versions=await versions.listing(service),
     )

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from uninote.service.app import gallery, jobs
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
-from uninote.service.domain.gallery import samples
 from uninote.service.errors import InvalidError
-from uninote.service.http.routes import gallery, jobs
-from uninote.service.http.routes.dependencies import Caller, Service
-from uninote.service.http.routes.jobs import AfterNote, AfterSample
-from uninote.service.schemas.common import Before, RowIdPath
+from uninote.service.http import responses
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
+from uninote.service.schemas.common import AfterNote, AfterSample, Before, RowIdPath
 from uninote.service.schemas.gallery import Sample
 from uninote.service.schemas.jobs import JobIn
 
@@ -25,42 +25,37 @@ MAX_SAMPLES = 1000  # what one job takes
 router = APIRouter()
 
 
-@router.get("/console/jobs")
+@router.get("/console/jobs", openapi_extra=needs("read"))
 async def listing(request: Request, service: Service, before: Before = None) -> Response:
     """A page of jobs, the newest first, and the form for a new one."""
-    found = (await jobs.list_jobs(service, before, PAGE)).jobs
+    found = await jobs.listing(service, before, PAGE)
     return pages.render(
         request,
         "jobs.html",
         jobs=found,
         before=found[-1].id if len(found) == PAGE else None,
-        categories=(await gallery.list_categories(service)).categories,
+        categories=await gallery.categories(service),
     )
 
 
-@router.post("/console/jobs")
+@router.post("/console/jobs", openapi_extra=needs("operate"))
 async def create(sent: Form, service: Service, caller: Caller) -> Response:
     """A job for one sample, or for all enabled ones of a category."""
     sample_id, category = forms.number(sent, "sample_id"), forms.text(sent, "category")
     ids: list[float] = [] if sample_id is None else [sample_id]
     if category and not ids:
-
-        def work(session: Session) -> list[int]:
-            found = samples.listing(session, category=category, limit=MAX_SAMPLES + 1)
-            return [one.id for one in found if one.enabled and not one.allow]
-
-        ids = [*await service.transaction(work)]
+        ids = [*await jobs.enabled_samples(service, category, MAX_SAMPLES + 1)]
     if not ids:
         raise InvalidError("There is no enabled sample to look for.")
     if len(ids) > MAX_SAMPLES:
         raise InvalidError(f"A job takes {MAX_SAMPLES} samples; make several through the API.")
     threshold = forms.number(sent, "threshold")
     body = forms.checked(JobIn, sample_ids=ids, threshold=threshold, record="record" in sent)
-    job = await jobs.create_job(body, service, caller)
+    job = await jobs.create(service, body, caller.actor)
     return RedirectResponse(f"/console/jobs/{job.id}", 303)
 
 
-@router.get("/console/jobs/{job_id}")
+@router.get("/console/jobs/{job_id}", openapi_extra=needs("read"))
 async def read(
     request: Request,
     job_id: RowIdPath,
@@ -69,17 +64,17 @@ async def read(
     after_sample: AfterSample = 0,
 ) -> Response:
     """Its progress, for htmx alone while it runs, and a page of its hits."""
-    job = await jobs.read_job(job_id, service)
+    job = await jobs.get(service, job_id)
     if pages.is_fragment(request.scope):
         if job.finished is not None:  # the whole page again, with the hits
             return Response(status_code=204, headers={"HX-Refresh": "true"})
         return pages.render(request, "job_progress.html", job=job)
-    hits = (await jobs.read_hits(job_id, service, after_note, after_sample, PAGE)).hits
+    hits = await jobs.hits(service, job_id, (after_note, after_sample), PAGE)
 
     def work(session: Session) -> tuple[dict[str, views.NoteView], dict[int, Sample]]:
         return (
             views.notes(session, [hit.note_id for hit in hits]),
-            views.samples(session, [hit.sample_id for hit in hits]),
+            gallery.samples_by_id(session, [hit.sample_id for hit in hits]),
         )
 
     notes, samples = await service.transaction(work)
@@ -87,21 +82,21 @@ async def read(
     return pages.render(request, "job.html", job=job, hits=hits, notes=notes, samples=samples, after=after)
 
 
-@router.get("/console/jobs/{job_id}/export")
+@router.get("/console/jobs/{job_id}/export", openapi_extra=needs("read"))
 async def export(job_id: RowIdPath, service: Service, form: Literal["jsonl", "csv"] = "csv") -> Response:
     """All hits as a file."""
-    return await jobs.export_hits(job_id, service, form)
+    return responses.job_hits(job_id, form, await jobs.export(service, job_id, form))
 
 
-@router.post("/console/jobs/{job_id}/cancel")
+@router.post("/console/jobs/{job_id}/cancel", openapi_extra=needs("operate"))
 async def cancel(job_id: RowIdPath, service: Service, caller: Caller) -> Response:
-    """Stop it behind the page it works on."""
-    await jobs.cancel_job(job_id, service, caller)
+    """Stop it after the page it works on."""
+    await jobs.cancel(service, job_id, caller.actor)
     return RedirectResponse(f"/console/jobs/{job_id}", 303)
 
 
-@router.post("/console/jobs/{job_id}/resume")
+@router.post("/console/jobs/{job_id}/resume", openapi_extra=needs("operate"))
 async def resume(job_id: RowIdPath, service: Service, caller: Caller) -> Response:
     """Go on where it stopped."""
-    await jobs.resume_job(job_id, service, caller)
+    await jobs.resume(service, job_id, caller.actor)
     return RedirectResponse(f"/console/jobs/{job_id}", 303)

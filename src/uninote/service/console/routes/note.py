@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from uninote.service.console import forms, pages, views
+from uninote.service.app import gallery, notes
+from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
-from uninote.service.http.routes import gallery, notes
-from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
+from uninote.service.schemas.common import RequiredNoteId
 from uninote.service.schemas.gallery import Sample
 
 router = APIRouter()
-NoteIdQuery = Annotated[str, Query(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 
 
-@router.get("/console/note")
-async def read(request: Request, id: NoteIdQuery, service: Service) -> Response:
+@router.get("/console/note", openapi_extra=needs("read"))
+async def read(request: Request, id: RequiredNoteId, service: Service) -> Response:
     """The note."""
-    note = await notes.read_note(id, service)
+    note = await notes.read(service, id)
 
     def work(session: Session) -> dict[int, Sample]:
-        return views.samples(session, [match.sample_id for match in note.matches])
+        return gallery.samples_by_id(session, [match.sample_id for match in note.matches])
 
     samples = await service.transaction(work)
-    categories = (await gallery.list_categories(service)).categories
+    categories = await gallery.categories(service)
     return pages.render(request, "note.html", note=note, samples=samples, categories=categories)
 
 
-@router.post("/console/note/forget")
+@router.post("/console/note/forget", openapi_extra=needs("operate"))
 async def forget(sent: Form, service: Service, caller: Caller) -> Response:
     """Forget it for good."""
-    await notes.forget_note(forms.text(sent, "id"), service, caller)
+    await notes.forget(service, forms.text(sent, "id"), caller.actor)
     return RedirectResponse("/", 303)

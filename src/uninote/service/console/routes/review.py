@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from uninote.service.app.services import Runtime
+from uninote.service.app import gallery, reviews
+from uninote.service.app.services import Services
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
 from uninote.service.db.gallery_tables import VERDICTS, Match
 from uninote.service.errors import InvalidError, NotFoundError
-from uninote.service.http.routes import gallery, reviews
-from uninote.service.http.routes.dependencies import Caller, Service
-from uninote.service.schemas.common import Before, RowIdPath
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
+from uninote.service.schemas.common import Before, Choice, RowIdPath
 from uninote.service.schemas.gallery import Sample
 from uninote.service.schemas.notes import MatchOut
 from uninote.service.schemas.reviews import VerdictIn
@@ -24,7 +24,6 @@ from uninote.service.schemas.reviews import VerdictIn
 PAGE = 20
 
 router = APIRouter()
-Choice = Annotated[str, Query(max_length=256, pattern=r"^[^\x00]*$")]
 
 
 @dataclass(frozen=True)
@@ -36,36 +35,34 @@ class Case:
     sample: Sample | None
 
 
-@router.get("/console/review")
+@router.get("/console/review", openapi_extra=needs("read"))
 async def queue(
     request: Request, service: Service, category: Choice = "", verdict: Choice = "", before: Before = None
 ) -> Response:
     """A page of the queue, the newest first."""
     if verdict and verdict not in VERDICTS:
         raise InvalidError(f"a verdict is one of {', '.join(VERDICTS)}")
-    chosen = verdict or None
-    page = await reviews.list_matches(service, category or None, chosen, before, PAGE)  # type: ignore[arg-type]
-    cases = await _cases(service, page.matches)
+    matches = await reviews.queue(service, category or None, verdict or None, before, PAGE)
     return pages.render(
         request,
         "review_cases.html" if pages.is_fragment(request.scope) else "review.html",
-        cases=cases,
-        before=page.matches[-1].id if len(page.matches) == PAGE else None,
+        cases=await _cases(service, matches),
+        before=matches[-1].id if len(matches) == PAGE else None,
         category=category,
         verdict=verdict,
         verdicts=VERDICTS,
-        categories=(await gallery.list_categories(service)).categories,
-        quality=(await reviews.quality(service)).categories,
+        categories=await gallery.categories(service),
+        quality=await reviews.quality(service),
     )
 
 
-@router.post("/console/review/{match_id}")
+@router.post("/console/review/{match_id}", openapi_extra=needs("operate"))
 async def judge(
     request: Request, match_id: RowIdPath, sent: Form, service: Service, caller: Caller
 ) -> Response:
     """A verdict; the answer is the case with it."""
     body = forms.checked(VerdictIn, verdict=forms.text(sent, "verdict"), comment=forms.text(sent, "comment"))
-    await reviews.judge(match_id, body, service, caller)
+    await reviews.judge(service, match_id, body, caller.actor)
     if not pages.is_fragment(request.scope):
         return RedirectResponse("/console/review", 303)
 
@@ -79,10 +76,10 @@ async def judge(
     return pages.render(request, "review_case.html", case=case, verdicts=VERDICTS)
 
 
-async def _cases(service: Runtime, matches: list[MatchOut]) -> list[Case]:
+async def _cases(services: Services, matches: list[MatchOut]) -> list[Case]:
     def work(session: Session) -> list[Case]:
         notes = views.notes(session, [match.note_id for match in matches])
-        samples = views.samples(session, [match.sample_id for match in matches])
+        samples = gallery.samples_by_id(session, [match.sample_id for match in matches])
         return [Case(one, notes.get(one.note_id), samples.get(one.sample_id)) for one in matches]
 
-    return await service.transaction(work)
+    return await services.transaction(work)

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from uninote.service.app import gallery
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.errors import NotFoundError
-from uninote.service.http.routes import gallery
-from uninote.service.http.routes.dependencies import Caller, Service
-from uninote.service.http.routes.gallery import After
-from uninote.service.schemas.common import RowIdPath
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
+from uninote.service.schemas.common import After, RequiredName, RowIdPath
 from uninote.service.schemas.gallery import SampleBatch, SampleChange
 
 PAGE = 24
 
 router = APIRouter()
-CategoryQuery = Annotated[str, Query(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 
 
-@router.get("/console/samples")
-async def listing(request: Request, category: CategoryQuery, service: Service, after: After = 0) -> Response:
+@router.get("/console/samples", openapi_extra=needs("read"))
+async def listing(request: Request, category: RequiredName, service: Service, after: After = 0) -> Response:
     """A page of them by id, with the category's settings."""
-    known = {one.name: one for one in (await gallery.list_categories(service)).categories}
+    known = {one.name: one for one in await gallery.categories(service)}
     if category not in known:
         raise NotFoundError(f"There is no category {category!r}.")
-    found = (await gallery.list_samples(service, category, after, PAGE)).samples
+    found = await gallery.samples(service, category, after, PAGE)
     return pages.render(
         request,
         "sample_cards.html" if pages.is_fragment(request.scope) else "samples.html",
@@ -39,7 +37,7 @@ async def listing(request: Request, category: CategoryQuery, service: Service, a
     )
 
 
-@router.post("/console/samples")
+@router.post("/console/samples", openapi_extra=needs("operate"))
 async def add(sent: Form, service: Service, caller: Caller) -> Response:
     """Add one: a text, pictures and a video together, or a stored note."""
     category = forms.text(sent, "category")
@@ -53,22 +51,22 @@ async def add(sent: Form, service: Service, caller: Caller) -> Response:
         "comment": forms.text(sent, "comment"),
         "allow": "allow" in sent,
     }
-    await gallery.add_samples(forms.checked(SampleBatch, samples=[sample]), service, caller)
+    await gallery.add_samples(service, forms.checked(SampleBatch, samples=[sample]), caller.actor)
     return _back(category)
 
 
-@router.post("/console/samples/{sample_id}")
+@router.post("/console/samples/{sample_id}", openapi_extra=needs("operate"))
 async def change(sample_id: RowIdPath, sent: Form, service: Service, caller: Caller) -> Response:
     """Switch one on or off."""
     body = forms.checked(SampleChange, enabled=forms.text(sent, "enabled") == "yes")
-    changed = await gallery.change_sample(sample_id, body, service, caller)
+    changed = await gallery.change_sample(service, sample_id, body, caller.actor)
     return _back(changed.category)
 
 
-@router.post("/console/samples/{sample_id}/delete")
+@router.post("/console/samples/{sample_id}/delete", openapi_extra=needs("operate"))
 async def delete(sample_id: RowIdPath, sent: Form, service: Service, caller: Caller) -> Response:
     """Remove one with its matches."""
-    await gallery.delete_sample(sample_id, service, caller)
+    await gallery.delete_sample(service, sample_id, caller.actor)
     return _back(forms.text(sent, "category"))
 
 

@@ -9,18 +9,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from sqlalchemy.orm import Session
 
-from uninote.service.app.services import Runtime
+from uninote.service.app import notes, search
+from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
 from uninote.service.console.access import HOME
 from uninote.service.console.forms import Form
-from uninote.service.domain.base import payload
-from uninote.service.domain.gallery import versions
-from uninote.service.domain.notes import search
 from uninote.service.errors import InvalidError
-from uninote.service.http.routes.dependencies import Service
-from uninote.service.http.routes.search import query_vector, search_notes, shown
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Service
 from uninote.service.schemas.search import FoundNote, SearchRequest
 
 PAGE = 24
@@ -32,14 +29,14 @@ Field = Annotated[str, Query(max_length=4096)]
 
 @dataclass(frozen=True)
 class Found:
-    """One page of a result. `after` is the place of the next one; empty behind the last."""
+    """One page of a result. `after` is the place of the next one; empty after the last."""
 
     hits: list[FoundNote]
     after: str
     model: str
 
 
-@router.get(HOME)
+@router.get(HOME, openapi_extra=needs("read"))
 async def page(
     request: Request,
     service: Service,
@@ -57,7 +54,7 @@ async def page(
     return pages.render(request, "search.html", given=given, found=found, uploaded=False, more=False)
 
 
-@router.post(HOME)
+@router.post(HOME, openapi_extra=needs("read"))
 async def find(request: Request, sent: Form, service: Service) -> Response:
     """Search with a form, which may hold files: a fragment for htmx, a page without it."""
     given = {name: forms.text(sent, name) for name in FIELDS}
@@ -69,26 +66,15 @@ async def find(request: Request, sent: Form, service: Service) -> Response:
     return pages.render(request, template, given=given, found=found, uploaded=uploaded, more=bool(after))
 
 
-async def _find(service: Runtime, given: Mapping[str, str], media: dict[str, Any], after: str = "") -> Found:
+async def _find(service: Services, given: Mapping[str, str], media: dict[str, Any], after: str = "") -> Found:
     body = await request_of(service, given, media)
-    if not after:
-        answer = await search_notes(body, service)
-        return Found(answer.hits, _next(answer.hits), answer.model)
-    version = await service.active()
-    query, place = await query_vector(service, body.query, version), _place(after)
-
-    def work(session: Session) -> list[FoundNote]:
-        model = versions.get(session, version)
-        floor = -1.0 if body.min_score is None else body.min_score
-        chosen = body.filter.to_filter()
-        hits = search.following(session, model, query, place, body.k, chosen, threshold=floor)
-        return shown(session, hits)
-
-    found = await service.transaction(work)
-    return Found(found, _next(found), version)
+    answer = await (
+        search.next_page(service, body, _place(after)) if after else search.search_notes(service, body)
+    )
+    return Found(answer.hits, _next(answer.hits), answer.model)
 
 
-async def request_of(service: Runtime, given: Mapping[str, str], media: Mapping[str, Any]) -> SearchRequest:
+async def request_of(service: Services, given: Mapping[str, str], media: Mapping[str, Any]) -> SearchRequest:
     """The search that a form stands for. Raises InvalidError for an empty one."""
     query: dict[str, Any] = {"text": given["text"], **media, "pictures": list(media["pictures"])}
     if given["note_id"]:
@@ -96,7 +82,7 @@ async def request_of(service: Runtime, given: Mapping[str, str], media: Mapping[
     if given["sample_id"]:
         query["sample_id"] = forms.number(given, "sample_id")
     if given["picture"]:
-        data = await service.transaction(lambda session: payload.picture_bytes(session, given["picture"]))
+        data = await notes.picture(service, given["picture"])
         query["pictures"].append({"data": base64.b64encode(data).decode()})
     if not any(query.values()):
         raise InvalidError("Give a text, a picture or a note to search with.")

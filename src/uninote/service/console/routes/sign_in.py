@@ -8,13 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from uninote.service.app import keys
 from uninote.service.console import forms, pages
 from uninote.service.console.access import HOME, SIGN_IN
 from uninote.service.console.forms import Form
 from uninote.service.console.sessions import COOKIE, HOURS, VISITOR, Sessions, visitor
-from uninote.service.domain.base import keys
 from uninote.service.errors import UnauthorizedError
-from uninote.service.http.routes.dependencies import Service
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Service
 
 _LOCAL = re.compile(r"/(console/[\w/-]*)?(\?[\x21-\x5b\x5d-\x7e]*)?")
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{32}")
@@ -23,22 +24,19 @@ router = APIRouter()
 Next = Annotated[str, Query(max_length=4096)]
 
 
-@router.get(SIGN_IN)
+@router.get(SIGN_IN, openapi_extra=needs("public"))
 async def form(request: Request, next: Next = HOME) -> Response:
     """The form."""
     return _form(request, next)
 
 
-@router.post(SIGN_IN)
+@router.post(SIGN_IN, openapi_extra=needs("public"))
 async def enter(request: Request, sent: Form, service: Service) -> Response:
     """Begin a session; the key is looked at and thrown away."""
     sessions: Sessions = request.app.state.sessions
     target = forms.text(sent, "next")
     try:
-        text = forms.text(sent, "key")
-        key = await service.transaction(
-            lambda session: keys.known(session, keys.verify(session, text).prefix)
-        )
+        key = await keys.verified(service, forms.text(sent, "key"))
     except UnauthorizedError:
         return _form(request, target, "This key is unknown or revoked.")
     service.log.info("signed in", key=key.prefix)
@@ -48,7 +46,7 @@ async def enter(request: Request, sent: Form, service: Service) -> Response:
     return answer
 
 
-@router.post("/console/sign-out")
+@router.post("/console/sign-out", openapi_extra=needs("read"))
 async def leave(request: Request) -> Response:
     """End the session of this browser."""
     answer = RedirectResponse(SIGN_IN, 303)

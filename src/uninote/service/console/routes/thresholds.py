@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
-from uninote.service.app.services import Runtime
+from uninote.service.app import gallery, thresholds
+from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.console.histogram import Chart, chart
-from uninote.service.domain.gallery import calibration, calibration_scores, versions
-from uninote.service.domain.gallery.thresholds import in_force
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
-from uninote.service.http.routes import gallery, thresholds
-from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
+from uninote.service.schemas.common import Choice
 from uninote.service.schemas.gallery import CalibrationIn, CalibrationOut, CategoryState, ThresholdIn
 
-METHODS = ("volume", "precision", "recall")
+BINS = 48
 
 router = APIRouter()
-Choice = Annotated[str, Query(max_length=256, pattern=r"^[^\x00]*$")]
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Scores:
     hits: int | None
 
 
-@router.get("/console/thresholds")
+@router.get("/console/thresholds", openapi_extra=needs("read"))
 async def read(
     request: Request,
     service: Service,
@@ -50,7 +47,7 @@ async def read(
 
     version: another one than the active, whose thresholds are set before it is switched to.
     """
-    categories = (await gallery.list_categories(service)).categories
+    categories = await gallery.categories(service)
     chosen = next((one for one in categories if one.name == category), None)
     if category and chosen is None:
         raise NotFoundError(f"There is no category {category!r}.")
@@ -65,7 +62,7 @@ async def read(
             problem = str(error)
             if method and scores is None:
                 scores = await _scores_or_none(service, chosen, version)
-    history = (await thresholds.read_thresholds(category, service, 20)).thresholds if chosen else []
+    history = await thresholds.history(service, category, 20) if chosen else []
     return pages.render(
         request,
         "thresholds.html",
@@ -82,7 +79,7 @@ async def read(
     )
 
 
-@router.post("/console/thresholds")
+@router.post("/console/thresholds", openapi_extra=needs("operate"))
 async def put(sent: Form, service: Service, caller: Caller) -> Response:
     """Put a threshold in force."""
     category, value = forms.text(sent, "category"), forms.number(sent, "value")
@@ -91,13 +88,13 @@ async def put(sent: Form, service: Service, caller: Caller) -> Response:
     version, reason = forms.text(sent, "version"), forms.text(sent, "reason")
     fields = {"category": category, "value": value, "version": version or None, "reason": reason}
     body = forms.checked(ThresholdIn, **fields)
-    await thresholds.put_threshold(body, service, caller)
+    await thresholds.put(service, body, caller.actor)
     shown = f"&version={quote(version, safe='')}" if version else ""
     return RedirectResponse(f"/console/thresholds?category={quote(category, safe='')}{shown}", 303)
 
 
 async def _proposal(
-    service: Runtime, category: str, method: str, target: str, version: str
+    service: Services, category: str, method: str, target: str, version: str
 ) -> CalibrationOut:
     wanted = forms.number({"target": target}, "target")
     if wanted is None:
@@ -105,7 +102,7 @@ async def _proposal(
     body = forms.checked(
         CalibrationIn, category=category, method=method, target=wanted, version=version or None
     )
-    return await thresholds.calibrate(body, service)
+    return await thresholds.calibrate(service, body)
 
 
 def _reviewed(proposal: CalibrationOut | None) -> Chart | None:
@@ -118,23 +115,17 @@ def _reviewed(proposal: CalibrationOut | None) -> Chart | None:
 
 
 async def _scores(
-    service: Runtime, category: CategoryState, proposal: CalibrationOut | None, version: str
+    service: Services, category: CategoryState, proposal: CalibrationOut | None, version: str
 ) -> Scores:
-    def work(session: Session) -> Scores:
-        model = versions.get(session, version) if version else versions.active(session)
-        found = calibration_scores.best_scores(session, model, category.name)
-        shape = calibration.histogram(found, bins=48)
-        limit = in_force(session, model.id).get(category.name)
-        lines = [] if limit is None else [(limit, f"in force {limit:.3f}")]
-        if proposal is not None:
-            lines.append((proposal.threshold, f"proposed {proposal.threshold:.3f}"))
-        hits = None if limit is None else calibration.at_threshold(found, limit).hits
-        return Scores(len(found), chart(shape.edges, shape.counts, lines=lines), limit, hits)
-
-    return await service.transaction(work)
+    found = await thresholds.distribution(service, category.name, version, BINS)
+    lines = [] if found.threshold is None else [(found.threshold, f"in force {found.threshold:.3f}")]
+    if proposal is not None:
+        lines.append((proposal.threshold, f"proposed {proposal.threshold:.3f}"))
+    drawn = chart(found.histogram.edges, found.histogram.counts, lines=lines)
+    return Scores(found.count, drawn, found.threshold, found.hits)
 
 
-async def _scores_or_none(service: Runtime, category: CategoryState, version: str) -> Scores | None:
+async def _scores_or_none(service: Services, category: CategoryState, version: str) -> Scores | None:
     try:
         return await _scores(service, category, None, version)
     except NotFoundError:

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from uninote.errors import ModelError
-from uninote.service.concurrency.loaded_models import version_of
-from uninote.service.console import forms, pages, views
+from uninote.service.app import gallery, versions
+from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.errors import InvalidError
-from uninote.service.http.routes import versions
-from uninote.service.http.routes.dependencies import Caller, Service
-from uninote.service.http.routes.versions import VersionQuery
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
+from uninote.service.schemas.common import RequiredName
 from uninote.service.schemas.gallery import Sample
-from uninote.service.schemas.versions import NewVersion, RollBackIn, SwitchIn
+from uninote.service.schemas.versions import NewVersion
 
 router = APIRouter()
 
 
-@router.get("/console/versions")
+@router.get("/console/versions", openapi_extra=needs("read"))
 async def listing(request: Request, service: Service) -> Response:
     """All versions with what each lacks; for htmx the progress of backfills alone."""
-    found = (await versions.list_versions(service)).versions
+    found = await versions.listing(service)
     filling = [one for one in found if one.backfill is not None and one.backfill.running]
     if pages.is_fragment(request.scope):
         if not filling:  # the whole page again, with the new states
             return Response(status_code=204, headers={"HX-Refresh": "true"})
         return pages.render(request, "versions_progress.html", filling=filling)
-    folders = await service.media.run(_folders, service.folder)
+    folders = await versions.folders(service)
     used = {one.version for one in found if one.state != "retired"}
     return pages.render(
         request,
@@ -45,55 +42,55 @@ async def listing(request: Request, service: Service) -> Response:
     )
 
 
-@router.post("/console/versions")
+@router.post("/console/versions", openapi_extra=needs("admin"))
 async def add(sent: Form, service: Service, caller: Caller) -> Response:
     """Load a model folder."""
     body = forms.checked(NewVersion, folder=forms.text(sent, "folder"))
-    await versions.add_version(body, service, caller)
+    await versions.add(service, body.folder, caller.actor)
     return _back()
 
 
-@router.post("/console/versions/backfill")
+@router.post("/console/versions/backfill", openapi_extra=needs("admin"))
 async def fill(sent: Form, service: Service, caller: Caller) -> Response:
     """Give it the vectors it lacks."""
-    await versions.fill(_version(sent), service, caller)
+    await versions.backfill(service, _version(sent), caller.actor)
     return _back()
 
 
-@router.post("/console/versions/switch")
+@router.post("/console/versions/switch", openapi_extra=needs("admin"))
 async def switch(sent: Form, service: Service, caller: Caller) -> Response:
     """Make it the one that searches and matches."""
-    await versions.switch(_version(sent), SwitchIn(force="force" in sent), service, caller)
+    await versions.switch(service, _version(sent), caller.actor, force="force" in sent)
     return _back()
 
 
-@router.post("/console/versions/roll-back")
+@router.post("/console/versions/roll-back", openapi_extra=needs("admin"))
 async def roll_back(sent: Form, service: Service, caller: Caller) -> Response:
     """Back to the version before; sent twice, one step."""
-    await versions.roll_back(forms.checked(RollBackIn, leaving=_version(sent)), service, caller)
+    await versions.roll_back(service, _version(sent), caller.actor)
     return _back()
 
 
-@router.post("/console/versions/retire")
+@router.post("/console/versions/retire", openapi_extra=needs("admin"))
 async def retire(sent: Form, service: Service, caller: Caller) -> Response:
     """Stop writing it and delete its vectors."""
-    await versions.retire(_version(sent), service, caller)
+    await versions.retire(service, _version(sent), caller.actor)
     return _back()
 
 
-@router.get("/console/versions/comparison")
+@router.get("/console/versions/comparison", openapi_extra=needs("read"))
 async def compare(
     request: Request,
-    old: VersionQuery,
-    new: VersionQuery,
+    old: RequiredName,
+    new: RequiredName,
     service: Service,
     k: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
     """Two versions side by side on the gallery."""
-    found = await versions.compare_versions(old, new, service, k)
+    found = await versions.compare(service, old, new, k)
 
     def work(session: Session) -> dict[int, Sample]:
-        return views.samples(session, [one.sample_id for one in found.samples])
+        return gallery.samples_by_id(session, [one.sample_id for one in found.samples])
 
     return pages.render(
         request, "versions_comparison.html", found=found, samples=await service.transaction(work)
@@ -105,15 +102,6 @@ def _version(sent: Form) -> str:
     if not name or len(name) > 256 or "\x00" in name:
         raise InvalidError("Name the model version.")
     return name
-
-
-def _folders(folder: Path) -> dict[str, str]:
-    """The versions of the model folders that can be added, by name."""
-    found: dict[str, str] = {}
-    for file in sorted((folder / "models").glob("*/uninote.json")):
-        with suppress(ModelError):  # half copied: it is there at the next look
-            found[file.parent.name] = version_of(file.parent)
-    return found
 
 
 def _back() -> Response:

@@ -8,42 +8,40 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uninote.attribution.contributions import Explanation
-from uninote.service.app.explain import explain, explain_match, side
-from uninote.service.app.services import Runtime
+from uninote.service.app.explain import explain, explain_match
+from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
 from uninote.service.console.bars import Bar, bars, digests
 from uninote.service.console.forms import Form
 from uninote.service.console.routes.search import FIELDS, request_of
 from uninote.service.db.note_tables import StoredPicture
-from uninote.service.http.routes.dependencies import Service
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Service
 from uninote.service.schemas.common import RowIdPath
 from uninote.service.schemas.search import Query
 
 router = APIRouter()
 
 
-@router.get("/console/review/{match_id}/why")
+@router.get("/console/review/{match_id}/why", openapi_extra=needs("read"))
 async def of_match(request: Request, match_id: RowIdPath, service: Service) -> Response:
     """The parts of the note and of the sample."""
-    version, found = await explain_match(service, request, match_id)
+    version, found = await explain_match(service, request.state.charge, match_id)
     return await _rendered(service, request, found, version, names=("Note", "Sample"), blurred=True)
 
 
-@router.post("/console/why")
+@router.post("/console/why", openapi_extra=needs("read"))
 async def of_result(request: Request, sent: Form, service: Service) -> Response:
     """The parts of what was searched with, and of one note that it found: `target`."""
     given = {name: forms.text(sent, name) for name in FIELDS}
     body = await request_of(service, given, await forms.media(sent))
     target = forms.checked(Query, note_id=forms.text(sent, "target"))
-    version = await service.active()
-    query, task = await side(service, body.query)
-    item, _ = await side(service, target)
-    found = await explain(service, request, query, item, version, task)
+    version, found = await explain(service, request.state.charge, body.query, target)
     return await _rendered(service, request, found, version, names=("Searched with", "Found"), blurred=False)
 
 
 async def _rendered(
-    service: Runtime,
+    service: Services,
     request: Request,
     found: Explanation,
     version: str,

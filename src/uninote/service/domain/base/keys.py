@@ -7,31 +7,23 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from uninote.service.db.engine import driver_of
-from uninote.service.db.gallery_tables import ROLES, ApiKey
+from uninote.service.db.gallery_tables import ApiKey
 from uninote.service.domain.base import audit
+from uninote.service.domain.base.identity import Identity
 from uninote.service.domain.base.text import check_name
 from uninote.service.errors import InvalidError, NotFoundError, UnauthorizedError
+from uninote.service.roles import ROLES
 
 MARK = "un"
 _GOOD = """
 SELECT prefix, secret_hash, name, role FROM service.api_keys
 WHERE prefix = ANY(%(prefixes)s::text[]) AND revoked IS NULL
 """
-
-
-@dataclass(frozen=True)
-class KnownKey:
-    """A key that is good, without its secret."""
-
-    prefix: str
-    name: str
-    role: str
 
 
 def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, str]:
@@ -47,7 +39,7 @@ def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, 
     return key, f"{MARK}_{prefix}_{secret}"
 
 
-def verify(session: Session, text: str) -> KnownKey:
+def verify(session: Session, text: str) -> Identity:
     """The key of that text. Raises UnauthorizedError, the same for every reason, when it is not good."""
     (found,) = verify_all(session, [text])
     if isinstance(found, UnauthorizedError):
@@ -55,12 +47,12 @@ def verify(session: Session, text: str) -> KnownKey:
     return found
 
 
-def verify_all(session: Session, texts: Sequence[str]) -> list[KnownKey | UnauthorizedError]:
+def verify_all(session: Session, texts: Sequence[str]) -> list[Identity | UnauthorizedError]:
     """`verify` of many texts in one statement."""
     parts = [_parts(text) for text in texts]
     rows = driver_of(session).execute(_GOOD, {"prefixes": sorted({prefix for prefix, _ in parts})})
-    good = {prefix: (bytes(secret), KnownKey(prefix, name, role)) for prefix, secret, name, role in rows}
-    found: list[KnownKey | UnauthorizedError] = []
+    good = {prefix: (bytes(secret), Identity(prefix, name, role)) for prefix, secret, name, role in rows}
+    found: list[Identity | UnauthorizedError] = []
     for prefix, secret in parts:
         stored, key = good.get(prefix, (bytes(32), None))
         # Compared even without a key: the time tells nothing about which prefixes exist.
@@ -79,11 +71,6 @@ def known(session: Session, prefix: str) -> ApiKey:
     if key is None or key.revoked is not None:
         raise UnauthorizedError("the API key is unknown or revoked; sign in with a good one")
     return key
-
-
-def allows(role: str, needed: str) -> bool:
-    """Roles in order: each may do what the ones before may."""
-    return ROLES.index(role) >= ROLES.index(needed)
 
 
 def revoke(session: Session, prefix: str, actor: str) -> ApiKey:

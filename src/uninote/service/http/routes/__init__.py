@@ -1,1 +1,1 @@
-"""Routes, one file per subject: each reads a request, calls the domain, and writes the answer."""
+"""Routes, one file per subject: each reads a request, calls a use case, and writes the answer."""

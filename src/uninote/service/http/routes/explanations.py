@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from uninote.service.app.explain import explain, explain_match, side
+from uninote.service.app.explain import explain, explain_match
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Service
 from uninote.service.http.errors import RESPONSES
-from uninote.service.http.routes.dependencies import Service
 from uninote.service.schemas.common import RowIdPath
 from uninote.service.schemas.explanations import ExplanationOut, ExplanationRequest, answer
 
 router = APIRouter(tags=["explanations"], responses=RESPONSES)
 
 
-@router.post("/v1/explanations")
+@router.post("/v1/explanations", openapi_extra=needs("read"))
 async def explain_items(body: ExplanationRequest, request: Request, service: Service) -> ExplanationOut:
     """Any two items: each part is left out once, and the similarity that is lost is what it contributes."""
-    version = await service.active()
-    query, task = await side(service, body.query)
-    target, _ = await side(service, body.target)
-    return answer(version, await explain(service, request, query, target, version, task))
+    return answer(*await explain(service, request.state.charge, body.query, body.target))
 
 
-@router.get("/v1/matches/{match_id}/explanation")
+@router.get("/v1/matches/{match_id}/explanation", openapi_extra=needs("read"))
 async def explain_one_match(match_id: RowIdPath, request: Request, service: Service) -> ExplanationOut:
     """A match: the note is the query, the sample the target, by the model version that made it."""
-    version, found = await explain_match(service, request, match_id)
-    return answer(version, found)
+    return answer(*await explain_match(service, request.state.charge, match_id))

@@ -4,43 +4,40 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from uninote.service.app import keys
 from uninote.service.db.gallery_tables import ApiKey
-from uninote.service.domain.base import audit, keys
+from uninote.service.domain.base import audit
 from uninote.service.domain.base.audit import note_subject
+from uninote.service.domain.base.keys import listing
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
 from uninote.service.http.errors import RESPONSES
-from uninote.service.http.routes.dependencies import Caller, Service
 from uninote.service.schemas.common import Before, KeyPrefix, Limit, NameQuery, NoteIdQuery
 from uninote.service.schemas.keys import AuditEntries, AuditEntry, Key, KeyList, NewKey, NewKeyAnswer
 
 router = APIRouter(tags=["administration"], responses=RESPONSES)
 
 
-@router.get("/v1/keys")
+@router.get("/v1/keys", openapi_extra=needs("admin"))
 async def list_keys(service: Service) -> KeyList:
     """All keys, the newest first; secrets are not stored."""
-    return KeyList(keys=[_key(key) for key in await service.transaction(keys.listing)])
+    return KeyList(keys=[_key(key) for key in await service.transaction(listing)])
 
 
-@router.post("/v1/keys")
+@router.post("/v1/keys", openapi_extra=needs("admin"))
 async def create_key(body: NewKey, service: Service, caller: Caller) -> NewKeyAnswer:
     """Make a key. Its text is in this answer only."""
-    key, text = await service.transaction(
-        lambda session: keys.create(session, body.name, body.role, caller.actor)
-    )
-    service.log.info("key created", prefix=key.prefix, role=key.role, by=caller.actor)
+    key, text = await keys.create(service, body.name, body.role, caller.actor)
     return NewKeyAnswer(**_key(key).model_dump(), key=text)
 
 
-@router.delete("/v1/keys/{prefix}")
+@router.delete("/v1/keys/{prefix}", openapi_extra=needs("admin"))
 async def revoke_key(prefix: KeyPrefix, service: Service, caller: Caller) -> Key:
     """Stop a key: here at once, on other replicas within a second. Again does nothing."""
-    key = await service.transaction(lambda session: keys.revoke(session, prefix, caller.actor))
-    service.rounds.revoked()
-    service.log.info("key revoked", prefix=key.prefix, by=caller.actor)
-    return _key(key)
+    return _key(await keys.revoke(service, prefix, caller.actor))
 
 
-@router.get("/v1/audit")
+@router.get("/v1/audit", openapi_extra=needs("admin"))
 async def read_audit(
     service: Service,
     note_id: NoteIdQuery = None,

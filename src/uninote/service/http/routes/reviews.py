@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy.orm import Session
 
-from uninote.service.domain.review import export, verdicts
+from uninote.service.app import reviews
+from uninote.service.http.access import needs
+from uninote.service.http.dependencies import Caller, Service
 from uninote.service.http.errors import RESPONSES
-from uninote.service.http.routes.dependencies import Caller, Service
+from uninote.service.http.responses import JSONL
 from uninote.service.schemas.common import Before, Limit, NameQuery, RowIdPath
-from uninote.service.schemas.notes import MatchOut
-from uninote.service.schemas.reviews import Matches, QualityList, QualityOut, Review, Verdict, VerdictIn
-
-JSONL = "application/x-ndjson"
+from uninote.service.schemas.reviews import Matches, QualityList, Review, Verdict, VerdictIn
 
 router = APIRouter(tags=["reviews"], responses=RESPONSES)
 
 
-@router.get("/v1/matches")
+@router.get("/v1/matches", openapi_extra=needs("read"))
 async def list_matches(
     service: Service,
     category: NameQuery = None,
@@ -30,35 +26,26 @@ async def list_matches(
     limit: Limit = 50,
 ) -> Matches:
     """Matches with that verdict, the newest first; without `verdict` those that wait for one."""
-    found = await service.transaction(
-        lambda session: verdicts.queue(
-            session, category=category, verdict=verdict, before=before, limit=limit
-        )
-    )
-    return Matches(matches=[MatchOut.model_validate(one) for one in found])
+    return Matches(matches=await reviews.queue(service, category, verdict, before, limit))
 
 
-@router.post("/v1/matches/{match_id}/verdict")
+@router.post("/v1/matches/{match_id}/verdict", openapi_extra=needs("operate"))
 async def judge(match_id: RowIdPath, body: VerdictIn, service: Service, caller: Caller) -> Review:
     """Record a verdict. A later one replaces it in the queue and stays beside it in the history."""
-    review = await service.transaction(
-        lambda session: verdicts.judge(session, match_id, body.verdict, caller.actor, body.comment)
-    )
-    return Review.model_validate(review)
+    return await reviews.judge(service, match_id, body, caller.actor)
 
 
-@router.get("/v1/reviews/quality")
+@router.get("/v1/reviews/quality", openapi_extra=needs("read"))
 async def quality(service: Service) -> QualityList:
     """Open matches and verdicts per category."""
-    return QualityList(
-        categories=[QualityOut.model_validate(one) for one in await service.transaction(verdicts.quality)]
-    )
+    return QualityList(categories=await reviews.quality(service))
 
 
 @router.get(
     "/v1/reviews/export",
     response_class=Response,
     responses={200: {"content": {JSONL: {"schema": {"type": "string"}}}}},
+    openapi_extra=needs("operate"),
 )
 async def export_verdicts(
     service: Service,
@@ -69,10 +56,4 @@ async def export_verdicts(
     category: NameQuery = None,
 ) -> Response:
     """Verdicts as training data: confirmed hits are positives, refuted ones hard negatives."""
-
-    def work(session: Session) -> bytes:
-        with tempfile.TemporaryDirectory(prefix="uninote-") as folder:
-            export.export_verdicts(session, Path(folder), category)
-            return (Path(folder) / (export.PAIRS if form == "pairs" else export.EXAMPLES)).read_bytes()
-
-    return Response(await service.transaction(work), media_type=JSONL)
+    return Response(await reviews.export_verdicts(service, form, category), media_type=JSONL)

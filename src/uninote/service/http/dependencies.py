@@ -1,4 +1,4 @@
-"""What routes ask for: the running service, and who calls."""
+"""Dependencies of routes and pages: the running service, and who calls."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from uninote.service.app.services import Runtime
-from uninote.service.http.access import Identity
+from uninote.service.app.services import Services
+from uninote.service.domain.base.identity import Identity
 
 
 # `async`, though they wait for nothing: others are run on a thread each time.
-async def _runtime(request: Request) -> Runtime:
-    runtime: Runtime = request.app.state.runtime
-    return runtime
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
 async def _identity(request: Request) -> Identity:
@@ -21,5 +21,5 @@ async def _identity(request: Request) -> Identity:
     return identity
 
 
-Service = Annotated[Runtime, Depends(_runtime)]
+Service = Annotated[Services, Depends(_services)]
 Caller = Annotated[Identity, Depends(_identity)]

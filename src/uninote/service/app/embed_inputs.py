@@ -1,0 +1,56 @@
+"""Embedding of inputs that are not stored."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uninote.errors import ItemError, ModelError
+from uninote.items import Item
+from uninote.service.app.decode import item_of, note_of, together
+from uninote.service.app.services import Services
+from uninote.service.errors import InvalidError, NotFoundError, TooLargeError
+from uninote.service.schemas.content import Content
+from uninote.service.schemas.embeddings import EmbeddingRequest, NoteInput
+
+ACTIVE = "uninote"  # names the active version as a model
+
+
+async def embed_inputs(
+    services: Services, request: EmbeddingRequest
+) -> tuple[str, NDArray[np.float32], list[int]]:
+    """Return the model version, unit vectors float32 [n, dim], and the tokens of each input.
+
+    Raises TooLargeError, NotFoundError for an unknown model, InvalidError for a bad input or dimension.
+    """
+    from uninote.encoder.matryoshka import (  # brings torch, which the model has loaded
+        check_dim,
+        truncate_numpy,
+    )
+
+    inputs = request.inputs()
+    if len(inputs) > services.options.max_batch:
+        raise TooLargeError(f"a request takes {services.options.max_batch} inputs, not {len(inputs)}")
+    active = await services.model_sync.active()
+    version = active if request.model == ACTIVE else request.model
+    if version not in services.models.versions:
+        raise NotFoundError(f"there is no model {version!r} here; `/v1/models` lists them")
+    try:
+        dim = check_dim(request.dimensions, services.models.get(version).dims)
+    except ModelError as error:
+        raise InvalidError(str(error)) from None
+    items = await together([_item(services, number, one) for number, one in enumerate(inputs)])
+    tokens: list[int] = []
+    vectors = await services.embedding.embed(items, version, tokens=tokens, field="input")
+    return version, truncate_numpy(vectors, dim), tokens
+
+
+async def _item(services: Services, number: int, given: str | NoteInput | Content) -> Item:
+    try:
+        if isinstance(given, str):
+            return Item.of(given)
+        if isinstance(given, NoteInput):
+            return (await note_of(services, "", given.note)).item()
+        return await item_of(services, given)
+    except (ItemError, InvalidError) as error:
+        raise InvalidError(f"input.{number}: {error}") from error

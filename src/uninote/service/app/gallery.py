@@ -1,0 +1,147 @@
+"""The gallery: categories and the samples that notes are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy.orm import Session
+
+from uninote.errors import ItemError
+from uninote.items import Item
+from uninote.service.app.decode import item_of, note_of, together
+from uninote.service.app.services import Services
+from uninote.service.db import gallery_tables
+from uninote.service.domain.gallery import categories as stored_categories
+from uninote.service.domain.gallery import samples as stored_samples
+from uninote.service.domain.gallery import thresholds, versions
+from uninote.service.domain.gallery.sample_rows import NewSample
+from uninote.service.domain.review import match_items
+from uninote.service.errors import InvalidError, TooLargeError
+from uninote.service.schemas.gallery import (
+    Category,
+    CategoryIn,
+    CategoryState,
+    Sample,
+    SampleBatch,
+    SampleChange,
+    SampleIn,
+)
+
+
+async def categories(services: Services) -> list[CategoryState]:
+    """Return all categories with their samples counted and the threshold in force."""
+
+    def work(session: Session) -> list[CategoryState]:
+        counts = stored_samples.counts(session)
+        limits = thresholds.in_force(session, versions.active(session).id)
+        found = []
+        for one in stored_categories.listing(session):
+            own = Category.model_validate(one).model_dump()
+            more = {"samples": counts.get(one.name, 0), "threshold": limits.get(one.name)}
+            found.append(CategoryState.model_validate(own | more))
+        return found
+
+    return await services.transaction(work)
+
+
+async def put_category(services: Services, name: str, category: CategoryIn, actor: str) -> Category:
+    """Create a category or replace its settings. Raises InvalidError."""
+    fields = category.model_dump()
+    stored = await services.transaction(
+        lambda session: stored_categories.put_category(session, name, actor, **fields)
+    )
+    return Category.model_validate(stored)
+
+
+async def delete_category(services: Services, name: str, actor: str) -> None:
+    """Remove a category with its samples, thresholds and matches. Raises NotFoundError."""
+    await services.transaction(lambda session: stored_categories.delete_category(session, name, actor))
+
+
+async def samples(services: Services, category: str | None, after: int, limit: int) -> list[Sample]:
+    """Return a page of samples by id, of one category or of all."""
+    found = await services.transaction(
+        lambda session: stored_samples.listing(session, category=category, after=after, limit=limit)
+    )
+    return [_shown(one) for one in found]
+
+
+def samples_by_id(session: Session, ids: Iterable[int]) -> dict[int, Sample]:
+    """Return the stored ones among these samples, by id."""
+    wanted = sorted(set(ids))
+    found = stored_samples.listing(session, ids=wanted, limit=max(1, len(wanted)))
+    return {one.id: _shown(one) for one in found}
+
+
+async def add_samples(services: Services, batch: SampleBatch, actor: str) -> list[Sample]:
+    """Embed and store samples, all or none; one that is stored already is returned as it is.
+
+    Raises TooLargeError, NotFoundError, InvalidError, BusyError, UnavailableError.
+    """
+    given = batch.samples
+    if len(given) > services.options.max_batch:
+        raise TooLargeError(f"a request takes {services.options.max_batch} samples, not {len(given)}")
+    read = await together([_item(services, number, one) for number, one in enumerate(given)])
+    items = [item for item, _ in read]
+    named = services.model_sync.written()
+    rows = await together([services.embedding.embed(items, version, field="samples") for version in named])
+    new = [
+        NewSample(
+            category=one.category,
+            kind=kind,
+            item=item,
+            vectors={version: vectors[number] for version, vectors in zip(named, rows, strict=True)},
+            label=one.label,
+            comment=one.comment,
+            allow=one.allow,
+            disabled_until=one.disabled_until,
+            source_note=one.note_id,
+        )
+        for number, (one, (item, kind)) in enumerate(zip(given, read, strict=True))
+    ]
+    stored = await services.transaction(lambda session: stored_samples.add_samples(session, new, actor))
+    return [_shown(one) for one in stored]
+
+
+async def change_sample(services: Services, sample_id: int, change: SampleChange, actor: str) -> Sample:
+    """Change how a sample counts. A field that is None stays. Raises NotFoundError."""
+    fields = change.model_dump()
+    changed = await services.transaction(
+        lambda session: stored_samples.change_sample(session, sample_id, actor, **fields)
+    )
+    return _shown(changed)
+
+
+async def delete_sample(services: Services, sample_id: int, actor: str) -> bool:
+    """Remove a sample with its matches, reviews and job hits; return whether it was stored."""
+    gone = await services.transaction(
+        lambda session: stored_samples.delete_samples(session, [sample_id], actor)
+    )
+    return bool(gone)
+
+
+async def _item(services: Services, number: int, given: SampleIn) -> tuple[Item, str]:
+    """Return what a sample shows, and its kind."""
+    try:
+        if given.note is not None:
+            return (await note_of(services, "", given.note)).item(), "note"
+        if given.note_id is not None:
+            wanted = given.note_id
+            return await services.transaction(lambda s: match_items.note_item(s, wanted)), "note"
+        item = await item_of(services, given)
+    except (ItemError, InvalidError) as error:
+        raise InvalidError(f"samples.{number}: {error}") from error
+    if given.video is not None:
+        return item, "video"
+    if not item.pictures:
+        return item, "text"
+    return item, "note" if item.texts or len(item.pictures) > 1 else "image"
+
+
+def _shown(one: gallery_tables.Sample) -> Sample:
+    """Return a sample with what people look at."""
+    parts = one.payload["parts"]
+    columns = {name: getattr(one, name) for name in Sample.model_fields.keys() - {"text", "pictures"}}
+    texts = [part["text"] for part in parts if "text" in part]
+    digests = [part["digest"] for part in parts if "digest" in part]
+    return Sample.model_validate({**columns, "text": "\n".join(texts), "pictures": digests})

@@ -1,0 +1,33 @@
+"""API keys: making, revoking, and proving one to the console."""
+
+from __future__ import annotations
+
+from uninote.service.app.services import Services
+from uninote.service.db.gallery_tables import ApiKey
+from uninote.service.domain.base import keys
+from uninote.service.roles import Role
+
+
+async def create(services: Services, name: str, role: Role, actor: str) -> tuple[ApiKey, str]:
+    """Make a key; return it with its text, which is not stored. Raises InvalidError."""
+    key, text = await services.transaction(lambda session: keys.create(session, name, role, actor))
+    services.log.info("key created", prefix=key.prefix, role=key.role, by=actor)
+    return key, text
+
+
+async def revoke(services: Services, prefix: str, actor: str) -> ApiKey:
+    """Stop a key: here at once, on other replicas within a second. Raises NotFoundError."""
+    key = await services.transaction(lambda session: keys.revoke(session, prefix, actor))
+    services.group_commit.revoked()
+    services.log.info("key revoked", prefix=key.prefix, by=actor)
+    return key
+
+
+async def verified(services: Services, text: str) -> ApiKey:
+    """Return the key of that text. Raises UnauthorizedError when it is not good."""
+    return await services.transaction(lambda s: keys.known(s, keys.verify(s, text).prefix))
+
+
+async def known(services: Services, prefix: str) -> ApiKey:
+    """Return the key of a caller who proved it earlier. Raises UnauthorizedError when it is revoked."""
+    return await services.transaction(lambda session: keys.known(session, prefix))

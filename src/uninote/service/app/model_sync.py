@@ -1,0 +1,88 @@
+"""Model versions and the gallery in memory, kept equal to those of the database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from uninote.errors import ModelError
+from uninote.service.concurrency.bounded_executor import BoundedExecutor
+from uninote.service.concurrency.loaded_models import Models, available
+from uninote.service.db.engine import Database
+from uninote.service.db.note_tables import ModelVersion
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.gallery.matcher import Matcher, Snapshot
+
+ACTOR = "serve"
+
+
+class ModelSync:
+    """Loads the versions in use from the served folder, follows other replicas, and drops retired ones."""
+
+    def __init__(
+        self,
+        folder: Path,
+        models: Models,
+        matcher: Matcher,
+        database: Database,
+        database_executor: BoundedExecutor,
+        media_executor: BoundedExecutor,
+    ) -> None:
+        self._folder, self._models, self._matcher, self._database = folder, models, matcher, database
+        self._database_executor, self._media_executor = database_executor, media_executor
+        self._compared = time.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the gallery in memory was last known to be the database's."""
+        return time.monotonic() - self._compared
+
+    def load(self, folders: Mapping[str, Path]) -> None:
+        """Load every version that is in use; a new database begins with the first of `folders`.
+
+        folders: model folders by version. Raises ModelError when the active version is not among them.
+        """
+        known = self._database.transaction(versions.listing)
+        if not known:
+            encoder = self._models.add(next(iter(folders.values())))
+            self._database.transaction(
+                lambda session: versions.ensure(session, encoder.version, encoder.dims[-1], ACTOR)
+            )
+        for model in known:
+            if model.state != "retired" and model.version in folders:
+                self._models.add(folders[model.version])
+            elif model.state == "active":
+                raise ModelError(
+                    f"the database's active model version {model.version!r} is not in {self._folder}: put "
+                    "its folder below `models` there, or serve with another database (store.address)"
+                )
+
+    async def snapshot(self) -> Snapshot:
+        """Return the gallery as it is now."""
+        found: Snapshot = await self._database_executor.run(
+            self._database.transaction, self._matcher.snapshot
+        )
+        self._compared = time.monotonic()
+        return found
+
+    async def follow(self, snapshot: Snapshot) -> None:
+        """Load what other replicas added, and give back what was retired. Raises as `load`."""
+        if {model.version for model in snapshot.models} - set(self._models.versions):
+            await self._media_executor.run(lambda: self.load(available(self._folder)))
+        known = await self._database_executor.run(self._database.transaction, versions.listing)
+        for model in known:
+            if model.state == "retired":
+                self._models.remove(model.version)
+
+    def written(self) -> list[str]:
+        """Return the versions that notes and samples are written with: those in use that are loaded here."""
+        known = self._matcher.latest()
+        assert known is not None, "loaded on starting"
+        return [model.version for model in known.models if model.version in self._models.versions]
+
+    async def active(self) -> str:
+        """Return the version that searches. Raises UnavailableError when this process has not loaded it."""
+        model: ModelVersion = await self._database_executor.run(self._database.transaction, versions.active)
+        self._models.get(model.version)
+        return model.version

@@ -1,0 +1,133 @@
+"""Model versions: add, backfill, compare, switch, roll back, retire, while requests are served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from uninote.errors import ModelError
+from uninote.service.app.backfill_runner import BackfillRun
+from uninote.service.app.services import Services
+from uninote.service.concurrency.loaded_models import version_of
+from uninote.service.db.note_tables import ModelVersion
+from uninote.service.domain.gallery import thresholds, versions
+from uninote.service.domain.rollout import compare as comparing
+from uninote.service.errors import InvalidError
+from uninote.service.schemas.versions import BackfillOut, Comparison, VersionOut
+
+MAX_FAILED = 100
+
+
+async def listing(services: Services) -> list[VersionOut]:
+    """Return all versions in the order they were added, with what each lacks."""
+    return await services.transaction(
+        lambda session: [_shown(session, services, model) for model in versions.listing(session)]
+    )
+
+
+async def folders(services: Services) -> dict[str, str]:
+    """Return the versions of the model folders that `add` takes, by the folder's name."""
+
+    def read(models: Path) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for file in sorted(models.glob("*/uninote.json")):
+            with suppress(ModelError):  # half copied: it is complete the next time
+                found[file.parent.name] = version_of(file.parent)
+        return found
+
+    return await services.media_executor.run(read, services.folder / "models")
+
+
+async def add(services: Services, name: str, actor: str) -> VersionOut:
+    """Load the model folder `models/<name>`; from now on notes are written with its vectors, too.
+
+    Raises InvalidError for a folder that cannot be loaded.
+    """
+    folder = services.folder / "models" / name
+    if not (folder / "uninote.json").is_file():
+        raise InvalidError(f"there is no model folder models/{name} in the served folder; put it there")
+    try:
+        encoder = await services.media_executor.run(services.models.add, folder)
+    except ModelError as error:
+        raise InvalidError(f"models/{name} cannot be loaded: {type(error).__name__}") from error
+    added = await _changed(
+        services, lambda session: versions.add(session, encoder.version, encoder.dims[-1], actor)
+    )
+    await services.model_sync.snapshot()  # what comes after this answer is written with it
+    return added
+
+
+async def roll_back(services: Services, leaving: str | None, actor: str) -> VersionOut:
+    """Activate the version that was active before. Raises ConflictError."""
+    return await _changed(services, lambda session: versions.roll_back(session, actor, leaving=leaving))
+
+
+async def compare(services: Services, old: str, new: str, k: int, samples: int = 100) -> Comparison:
+    """Compare two versions on the gallery: what both find, and what either hits. Raises NotFoundError."""
+    found = await services.transaction(
+        lambda session: comparing.compare(session, old, new, k=k, samples=samples)
+    )
+    return Comparison.model_validate(found)
+
+
+async def backfill(services: Services, version: str, actor: str) -> VersionOut:
+    """Give a version the vectors it lacks, between requests. Complete, it becomes a shadow.
+
+    Raises NotFoundError, UnavailableError where it is not loaded, ConflictError while it runs.
+    """
+    await services.transaction(lambda session: versions.get(session, version))
+    services.models.get(version)
+    services.backfills.begin(version, actor)
+    return await _changed(services, lambda session: versions.get(session, version))
+
+
+async def switch(services: Services, version: str, actor: str, *, force: bool) -> VersionOut:
+    """Make it the one that searches and matches; the one before is still written, for the way back.
+
+    Raises NotFoundError, UnavailableError where it is not loaded, ConflictError while it lacks something.
+    """
+    await services.transaction(lambda session: versions.get(session, version))
+    services.models.get(version)
+    return await _changed(services, lambda session: versions.switch(session, version, actor, force=force))
+
+
+async def retire(services: Services, version: str, actor: str) -> VersionOut:
+    """Stop writing it and delete its vectors. Raises NotFoundError, ConflictError."""
+    return await _changed(services, lambda session: versions.retire(session, version, actor))
+
+
+async def _changed(services: Services, work: Callable[[Session], ModelVersion]) -> VersionOut:
+    return await services.transaction(lambda session: _shown(session, services, work(session)))
+
+
+def _shown(session: Session, services: Services, model: ModelVersion) -> VersionOut:
+    session.flush()
+    session.refresh(model)
+    retired = model.state == "retired"
+    run = services.backfills.get(model.version)
+    return VersionOut(
+        version=model.version,
+        dim=model.dim,
+        state=model.state,  # type: ignore[arg-type]
+        created=model.created,
+        activated=model.activated,
+        loaded=model.version in services.models.versions,
+        missing_notes=0 if retired else versions.count_missing(session, model),
+        missing_samples=0 if retired else len(versions.missing_samples(session, model)),
+        missing_thresholds=[] if retired else thresholds.without_threshold(session, model.id),
+        backfill=None if run is None else _run(run),
+    )
+
+
+def _run(one: BackfillRun) -> BackfillOut:
+    failed = dict(list(one.report.failed.items())[:MAX_FAILED])
+    return BackfillOut(
+        running=one.running,
+        notes=one.report.notes,
+        samples=one.report.samples,
+        failed=failed,
+        error=one.error,
+    )
