@@ -1,4 +1,4 @@
-"""What pages load: our own style, script and htmx, and stored pictures."""
+"""Files that pages load: our own style, script and htmx, and stored pictures."""
 
 from __future__ import annotations
 

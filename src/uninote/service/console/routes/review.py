@@ -1,4 +1,4 @@
-"""The review queue: matches beside the samples that they hit, and verdicts."""
+"""The review queue: matches next to the samples that they hit, and verdicts."""
 
 from __future__ import annotations
 

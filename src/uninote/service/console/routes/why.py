@@ -1,4 +1,4 @@
-"""Why it matched: for a case of the review queue, and for a result of a search."""
+"""Explanations: for a case of the review queue, and for a result of a search."""
 
 from __future__ import annotations
 
