@@ -15,7 +15,7 @@ from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Service
 from uninote.service.schemas.common import Digest
 
-FILES = StaticFiles(directory=Path(__file__).parents[1] / "static")
+FILES = StaticFiles(directory=Path(__file__).parents[1] / "static", check_dir=False)
 
 router = APIRouter()
 
