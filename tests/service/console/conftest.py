@@ -49,7 +49,7 @@ def signed_in(running: Running, role: str = "admin") -> Iterator[httpx.Client]:
 
 
 def token(page: str) -> str:
-    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)
+    found = re.search(r'name="form_token" value="([A-Za-z0-9_-]{43})"', page)
     assert found, page
     return found[1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, Playwright, expect
 from tests.service.console.chromium import FAINT, NAMELESS, quiet_page, shot, signed_in_browser
-from tests.service.console.conftest import signed_in
+from tests.service.console.conftest import signed_in, token
 from tests.service.http.conftest import StartStub
 from tests.service.http.running import Running
 
@@ -95,7 +95,7 @@ def test_a_version_is_added_filled_compared_switched_to_and_left_again(page: Pag
 def test_what_is_not_ready_is_told_and_others_only_look(running: Running) -> None:
     with signed_in(running) as admin:
         page = admin.get("/console/versions").text
-        form = {"form_token": page.split('name="form_token" value="')[1][:64]}
+        form = {"form_token": token(page)}
         assert admin.post("/console/versions", data=form | {"folder": "../model"}).status_code == 422
         assert admin.post("/console/versions", data=form | {"folder": "second"}).status_code == 303
         refused = admin.post("/console/versions/switch", data=form | {"version": "second"})

@@ -40,6 +40,15 @@ def test_health_is_public_and_real(public: httpx.Client) -> None:
     assert 0 <= first["gallery"]["age_seconds"] < 5
 
 
+def test_head_of_the_document_needs_what_its_get_needs(real: Running) -> None:
+    for role, status in (("public", 401), ("read", 200)):
+        with real.client(role) as client:
+            assert (
+                client.head("/openapi.json").status_code == client.get("/openapi.json").status_code == status
+            )
+            assert client.head("/v1/jobs").status_code == (401 if role == "public" else 405)
+
+
 @pytest.mark.parametrize(
     "headers",
     [

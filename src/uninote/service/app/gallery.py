@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from sqlalchemy.orm import Session
 
 from uninote.errors import ItemError
@@ -63,14 +61,7 @@ async def samples(services: Services, category: str | None, after: int, limit: i
     found = await services.transaction(
         lambda session: stored_samples.listing(session, category=category, after=after, limit=limit)
     )
-    return [_shown(one) for one in found]
-
-
-def samples_by_id(session: Session, ids: Iterable[int]) -> dict[int, Sample]:
-    """Return the stored ones among these samples, by id."""
-    wanted = sorted(set(ids))
-    found = stored_samples.listing(session, ids=wanted, limit=max(1, len(wanted)))
-    return {one.id: _shown(one) for one in found}
+    return [shown(one) for one in found]
 
 
 async def add_samples(services: Services, batch: SampleBatch, actor: str) -> list[Sample]:
@@ -100,7 +91,7 @@ async def add_samples(services: Services, batch: SampleBatch, actor: str) -> lis
         for number, (one, (item, kind)) in enumerate(zip(given, read, strict=True))
     ]
     stored = await services.transaction(lambda session: stored_samples.add_samples(session, new, actor))
-    return [_shown(one) for one in stored]
+    return [shown(one) for one in stored]
 
 
 async def change_sample(services: Services, sample_id: int, change: SampleChange, actor: str) -> Sample:
@@ -109,7 +100,7 @@ async def change_sample(services: Services, sample_id: int, change: SampleChange
     changed = await services.transaction(
         lambda session: stored_samples.change_sample(session, sample_id, actor, **fields)
     )
-    return _shown(changed)
+    return shown(changed)
 
 
 async def delete_sample(services: Services, sample_id: int, actor: str) -> bool:
@@ -138,7 +129,7 @@ async def _item(services: Services, number: int, given: SampleIn) -> tuple[Item,
     return item, "note" if item.texts or len(item.pictures) > 1 else "image"
 
 
-def _shown(one: gallery_tables.Sample) -> Sample:
+def shown(one: gallery_tables.Sample) -> Sample:
     """Return a sample with what people look at."""
     parts = one.payload["parts"]
     columns = {name: getattr(one, name) for name in Sample.model_fields.keys() - {"text", "pictures"}}

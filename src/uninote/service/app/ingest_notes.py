@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from uninote.errors import ItemError, UniNoteError
@@ -65,14 +65,10 @@ async def prepare(services: Services, notes: Sequence[tuple[str, NoteContent]]) 
             else:
                 vectors[version] = found_row
         if place not in done.refused:
-            done.incoming[place] = incoming_of(note, notes[place][1], vectors)
+            given = notes[place][1]
+            wanted = None if given.match_categories is None else tuple(given.match_categories)
+            done.incoming[place] = Incoming(note, vectors, given.kind, given.time, wanted)
     return done
-
-
-def incoming_of(note: Note, given: NoteContent, vectors: Mapping[str, Vector]) -> Incoming:
-    """What the domain takes."""
-    wanted = None if given.match_categories is None else tuple(given.match_categories)
-    return Incoming(note, vectors, given.kind, given.time, wanted)
 
 
 async def store(

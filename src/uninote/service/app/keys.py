@@ -1,26 +1,33 @@
-"""API keys: making, revoking, and proving one to the console."""
+"""API keys: listing, making, revoking, and proving one to the console."""
 
 from __future__ import annotations
 
 from uninote.service.app.services import Services
 from uninote.service.db.gallery_tables import ApiKey
 from uninote.service.domain.base import keys
-from uninote.service.roles import Role
+from uninote.service.schemas.keys import Key, NewKey, NewKeyAnswer
 
 
-async def create(services: Services, name: str, role: Role, actor: str) -> tuple[ApiKey, str]:
-    """Make a key; return it with its text, which is not stored. Raises InvalidError."""
-    key, text = await services.transaction(lambda session: keys.create(session, name, role, actor))
+async def listing(services: Services) -> list[Key]:
+    """Return all keys, the newest first."""
+    return [Key.model_validate(key) for key in await services.transaction(keys.listing)]
+
+
+async def create(services: Services, given: NewKey, actor: str) -> NewKeyAnswer:
+    """Make a key; its text is in this answer only. Raises InvalidError."""
+    key, text = await services.transaction(
+        lambda session: keys.create(session, given.name, given.role, actor)
+    )
     services.log.info("key created", prefix=key.prefix, role=key.role, by=actor)
-    return key, text
+    return NewKeyAnswer(**Key.model_validate(key).model_dump(), key=text)
 
 
-async def revoke(services: Services, prefix: str, actor: str) -> ApiKey:
+async def revoke(services: Services, prefix: str, actor: str) -> Key:
     """Stop a key: here at once, on other replicas within a second. Raises NotFoundError."""
     key = await services.transaction(lambda session: keys.revoke(session, prefix, actor))
     services.group_commit.revoked()
     services.log.info("key revoked", prefix=key.prefix, by=actor)
-    return key
+    return Key.model_validate(key)
 
 
 async def verified(services: Services, text: str) -> ApiKey:

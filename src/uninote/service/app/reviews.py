@@ -9,7 +9,9 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from uninote.service.app.services import Services
+from uninote.service.db.gallery_tables import Match
 from uninote.service.domain.review import export, verdicts
+from uninote.service.errors import NotFoundError
 from uninote.service.schemas.notes import MatchOut
 from uninote.service.schemas.reviews import QualityOut, Review, VerdictIn
 
@@ -24,6 +26,18 @@ async def queue(
         )
     )
     return [MatchOut.model_validate(one) for one in found]
+
+
+async def match(services: Services, match_id: int) -> MatchOut:
+    """Return a match. Raises NotFoundError."""
+
+    def work(session: Session) -> MatchOut:
+        found = session.get(Match, match_id)
+        if found is None:
+            raise NotFoundError("the match is gone: its note has changed or was deleted")
+        return MatchOut.model_validate(found)
+
+    return await services.transaction(work)
 
 
 async def judge(services: Services, match_id: int, given: VerdictIn, actor: str) -> Review:

@@ -122,6 +122,6 @@ def _chosen(
         chosen = calibration.by_volume(scores, int(wanted.target))
         return chosen if labels is None else calibration.at_threshold(scores, chosen.threshold, labels)
     if labels is None:
-        raise InvalidError(f"{wanted.method} needs labels beside the scores")
+        raise InvalidError(f"{wanted.method} needs labels with the scores")
     choose = calibration.by_precision if wanted.method == "precision" else calibration.by_recall
     return choose(scores, labels, wanted.target)

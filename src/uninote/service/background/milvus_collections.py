@@ -1,4 +1,4 @@
-"""The collections of a vector cluster: one per model version, opened when they are first used."""
+"""Collections of a vector cluster: one per model version, opened when they are first used."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def write(database: Database, collections: Collections, changes: Sequence[Change
 
 
 def rebuild(database: Database, open_one: Open, *, again: bool = True) -> int:
-    """Empty the cluster and put every note in line for it; gives how many. Running services deliver them, and
-    search the database meanwhile. again: also when it was done before and came to its end.
+    """Empty the cluster and queue every note for it; return how many. Running services deliver them, and
+    search the database meanwhile. again: also when an earlier rebuild was finished.
 
     Raises ConflictError while another process does the same, StoreError when the cluster or the database
     cannot be used; call it again then.

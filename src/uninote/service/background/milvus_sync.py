@@ -1,4 +1,4 @@
-"""A vector cluster beside the database: filled from the outbox, and searched in the database's place."""
+"""Vector cluster as a copy of the database: filled from the outbox, searched in the database's place."""
 
 from __future__ import annotations
 
@@ -41,8 +41,10 @@ NONE = OutboxLag(0, 0.0)
 
 @dataclass(frozen=True)
 class MilvusState:
-    """Whether the cluster holds every note (but those in line), and what is in line; `up` after a failed
-    search or delivery is False until one succeeds."""
+    """State of the cluster. filled: it holds every note but those of `lag`, the queued changes.
+
+    up: False after a failed search or delivery until one succeeds.
+    """
 
     up: bool = True
     filled: bool = False
@@ -91,7 +93,7 @@ class MilvusSync:
         self._worker.start()
 
     def close(self, seconds: float) -> None:
-        """End behind the delivery at hand; one that is cut off is sent again by whoever is next."""
+        """End after the current delivery; one that is cut off is sent again later."""
         self._worker.stop()
         self._worker.join(seconds)
         self._filling.forget()
@@ -111,7 +113,7 @@ class MilvusSync:
     ) -> list[str] | None:
         """Ids of about the k nearest notes, and some more; None when the database is to be searched.
 
-        Which of them are there still, selected, and how near, is for the database to say. Raises
+        The database decides which of them are still stored and selected, and how near they are. Raises
         UnavailableError when the cluster cannot answer and `fallback` is off.
         """
         if not self.settings.search:
@@ -151,7 +153,7 @@ class MilvusSync:
         outbox.follow(self._database, send, self._stop)
 
     def _first(self) -> None:
-        """Put every note in line, if nobody did it yet, or who did was killed."""
+        """Queue every note, unless a process has done so to the end."""
         while not self._stop.is_set():
             try:
                 if self._database.transaction(outbox.rebuilt):

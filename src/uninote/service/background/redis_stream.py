@@ -1,4 +1,4 @@
-"""Notes from a Redis stream into a running service: the online ingest of the API, without HTTP."""
+"""Redis stream as a source of notes: the ingest of the API, without HTTP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Store = Callable[[Sequence[NoteIn]], Coroutine[Any, Any, list[Outcome]]]
 
 @dataclass(frozen=True)
 class StreamState:
-    """Whether the broker answers, and how many messages wait for anybody and are at hand somewhere."""
+    """Whether the broker answers; messages that nobody has taken, and that are taken but not stored."""
 
     up: bool = False
     waiting: int = 0
@@ -94,7 +94,7 @@ class RedisStream:
         self._worker.stop()
 
     def close(self, seconds: float) -> None:
-        """Wait for the batch at hand; what is not stored by then is delivered again."""
+        """Wait for the current batch; what is not stored by then is delivered again."""
         self.stop()
         if self._worker.join(seconds) and self._ours_alone:
             self._consumer.leave()

@@ -1,6 +1,6 @@
-"""Notes from a Redis stream: at least once delivered, once in effect, poison set aside.
+"""Consumer of a Redis stream of notes: at least once delivered, once in effect, poison set aside.
 
-A message is acknowledged after its note is on disk, so whatever a killed process had at hand is delivered
+A message is acknowledged after its note is on disk, so whatever a killed process had taken is delivered
 again; storing a note twice changes nothing. A message that cannot be stored goes to the dead-letter stream
 with the reason, in the same transaction as its acknowledgement. One that ends the process each time it is
 touched is counted by Redis, and goes there as well.
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 class StreamOptions:
     """Where to read from. `consumer` is the name that a restarted process takes again.
 
-    idle_seconds: after so long without a sign of life, what another consumer had at hand is taken over.
+    idle_seconds: after so long without a sign of life, what another consumer had taken is taken over.
     deliveries: a message that was delivered more often without an end goes to the dead letters.
     """
 
@@ -62,9 +62,9 @@ class StreamConsumer(Generic[Parsed]):
     """Reads messages whose field `note` is parsed and then stored.
 
     parse: a message's bytes to (note id, what `store` takes); a UniNoteError makes it a dead letter.
-    store: makes notes durable, each id once, and gives per note None or why it can never be stored. When it
+    store: makes notes durable, each id once, and returns per note None or why it can never be stored. When it
         raises a UniNoteError, the same notes are tried again until they succeed: nothing else is read.
-    settled: told after each acknowledgement how many messages were stored, and how many are dead letters.
+    settled: called after each acknowledgement with the numbers of stored messages and of dead letters.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class StreamConsumer(Generic[Parsed]):
         self._stop = Event()
 
     def stop(self) -> None:
-        """Let `run` end behind the batch at hand."""
+        """Let `run` end after its current batch."""
         self._stop.set()
 
     def run(self) -> None:
-        """Consume until `stop`: first what this consumer had at hand when it died, then what comes.
+        """Consume until `stop`: first what this consumer had taken when it died, then new messages.
 
         A broker that is away, or refuses (a failover, a group that was deleted), is waited for.
         """
@@ -113,7 +113,7 @@ class StreamConsumer(Generic[Parsed]):
     def leave(self) -> None:
         """Take this consumer's name out of the group, unless it still holds messages.
 
-        Call it behind `run`, and only for a name that no other process uses.
+        Call it after `run`, and only for a name that no other process uses.
         """
         stream, group, name = self._options.stream, self._options.group, self._options.consumer
         try:
@@ -123,7 +123,7 @@ class StreamConsumer(Generic[Parsed]):
             log.warning("stream.not_left", reason=type(error).__name__)
 
     def lag(self) -> Lag:
-        """How far this group is behind, `waiting` counted up to `MAX_COUNTED` where Redis lost count.
+        """Return what this group has not stored, counted up to `MAX_COUNTED` where Redis lost count.
 
         Raises redis.ConnectionError when the broker is away, redis.ResponseError before the first `run`.
         """
@@ -248,6 +248,6 @@ class StreamConsumer(Generic[Parsed]):
         self._settled(len(messages) - dead, dead)
 
     def _wait(self, seconds: float) -> float:
-        """Sleep unless stopped; gives how long the next time."""
+        """Sleep unless stopped; return how long to sleep the next time."""
         self._stop.wait(seconds)
         return min(10.0, 2 * seconds)

@@ -1,4 +1,4 @@
-"""A thread beside the requests: started with the service, ended with it, and the service ends with it."""
+"""Background thread of the service: stops with it, and ends it when it crashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 class Worker:
     """Runs `work` on a thread until it returns.
 
-    stop: makes `work` return soon. on_death: called when `work` raised instead, unless it was told to stop.
+    stop: makes `work` return soon. on_death: called when `work` raised instead, unless it was stopped.
     """
 
     def __init__(
@@ -27,12 +27,12 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let it end behind what it has at hand; returns at once."""
+        """Let it end after its current work; returns at once."""
         self._stopping = True
         self._ask()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end; whether it came. A worker that was never started has ended."""
+        """Wait for the end; return whether it came. A worker that was never started has ended."""
         if self._thread.ident is None:
             return True
         self._thread.join(seconds)

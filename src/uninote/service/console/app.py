@@ -60,7 +60,7 @@ class Console:
 
 
 def pages_of(services: Services) -> FastAPI:
-    """The pages behind their guard. Raises RuntimeError for a page that declares no role."""
+    """Return the pages inside their guard. Raises RuntimeError for a page that declares no role."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_origin)])
     for route in (route for router in ROUTERS for route in router.routes):
         assert isinstance(route, APIRoute)

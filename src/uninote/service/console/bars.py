@@ -38,7 +38,7 @@ def bars(found: Explanation, stored: Collection[str]) -> tuple[list[Bar], list[B
 
 
 def _side(parts: Sequence[Contribution], stored: Collection[str]) -> list[Bar]:
-    # One scale for both would flatten a side of many parts beside the only part of the other one.
+    # One scale for both would flatten a side of many parts next to the only part of the other one.
     largest = max((abs(one.value) for one in parts), default=0.0) or 1.0
     return [_bar(one, largest, stored) for one in sorted(parts, key=lambda one: -abs(one.value))]
 

@@ -1,4 +1,4 @@
-"""The guard of the console: as that of the API, with sessions instead of keys and pages instead of JSON."""
+"""Guard of the console: that of the API, with sessions instead of keys and pages instead of JSON."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ConsoleGuard(Guard):
         await super().__call__(scope, receive, safe)
 
     async def admit(self, call: Call) -> None:
-        """Raises UnauthorizedError, ForbiddenError or BusyError."""
+        """Check session, role and rate. Raises UnauthorizedError, ForbiddenError or BusyError."""
         state = call.scope["state"]
         state["cookies"] = _cookies(Headers(scope=call.scope).get("cookie", ""))
         if call.role == "public":
@@ -73,7 +73,7 @@ class ConsoleGuard(Guard):
             self._rates.take(identity.prefix)
 
     def check_type(self, content_type: str) -> None:
-        """Raises UnsupportedError for what is no form."""
+        """Check the content type. Raises UnsupportedError for what is no form."""
         if content_type not in FORMS:
             raise UnsupportedError("the console reads forms only; programs use the API below /v1")
 
@@ -89,7 +89,7 @@ class ConsoleGuard(Guard):
         return pages.problem(call.scope, error)
 
     async def _identity(self, cookie: str) -> Identity:
-        """Raises UnauthorizedError."""
+        """Return who is signed in. Raises UnauthorizedError."""
         prefix = self._sessions.prefix(cookie)
         if prefix is not None:
             key = await keys.known(self._services, prefix)

@@ -17,7 +17,7 @@ from starlette.types import Scope
 from uninote.errors import UniNoteError
 from uninote.service.domain.base.identity import allows
 from uninote.service.http.errors import printable, retry_after, status_of
-from uninote.service.http.middleware import FAILED, SlowBodyError
+from uninote.service.http.middleware import FAILED
 
 SECTIONS = (
     ("/", "Search"),
@@ -61,8 +61,6 @@ def is_fragment(scope: Scope) -> bool:
 
 
 def _described(error: Exception) -> tuple[int, str, dict[str, str]]:
-    if isinstance(error, SlowBodyError):
-        return 408, str(error), {}
     if isinstance(error, HTTPException):
         return error.status_code, "There is no such page." if error.status_code == 404 else error.detail, {}
     if not isinstance(error, UniNoteError):

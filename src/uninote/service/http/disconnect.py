@@ -1,4 +1,4 @@
-"""Callers that go away: what they asked for is cancelled."""
+"""Cancellation on disconnect: a request whose caller goes away is cancelled."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Answering(Protocol):
 class CancelOnDisconnect:
     """Cancels the task it was made in when the caller goes away before the answer is complete.
 
-    Looked for only after `LISTEN_AFTER`: most requests are answered before, and a task for each of them
-    to listen in would cost more than what is dropped.
+    Watching starts `LISTEN_AFTER` seconds into the request. Most requests finish sooner, and a task for each
+    would cost more than the work it saves.
     """
 
     def __init__(self, call: Answering, receive: Receive) -> None:

@@ -1,4 +1,4 @@
-"""One envelope for every error, and which error has which status."""
+"""Error envelope of the API, and the status of each error."""
 
 from __future__ import annotations
 
@@ -18,16 +18,25 @@ from uninote.service.errors import (
     ConflictError,
     ForbiddenError,
     NotFoundError,
+    ServiceError,
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
     UnsupportedError,
 )
 
+
+class SlowBodyError(ServiceError):
+    """The body did not arrive in time (408)."""
+
+    code = "timeout"
+
+
 _STATUS: dict[type, int] = {
     UnauthorizedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
+    SlowBodyError: 408,
     ConflictError: 409,
     TooLargeError: 413,
     UnsupportedError: 415,
@@ -91,7 +100,7 @@ def envelope(
     problems: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """An error as a response."""
+    """Return an error as a response."""
     body = {
         "code": code,
         "message": printable(message),
@@ -102,7 +111,7 @@ def envelope(
 
 
 def answer(error: UniNoteError, request_id: str) -> JSONResponse:
-    """The response of an error of the domain."""
+    """Return the response of an error of the service."""
     status = status_of(error)
     headers = retry_after(error)
     if status == 401:
@@ -118,7 +127,7 @@ def retry_after(error: UniNoteError) -> dict[str, str]:
 
 
 def printable(text: str) -> str:
-    """Text that every encoder takes: a lone surrogate of a field's name becomes a question mark."""
+    """Return text that every encoder takes: a lone surrogate of a field's name becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -27,13 +27,13 @@ Direct = Callable[[Scope, bytes], Awaitable[Response | None]]
 
 
 def direct_routes(routes: Sequence[BaseRoute], services: Services) -> dict[tuple[str, str], Direct]:
-    """By method and path."""
+    """Return the fast answers by method and path."""
     found = [route for route in routes if isinstance(route, APIRoute) and route.path in PATHS]
     return {("POST", route.path): _direct(route, services) for route in found}
 
 
 def _direct(route: APIRoute, services: Services) -> Direct:
-    """The endpoint takes `body`, and may take `service` and `caller`; what else it takes has a default."""
+    """Return the fast answer of a route, whose endpoint takes `body`, and may take `service` and `caller`."""
     endpoint = route.endpoint
     read = TypeAdapter(get_type_hints(endpoint)["body"]).validate_json
     write = TypeAdapter(route.response_model).dump_json

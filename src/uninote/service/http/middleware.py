@@ -24,7 +24,6 @@ from uninote.service.app.services import Services
 from uninote.service.domain.base.identity import Identity, allows
 from uninote.service.errors import (
     ForbiddenError,
-    ServiceError,
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
@@ -32,7 +31,7 @@ from uninote.service.errors import (
 )
 from uninote.service.http.access import Access, access_of
 from uninote.service.http.disconnect import CancelOnDisconnect
-from uninote.service.http.errors import answer, envelope
+from uninote.service.http.errors import SlowBodyError, answer, envelope
 from uninote.service.http.fast_path import Direct
 from uninote.service.http.rate_limit import Rates
 
@@ -40,10 +39,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 UNKNOWN = "unknown"  # the route of a request that matches none
 FAILED = "something went wrong here; the log has the details under this request id"
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-
-
-class SlowBodyError(ServiceError):
-    """The body did not arrive in time (408)."""
 
 
 class Guard:
@@ -80,7 +75,7 @@ class Guard:
             call.cancelled = True
             if not self._services.draining or call.status:
                 raise
-            # The time for requests under way is over: the process ends behind this answer.
+            # The time for requests under way is over: the process ends after this answer.
             error = UnavailableError("the service is stopping; send the request to another replica")
             await call.respond(self.refusal(call, error))
         finally:
@@ -124,15 +119,13 @@ class Guard:
                 await call.respond(self.refusal(call, error))
 
     def refusal(self, call: Call, error: Exception) -> Response:
-        """What a request is answered that goes no further."""
-        if isinstance(error, SlowBodyError):
-            return envelope(408, "timeout", str(error), call.request_id)
+        """Return the answer to a request that is refused."""
         if isinstance(error, UniNoteError):
             return answer(error, call.request_id)
         return envelope(500, "internal", FAILED, call.request_id)
 
     async def admit(self, call: Call) -> None:
-        """Raises UnauthorizedError, ForbiddenError or BusyError."""
+        """Check key, role and rate. Raises UnauthorizedError, ForbiddenError or BusyError."""
         if call.role == "public":
             return
         key = _key(Headers(scope=call.scope))
@@ -150,7 +143,7 @@ class Guard:
         self._rates.take(identity.prefix)
 
     async def _body(self, call: Call, receive: Receive) -> bytes | None:
-        """The whole body; None when the caller is gone."""
+        """Return the whole body; None when the caller is gone."""
         headers, cap = Headers(scope=call.scope), self._services.options.max_body_bytes
         announced = headers.get("content-length", "0")
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > cap:
@@ -176,7 +169,7 @@ class Guard:
         return b"".join(chunks)
 
     def check_type(self, content_type: str) -> None:
-        """Raises UnsupportedError for a body that no route reads."""
+        """Check the content type. Raises UnsupportedError for a body that no route reads."""
         if content_type != "application/json":
             raise UnsupportedError("the body must be JSON: send Content-Type: application/json")
 
@@ -242,7 +235,7 @@ class Call:
 
 
 def _replay(body: bytes) -> Receive:
-    """The body that was read; nothing comes after it, as the caller's leaving is watched elsewhere."""
+    """Return a channel with the body that was read; `CancelOnDisconnect` watches for the rest."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:

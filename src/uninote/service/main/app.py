@@ -1,4 +1,4 @@
-"""The ASGI application of one process: the API behind its guard, the console in front of it."""
+"""The ASGI application of one process: API and console, each inside its guard."""
 
 from __future__ import annotations
 

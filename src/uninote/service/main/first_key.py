@@ -1,4 +1,4 @@
-"""The first key: a service that nobody can administer makes one, and leaves it in a file."""
+"""First admin key of a service: made when there is none, and left in a file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ KEY_FILE = "admin.key"
 
 
 def first_key(database: Database, folder: Path) -> str | None:
-    """Without any admin key that is not revoked, make one; gives the file that holds it, which only its owner
-    may read. It is never printed or logged. None when there is one."""
+    """Make an admin key unless there is one that is not revoked.
+
+    Returns the file that holds it, which only its owner may read, or None. It is in no output and no log.
+    """
     text = database.transaction(_made)
     if text is None:
         return None

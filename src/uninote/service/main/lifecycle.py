@@ -62,10 +62,12 @@ def _opened(
     on_death: OnDeath,
 ) -> Services:
     options, log, metrics, state = settings.service, logger(), Metrics(), State()
-    names = ("database", "vector cluster", "media decoder")
-    executors = [BoundedExecutor(name, options.threads, options.queue_calls) for name in names]
+    database_executor, milvus_executor, media_executor = (
+        BoundedExecutor(name, options.threads, options.queue_calls)
+        for name in ("database", "vector cluster", "media decoder")
+    )
     matcher = Matcher()
-    model_sync = ModelSync(folder, models, matcher, database, executors[0], executors[2])
+    model_sync = ModelSync(folder, models, matcher, database, database_executor, media_executor)
     model_sync.load(folders)
     database.transaction(matcher.snapshot)
     jobs = JobQueue(database)
@@ -89,9 +91,9 @@ def _opened(
         log=log,
         metrics=metrics,
         database=database,
-        database_executor=executors[0],
-        milvus_executor=executors[1],
-        media_executor=executors[2],
+        database_executor=database_executor,
+        milvus_executor=milvus_executor,
+        media_executor=media_executor,
         fetch=Fetcher(
             options.url_hosts,
             options.fetch_seconds,

@@ -1,4 +1,4 @@
-"""Notes that are stored before the first request, in batches; what is stored already is left alone."""
+"""Preload of notes before the first request, in batches; notes that are stored already are left alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOOKED_UP = 1000
 
 
 async def store_all(services: Services, notes: Sequence[Note]) -> dict[str, int]:
-    """How many notes were created, updated, unchanged or rejected; the reason of each rejection is logged.
+    """Store notes; return how many were created, updated, unchanged or rejected. Rejections are logged.
 
     `reused`: vectors that the index in the same database held already, so that nothing was encoded.
     """
@@ -43,7 +43,7 @@ async def store_all(services: Services, notes: Sequence[Note]) -> dict[str, int]
 
 
 async def _fresh(services: Services, batch: dict[str, Note]) -> list[Note]:
-    """The notes that are not stored with the same content."""
+    """Return the notes that are not stored with the same content."""
 
     def work(session: Session) -> dict[str, str]:
         columns = select(StoredNote.id, StoredNote.content_key).where(StoredNote.id.in_(batch))
@@ -85,7 +85,7 @@ async def _store(services: Services, notes: list[Note]) -> Counter[str]:
 async def _vectors(
     services: Services, notes: Sequence[Note], version: str, counts: Counter[str]
 ) -> list[Vector | ItemError]:
-    """The index's vector where it has one of the same content, a new one elsewhere."""
+    """Return the index's vector where it has one of the same content, a new one elsewhere."""
     items = {note.id: note.item() for note in notes}
     keys = {note_id: item.key for note_id, item in items.items()}
     known = await services.database_executor.run(_indexed, services.database, keys, version)
@@ -106,7 +106,7 @@ def _indexed(database: Database, keys: dict[str, str], version: str) -> dict[str
 
 
 def unstored(database: Database, file: Path) -> set[str]:
-    """Ids of the notes of a JSONL file that are neither stored nor barred; their pictures are not read."""
+    """Return ids of a JSONL file's notes that are neither stored nor barred; pictures are not read."""
     ids: list[str] = []
     with file.open(encoding="utf-8") as lines:
         for line in lines:

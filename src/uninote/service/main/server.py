@@ -1,4 +1,4 @@
-"""The process: starts the application, drains it on a signal, and ends with it when it is broken."""
+"""Server process: starts the application, drains it on a signal, and exits when it is broken."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from uninote.settings import Settings
 
 NOTES = "notes.jsonl"
 BROKEN = 70
-"""Exit code of a service that cannot go on (EX_SOFTWARE): its supervisor starts a new one."""
+"""Exit code of a service that cannot continue (EX_SOFTWARE): its supervisor starts a new one."""
 
 
 class _Server(uvicorn.Server):
@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
             timer.start()
 
     def broken(self, error: BaseException) -> None:
-        """Called from the thread that died. What was acknowledged is on disk; the rest fails with 503."""
+        """End the process; called from the thread that died. What was acknowledged is on disk."""
         self.services.log.critical("broken", exit_code=BROKEN, **logs.describe(error))
         self.exit_code = BROKEN
         drain(self.services)
@@ -67,7 +67,7 @@ class _Server(uvicorn.Server):
 def serve(
     settings: Settings, folder: Path, load: Load, host: str, port: int, notes: Sequence[Note] = ()
 ) -> int:
-    """Serve until a signal; return the exit code. Port 0 takes a free one, which the log names.
+    """Serve until a signal, and return the exit code. Port 0 takes a free one, which the log names.
 
     notes: stored before the first request, where they are not stored yet; without any, those that the index
     kept, as long as their ids are new here.
@@ -114,7 +114,7 @@ def serve(
 
 
 def _kept(services: Services) -> list[Note]:
-    """The notes beside the served index that nobody has stored or forgotten here."""
+    """Return the notes next to the served index that nobody has stored or forgotten here."""
     file = services.folder / NOTES
     if not file.is_file():
         return []

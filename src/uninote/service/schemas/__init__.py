@@ -1,1 +1,1 @@
-"""What goes over the wire, one file per subject."""
+"""Wire schemas: requests and answers, one file per subject."""

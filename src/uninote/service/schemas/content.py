@@ -1,4 +1,4 @@
-"""What callers send to be embedded: pictures, videos, contents and notes."""
+"""Content that callers send to be embedded: pictures, videos, contents and notes."""
 
 from __future__ import annotations
 

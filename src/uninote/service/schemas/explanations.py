@@ -1,4 +1,4 @@
-"""Why two items are similar, on the wire."""
+"""Explanations of a similarity on the wire."""
 
 from __future__ import annotations
 

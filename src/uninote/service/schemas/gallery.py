@@ -17,7 +17,7 @@ class CategoryIn(Wire):
     description: Words = Field("", max_length=10_000)
     enabled: bool = True
     disabled_until: AwareDatetime | None = Field(None, description="off until then, whatever `enabled` says")
-    sampling: float = Field(1.0, ge=0, le=1, description="part of the notes that hit which is handed on")
+    sampling: float = Field(1.0, ge=0, le=1, description="part of the notes that hit which is reported")
 
 
 class Category(Answer):

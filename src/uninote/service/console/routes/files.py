@@ -1,4 +1,4 @@
-"""What pages load: our own style, script and htmx, and stored pictures."""
+"""Files that pages load: our own style, script and htmx, and stored pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Service
 from uninote.service.schemas.common import Digest
 
-FILES = StaticFiles(directory=Path(__file__).parents[1] / "static")
+FILES = StaticFiles(directory=Path(__file__).parents[1] / "static", check_dir=False)
 
 router = APIRouter()
 

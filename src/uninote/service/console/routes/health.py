@@ -1,4 +1,4 @@
-"""Whether the service can answer, what waits, and the model versions."""
+"""Health: readiness, queues, and the model versions."""
 
 from __future__ import annotations
 

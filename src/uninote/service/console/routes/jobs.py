@@ -6,17 +6,15 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
-from uninote.service.app import gallery, jobs
-from uninote.service.console import forms, pages, views
+from uninote.service.app import gallery, jobs, previews
+from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.errors import InvalidError
 from uninote.service.http import responses
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import AfterNote, AfterSample, Before, RowIdPath
-from uninote.service.schemas.gallery import Sample
 from uninote.service.schemas.jobs import JobIn
 
 PAGE = 25
@@ -70,14 +68,7 @@ async def read(
             return Response(status_code=204, headers={"HX-Refresh": "true"})
         return pages.render(request, "job_progress.html", job=job)
     hits = await jobs.hits(service, job_id, (after_note, after_sample), PAGE)
-
-    def work(session: Session) -> tuple[dict[str, views.NoteView], dict[int, Sample]]:
-        return (
-            views.notes(session, [hit.note_id for hit in hits]),
-            gallery.samples_by_id(session, [hit.sample_id for hit in hits]),
-        )
-
-    notes, samples = await service.transaction(work)
+    notes, samples = await previews.sides(service, hits)
     after = hits[-1] if len(hits) == PAGE else None
     return pages.render(request, "job.html", job=job, hits=hits, notes=notes, samples=samples, after=after)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
-from uninote.service.app import gallery, notes
+from uninote.service.app import gallery, notes, previews
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import RequiredNoteId
-from uninote.service.schemas.gallery import Sample
 
 router = APIRouter()
 
@@ -21,11 +19,7 @@ router = APIRouter()
 async def read(request: Request, id: RequiredNoteId, service: Service) -> Response:
     """The note."""
     note = await notes.read(service, id)
-
-    def work(session: Session) -> dict[int, Sample]:
-        return gallery.samples_by_id(session, [match.sample_id for match in note.matches])
-
-    samples = await service.transaction(work)
+    samples = await previews.samples(service, [match.sample_id for match in note.matches])
     categories = await gallery.categories(service)
     return pages.render(request, "note.html", note=note, samples=samples, categories=categories)
 

@@ -1,27 +1,28 @@
-"""The review queue: matches beside the samples that they hit, and verdicts."""
+"""The review queue: matches next to the samples that they hit, and verdicts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
-from uninote.service.app import gallery, reviews
+from uninote.service.app import gallery, previews, reviews
+from uninote.service.app.previews import NotePreview
 from uninote.service.app.services import Services
-from uninote.service.console import forms, pages, views
+from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
-from uninote.service.db.gallery_tables import VERDICTS, Match
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.errors import InvalidError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import Before, Choice, RowIdPath
 from uninote.service.schemas.gallery import Sample
 from uninote.service.schemas.notes import MatchOut
-from uninote.service.schemas.reviews import VerdictIn
+from uninote.service.schemas.reviews import Verdict, VerdictIn
 
 PAGE = 20
+VERDICTS = get_args(Verdict)
 
 router = APIRouter()
 
@@ -31,7 +32,7 @@ class Case:
     """A match with both of its sides. None: deleted since the queue was read."""
 
     match: MatchOut
-    note: views.NoteView | None
+    note: NotePreview | None
     sample: Sample | None
 
 
@@ -65,21 +66,10 @@ async def judge(
     await reviews.judge(service, match_id, body, caller.actor)
     if not pages.is_fragment(request.scope):
         return RedirectResponse("/console/review", 303)
-
-    def work(session: Session) -> MatchOut:
-        match = session.get(Match, match_id)
-        if match is None:
-            raise NotFoundError("the match is gone: its note has changed or was deleted")
-        return MatchOut.model_validate(match)
-
-    case = (await _cases(service, [await service.transaction(work)]))[0]
+    case = (await _cases(service, [await reviews.match(service, match_id)]))[0]
     return pages.render(request, "review_case.html", case=case, verdicts=VERDICTS)
 
 
 async def _cases(services: Services, matches: list[MatchOut]) -> list[Case]:
-    def work(session: Session) -> list[Case]:
-        notes = views.notes(session, [match.note_id for match in matches])
-        samples = gallery.samples_by_id(session, [match.sample_id for match in matches])
-        return [Case(one, notes.get(one.note_id), samples.get(one.sample_id)) for one in matches]
-
-    return await services.transaction(work)
+    notes, samples = await previews.sides(services, matches)
+    return [Case(one, notes.get(one.note_id), samples.get(one.sample_id)) for one in matches]

@@ -6,16 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.orm import Session
 
-from uninote.service.app import gallery, versions
+from uninote.service.app import previews, versions
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.errors import InvalidError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import RequiredName
-from uninote.service.schemas.gallery import Sample
 from uninote.service.schemas.versions import NewVersion
 
 router = APIRouter()
@@ -88,13 +86,8 @@ async def compare(
 ) -> Response:
     """Two versions side by side on the gallery."""
     found = await versions.compare(service, old, new, k)
-
-    def work(session: Session) -> dict[int, Sample]:
-        return gallery.samples_by_id(session, [one.sample_id for one in found.samples])
-
-    return pages.render(
-        request, "versions_comparison.html", found=found, samples=await service.transaction(work)
-    )
+    samples = await previews.samples(service, [one.sample_id for one in found.samples])
+    return pages.render(request, "versions_comparison.html", found=found, samples=samples)
 
 
 def _version(sent: Form) -> str:

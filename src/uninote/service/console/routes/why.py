@@ -1,20 +1,18 @@
-"""Why it matched: for a case of the review queue, and for a result of a search."""
+"""Explanations: for a case of the review queue, and for a result of a search."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from uninote.attribution.contributions import Explanation
+from uninote.service.app import previews
 from uninote.service.app.explain import explain, explain_match
 from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
 from uninote.service.console.bars import Bar, bars, digests
 from uninote.service.console.forms import Form
 from uninote.service.console.routes.search import FIELDS, request_of
-from uninote.service.db.note_tables import StoredPicture
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Service
 from uninote.service.schemas.common import RowIdPath
@@ -48,12 +46,7 @@ async def _rendered(
     names: tuple[str, str],
     blurred: bool,
 ) -> Response:
-    def work(session: Session) -> set[str]:
-        wanted = select(StoredPicture.digest).where(StoredPicture.digest.in_(digests(found)))
-        return set(session.scalars(wanted))
-
-    sides: list[tuple[str, list[Bar]]] = [
-        *zip(names, bars(found, await service.transaction(work)), strict=True)
-    ]
+    shown = await previews.stored_pictures(service, digests(found))
+    sides: list[tuple[str, list[Bar]]] = [*zip(names, bars(found, shown), strict=True)]
     template = "why_panel.html" if pages.is_fragment(request.scope) else "why.html"
     return pages.render(request, template, score=found.score, model=version, sides=sides, blurred=blurred)

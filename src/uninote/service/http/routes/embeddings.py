@@ -1,4 +1,4 @@
-"""Vectors without storing anything, as OpenAI's clients ask for them."""
+"""Embeddings without storing anything, compatible with OpenAI's clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why it matched: what each picture and each sentence contributes to the similarity of two items."""
+"""Explanations: what each picture and each sentence contributes to the similarity of two items."""
 
 from __future__ import annotations
 

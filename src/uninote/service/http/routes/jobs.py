@@ -1,4 +1,4 @@
-"""Back-check: gallery samples searched over the stored notes, as jobs that go on after a crash."""
+"""Back-check: gallery samples searched over the stored notes, as jobs that continue after a crash."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def list_jobs(service: Service, before: Before = None, limit: Limit = 50) 
 
 @router.post("/v1/jobs", openapi_extra=needs("operate"))
 async def create_job(body: JobIn, service: Service, caller: Caller) -> JobOut:
-    """Search the notes stored by now for samples. It runs beside the requests and shows its progress."""
+    """Search the notes stored by now for samples. It runs in the background and shows its progress."""
     return await jobs.create(service, body, caller.actor)
 
 
@@ -45,7 +45,7 @@ async def cancel_job(job_id: RowIdPath, service: Service, caller: Caller) -> Job
 
 @router.post("/v1/jobs/{job_id}/resume", openapi_extra=needs("operate"))
 async def resume_job(job_id: RowIdPath, service: Service, caller: Caller) -> JobOut:
-    """Go on with a failed or cancelled job where it stopped."""
+    """Continue a failed or cancelled job where it stopped."""
     return await jobs.resume(service, job_id, caller.actor)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from uninote.service.app import keys
-from uninote.service.db.gallery_tables import ApiKey
 from uninote.service.domain.base import audit
 from uninote.service.domain.base.audit import note_subject
-from uninote.service.domain.base.keys import listing
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.http.errors import RESPONSES
@@ -21,20 +19,19 @@ router = APIRouter(tags=["administration"], responses=RESPONSES)
 @router.get("/v1/keys", openapi_extra=needs("admin"))
 async def list_keys(service: Service) -> KeyList:
     """All keys, the newest first; secrets are not stored."""
-    return KeyList(keys=[_key(key) for key in await service.transaction(listing)])
+    return KeyList(keys=await keys.listing(service))
 
 
 @router.post("/v1/keys", openapi_extra=needs("admin"))
 async def create_key(body: NewKey, service: Service, caller: Caller) -> NewKeyAnswer:
     """Make a key. Its text is in this answer only."""
-    key, text = await keys.create(service, body.name, body.role, caller.actor)
-    return NewKeyAnswer(**_key(key).model_dump(), key=text)
+    return await keys.create(service, body, caller.actor)
 
 
 @router.delete("/v1/keys/{prefix}", openapi_extra=needs("admin"))
 async def revoke_key(prefix: KeyPrefix, service: Service, caller: Caller) -> Key:
     """Stop a key: here at once, on other replicas within a second. Again does nothing."""
-    return _key(await keys.revoke(service, prefix, caller.actor))
+    return await keys.revoke(service, prefix, caller.actor)
 
 
 @router.get("/v1/audit", openapi_extra=needs("admin"))
@@ -51,8 +48,4 @@ async def read_audit(
     rows = await service.transaction(
         lambda session: audit.entries(session, subject=wanted, action=action, before=before, limit=limit)
     )
-    return AuditEntries(entries=[AuditEntry.model_validate(row, from_attributes=True) for row in rows])
-
-
-def _key(key: ApiKey) -> Key:
-    return Key.model_validate(key, from_attributes=True)
+    return AuditEntries(entries=[AuditEntry.model_validate(row) for row in rows])

@@ -69,7 +69,7 @@ async def store_note(
 async def store_notes(
     body: NoteBatch, service: Service, caller: Caller, repeatable: Repeatable = None
 ) -> BatchOutcome:
-    """The same for many notes in one transaction. A bad note is rejected, the others go on."""
+    """The same for many notes in one transaction. A bad note is rejected, the others are stored."""
     outcomes = await ingest_notes.store(service, body.notes, caller.actor, repeatable)
     return BatchOutcome(outcomes=[_outcome(one) for one in outcomes])
 

@@ -31,7 +31,7 @@ async def list_matches(
 
 @router.post("/v1/matches/{match_id}/verdict", openapi_extra=needs("operate"))
 async def judge(match_id: RowIdPath, body: VerdictIn, service: Service, caller: Caller) -> Review:
-    """Record a verdict. A later one replaces it in the queue and stays beside it in the history."""
+    """Record a verdict. A later one replaces it in the queue and stays in the history."""
     return await reviews.judge(service, match_id, body, caller.actor)
 
 

@@ -1,4 +1,4 @@
-"""Offline mode, one query at a time: the nearest stored notes to anything."""
+"""Search of the stored notes, one query at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model versions: add, fill, compare, switch, roll back, retire, while requests go on."""
+"""Model versions: add, fill, compare, switch, roll back, retire, while requests are served."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ async def compare_versions(
 
 @router.post("/v1/model-versions/{version}/backfill", openapi_extra=needs("admin"))
 async def fill(version: NamePath, service: Service, caller: Caller) -> wire.VersionOut:
-    """Give a version the vectors it lacks, behind the requests. Complete, it becomes a shadow."""
+    """Give a version the vectors it lacks, in the background. Complete, it becomes a shadow."""
     return await versions.backfill(service, version, caller.actor)
 
 
 @router.post("/v1/model-versions/{version}/switch", openapi_extra=needs("admin"))
 async def switch(version: NamePath, body: wire.SwitchIn, service: Service, caller: Caller) -> wire.VersionOut:
-    """Make it the one that searches and matches; the one before goes on being written, for the way back."""
+    """Make it the one that searches and matches; the one before is still written, for the way back."""
     return await versions.switch(service, version, caller.actor, force=body.force)
 
 
