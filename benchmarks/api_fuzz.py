@@ -74,7 +74,7 @@ def _on_a_stub(examples: int, seed: int) -> Report:
         model = Path(folder) / "model"
         model.mkdir()
         (model / "uninote.json").write_text('{"version": "stub"}')
-        stub = ROOT / "tests" / "service" / "api" / "stub_server.py"
+        stub = ROOT / "tests" / "service" / "http" / "stub_server.py"
         running = start([sys.executable, str(stub), folder, "", "{}"], Path(folder), Path(folder) / "log")
         try:
             return fuzz(_document(), running.url, running.admin, examples, seed)

@@ -33,7 +33,7 @@ from uninote.store.factory import open_milvus as open_by_address
 from uninote.store.milvus import MilvusStore, _expression, _parts
 from uninote.store.protocol import Filter, Record
 
-STUB = Path(__file__).parents[1] / "service" / "api" / "stub_server.py"
+STUB = Path(__file__).parents[1] / "service" / "http" / "stub_server.py"
 
 
 def test_hnsw_finds_the_nearest(open_milvus: Callable[..., MilvusStore]) -> None:

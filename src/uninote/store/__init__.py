@@ -1,1 +1,1 @@
-"""Vectors in, nearest vectors out: one protocol, in memory or in PostgreSQL."""
+"""Vector stores behind one protocol: in memory, in PostgreSQL, in Milvus."""

@@ -1,4 +1,4 @@
-"""Which system account runs the embedded PostgreSQL server, since it refuses to run as root."""
+"""System account that runs the embedded PostgreSQL server, which refuses to run as root."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Account:
 
     @classmethod
     def choose(cls, cluster: Path) -> Account:
-        """The caller, unless root: then the owner of an existing cluster folder, `postgres` or `nobody`.
+        """Choose the caller, unless root: then the owner of an existing cluster folder, `postgres` or
+        `nobody`.
 
         Raises StoreError when the cluster belongs to somebody else, or root finds no account to step down to.
         """
@@ -58,7 +59,8 @@ class Account:
             os.chown(folder, self.uid, self.gid)
 
     def command(self, *argv: str, paths: tuple[Path, ...]) -> tuple[list[str], dict[str, Any]]:
-        """Arguments and keywords for `subprocess.run` so that `argv` runs as this account, reaching `paths`.
+        """Return arguments and keywords for `subprocess.run` so that `argv` runs as this account, reaching
+        `paths`.
 
         Raises StoreError when root cannot lend what it takes to reach them.
         """
@@ -84,7 +86,7 @@ class Account:
 
 
 def _capable(bit: int) -> bool:
-    """Whether this process holds the capability; never on systems that know none."""
+    """Return whether this process holds the capability; never on systems that know none."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")

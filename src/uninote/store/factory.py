@@ -1,4 +1,4 @@
-"""From settings to a store."""
+"""Factory of stores from settings."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ MILVUS = ("milvus://", "milvus+tls://")
 
 
 def open_milvus(address: str, dim: int, **options: Any) -> MilvusStore:
-    """The store in a Milvus cluster. Raises MissingExtraError when its client is not installed."""
+    """Open the store in a Milvus cluster. Raises MissingExtraError when its client is not installed."""
     with needs("milvus"):
         from uninote.store.milvus import MilvusStore
     return MilvusStore(address, dim, **options)
 
 
 def open_store(settings: StoreSettings, data_dir: Path, dim: int, collection: str = "items") -> Store:
-    """The store that `settings.address` names: a PostgreSQL or Milvus address, `memory`, or empty for the
-    embedded server, which then keeps its data in `data_dir`/postgres.
+    """Open the store that `settings.address` names.
+
+    It is a PostgreSQL or Milvus address, `memory`, or empty for the embedded server, which then keeps its
+    data in `data_dir`/postgres.
 
     Raises StoreError when it cannot be opened, MissingExtraError when its client is not installed.
     """

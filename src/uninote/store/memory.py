@@ -1,4 +1,4 @@
-"""The store in plain memory: exact, for tests and small throw-away sets; nothing outlives the process."""
+"""Store in plain memory: exact, for tests and small throw-away sets; nothing outlives the process."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class MemoryStore:
         self._closed = True
 
     def _open(self) -> RLock:
-        """The lock, for a `with` block. Raises StoreError once the store is closed."""
+        """Return the lock, for a `with` block. Raises StoreError once the store is closed."""
         if self._closed:
             raise StoreError("this store is closed")
         return self._lock
@@ -84,7 +84,7 @@ class MemoryStore:
 
 
 def selects(filter: Filter, record: CheckedRecord) -> bool:
-    """Whether the filter lets the record through."""
+    """Return whether the filter lets the record through."""
     if filter.since is not None and (record.time is None or record.time < filter.since):
         return False
     if filter.until is not None and (record.time is None or record.time >= filter.until):

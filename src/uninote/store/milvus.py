@@ -1,4 +1,4 @@
-"""The store in Milvus, for what one machine no longer holds; fed from the outbox of the database.
+"""Store in Milvus, for what one machine no longer holds; fed from the outbox of the database.
 
 What Milvus does otherwise than PostgreSQL, and how it is met here:
 
@@ -260,7 +260,7 @@ class MilvusStore:
             raise StoreError("this store is closed")
 
     def _call(self, work: Callable[[], Result]) -> Result:
-        """`work`, repeated while a restarted server loads its collections: all calls are idempotent."""
+        """Run `work`, repeated while a restarted server loads its collections: all calls are idempotent."""
         self._open()
         deadline = time.monotonic() + self._recover
         while True:
@@ -274,7 +274,7 @@ class MilvusStore:
 
 
 def _parts(address: str) -> tuple[str, str, str]:
-    """URI, token and database for the client. Raises StoreError without repeating the address."""
+    """Return URI, token and database for the client. Raises StoreError without repeating the address."""
     try:
         given = urlsplit(address)
         scheme, host, port = SCHEMES[given.scheme], given.hostname, given.port or 19530
@@ -311,7 +311,7 @@ def _microseconds(moment: datetime) -> int:
 
 
 def _expression(filter: Filter) -> str | None:
-    """The filter in Milvus's language, `""` for everything, None for what selects nothing."""
+    """Return the filter in Milvus's language, `""` for everything, None for what selects nothing."""
     terms = []
     for column, allowed in (
         ("kind", filter.kinds),

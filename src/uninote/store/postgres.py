@@ -1,4 +1,4 @@
-"""The store in PostgreSQL with pgvector: embedded in a folder, or any server by address."""
+"""Store in PostgreSQL with pgvector: embedded in a folder, or any server by address."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class PostgresStore:
                 self._server.close()
 
     def _index_when_large(self) -> None:
-        """Building after a load is several times faster than inserting into the index row by row."""
+        """Build the index of a large collection: several times faster after a load than row by row."""
 
         def build(connection: Connection) -> None:
             limit = {"limit": self._exact_below}
@@ -186,7 +186,7 @@ class PostgresStore:
         return int(row[0])
 
     def _call(self, work: Callable[[Connection], Result]) -> Result:
-        """`work` on a pooled connection; once more, on a revived server, after a lost connection."""
+        """Run `work` on a pooled connection; once more, on a revived server, after a lost connection."""
         with _store_errors():
             pool = self._live_pool(broken=None)
             try:
@@ -197,7 +197,7 @@ class PostgresStore:
                     return work(connection)
 
     def _live_pool(self, broken: ConnectionPool[Connection] | None) -> ConnectionPool[Connection]:
-        """The pool, a new one in place of a broken one: its other connections are lost as well."""
+        """Return the pool, a new one in place of a broken one: its other connections are lost as well."""
         with self._lock:
             if self._closed:
                 raise StoreError("this store is closed")
@@ -224,7 +224,7 @@ class PostgresStore:
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """Database errors as StoreError on one line, without the address: it may hold a password."""
+    """Turn database errors into StoreError on one line, without the address: it may hold a password."""
     try:
         yield
     except psycopg.ProgrammingError as error:
@@ -263,7 +263,7 @@ def _columns(records: list[CheckedRecord]) -> dict[str, list[Any]]:
 def _results(
     connection: Connection, statement: sql.Composed, values: dict[str, Any], queries: list[Vector]
 ) -> list[list[Hit]]:
-    """Hits per query, best first. Rows: query number from 1, id, score, kind, category, payload."""
+    """Return hits per query, best first. Rows: query number from 1, id, score, kind, category, payload."""
     results: list[list[Hit]] = [[] for _ in queries]
     if queries:
         for number, id, score, *rest in connection.execute(statement, values | {"queries": queries}):

@@ -1,4 +1,4 @@
-"""What a vector store promises, whatever engine is behind it."""
+"""Protocol of a vector store: what each engine promises."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class UpsertReport:
     rejected: tuple[tuple[str, str], ...] = ()
 
     def raise_rejected(self) -> None:
-        """Raises VectorError naming every refused record; does nothing when there is none."""
+        """Raise VectorError naming every refused record; does nothing when there is none."""
         if self.rejected:
             reasons = "; ".join(f"record {id!r}: {reason}" for id, reason in self.rejected)
             raise VectorError(f"{len(self.rejected)} records were not stored: {reasons}")
@@ -95,16 +95,16 @@ class Store(Protocol):
 
     @property
     def dim(self) -> int:
-        """The dimension of every stored vector."""
+        """Return the dimension of every stored vector."""
 
     def upsert(self, records: Iterable[Record]) -> UpsertReport:
         """Insert or replace records by id, all good ones in one transaction."""
 
     def delete(self, ids: Iterable[str]) -> int:
-        """Remove records; gives how many of the ids were there."""
+        """Remove records; return how many of the ids were stored."""
 
     def search(self, vectors: ArrayLike, k: int, filter: Filter = EVERYTHING) -> list[list[Hit]]:
-        """The k nearest records of each query; `vectors` is float [q, dim], the answer has q lists."""
+        """Return the k nearest records of each query; `vectors` is float [q, dim], the answer has q lists."""
 
     def within(self, vectors: ArrayLike, threshold: float, filter: Filter = EVERYTHING) -> list[list[Hit]]:
         """Return every record with score >= threshold, per query; `vectors` is float [q, dim].
@@ -113,7 +113,7 @@ class Store(Protocol):
         """
 
     def count(self, filter: Filter = EVERYTHING) -> int:
-        """The number of records that the filter selects."""
+        """Return the number of records that the filter selects."""
 
     def flush(self) -> None:
         """Settle the engine after a large load (statistics); never needed for durability."""
@@ -123,5 +123,5 @@ class Store(Protocol):
 
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:
-    """Hits in descending score, equal scores in ascending id."""
+    """Return hits in descending score, equal scores in ascending id."""
     return sorted(hits, key=lambda hit: (-hit.score, hit.id))

@@ -28,7 +28,7 @@ def vectors_of(
     version: str,
     collection: str = "items",
 ) -> dict[str, NDArray[np.float32]]:
-    """Stored vectors, float32 [dim], of the notes whose content is that of `keys` (content key by id).
+    """Return stored vectors, float32 [dim], of the notes whose content is that of `keys` (content key by id).
 
     Empty when the database holds no such collection. Raises psycopg.Error.
     """

@@ -1,4 +1,4 @@
-"""Creating a collection in the database, or checking that it is the one asked for."""
+"""Creation and check of a collection in the database."""
 
 from __future__ import annotations
 

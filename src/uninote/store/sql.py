@@ -1,4 +1,4 @@
-"""All SQL of the store, for one collection. Names are quoted identifiers, values always bound parameters."""
+"""SQL of the store, for one collection. Names are quoted identifiers, values always bound parameters."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Statements:
 
 
 def statements(collection: VectorTable) -> Statements:
-    """The statements of one collection."""
+    """Return the statements of one collection."""
     name, dim, column_type = collection.name, collection.dim, COLUMN_TYPES[collection.precision]
 
     def compose(text: str) -> sql.Composed:

@@ -32,7 +32,7 @@ class CheckedRecord:
 
 
 def unit_vector(vector: ArrayLike, dim: int) -> NDArray[np.float32]:
-    """`vector` scaled to length 1, float32 [dim]. Raises VectorError for NaN, infinity, zero, wrong dim."""
+    """Scale `vector` to length 1, float32 [dim]. Raises VectorError for NaN, infinity, zero, wrong dim."""
     try:
         values = np.asarray(vector, dtype=np.float64)
     except (TypeError, ValueError):
@@ -50,7 +50,7 @@ def unit_vector(vector: ArrayLike, dim: int) -> NDArray[np.float32]:
 
 
 def unit_queries(vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
-    """Query rows scaled to length 1, float32 [q, dim]. Raises VectorError naming the first bad row."""
+    """Scale query rows to length 1, float32 [q, dim]. Raises VectorError naming the first bad row."""
     try:
         rows = np.asarray(vectors, dtype=np.float64)
     except (TypeError, ValueError):
@@ -67,7 +67,7 @@ def unit_queries(vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
 
 
 def check_record(record: Record, dim: int) -> CheckedRecord:
-    """The record in storable form. Raises VectorError with the reason when it has none."""
+    """Return the record in storable form. Raises VectorError with the reason when it has none."""
     if not record.id:
         raise VectorError("the id is empty")
     for name, limit in MAX_CHARS.items():
@@ -96,7 +96,8 @@ def check_record(record: Record, dim: int) -> CheckedRecord:
 def check_records(
     records: Iterable[Record], dim: int
 ) -> tuple[list[CheckedRecord], tuple[tuple[str, str], ...]]:
-    """The good records, last of each id, sorted by id; and (id, reason) of each bad one in given order.
+    """Return the good records, last of each id, sorted by id; and (id, reason) of each bad one in given
+    order.
 
     Sorted, because writers that take row locks in one order cannot deadlock.
     """
@@ -111,19 +112,19 @@ def check_records(
 
 
 def check_k(k: int) -> None:
-    """Raises StoreError unless k is at least 1."""
+    """Raise StoreError unless k is at least 1."""
     if k < 1:
         raise StoreError(f"k must be at least 1, not {k}")
 
 
 def check_threshold(threshold: float) -> None:
-    """Raises StoreError when the threshold is not a number."""
+    """Raise StoreError when the threshold is not a number."""
     if math.isnan(threshold):
         raise StoreError("the threshold is NaN; give a cosine in [-1, 1]")
 
 
 def storable(text: str) -> bool:
-    """Whether a database text column can hold `text`."""
+    """Return whether a database text column can hold `text`."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:
@@ -131,7 +132,7 @@ def storable(text: str) -> bool:
 
 
 def cosine(product: float) -> float:
-    """An inner product of unit vectors as a score: clipped to [-1, 1] and rounded to six decimals.
+    """Return an inner product of unit vectors as a score: clipped to [-1, 1] and rounded to six decimals.
 
     Rounded, because the last bits depend on the order of summation and would break ties at random.
     """

@@ -1,1 +1,1 @@
-"""The tables, their migrations, and one transaction as one function call."""
+"""Tables, their migrations, and transactions as function calls."""

@@ -1,4 +1,4 @@
-"""The declarative base: schema, naming rules, and the column types that every table uses."""
+"""Declarative base: schema, naming rules, and the column types that every table uses."""
 
 from __future__ import annotations
 

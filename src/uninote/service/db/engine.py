@@ -40,7 +40,7 @@ class Database:
     """Transactions as function calls: `transaction(work)` commits what `work(session)` did, or nothing of it.
 
     place: an address (`postgresql://...`), or a folder whose embedded server is started and shared.
-    connections: at most so many for `transaction`, and as many for `read`.
+    connections: the most for `transaction`, and again for `read`.
 
     Work is repeated in a new transaction after a lost connection, a deadlock or a lost race, so it must not
     act outside of its session, and a repetition after a commit whose answer was lost must be harmless: all
@@ -89,11 +89,11 @@ class Database:
             yield connection if held else None
 
     def transaction(self, work: Callable[[Session], Result]) -> Result:
-        """What `work` returns, once its transaction is on disk."""
+        """Run `work` in one transaction; return its result once the transaction is on disk."""
         return self._repeated(self.engine, work)
 
     def read(self, work: Callable[[Session], Result]) -> Result:
-        """What `work` returns, each statement a transaction of its own: a third of the round trips.
+        """Run `work` in autocommit, at a third of the round trips; return its result.
 
         For what only reads, or writes all that it writes in one statement.
         """
@@ -133,7 +133,7 @@ class Database:
         self.close()
 
     def _twice(self, work: Callable[[], Result]) -> Result:
-        """`work`, once more on a revived server when it found a dead one."""
+        """Run `work`, and once more on a revived server if the connection was dead."""
         with store_errors():
             try:
                 return work()
@@ -160,7 +160,7 @@ class Database:
         )
 
     def _revive(self, error: StatementError | psycopg.Error) -> None:
-        """After a lost connection: a fresh pool, and the embedded server started again if it died."""
+        """Replace a lost pool, and start the embedded server again if it died."""
         if not _lost(error):
             return
         with self._lock:
@@ -176,13 +176,13 @@ class Database:
 
 
 def driver_of(session: Session) -> psycopg.Connection[Any]:
-    """The session's connection, for statements that go past SQLAlchemy: it costs more than they do."""
+    """Return the session's connection, for statements that go past SQLAlchemy: it costs more than they do."""
     connection: Any = session.connection().connection.driver_connection
     return connection  # type: ignore[no-any-return]
 
 
 def _configure(connection: psycopg.Connection[Any], _: object) -> None:
-    """Acknowledged means on disk, whatever the server's default; jit costs more than it saves here."""
+    """Set up a new connection: synchronous commits whatever the server's default, no jit, vector types."""
     kept, connection.autocommit = connection.autocommit, True
     connection.execute(f"{SESSION}; SET hnsw.ef_search = {EF}")
     if connection.execute("SELECT to_regtype('vector')").fetchone() != (None,):
@@ -195,12 +195,12 @@ def _driver(error: StatementError | psycopg.Error) -> BaseException | None:
 
 
 def _state(error: StatementError | psycopg.Error) -> str:
-    """The SQLSTATE, empty when the server sent none."""
+    """Return the SQLSTATE, empty when the server sent none."""
     return getattr(_driver(error), "sqlstate", None) or ""
 
 
 def _lost(error: StatementError | psycopg.Error) -> bool:
-    """Whether the connection is gone; a server that shuts down says so, one that was killed says nothing."""
+    """Return whether the connection is gone; a server that shuts down says so, a killed one says nothing."""
     silent = isinstance(_driver(error), psycopg.OperationalError) and not _state(error)
     return silent or _state(error) in _GONE
 
@@ -211,7 +211,7 @@ def _repeatable(error: StatementError | psycopg.Error) -> bool:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Database errors as StoreError on one line, without the address or values: they may be private."""
+    """Turn database errors into StoreError on one line, without address or values: they may be private."""
     try:
         yield
     except PoolTimeout:

@@ -1,4 +1,4 @@
-"""Tables of what is looked for and what was found: gallery, thresholds, matches, reviews, jobs, keys."""
+"""Tables of the gallery and of what was found: samples, thresholds, matches, reviews, jobs, keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GalleryState(Base):
 
 
 class Category(Base):
-    """What is looked for. `sampling` hands on that fraction of the notes that hit, always the same ones."""
+    """What is looked for. `sampling` reports that fraction of the notes that hit, always the same ones."""
 
     __tablename__ = "categories"
     __table_args__ = (CheckConstraint("sampling BETWEEN 0 AND 1", name="sampling"),)
@@ -159,7 +159,7 @@ class Review(Base):
 
 
 class Job(Base):
-    """A long search over history that goes on after `cursor` when it was interrupted."""
+    """A long search over history that continues after `cursor` when it was interrupted."""
 
     __tablename__ = "jobs"
     __table_args__ = (CheckConstraint(f"state IN {JOB_STATES}", name="state"), Index(None, "state"))

@@ -1,4 +1,4 @@
-"""Bring the schema up to date: Alembic over the migrations inside the package, one process at a time."""
+"""Schema upgrade: Alembic over the migrations inside the package, one process at a time."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 
 
 def current(connection: Connection) -> str | None:
-    """The schema revision of the database, None when it has no tables yet."""
+    """Return the schema revision of the database, None when it has no tables yet."""
     options = {"version_table_schema": SCHEMA}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
 def config(connection: Connection) -> Config:
-    """An Alembic configuration for this connection, without a file."""
+    """Return an Alembic configuration for this connection, without a file."""
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     settings.attributes["connection"] = connection

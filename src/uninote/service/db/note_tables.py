@@ -1,4 +1,4 @@
-"""Tables of what is searched: model versions, notes, their vectors and pictures, and what is sent on."""
+"""Tables of the notes: model versions, notes, their vectors and pictures, and the outbox."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class NotePicture(Base):
 
 
 class Outbox(Base):
-    """Ids whose stored state changed and that the vector cluster has not been told of yet.
+    """Ids whose stored state changed and that were not sent to the vector cluster yet.
 
     The row says only which note: who delivers it reads the note's state at that time, so that delivering
     twice or out of order ends in the same state.
@@ -109,7 +109,7 @@ class Outbox(Base):
 class OutboxState(Base):
     """One row. While nobody wants the outbox, nothing is written to it.
 
-    filled_at: the outbox's number up to which a rebuild put notes in line; null before it ended.
+    filled_at: the outbox's number up to which a rebuild queued notes; null before it ended.
     """
 
     __tablename__ = "outbox_state"

@@ -1,4 +1,4 @@
-"""Where the service's database is."""
+"""Address of the service's database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from uninote.settings import StoreSettings
 
 
 def database_place(settings: StoreSettings, folder: Path) -> str | Path:
-    """`store.address`, or the embedded server of a served folder. Raises ConfigError for another engine."""
+    """Return `store.address`, or the embedded server of a served folder. Raises ConfigError for another
+    engine.
+    """
     address = settings.address
     if address and not address.startswith(("postgresql://", "postgres://")):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Which addresses may be fetched: a host on the allow-list that resolves to public addresses only."""
+"""Allow-list of addresses to fetch from: a listed host that resolves to public addresses only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Target:
 
 
 def resolve(host: str) -> list[str]:
-    """The addresses that the system's resolver gives for a host name."""
+    """Return the addresses that the system's resolver gives for a host name."""
     try:
         found = socket.getaddrinfo(host, PORT, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -38,7 +38,7 @@ def resolve(host: str) -> list[str]:
 
 
 def check_url(url: str, allowed: Sequence[str], resolve: Resolve = resolve) -> Target:
-    """Where to fetch `url` from. Raises InvalidError, saying why, for one that must not be fetched.
+    """Return where to fetch `url` from. Raises InvalidError, saying why, for one that must not be fetched.
 
     The scheme is https on its own port, without a user name; the host is on the list `allowed` (an entry that
     begins with a dot stands for every name below it); every address it has is public.
@@ -59,13 +59,13 @@ def check_url(url: str, allowed: Sequence[str], resolve: Resolve = resolve) -> T
 def check_redirect(
     url: str, location: str, allowed: Sequence[str], resolve: Resolve = resolve
 ) -> tuple[str, Target]:
-    """The absolute URL that a redirect leads to, and its target, checked like the first one."""
+    """Return the absolute URL that a redirect leads to, and its target, checked like the first one."""
     joined = urljoin(url, location)
     return joined, check_url(joined, allowed, resolve)
 
 
 def is_public(address: str) -> bool:
-    """Whether a numeric address is reachable by everyone; IPv4 inside of IPv6 is looked at as what it is."""
+    """Return whether a numeric address is reachable by everyone; IPv4 inside of IPv6 counts as IPv4."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:  # with a zone (fe80::1%eth0), or no address at all
@@ -80,7 +80,7 @@ def is_public(address: str) -> bool:
 
 
 def _parts(url: str) -> tuple[str, str]:
-    """Host name and path with query. Raises InvalidError for anything but a plain https URL."""
+    """Return host name and path with query. Raises InvalidError for anything but a plain https URL."""
     if len(url) > MAX_URL or not url.isascii() or any(ord(char) <= 32 or char == "\\" for char in url):
         raise InvalidError(f"a URL has at most {MAX_URL} ASCII characters without spaces; escape the others")
     try:

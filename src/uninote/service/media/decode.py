@@ -1,4 +1,4 @@
-"""Bytes that a caller sent to pictures, under the caps of the corpus, before anything is decoded in full."""
+"""Decoder of uploads: a caller's bytes to pictures, under the caps of the corpus."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFUSALS: dict[type[PictureError], type[ServiceError]] = {
 
 
 def from_base64(text: str, max_bytes: int) -> bytes:
-    """The bytes of standard base64. Raises TooLargeError before decoding, InvalidError for anything else."""
+    """Decode standard base64. Raises TooLargeError before decoding, InvalidError for anything else."""
     if len(text) // 4 * 3 > max_bytes + 3:
         raise TooLargeError(f"the data has more than {max_bytes} bytes")
     try:
@@ -34,7 +34,7 @@ def from_base64(text: str, max_bytes: int) -> bytes:
 def picture_of(
     data: bytes, settings: CorpusSettings, *, description: str = "", ocr: tuple[str, ...] | None = None
 ) -> Picture:
-    """The checked picture. Raises TooLargeError, UnsupportedError or InvalidError as its caps say."""
+    """Return the checked picture. Raises TooLargeError, UnsupportedError or InvalidError as its caps say."""
     try:
         return read_picture(data, settings, name="data", description=description, ocr=ocr)
     except PictureError as error:
@@ -42,7 +42,7 @@ def picture_of(
 
 
 def frames_of(data: bytes, settings: CorpusSettings, max_frames: int, max_bytes: int) -> list[Picture]:
-    """At most `max_frames` frames, uniform over the video. Raises as `picture_of` does."""
+    """Return at most `max_frames` frames, uniform over the video. Raises as `picture_of` does."""
     if len(data) > max_bytes:
         raise TooLargeError(f"the video has {len(data)} bytes, over the cap of {max_bytes}")
     with tempfile.TemporaryDirectory(prefix="uninote-") as folder:

@@ -1,4 +1,4 @@
-"""Fetching a picture: one connection to an address that was checked, capped in bytes and in time.
+"""Fetcher of one picture: one connection to an address that was checked, capped in bytes and in time.
 
 The name is resolved once, in `check_url`; the connection goes to that address, and TLS checks that it speaks
 for the name. Redirects are followed by hand, each one checked like the first.
@@ -22,11 +22,11 @@ CHUNK = 65_536
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 Connect = Callable[[str, float], socket.socket]
-"""A TCP connection to port 443 of a numeric address, within so many seconds."""
+"""A TCP connection to port 443 of a numeric address, within the given seconds."""
 
 
 def connect(address: str, seconds: float) -> socket.socket:
-    """A TCP connection to the https port of a numeric address."""
+    """Open a TCP connection to the https port of a numeric address."""
     return socket.create_connection((address, PORT), seconds)
 
 
@@ -42,7 +42,9 @@ class Fetcher:
     tls: ssl.SSLContext | None = None
 
     def __call__(self, url: str) -> bytes:
-        """The body of `url`. Raises InvalidError, TooLargeError or UnsupportedError, each saying why."""
+        """Return the body of `url`. Raises InvalidError, TooLargeError or UnsupportedError, each
+        saying why.
+        """
         watch = _Watch(self.seconds)
         try:
             target = check_url(url, self.allowed, self.resolve)
@@ -59,7 +61,7 @@ class Fetcher:
             watch.stop()
 
     def _get(self, target: Target, watch: _Watch) -> bytes | str:
-        """The body, or where a redirect leads."""
+        """Return the body, or where a redirect leads."""
         plain = self.connect(target.address, self.seconds)
         watch.guard(plain)
         with plain:
@@ -83,7 +85,7 @@ class Fetcher:
                 return body
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
-        """The body, read in chunks: never more than the cap plus one chunk is held."""
+        """Return the body, read in chunks: never more than the cap plus one chunk is held."""
         announced = response.headers.get("Content-Length", "")
         size, chunks = 0, []
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > self.max_bytes:

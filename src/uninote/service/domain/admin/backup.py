@@ -19,7 +19,7 @@ from uninote.store.embedded import EmbeddedServer, programs
 
 
 def backup(database: Database, file: Path) -> int:
-    """Write a dump of one moment to `file`, while the service goes on; gives its bytes.
+    """Write a dump of one moment to `file`, while the service runs; return its size in bytes.
 
     It appears whole or not at all, readable for its owner only. Raises StoreError when it cannot be written.
     """
@@ -62,7 +62,7 @@ def restore(place: str | Path, file: Path) -> None:
 
 
 def counts(database: Database) -> dict[str, int]:
-    """Rows per table, to compare a restored database with the one it was made from."""
+    """Return rows per table, to compare a restored database with the one it was made from."""
     with database.engine.connect() as connection:
         tables = connection.execute(
             text(

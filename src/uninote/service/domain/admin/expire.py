@@ -1,4 +1,4 @@
-"""What is kept for a time only."""
+"""Expiry of idempotency keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ KEPT = timedelta(days=7)
 
 
 def expire_requests(session: Session, kept: timedelta = KEPT) -> int:
-    """Drop idempotency keys that were answered longer ago than `kept`; gives how many."""
+    """Drop idempotency keys that were answered longer ago than `kept`; return how many."""
     gone = delete(Request).where(Request.created < func.now() - kept).returning(Request.key)
     return len(session.scalars(gone).all())

@@ -1,7 +1,7 @@
 """The audit log: who did what to what. Rows are only ever added; a trigger refuses the rest.
 
 A note is named by the hash of its id, so that the log needs no cleaning when the note is forgotten, and
-whoever knows the id can still find what happened to it.
+who knows the id can still find what happened to it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from uninote.service.db.note_tables import Audit
 
 
 def id_hash(note_id: str) -> str:
-    """sha256 hex of a note's id."""
+    """Return sha256 hex of a note's id."""
     return hashlib.sha256(note_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def note_subject(note_id: str) -> str:
-    """How the log names a note."""
+    """Return the subject under which the log names a note."""
     return f"note:{id_hash(note_id)}"
 
 
@@ -38,7 +38,7 @@ def entries(
     before: int | None = None,
     limit: int = 100,
 ) -> list[Audit]:
-    """Newest first; `before` is the id of the last row of the page before."""
+    """Return rows, the newest first; `before` is the id of the last row of the previous page."""
     query = select(Audit).order_by(Audit.id.desc()).limit(limit)
     if subject is not None:
         query = query.where(Audit.subject == subject)

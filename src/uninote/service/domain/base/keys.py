@@ -27,7 +27,10 @@ WHERE prefix = ANY(%(prefixes)s::text[]) AND revoked IS NULL
 
 
 def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, str]:
-    """A new key, and its text, shown this once. Raises InvalidError for an unknown role or a bad name."""
+    """Create a key and return it with its text, which is shown this once.
+
+    Raises InvalidError for an unknown role or a bad name.
+    """
     if role not in ROLES:
         raise InvalidError(f"role {role!r} is none of {', '.join(ROLES)}")
     check_name("the name of a key", name)
@@ -40,7 +43,9 @@ def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, 
 
 
 def verify(session: Session, text: str) -> Identity:
-    """The key of that text. Raises UnauthorizedError, the same for every reason, when it is not good."""
+    """Return the key of that text. Raises UnauthorizedError, the same for every reason, when it is not
+    good.
+    """
     (found,) = verify_all(session, [text])
     if isinstance(found, UnauthorizedError):
         raise found
@@ -48,7 +53,7 @@ def verify(session: Session, text: str) -> Identity:
 
 
 def verify_all(session: Session, texts: Sequence[str]) -> list[Identity | UnauthorizedError]:
-    """`verify` of many texts in one statement."""
+    """Verify many texts in one statement, as `verify` does."""
     parts = [_parts(text) for text in texts]
     rows = driver_of(session).execute(_GOOD, {"prefixes": sorted({prefix for prefix, _ in parts})})
     good = {prefix: (bytes(secret), Identity(prefix, name, role)) for prefix, secret, name, role in rows}
@@ -65,8 +70,9 @@ def verify_all(session: Session, texts: Sequence[str]) -> list[Identity | Unauth
 
 
 def known(session: Session, prefix: str) -> ApiKey:
-    """The key of that prefix, for a caller who proved it earlier. Raises UnauthorizedError when it is not
-    good any more."""
+    """Return the key of that prefix, for a caller who proved it earlier. Raises UnauthorizedError when it is
+    not good any more.
+    """
     key = session.get(ApiKey, prefix)
     if key is None or key.revoked is not None:
         raise UnauthorizedError("the API key is unknown or revoked; sign in with a good one")
@@ -89,12 +95,12 @@ def revoke(session: Session, prefix: str, actor: str) -> ApiKey:
 
 
 def listing(session: Session) -> list[ApiKey]:
-    """All keys, the newest first; secrets are not stored."""
+    """Return all keys, the newest first; secrets are not stored."""
     return list(session.scalars(select(ApiKey).order_by(ApiKey.created.desc(), ApiKey.prefix)))
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """Prefix, empty when it can be none, and secret."""
+    """Split a key into prefix, empty when it can be none, and secret."""
     mark, _, rest = text.partition("_")
     prefix, _, secret = rest.partition("_")
     usable = mark == MARK and prefix.isascii() and prefix.isalnum()
@@ -102,5 +108,5 @@ def _parts(text: str) -> tuple[str, str]:
 
 
 def digest_of(text: str) -> bytes:
-    """sha256 of a secret or of a whole key."""
+    """Return sha256 of a secret or of a whole key."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

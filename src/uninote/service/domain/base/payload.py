@@ -1,4 +1,4 @@
-"""Notes and samples as stored: JSON without picture bytes, pictures by digest, and back again."""
+"""Stored payloads of notes and samples: JSON without picture bytes, pictures by digest, and back again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uninote.service.errors import NotFoundError
 
 
 def note_payload(note: Note) -> dict[str, Any]:
-    """Everything of a note but its picture bytes and what has a column of its own."""
+    """Return everything of a note but its picture bytes and what has a column of its own."""
     return {
         "title": note.title,
         "body": note.body,
@@ -34,7 +34,7 @@ def item_payload(item: Item) -> dict[str, Any]:
 
 
 def note_from(stored: StoredNote, pictures: Mapping[str, Picture]) -> Note:
-    """The note again; pictures whose bytes are not stored keep their digest and cannot be read."""
+    """Restore a note; pictures whose bytes are not stored keep their digest and cannot be read."""
     payload = stored.payload
     return Note(
         id=stored.id,
@@ -68,7 +68,7 @@ def item_from(payload: Mapping[str, Any], pictures: Mapping[str, Picture]) -> It
 
 
 def load_notes(session: Session, ids: Iterable[str]) -> dict[str, Note]:
-    """Stored notes with their pictures, by id; ids that are not stored are left out."""
+    """Return stored notes with their pictures, by id; ids that are not stored are left out."""
     stored = session.scalars(select(StoredNote).where(StoredNote.id.in_(set(ids)))).all()
     digests = {entry["digest"] for note in stored for entry in note.payload["pictures"]}
     pictures = load_pictures(session, digests)
@@ -76,7 +76,7 @@ def load_notes(session: Session, ids: Iterable[str]) -> dict[str, Note]:
 
 
 def load_items(session: Session, sample_ids: Iterable[int]) -> dict[int, Item]:
-    """The items of samples, by sample id."""
+    """Return the items of samples, by sample id."""
     samples = session.scalars(select(Sample).where(Sample.id.in_(set(sample_ids)))).all()
     digests = {
         entry["digest"] for sample in samples for entry in sample.payload["parts"] if "digest" in entry
@@ -86,13 +86,13 @@ def load_items(session: Session, sample_ids: Iterable[int]) -> dict[int, Item]:
 
 
 def load_pictures(session: Session, digests: Iterable[str]) -> dict[str, Picture]:
-    """Stored pictures by digest."""
+    """Return stored pictures by digest."""
     rows = session.scalars(select(StoredPicture).where(StoredPicture.digest.in_(set(digests))))
     return {row.digest: Picture(row.digest, data=row.data) for row in rows}
 
 
 def picture_bytes(session: Session, digest: str) -> bytes:
-    """The encoded bytes of one picture. Raises NotFoundError."""
+    """Return the encoded bytes of one picture. Raises NotFoundError."""
     stored = session.get(StoredPicture, digest)
     if stored is None:
         raise NotFoundError(f"no picture {digest} is stored")
@@ -100,7 +100,7 @@ def picture_bytes(session: Session, digest: str) -> bytes:
 
 
 def readable(pictures: Iterable[Picture]) -> dict[str, bytes]:
-    """Bytes by digest of the pictures that have any at hand."""
+    """Return bytes by digest of the pictures whose bytes can be read."""
     found: dict[str, bytes] = {}
     for picture in pictures:
         if picture.digest not in found and (picture.data is not None or picture.path is not None):

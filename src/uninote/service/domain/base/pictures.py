@@ -1,4 +1,4 @@
-"""Picture bytes that nothing shows any more."""
+"""Deletion of picture bytes that nothing shows any more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uninote.service.db.note_tables import NotePicture, StoredPicture
 
 
 def drop_unused(session: Session, digests: Collection[str]) -> int:
-    """Delete the bytes of pictures that no note and no sample shows, among `digests`; gives how many."""
+    """Delete the bytes of pictures that no note and no sample shows, among `digests`; return how many."""
     statement = delete(StoredPicture).where(
         StoredPicture.digest.in_(digests),
         ~select(NotePicture.digest).where(NotePicture.digest == StoredPicture.digest).exists(),

@@ -1,4 +1,4 @@
-"""Texts that a column can hold."""
+"""Checks of texts before a column holds them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MAX_WORDS = 10_000
 
 
 def check_name(what: str, text: str) -> str:
-    """`text`, when it has 1 to 256 characters, not all blank. Raises InvalidError."""
+    """Return `text` if it has 1 to 256 characters, not all blank. Raises InvalidError."""
     if not text.strip() or len(text) > MAX_NAME:
         raise InvalidError(f"{what} has 1 to {MAX_NAME} characters, not all blank; this one has {len(text)}")
     return check_words(what, text)
 
 
 def check_words(what: str, text: str, limit: int = MAX_WORDS) -> str:
-    """`text`, when it has at most `limit` characters, none of them NUL or a lone surrogate.
+    """Return `text` if it has at most `limit` characters, none of them NUL or a lone surrogate.
 
     Raises InvalidError.
     """
@@ -30,7 +30,7 @@ def check_words(what: str, text: str, limit: int = MAX_WORDS) -> str:
 
 
 def storable_item(item: Item) -> bool:
-    """Whether every text of the item, and what was read from its pictures, can be stored."""
+    """Return whether every text of the item, and what was read from its pictures, can be stored."""
     texts = [*item.texts, *(picture.description for picture in item.pictures)]
     texts += [line for picture in item.pictures for line in picture.ocr or ()]
     return all(map(storable, texts))

@@ -1,4 +1,4 @@
-"""Vectors as the tables hold them: unit length, 16-bit floats."""
+"""Stored vectors: unit length, float16."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ Matrix = NDArray[np.float32]
 
 
 def float16_unit(vector: ArrayLike, dim: int) -> Float16:
-    """float16 [dim] of length 1. Raises VectorError for NaN, infinity, zero and a wrong dimension."""
+    """Scale a vector to length 1, float16 [dim].
+
+    Raises VectorError for NaN, infinity, zero and a wrong dimension.
+    """
     return unit_vector(vector, dim).astype(np.float16)
 
 
 def float16_units(vectors: ArrayLike, dim: int) -> Matrix:
-    """Queries [q, dim] rounded as stored vectors are, float32: scores of queries and stored notes agree."""
+    """Round queries [q, dim] as stored vectors are, float32: scores of queries and stored notes agree."""
     return unit_queries(vectors, dim).astype(np.float16).astype(np.float32)
 
 
 def exact_scores(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
-    """Cosines of paired stored vectors, [n, d] and [n, d] or [d], as scores: float64 [n], six decimals.
+    """Return cosines of paired stored vectors, [n, d] and [n, d] or [d], as scores: float64 [n], six
+    decimals.
 
-    Summed in 64 bits, where 16-bit factors lose nothing: whoever compares the same two vectors, in whatever
+    Summed in 64 bits, where 16-bit factors lose nothing: a comparison of the same two vectors, in any
     order, gets the same score. A threshold that was chosen at a score is met by that score everywhere.
     """
     products = np.einsum("...d,...d->...", left.astype(np.float64), right.astype(np.float64))
@@ -38,19 +42,19 @@ def exact_scores(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]
 
 
 def as_parameter(vector: Float16) -> HalfVector:
-    """A statement parameter; pass it in binary (`%b`)."""
+    """Return a statement parameter; pass it in binary (`%b`)."""
     return HalfVector(vector)
 
 
 def read_binary(session: Session, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Rows in the binary format: parsing vectors from text takes ten times as long."""
+    """Return rows in the binary format: parsing vectors from text takes ten times as long."""
     connection: Any = session.connection().connection.driver_connection
     rows: list[tuple[Any, ...]] = connection.cursor(binary=True).execute(statement, values).fetchall()
     return rows
 
 
 def from_database(values: list[HalfVector], dim: int) -> Matrix:
-    """What the database gave as a matrix float32 [n, dim]."""
+    """Return vectors that the database gave as a matrix float32 [n, dim]."""
     rows = np.empty((len(values), dim), np.float32)
     for row, value in zip(rows, values, strict=True):
         row[:] = value.to_numpy()
@@ -58,5 +62,5 @@ def from_database(values: list[HalfVector], dim: int) -> Matrix:
 
 
 def from_lists(values: list[list[float]]) -> Matrix:
-    """Vectors of mapped rows as a matrix float32 [n, dim]."""
+    """Return vectors of mapped rows as a matrix float32 [n, dim]."""
     return np.asarray(values, dtype=np.float32)

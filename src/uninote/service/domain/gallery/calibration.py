@@ -1,4 +1,4 @@
-"""Choosing a category's threshold (method, section 5): by equal volume, by precision, by recall.
+"""Choice of a category's threshold (method, section 5): by equal volume, by precision, by recall.
 
 All functions are pure. Scores are cosines; a note is a hit when its score is at or above the threshold.
 """
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from uninote.service.errors import InvalidError
 
-DECIMALS = 6  # scores are stored with so many
+DECIMALS = 6  # decimals of stored scores
 
 Scores = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -41,8 +41,8 @@ class Histogram:
 
 
 def by_volume(scores: ArrayLike, volume: int) -> Calibration:
-    """The threshold whose number of hits is nearest to `volume` and not above it: equal scores are hits
-    together or not at all. For "as many hits as the baseline has" (method, section 5).
+    """Return the threshold whose number of hits is nearest to `volume` and not above it: equal scores are
+    hits together or not at all. For "as many hits as the baseline has" (method, section 5).
 
     Raises InvalidError for a negative volume, no scores, or more scores of 1 than that.
     """
@@ -61,7 +61,8 @@ def by_volume(scores: ArrayLike, volume: int) -> Calibration:
 
 
 def by_precision(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibration:
-    """The lowest threshold where at least `target` of the hits are positives: the most hits of that quality.
+    """Return the lowest threshold where at least `target` of the hits are positives: the most hits of that
+    quality.
 
     Raises InvalidError when no threshold reaches it, naming the best precision there is.
     """
@@ -76,14 +77,15 @@ def by_precision(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibra
 
 
 def by_recall(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibration:
-    """The highest threshold at which at least `target` of the positives are hits: the fewest hits at that
-    coverage. Raises InvalidError without a positive."""
+    """Return the highest threshold at which at least `target` of the positives are hits: the fewest hits at
+    that coverage. Raises InvalidError without a positive.
+    """
     curve = _Curve(scores, labels)
     return curve.at(int(np.flatnonzero(curve.recall >= _fraction(target) - 1e-12)[0]))
 
 
 def at_threshold(scores: ArrayLike, threshold: float, labels: ArrayLike | None = None) -> Calibration:
-    """What a given threshold does: hits, and with labels precision and recall."""
+    """Return what a given threshold does: hits, and with labels precision and recall."""
     values = _scores(scores)
     hit = values >= threshold
     if labels is None:
@@ -97,7 +99,7 @@ def at_threshold(scores: ArrayLike, threshold: float, labels: ArrayLike | None =
 def histogram(
     scores: ArrayLike, labels: ArrayLike | None = None, bins: int = 40, low: float | None = None
 ) -> Histogram:
-    """Counts over equal bins from `low` (default: the lowest score) to 1."""
+    """Return counts over equal bins from `low` (default: the lowest score) to 1."""
     values = _scores(scores)
     if not 1 <= bins <= 1000:
         raise InvalidError(f"a histogram has 1 to 1000 bins, not {bins}")

@@ -1,4 +1,4 @@
-"""The scores that a category's threshold is chosen on: of stored notes, and of reviewed matches."""
+"""Scores that a category's threshold is chosen on: of stored notes, and of reviewed matches."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Reviewed:
 
 
 def best_scores(session: Session, model: ModelVersion, category: str, limit: int = 20_000) -> Scores:
-    """The best score of up to `limit` stored notes with the category's samples, float64 [n]: a note hits when
-    it is at or above the threshold. Notes that the allow-list keeps from every hit score -1.
+    """Return the best score of up to `limit` stored notes with the category's samples, float64 [n]: a note
+    hits when it is at or above the threshold. Notes that the allow-list keeps from every hit score -1.
 
     Raises NotFoundError without a sample or without a note. With volume V wanted over all notes, calibrate
     for V times n / (number of notes).
@@ -74,7 +74,7 @@ def _best(notes: Matrix, samples: Matrix) -> Scores:
 
 
 def reviewed(session: Session, model: ModelVersion, category: str) -> Reviewed:
-    """Decided matches of a category, scored by `model`, whichever version matched them then."""
+    """Return decided matches of a category, scored by `model`, whichever version matched them then."""
     rows = read_binary(session, _REVIEWED, {"model": model.id, "category": category})
     notes = from_database([note for note, _, _ in rows], model.dim)
     samples = from_database([sample for _, sample, _ in rows], model.dim)

@@ -66,7 +66,7 @@ def delete_category(session: Session, name: str, actor: str) -> None:
 
 
 def listing(session: Session) -> list[Category]:
-    """All categories by name."""
+    """Return all categories by name."""
     return list(session.scalars(select(Category).order_by(Category.name)))
 
 

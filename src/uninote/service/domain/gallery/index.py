@@ -1,4 +1,4 @@
-"""The gallery of one model in memory: every sample at or above its category's threshold, exactly.
+"""Exact index of one model's gallery in memory: finds every sample at or above its category's threshold.
 
 Comparing 100,000 samples with a note reads 200 MB; most of it can be skipped. In an orthogonal basis that
 puts most of the gallery's length first, a score is at most the product of the first components plus the
@@ -55,13 +55,13 @@ class Rotated:
 
     @classmethod
     def of(cls, ids: Ids, vectors: Matrix) -> Rotated:
-        """`ids` ascending int64 [n], `vectors` float32 [n, d] that 16 bits hold."""
+        """Build from ids int64 [n], ascending, and vectors float32 [n, d] that float16 holds exactly."""
         basis = _basis(vectors)
         rows = np.ascontiguousarray(vectors @ basis)
         return cls(ids, vectors.astype(np.float16), basis, rows, _bounds(rows))
 
     def updated(self, keep: Ids, new_ids: Ids, vectors: Matrix) -> Rotated:
-        """With the rows of `keep` (a subset of `ids`) and the new ones, which are not in `ids`."""
+        """Return a copy with the rows of `keep`, a subset of `ids`, and the new ones, none of them in `ids`."""
         ids = np.concatenate([keep, new_ids])
         order = np.argsort(ids, kind="stable")
         kept = np.searchsorted(self.ids, keep)
@@ -97,7 +97,7 @@ class GalleryIndex:
     def match(
         self, queries: Matrix, categories: Sequence[frozenset[str] | None]
     ) -> list[list[ReachedSample]]:
-        """Per query the samples it reaches, best first, of the categories given for it (None: all).
+        """Return per query the samples it reaches, best first, of the categories given for it (None: all).
 
         queries: float32 [q, d], as `float16_units` makes them.
         """
@@ -113,7 +113,7 @@ class GalleryIndex:
         return results
 
     def _near(self, rows: Ids, query: Matrix) -> Ids:
-        """Those of the rows that reach their threshold up to rounding; `query` is in the basis."""
+        """Return those of the rows that reach their threshold up to rounding; `query` is in the basis."""
         if len(rows) > DENSE * len(self.vectors.rows):
             products = (self.vectors.rows @ query)[rows]
         else:
@@ -140,7 +140,7 @@ class GalleryIndex:
 
 
 def _basis(vectors: Matrix) -> Matrix:
-    """An orthogonal basis [d, d] whose first directions hold most of the rows' length."""
+    """Return an orthogonal basis [d, d] whose first directions hold most of the rows' length."""
     dim = vectors.shape[1]
     if len(vectors) <= dim or dim <= PREFIX:
         return np.eye(dim, dtype=np.float32)
@@ -151,10 +151,10 @@ def _basis(vectors: Matrix) -> Matrix:
 
 
 def _shortened(rows: Matrix) -> Matrix:
-    """First components and length of the rest: [n, prefix + 1]."""
+    """Return the first components and the length of the rest: [n, prefix + 1]."""
     return np.hstack([rows[:, :PREFIX], np.linalg.norm(rows[:, PREFIX:], axis=1, keepdims=True)])
 
 
 def _bounds(rows: Matrix) -> Matrix:
-    """`_shortened`, one component a row: [prefix + 1, n]."""
+    """Return `_shortened`, one component a row: [prefix + 1, n]."""
     return np.ascontiguousarray(_shortened(rows).T)

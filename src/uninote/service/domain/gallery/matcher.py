@@ -1,4 +1,4 @@
-"""What every process keeps of the gallery in memory, and how it stays equal to the database."""
+"""Snapshot of the gallery in memory, and how each process keeps it equal to the database."""
 
 from __future__ import annotations
 
@@ -74,11 +74,12 @@ class Snapshot:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it is right as long as its revision is the present one."""
+        """Return whether it is right as long as its revision is the current one."""
         return time.monotonic() < self.deadline
 
     def model(self, versions: Collection[str]) -> WrittenModel | None:
-        """The model to match with: the active one if its vector is there, else the newest that is, if any.
+        """Return the model to match with: the active one if its vector is given, else the newest that is, if
+        any.
 
         Between the encoding of a note and its ingest the active version may have changed; the note is then
         matched with what it has, and the backfill adds the rest.
@@ -94,7 +95,9 @@ class Snapshot:
         note_ids: Sequence[str],
         categories: Sequence[frozenset[str] | None],
     ) -> list[list[ReachedSample]]:
-        """Hits per note, best first: above the threshold, not allow-listed, in its category's sampling."""
+        """Return the hits of each note, best first: by the rule of `rules.hits`, and in its category's
+        sampling.
+        """
         found = self.galleries[model.id].match(queries, categories)
         return [self._reported(note_id, reached) for note_id, reached in zip(note_ids, found, strict=True)]
 
@@ -115,7 +118,7 @@ class Snapshot:
 
 
 def sampled(note_id: str, category: str, ratio: float) -> bool:
-    """Whether this note is in the fraction of its category that is handed on; the same for every replica."""
+    """Return whether a note is in the reported fraction of its category; the same for every replica."""
     if ratio >= 1:
         return True
     digest = hashlib.sha256(f"{len(category)}:{category}{note_id}".encode("utf-8", "surrogatepass")).digest()
@@ -135,11 +138,11 @@ class Matcher:
         self._vectors: dict[int, Rotated] = {}
 
     def latest(self) -> Snapshot | None:
-        """What is in memory, maybe out of date; None before the first `snapshot`."""
+        """Return the snapshot in memory, which may be out of date; None before the first `snapshot`."""
         return self._snapshot
 
     def snapshot(self, session: Session) -> Snapshot:
-        """The snapshot of the present revision, which stays the present one until this transaction ends."""
+        """Return the snapshot of the current revision, which cannot change until this transaction ends."""
         wanted = gallery_lock.lock_shared(session)
         known = self._snapshot
         if known and known.revision == wanted and known.is_fresh:
@@ -192,7 +195,7 @@ class Matcher:
         )
 
     def _vectors_of(self, session: Session, model: WrittenModel) -> Rotated:
-        """The model's sample vectors, those already in memory not read again: a stored one never changes."""
+        """Return the model's sample vectors; only new ones are read, since a stored one never changes."""
         ((present,),) = read_binary(session, _PRESENT, {"model": model.id})
         ids: Ids = np.array(present or [], np.int64)
         known = self._vectors.get(model.id)

@@ -1,4 +1,4 @@
-"""A gallery sample on its way into its table."""
+"""New gallery samples: checks, and the columns of their rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class NewSample:
 
 
 def check_sample(sample: NewSample, models: Mapping[str, ModelVersion], active: str | None) -> None:
-    """Raises InvalidError or VectorError when it cannot be stored."""
+    """Raise InvalidError or VectorError when it cannot be stored."""
     if sample.kind not in SAMPLE_KINDS:
         raise InvalidError(f"kind {sample.kind!r} is none of {', '.join(SAMPLE_KINDS)}")
     check_words("a label", sample.label, MAX_NAME)
@@ -57,13 +57,13 @@ def check_sample(sample: NewSample, models: Mapping[str, ModelVersion], active: 
 
 
 def identity_of(sample: NewSample | Sample) -> tuple[str, str, str, bool]:
-    """What makes two samples the same one: category, kind, content key, allow-list."""
+    """Return what makes two samples the same one: category, kind, content key, allow-list."""
     key = sample.item.key if isinstance(sample, NewSample) else sample.content_key
     return sample.category, sample.kind, key, sample.allow
 
 
 def sample_row(sample: NewSample, actor: str) -> dict[str, Any]:
-    """The columns of a new row."""
+    """Return the columns of a new row."""
     return {
         "category": sample.category,
         "kind": sample.kind,

@@ -32,15 +32,14 @@ CHUNK = 1000  # rows of one INSERT
 
 
 def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> list[Sample]:
-    """Add samples, all or none; one that is there already (category, kind, content) is given back as it is.
+    """Add samples, all or none. One that is stored already (category, kind, content) is returned as it is.
 
     Raises InvalidError, NotFoundError or VectorError naming the first bad sample by its number.
     """
     sources = {sample.source_note for sample in samples if sample.source_note is not None}
     if sources:
-        gallery_lock.lock_exclusive(
-            session
-        )  # or one of the notes could be forgotten before its sample is there
+        # Without it one of the notes could be forgotten before its sample is stored.
+        gallery_lock.lock_exclusive(session)
     models = {
         model.version: model for model in session.scalars(select(ModelVersion)) if model.state != "retired"
     }
@@ -103,7 +102,7 @@ def change_sample(
 
 
 def delete_samples(session: Session, sample_ids: Sequence[int], actor: str) -> int:
-    """Remove samples with their matches, reviews and job hits; gives how many were there."""
+    """Remove samples with their matches, reviews and job hits; return how many were stored."""
     pictures = shown_digests(session, Sample.id.in_(sample_ids))
     gone = session.scalars(delete(Sample).where(Sample.id.in_(sample_ids)).returning(Sample.id)).all()
     drop_unused(session, pictures)
@@ -121,7 +120,7 @@ def listing(
     after: int = 0,
     limit: int = 100,
 ) -> list[Sample]:
-    """A page of samples by id."""
+    """Return a page of samples by id."""
     query = select(Sample).where(Sample.id > after).order_by(Sample.id).limit(limit)
     if category is not None:
         query = query.where(Sample.category == category)
@@ -131,13 +130,13 @@ def listing(
 
 
 def counts(session: Session) -> dict[str, int]:
-    """Samples per category."""
+    """Return samples per category."""
     rows = session.execute(select(Sample.category, func.count()).group_by(Sample.category))
     return dict(rows.all())
 
 
 def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, ArrayLike]) -> None:
-    """Fill in a model version's vectors of samples; one that is there stays. Raises NotFoundError."""
+    """Fill in a model version's vectors of samples; a stored one stays. Raises NotFoundError."""
     model = versions.get(session, version)
     rows = [
         {"sample_id": sample_id, "model_id": model.id, "vector": float16_unit(vector, model.dim)}
@@ -151,7 +150,7 @@ def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, Arr
 def _add(
     session: Session, chunk: Sequence[NewSample], models: Mapping[str, ModelVersion], actor: str
 ) -> list[Sample]:
-    """The stored sample of each, in order; vectors and pictures of those that are new."""
+    """Store new samples with vectors and pictures; return the stored row of each sample, in order."""
     wanted = {identity_of(sample): sample for sample in chunk}
     vectors_of = {
         identity: [

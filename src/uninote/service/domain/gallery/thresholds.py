@@ -18,7 +18,7 @@ from uninote.service.errors import InvalidError, NotFoundError
 def put(
     session: Session, category: str, version: str, value: float, actor: str, reason: str = ""
 ) -> Threshold:
-    """A new threshold, in force for every ingest that commits after this one.
+    """Set a threshold, in force for every ingest that commits after this one.
 
     Raises InvalidError for a value outside [-1, 1], NotFoundError for an unknown category or version.
     """
@@ -43,7 +43,7 @@ def put(
 
 
 def in_force(session: Session, model_id: int) -> dict[str, float]:
-    """The threshold of each category that has one for this model."""
+    """Return the threshold of each category that has one for this model."""
     rows = session.execute(
         select(Threshold.category, Threshold.value)
         .ext(distinct_on(Threshold.category))
@@ -54,7 +54,7 @@ def in_force(session: Session, model_id: int) -> dict[str, float]:
 
 
 def history(session: Session, category: str, version: str | None = None, limit: int = 100) -> list[Threshold]:
-    """Newest first."""
+    """Return thresholds, the newest first."""
     query = select(Threshold).where(Threshold.category == category).order_by(Threshold.id.desc()).limit(limit)
     if version is not None:
         model = select(ModelVersion.id).where(ModelVersion.version == version).scalar_subquery()
@@ -63,7 +63,7 @@ def history(session: Session, category: str, version: str | None = None, limit: 
 
 
 def without_threshold(session: Session, model_id: int) -> list[str]:
-    """Enabled categories that match nothing under this model, because they have no threshold for it."""
+    """Return enabled categories that match nothing under this model, for want of a threshold."""
     with_one = set(in_force(session, model_id))
     names = session.scalars(select(Category.name).where(Category.enabled).order_by(Category.name))
     return [name for name in names if name not in with_one]

@@ -1,8 +1,7 @@
 """Model versions: add, fill, switch, roll back, retire. Life cycle: loading -> shadow <-> active; -> retired.
 
-Every version but a retired one is written along with each note that brings its vector (dual write); what a
-note did not bring, because it is older or its caller knew one version only, the backfill adds. A switch
-therefore loses nothing, and neither does the way back.
+New notes are embedded by every version that is not retired (dual write). The backfill embeds the rest: older
+notes, and notes whose caller sent one version's vector only. So switching and rolling back lose no vectors.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ MAX_DIM = HNSW_DIMS["half"]
 
 
 def listing(session: Session) -> list[ModelVersion]:
-    """All versions in the order they were added."""
+    """Return all versions in the order they were added."""
     return list(session.scalars(select(ModelVersion).order_by(ModelVersion.id)))
 
 
 def get(session: Session, version: str) -> ModelVersion:
-    """Raises NotFoundError."""
+    """Return a version. Raises NotFoundError."""
     found = session.scalars(select(ModelVersion).where(ModelVersion.version == version)).one_or_none()
     if found is None:
         raise NotFoundError(f"model version {version!r} is not known; add it first")
@@ -37,7 +36,7 @@ def get(session: Session, version: str) -> ModelVersion:
 
 
 def active(session: Session) -> ModelVersion:
-    """The version that searches and matches. Raises NotFoundError before the first is activated."""
+    """Return the version that searches and matches. Raises NotFoundError before the first is activated."""
     found = session.scalars(select(ModelVersion).where(ModelVersion.state == "active")).one_or_none()
     if found is None:
         raise NotFoundError("no model version is active; add one and switch to it")
@@ -45,7 +44,7 @@ def active(session: Session) -> ModelVersion:
 
 
 def add(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
-    """A new version in state loading, or the one of that name.
+    """Add a version in state loading, or return the one of that name.
 
     Raises InvalidError for a bad name or dimension, ConflictError when it is known with another dimension.
     """
@@ -67,7 +66,7 @@ def add(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
 
 
 def ensure(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
-    """`add`, and make it active when none is: what a service does with its model on starting."""
+    """Add a version as `add` does, and activate it when none is active: for a service that starts."""
     added = add(session, version, dim, actor)
     if session.scalars(select(ModelVersion.id).where(ModelVersion.state == "active")).first() is None:
         _activate(session, added)
@@ -76,25 +75,25 @@ def ensure(session: Session, version: str, dim: int, actor: str) -> ModelVersion
 
 
 def missing_notes(session: Session, model: ModelVersion, after: str = "", limit: int = 1000) -> list[str]:
-    """Ids, in order, after `after`, of notes without a vector of this version for their content."""
+    """Return ids, in order, after `after`, of notes without a vector of this version for their content."""
     return list(
         session.scalars(_missing(model).where(StoredNote.id > after).order_by(StoredNote.id).limit(limit))
     )
 
 
 def count_missing(session: Session, model: ModelVersion) -> int:
-    """How many notes `missing_notes` would give in all."""
+    """Return how many notes `missing_notes` would return in all."""
     return session.scalars(select(func.count()).select_from(_missing(model).subquery())).one()
 
 
 def missing_samples(session: Session, model: ModelVersion) -> list[int]:
-    """Ids of gallery samples without a vector of this version."""
+    """Return ids of gallery samples without a vector of this version."""
     there = select(SampleVector.sample_id).where(SampleVector.model_id == model.id)
     return list(session.scalars(select(Sample.id).where(Sample.id.not_in(there)).order_by(Sample.id)))
 
 
 def switch(session: Session, version: str, actor: str, *, force: bool = False) -> ModelVersion:
-    """Make a version the active one; the one before goes on as a shadow.
+    """Make a version the active one; the previous one becomes a shadow.
 
     Raises ConflictError while notes, samples or thresholds of it are missing, unless forced.
     """
@@ -111,7 +110,7 @@ def switch(session: Session, version: str, actor: str, *, force: bool = False) -
 
 
 def roll_back(session: Session, actor: str, *, leaving: str | None = None) -> ModelVersion:
-    """Back to the version that was active before this one; again: to the one before that.
+    """Activate the version that was active before this one; once more: the one before that.
 
     leaving: the version to leave; when another one is active by now, nothing is done, so that a request that
     is sent twice goes back one step. Raises ConflictError when there is no earlier version.
@@ -129,8 +128,10 @@ def roll_back(session: Session, actor: str, *, leaving: str | None = None) -> Mo
 
 
 def _before(session: Session, version: str) -> ModelVersion | None:
-    """The version that was active when somebody switched to this one, as the audit log has it; when that one
-    is retired by now, the one before it."""
+    """Return the version that was active when somebody switched to this one, by the audit log.
+
+    If that one is retired by now, return the one before it.
+    """
     seen: set[str] = set()
     while version not in seen:
         seen.add(version)
@@ -151,7 +152,7 @@ def _before(session: Session, version: str) -> ModelVersion | None:
 
 
 def mark_filled(session: Session, version: str, actor: str) -> ModelVersion:
-    """From loading to shadow. Raises ConflictError while something is missing."""
+    """Turn a loading version into a shadow. Raises ConflictError while something is missing."""
     model = get(session, version)
     if model.state == "loading":
         _check_complete(session, model, thresholds=False)
@@ -198,7 +199,7 @@ def _check_complete(session: Session, model: ModelVersion, thresholds: bool = Tr
 
 
 def _activate(session: Session, model: ModelVersion) -> str | None:
-    """The version that was active before."""
+    """Activate a version; return the name of the one that was active before."""
     before = session.scalars(
         update(ModelVersion)
         .where(ModelVersion.state == "active")

@@ -1,4 +1,4 @@
-"""The right to be forgotten: a note and everything made from it goes, in one transaction, from every table.
+"""The right to be forgotten: deletes a note and all that was made from it, in one transaction.
 
 What stays: the hash of its id, in the audit log and in the list that keeps a late delivery from bringing it
 back. What this cannot reach: backups made before, and files that were exported.
@@ -19,22 +19,23 @@ from uninote.service.domain.base.pictures import drop_unused
 
 
 def forgotten(session: Session, ids: Iterable[str]) -> set[str]:
-    """Which of the ids were forgotten on request."""
+    """Return which of the ids were forgotten on request."""
     by_hash = {audit.id_hash(note_id): note_id for note_id in ids}
     known = session.scalars(select(Forgotten.id_hash).where(Forgotten.id_hash.in_(by_hash)))
     return {by_hash[each] for each in known}
 
 
 def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
-    """Delete notes with vectors, matches, reviews, job hits, pictures and the gallery samples made from them;
-    gives how many were stored. Ids that are not stored are barred all the same."""
+    """Delete notes with vectors, matches, reviews, job hits, pictures and the gallery samples made from them.
+
+    Returns how many were stored. Ids that are not stored are barred all the same.
+    """
     ids = sorted(set(note_ids))
     hashes = [{"id_hash": audit.id_hash(note_id)} for note_id in ids]
     if not ids:
         return 0
-    gallery_lock.lock_exclusive(
-        session
-    )  # an ingest of one of them is committed by now, or will find it barred
+    # Once this lock is held, an ingest of one of them is committed, or will find it barred.
+    gallery_lock.lock_exclusive(session)
     session.execute(upsert(Forgotten).values(hashes).on_conflict_do_nothing())
     shown = select(NotePicture.digest).where(NotePicture.note_id.in_(ids))
     made = select(Sample.id).where(Sample.source_note.in_(ids))
@@ -47,7 +48,7 @@ def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
     session.execute(delete(Outbox).where(Outbox.note_id.in_(ids)))
     if session.scalars(select(OutboxState.wanted)).one():
         session.execute(insert(Outbox), [{"note_id": note_id, "deleted": True} for note_id in ids])
-    # A job stands behind the note it looked at last: one that is gone gives its place to the note before it.
+    # The cursor of a job is the note it looked at last; if that note is deleted, the one before it is.
     before = select(func.coalesce(func.max(StoredNote.id), "")).where(StoredNote.id < Job.cursor)
     session.execute(update(Job).where(Job.cursor.in_(ids)).values(cursor=before.scalar_subquery()))
     for note_id in ids:

@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that was answered before is answered again and not carried out again."""
+"""Idempotency keys: a repeated request gets the answer of the first one and is not carried out again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READ = "SELECT key, digest FROM service.requests WHERE key = ANY(%(keys)s::text
 def take(
     session: Session, asked: Mapping[int, tuple[str, str, str]]
 ) -> tuple[set[int], dict[int, ConflictError]]:
-    """Take keys in this transaction: which were new, and the error of each used with another request before.
+    """Take keys in this transaction; return which were new, and the error of each used with another request.
 
     asked: actor, key and digest of each request, no key of one actor twice. Another transaction with one of
     the keys waits for this one. What is in neither result was answered before.
@@ -49,5 +49,5 @@ def take(
 
 
 def hashed(actor: str, key: str) -> str:
-    """How a key of that actor is stored."""
+    """Return the form in which an actor's key is stored."""
     return hashlib.sha256(f"{len(actor)}:{actor}{key}".encode("utf-8", "surrogatepass")).hexdigest()

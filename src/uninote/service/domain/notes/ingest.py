@@ -1,4 +1,4 @@
-"""Storing notes: note, vectors, matches, audit row and outbox row commit together, or nothing does."""
+"""Ingest of notes: note, vectors, matches, audit row and outbox row commit together, or nothing does."""
 
 from __future__ import annotations
 
@@ -54,9 +54,11 @@ def ingest(
 
     A note that is stored with the same content is left alone and answers what it matched then; changed
     content replaces vectors and matches. A note that cannot be stored is rejected with a reason, the others
-    go on. request: idempotency key and digest of the request; a key that was answered before writes nothing
-    and answers the stored state. Raises ConflictError when it was used with another digest, StoreError when
-    the database cannot be used.
+    are still stored.
+
+    request: idempotency key and digest of the request; a key that was answered before writes nothing and
+    answers the stored state. Raises ConflictError when it was used with another digest, StoreError when the
+    database cannot be used.
     """
     delivery = Delivery(batch, actor, request)
     (answer,) = store_deliveries(database, matcher, [delivery], keep_pictures=keep_pictures)
@@ -68,7 +70,8 @@ def ingest(
 def store_deliveries(
     database: Database, matcher: Matcher, deliveries: Sequence[Delivery], *, keep_pictures: bool = True
 ) -> list[DeliveryAnswer]:
-    """What `ingest` does, for many callers in one transaction: they share its round trips and its commit.
+    """Ingest for many callers in one transaction, as `ingest` does: they share its round trips and its
+    commit.
 
     What is wrong with one delivery fails that one alone. Deliveries that name the same note or use the same
     idempotency key go one after the other, in the order given.
@@ -81,7 +84,7 @@ def store_deliveries(
 
 
 def _disjoint_groups(deliveries: Sequence[Delivery]) -> list[list[int]]:
-    """The deliveries in order, cut where one shares a note or a key with another since the last cut."""
+    """Cut the deliveries, in order, where one shares a note or a key with another since the last cut."""
     groups: list[list[int]] = [[]]
     taken: set[object] = set()
     for number, one in enumerate(deliveries):
@@ -99,7 +102,7 @@ def _disjoint_groups(deliveries: Sequence[Delivery]) -> list[list[int]]:
 def _commit(
     database: Database, matcher: Matcher, group: dict[int, Delivery], keep_pictures: bool
 ) -> dict[int, DeliveryAnswer]:
-    """Answers of deliveries that have nothing in common; each alone when together they fail."""
+    """Return the answers of deliveries that share nothing; each is tried alone when together they fail."""
     matched = _Matched(group)
     try:
         known = matcher.latest()
@@ -146,7 +149,7 @@ class _Matched:
         self._by = snapshot
 
     def all_created(self) -> dict[int, DeliveryAnswer]:
-        """The answers when all of them were stored as new."""
+        """Return the answers when all of them were stored as new."""
         return {
             number: _in_order(one, self.rejected[number] | created(self.checked[number]))
             for number, one in self.group.items()
@@ -154,7 +157,7 @@ class _Matched:
 
 
 def _create(matched: _Matched, by: Snapshot, keep_pictures: bool, session: Session) -> bool:
-    """All of the group at once, when all of it is new; most deliveries are."""
+    """Store the group in one statement if all of it is new, as most are; return whether it was."""
     asked = {
         hashed(one.actor, one.request[0]): one.request[1] for one in matched.group.values() if one.request
     }
@@ -166,7 +169,7 @@ def _create(matched: _Matched, by: Snapshot, keep_pictures: bool, session: Sessi
 def _store(
     matcher: Matcher, matched: _Matched, keep_pictures: bool, session: Session
 ) -> dict[int, DeliveryAnswer]:
-    """Everything of the group that can be stored, in one transaction, and an answer for each delivery."""
+    """Store what can be stored of the group, in one transaction; return an answer for each delivery."""
     matched.match_with(matcher.snapshot(session))
     asked = {n: (one.actor, *one.request) for n, one in matched.group.items() if one.request}
     first, conflicts = take(session, asked)
@@ -193,7 +196,7 @@ def _in_order(delivery: Delivery, outcomes: dict[str, Outcome]) -> DeliveryAnswe
 
 
 def match(database: Database, matcher: Matcher, batch: Sequence[Incoming]) -> list[Outcome]:
-    """What `ingest` would hit, with nothing stored: outcomes are `unchanged` or `rejected`."""
+    """Return what `ingest` would hit, with nothing stored: outcomes are `unchanged` or `rejected`."""
     snapshot = database.transaction(matcher.snapshot)
     checked, outcomes = check(batch, snapshot)
     match_all(checked, snapshot)
@@ -205,7 +208,9 @@ def match(database: Database, matcher: Matcher, batch: Sequence[Incoming]) -> li
 def check(
     batch: Sequence[Incoming], snapshot: Snapshot, actor: str = ""
 ) -> tuple[list[Checked], dict[str, Outcome]]:
-    """The notes that can be stored, one per id and sorted by id, and the outcome of each that cannot."""
+    """Return the notes that can be stored, one per id and sorted by id, and the outcome of each that
+    cannot.
+    """
     good: dict[str, Checked] = {}
     bad: dict[str, Outcome] = {}
     for incoming in batch:

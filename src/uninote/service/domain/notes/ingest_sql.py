@@ -1,4 +1,4 @@
-"""The statements of one ingest. A batch of any size takes the same few round trips.
+"""Statements of one ingest. A batch of any size takes the same few round trips.
 
 Rows are locked in id order everywhere, so that two ingests cannot deadlock on notes. The lock on a note is
 held until commit, so the outbox numbers of one id are in the order of its commits.
@@ -105,7 +105,7 @@ _PRESENT = "SELECT id FROM service.notes WHERE id = ANY(%(ids)s::text[])"
 
 
 def stored_hits(session: Session, ids: Sequence[str]) -> tuple[set[str], dict[str, tuple[SampleHit, ...]]]:
-    """Which ids are stored, and the matches of each, best first."""
+    """Return which ids are stored, and the matches of each, best first."""
     hits: defaultdict[str, tuple[SampleHit, ...]] = defaultdict(tuple)
     for note_id, *hit in _run(session, _HITS, ids=list(ids)):
         hits[note_id] += (SampleHit(*hit),)
@@ -113,7 +113,7 @@ def stored_hits(session: Session, ids: Sequence[str]) -> tuple[set[str], dict[st
 
 
 def store(session: Session, checked: Sequence[Checked], keep_pictures: bool) -> dict[str, Outcome]:
-    """Write checked and matched notes, sorted by id; the outcome of each. Forgotten ones are rejected."""
+    """Write checked and matched notes, sorted by id; return their outcomes. Forgotten ones are rejected."""
     if not checked:
         return {}
     hashes = {audit.id_hash(one.incoming.note.id): one.incoming.note.id for one in checked}
@@ -146,7 +146,7 @@ def create(
     asked: Mapping[str, str] | None = None,
     keep_pictures: bool = False,
 ) -> bool:
-    """Write notes that are all new, with everything that is theirs, in one statement.
+    """Write notes that are all new, with all rows that belong to them, in one statement.
 
     revision: of the gallery they were matched with; with it, and when it is not the present one or a note or
     an idempotency key of `asked` (key to digest) is known, nothing is written and the answer is False.
@@ -196,7 +196,7 @@ def create(
 
 
 def _change(session: Session, there: Sequence[Checked], changed: Sequence[Checked]) -> dict[str, Outcome]:
-    """Notes that are stored already: what differs is written, what hits is theirs or was found anew."""
+    """Update stored notes where they differ; return outcomes with the hits stored before or found now."""
     by_id = {one.incoming.note.id: one for one in there}
     rewritten = {row[0] for row in _run(session, _UPDATE, **_columns(there))}
     _replace_content(session, changed)
@@ -219,7 +219,7 @@ def _change(session: Session, there: Sequence[Checked], changed: Sequence[Checke
 
 
 def _replace_content(session: Session, changed: Sequence[Checked]) -> None:
-    """Everything that was true of the old content goes; reviews stay, they name the content they judged."""
+    """Delete what was made from the old content. Reviews stay: they name the content that they judged."""
     if not changed:
         return
     ids = [one.incoming.note.id for one in changed]
@@ -230,7 +230,7 @@ def _replace_content(session: Session, changed: Sequence[Checked]) -> None:
 
 
 def _pictures_of(fresh: Sequence[Checked]) -> tuple[dict[str, bytes], list[tuple[str, str]]]:
-    """Bytes by digest, digests in order, and which note shows which digest."""
+    """Return bytes by digest, digests in order, and pairs of a note with a digest that it shows."""
     shown = {one.incoming.note.id: payload.readable(one.incoming.note.pictures) for one in fresh}
     data = {digest: value for found in shown.values() for digest, value in found.items()}
     return dict(sorted(data.items())), [
@@ -246,7 +246,7 @@ def _store_pictures(session: Session, fresh: Sequence[Checked]) -> None:
 
 
 def _log(session: Session, touched: Sequence[Checked], outcomes: dict[str, Outcome]) -> None:
-    """One outbox and one audit row per note that changed in any way."""
+    """Write one outbox and one audit row per note that changed in any way."""
     if touched:
         ids = [one.incoming.note.id for one in touched]
         details = [{"hits": [hit.sample_id for hit in outcomes[one].hits]} for one in ids]

@@ -1,4 +1,4 @@
-"""What goes into an ingest and what comes out of it."""
+"""Types of an ingest: incoming notes, deliveries, outcomes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def hits_of(found: Sequence[ReachedSample]) -> tuple[SampleHit, ...]:
 
 
 def created(checked: Sequence[Checked]) -> dict[str, Outcome]:
-    """The outcomes of notes that were stored as new, by id."""
+    """Return the outcomes of notes that were stored as new, by id."""
     return {
         one.incoming.note.id: Outcome(one.incoming.note.id, "created", hits_of(one.found)) for one in checked
     }

@@ -1,8 +1,7 @@
-"""Telling a vector cluster what changed: at least once, in order per note, and the last state always arrives.
+"""Outbox to a vector cluster: at least once, in order per note, and the final state always arrives.
 
-A row says that a note changed. What is sent is the note's state when the row is delivered, which includes
-that change and maybe later ones; those have rows of their own, so the last delivery of a note sends its last
-state.
+A row only marks a note as changed. Delivery reads the note's current state, so a row may send later changes
+too. Each change has a row of its own, hence the last delivery of a note sends its final state.
 """
 
 from __future__ import annotations
@@ -52,8 +51,9 @@ Sink = Callable[[Sequence[Change]], None]
 
 
 def send(database: Database, sink: Sink, limit: int = 500) -> int:
-    """Send one batch of changes, at most one per note; gives how many rows are done, 0 when there were none
-    or another process is delivering.
+    """Send one batch of changes, at most one per note; return how many rows are done.
+
+    Returns 0 when there are no rows, or when another process is sending.
 
     `sink` has made them durable when it returns; when it raises, the batch is sent again by the next call.
     """
@@ -69,7 +69,7 @@ def send(database: Database, sink: Sink, limit: int = 500) -> int:
         except (psycopg.OperationalError, psycopg.InterfaceError):
             # Somebody else may have begun since the lock was lost, and have sent a newer state before this
             # one arrived: these notes are sent once more.
-            database.transaction(partial(_line_up, ids=[change.note_id for change in changes]))
+            database.transaction(partial(_queue, ids=[change.note_id for change in changes]))
             return 0
         return len(rows)
 
@@ -79,8 +79,8 @@ def follow(
 ) -> None:
     """Deliver until `stop` is set: at once while there are changes, else every `idle` seconds.
 
-    After an error it waits, twice as long each time up to `most` seconds, and goes on: a cluster or database
-    that is away costs lag, not changes.
+    After an error it waits, twice as long each time up to `most` seconds, and tries again: a cluster or
+    database that is away costs lag, not changes.
     """
     wait = idle
     while not stop.is_set():
@@ -96,38 +96,40 @@ def follow(
 
 
 def lag(session: Session) -> OutboxLag:
-    """How far the cluster is behind."""
+    """Return what was not delivered yet."""
     age = extract("epoch", func.now() - func.min(Outbox.created))
     rows, seconds = session.execute(select(func.count(), age).select_from(Outbox)).one()
     return OutboxLag(rows, float(seconds or 0))
 
 
 def rebuild(database: Database) -> int:
-    """Put every note in line, and every change from now on: for a cluster that is new or was emptied.
+    """Queue every note, and record every change from now on: for a cluster that is new or was emptied.
+
+    Returns how many notes. Safe to repeat.
 
     Gives how many notes. Safe to repeat.
     """
     database.transaction(_want)
     total, after = 0, ""
     while ids := database.transaction(partial(_page, after=after)):
-        database.transaction(partial(_line_up, ids=ids))
+        database.transaction(partial(_queue, ids=ids))
         total, after = total + len(ids), ids[-1]
-    database.transaction(_all_in_line)
+    database.transaction(_mark_filled)
     return total
 
 
 def wanted(session: Session) -> bool:
-    """Whether changes are put in line: after the first `rebuild`, until `stop`."""
+    """Return whether changes are recorded: from the first `rebuild` until `stop`."""
     return session.scalars(select(OutboxState.wanted)).one()
 
 
 def rebuilt(session: Session) -> bool:
-    """Whether a `rebuild` came to its end, and no `stop` came after it."""
+    """Return whether a `rebuild` was completed, with no `stop` since."""
     return session.scalars(select(OutboxState.wanted & OutboxState.filled_at.is_not(None))).one()
 
 
 def filled(session: Session) -> bool:
-    """Whether everything that the last `rebuild` put in line was delivered: the cluster knows every note.
+    """Return whether all that the last `rebuild` queued was delivered: the cluster knows every note.
 
     False before the first one, and while one is under way or was interrupted.
     """
@@ -137,14 +139,14 @@ def filled(session: Session) -> bool:
 
 
 def stop(session: Session) -> None:
-    """No cluster any more: forget what is in line, and put nothing in line from now on."""
+    """Clear the outbox, and record no change until the next `rebuild`: the cluster is gone."""
     gallery_lock.lock_exclusive(session)
     session.execute(update(OutboxState).values(wanted=False, filled_at=None))
     session.execute(delete(Outbox))
 
 
 def store_sink(stores: Mapping[str, Store]) -> Sink:
-    """A sink into one vector store per model version."""
+    """Return a sink into one vector store per model version."""
 
     def send(changes: Sequence[Change]) -> None:
         for version, store in stores.items():
@@ -170,13 +172,12 @@ def store_sink(stores: Mapping[str, Store]) -> Sink:
 
 
 def _want(session: Session) -> None:
-    gallery_lock.lock_exclusive(
-        session
-    )  # ingests under way commit before the pages are read, later ones know of this
+    # Running ingests commit before the pages are read; later ones record their changes.
+    gallery_lock.lock_exclusive(session)
     session.execute(update(OutboxState).values(wanted=True, filled_at=None))
 
 
-def _all_in_line(session: Session) -> None:
+def _mark_filled(session: Session) -> None:
     last = select(func.coalesce(func.max(Outbox.seq), 0)).scalar_subquery()
     session.execute(update(OutboxState).values(filled_at=last))
 
@@ -186,7 +187,7 @@ def _page(session: Session, after: str) -> list[str]:
     return list(session.scalars(page))
 
 
-def _line_up(session: Session, ids: Sequence[str]) -> None:
+def _queue(session: Session, ids: Sequence[str]) -> None:
     session.execute(insert(Outbox), [{"note_id": note_id, "deleted": False} for note_id in ids])
 
 

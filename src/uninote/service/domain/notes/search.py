@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def operand(self) -> str:
-        """The indexed expression; `{0}` is a column or a bound query."""
+        """Return the indexed expression; `{0}` is a column or a bound query."""
         return {
             "full": f"({{0}}::halfvec({self.dims}))",
             "prefix": f"(subvector({{0}}, 1, {self.dims})::halfvec({self.dims}))",
@@ -55,11 +55,11 @@ class Plan:
         }[self.form]
 
     def fetched(self, k: int) -> int:
-        """How many rows the index is asked for when k are wanted."""
+        """Return how many rows the index is asked for when k are wanted."""
         return k if self.form == "full" else min(MAX_EF, max(k, k * self.candidates))
 
     def ef(self, k: int) -> int:
-        """How many candidates the index looks at for them."""
+        """Return how many candidates the index looks at for k results."""
         return min(MAX_EF, max(EF, 4 * k, self.fetched(k)))
 
     @property
@@ -124,7 +124,7 @@ def build_index(
     effort: int = EFFORT,
     memory_mb: int = BUILD_MB,
 ) -> Plan:
-    """Make the index while notes are written; does nothing when it is there. Minutes for a large corpus.
+    """Build the index while notes are written; does nothing when it exists. Minutes for a large corpus.
 
     links, effort: `m` and `ef_construction` of the graph; more finds more and takes longer to build.
     memory_mb: what the server may use for it at most; a graph that does not fit is built many times slower.
@@ -167,7 +167,7 @@ class Plans:
 
 
 def plans(session: Session, model: ModelVersion) -> list[Plan]:
-    """The indexes of this model, the most accurate first."""
+    """Return the indexes of this model, the most accurate first."""
     wanted = {"name": f"vectors\\_{model.id}\\_%"}
     rows = driver_of(session).execute(_INDEXES, wanted, prepare=True)
     found = []
@@ -188,7 +188,7 @@ def search(
     plan: Plan | Literal["exact", "auto"] = "auto",
     known: Plans | None = None,
 ) -> list[NoteHit]:
-    """The k nearest notes, best first, equal scores by id. `query` is float [dim].
+    """Return the k nearest notes, best first, equal scores by id. `query` is float [dim].
 
     `auto` compares exactly when nothing is indexed, a filter selects at most `EXACT_BELOW` notes, or the
     index came back short; `known` remembers for it what is indexed. Raises InvalidError for a bad k or
@@ -212,7 +212,7 @@ def search(
         query=plan.operand.format("%(query)b::halfvec"),
         many=plan.fetched(k),
     )
-    # Model and limit stand in the text, not beside it: only so fits a kept plan to the index of one model.
+    # Model and limit are part of the text: a cached plan fits the index of one model only then.
     text = (near if full else _RESCORED.format(near=near)).replace("%(model)s", str(int(model.id)))
     driver = driver_of(session)
     if everything and plan.ef(k) == EF:  # what the connections came with
@@ -235,7 +235,7 @@ def within(
     filter: Filter = EVERYTHING,
     limit: int = MAX_K,
 ) -> list[NoteHit]:
-    """Every note with score >= threshold, the best `limit` of them; always exact.
+    """Return every note with score >= threshold, the best `limit` of them; always exact.
 
     Raises InvalidError for a bad threshold, limit or filter, VectorError for a bad query.
     """
@@ -259,9 +259,10 @@ def rescored(
     *,
     threshold: float = -1.0,
 ) -> list[NoteHit]:
-    """The best k of these notes that are there, selected, and reach the threshold, scored as by `search`.
+    """Return the best k of these notes that are there, selected, and reach the threshold, scored as by
+    `search`.
 
-    For candidates that a vector cluster found, which may be behind. Raises what `within` raises.
+    For candidates that a vector cluster found, which may be out of date. Raises what `within` raises.
     """
     if not -1 <= threshold <= 1:
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
@@ -281,7 +282,7 @@ def following(
     *,
     threshold: float = -1.0,
 ) -> list[NoteHit]:
-    """The k notes that come behind the score and id of `after` in a result; always exact.
+    """Return the k notes after the score and id of `after` in a result; always exact.
 
     Page by page through any number of results, each page costing the same. Raises what `within` raises.
     """

@@ -1,4 +1,4 @@
-"""Back-check jobs: searching history for gallery samples, as rows that survive whoever works on them."""
+"""Back-check jobs: searches of stored notes for gallery samples, as rows that survive any worker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def create(
     filter: Filter = EVERYTHING,
     record: bool = False,
 ) -> Job:
-    """A queued job over the notes stored by now; those that come later are matched as they come.
+    """Create a queued job over the notes stored by now; later ones are matched as they arrive.
 
     threshold: for all samples; None takes each category's own. record: hits also become matches to review.
     Raises NotFoundError for an unknown sample or version, InvalidError for no sample, one that is on the
@@ -73,7 +73,7 @@ def create(
 
 
 def get(session: Session, job_id: int) -> Job:
-    """Raises NotFoundError."""
+    """Return a job. Raises NotFoundError."""
     job = session.get(Job, job_id)
     if job is None:
         raise NotFoundError(f"there is no job {job_id}")
@@ -81,18 +81,18 @@ def get(session: Session, job_id: int) -> Job:
 
 
 def listing(session: Session, *, before: int | None = None, limit: int = 50) -> list[Job]:
-    """The newest first; `before` is the last id of a page."""
+    """Return jobs, the newest first; `before` is the last id of a page."""
     query = select(Job).order_by(Job.id.desc()).limit(limit)
     return list(session.scalars(query if before is None else query.where(Job.id < before)))
 
 
 def unfinished(session: Session) -> list[int]:
-    """Ids of the jobs that somebody has to work on."""
+    """Return the ids of the jobs that need a worker, the oldest first."""
     return list(session.scalars(select(Job.id).where(Job.state.in_(OPEN)).order_by(Job.id)))
 
 
 def cancel(session: Session, job_id: int, actor: str) -> Job:
-    """Stop a job: at once when it is queued, after the present chunk when it runs. What it found stays.
+    """Cancel a job: at once when it is queued, after the current page when it runs. Its hits stay.
 
     Raises NotFoundError, and ConflictError when it is over.
     """
@@ -109,7 +109,9 @@ def cancel(session: Session, job_id: int, actor: str) -> Job:
 
 
 def resume(session: Session, job_id: int, actor: str) -> Job:
-    """Queue a failed or cancelled job again; it goes on where it stopped. Raises ConflictError for others."""
+    """Queue a failed or cancelled job again; it continues where it stopped. Raises ConflictError for
+    others.
+    """
     job = _locked(session, job_id)
     if job.state not in ("failed", "cancelled"):
         raise ConflictError(f"job {job_id} is {job.state}; only a failed or cancelled one can be resumed")
@@ -119,7 +121,7 @@ def resume(session: Session, job_id: int, actor: str) -> Job:
 
 
 def fail(session: Session, job_id: int, reason: str) -> None:
-    """Record that a job cannot go on."""
+    """Record that a job cannot continue."""
     session.execute(
         update(Job).where(Job.id == job_id).values(state="failed", error=reason, finished=func.now())
     )
@@ -128,14 +130,14 @@ def fail(session: Session, job_id: int, reason: str) -> None:
 def hits(
     session: Session, job_id: int, *, after: tuple[str, int] = ("", 0), limit: int = 1000
 ) -> list[JobHit]:
-    """A page of what a job found, by note and sample; `after` is the last pair of the page before."""
+    """Return a page of what a job found, by note and sample; `after` is the last pair of the page before."""
     place = func.row(JobHit.note_id, JobHit.sample_id) > func.row(*after)
     query = select(JobHit).where(JobHit.job_id == job_id, place)
     return list(session.scalars(query.order_by(JobHit.note_id, JobHit.sample_id).limit(limit)))
 
 
 def filter_of(job: Job) -> Filter:
-    """The filter that a job was made with."""
+    """Return the filter that a job was made with."""
     given: dict[str, Any] = job.params["filter"]
     kinds, categories = (
         None if given[name] is None else tuple(given[name]) for name in ("kinds", "categories")
@@ -149,7 +151,7 @@ def model_of(session: Session, job: Job) -> ModelVersion:
 
 
 def _looked_for(session: Session, sample_ids: Sequence[int], model: ModelVersion) -> dict[int, str]:
-    """The category of each sample."""
+    """Return the category of each sample."""
     has_vector = exists().where(SampleVector.sample_id == Sample.id, SampleVector.model_id == model.id)
     rows = session.execute(
         select(Sample.id, Sample.category, Sample.allow, has_vector).where(Sample.id.in_(sample_ids))

@@ -1,4 +1,4 @@
-"""Working on a back-check: page by page through the notes, in id order; each page commits with its place.
+"""Worker of back-check jobs: page by page through the notes, in id order; each page commits with its cursor.
 
 A killed worker repeats at most the page it was in, and a page that is done twice finds the same.
 """
@@ -70,8 +70,11 @@ _FOUND_COLUMNS = ("notes", "keys", "samples", "categories", "scores", "limits")
 def run(
     database: Database, job_id: int, *, page: int = PAGE, stop: Callable[[], bool] = lambda: False
 ) -> str:
-    """Work until the job is over or `stop` says so; gives its state. One worker at a time: a second one
-    gives back the state and does nothing. Raises StoreError when the database cannot be used."""
+    """Work until the job is over or `stop` returns true; return its state.
+
+    One worker at a time: a second one returns the state and does nothing. Raises StoreError when the database
+    cannot be used.
+    """
     with database.try_lock("uninote.job", job_id) as held:
         if held is None:
             return database.transaction(lambda session: backcheck_jobs.get(session, job_id)).state
@@ -88,7 +91,7 @@ def run(
 
 
 def step(session: Session, job_id: int, page: int = PAGE) -> str:
-    """One page; gives the state of the job behind it."""
+    """Work on one page; return the state of the job after it."""
     job = session.scalars(select(Job).where(Job.id == job_id).with_for_update()).one_or_none()
     if job is None or job.state not in backcheck_jobs.OPEN:
         return backcheck_jobs.get(session, job_id).state
@@ -107,7 +110,7 @@ def step(session: Session, job_id: int, page: int = PAGE) -> str:
 
 
 def export(database: Database, job_id: int, form: Literal["jsonl", "csv"] = "jsonl") -> Iterator[str]:
-    """What a job found, line by line: note_id, sample_id, sample_category, score, kind, category, time."""
+    """Yield a job's hits as lines: note_id, sample_id, sample_category, score, kind, category, time."""
     names = ("note_id", "sample_id", "sample_category", "score", "kind", "category", "time")
     if form == "csv":
         yield _csv(names)
@@ -181,7 +184,7 @@ def _rows(session: Session, job_id: int, after: tuple[str, int]) -> list[tuple[A
 
 
 def _csv(values: tuple[Any, ...]) -> str:
-    """One line; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    """Return one line; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
     line = io.StringIO()
     risky = ("=", "+", "-", "@", "\t", "\r")
     cells = [f"'{cell}" if isinstance(cell, str) and cell.startswith(risky) else cell for cell in values]

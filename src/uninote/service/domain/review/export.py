@@ -31,7 +31,7 @@ TASKS = {"image": Task.I2NOTE, "video": Task.I2NOTE, "text": Task.T2NOTE, "note"
 @dataclass(frozen=True)
 class ExportReport:
     """How many lines were written, and how many false positives were left out: those of a sample that hit
-    nothing rightly have no positive to stand beside."""
+    nothing rightly have no positive to be paired with."""
 
     pairs: int
     examples: int
@@ -105,7 +105,7 @@ def _newest(session: Session, category: str | None) -> dict[int, _Verdicts]:
 def _examples(
     session: Session, verdicts: dict[int, _Verdicts]
 ) -> Iterator[tuple[int, Pair, tuple[Item, ...]]]:
-    """Pairs with their hard negatives, read sample by sample: all pictures at once may not fit in memory."""
+    """Yield pairs with their hard negatives, sample by sample: all pictures at once may not fit in memory."""
     for sample_id, found in sorted(verdicts.items()):
         if not found.right:
             continue

@@ -35,8 +35,8 @@ class JobQueue:
     async def work(self, *, wait: bool = True) -> None:
         """Work on jobs, the oldest first, until cancelled; with `wait=False` until none can be worked on.
 
-        A job that fails says so in its row. While the database is away, polling goes on. Cancelling ends the
-        work after its current page.
+        A job that fails says so in its row. While the database is away, polling continues. Cancelling ends
+        the work after its current page.
         """
         self._stopping.clear()
         loop = asyncio.ensure_future(asyncio.to_thread(self._loop, wait))

@@ -1,4 +1,4 @@
-"""What a match was made of: the stored content of its note and of its sample, to be encoded again."""
+"""Items of a match: the stored content of its note and of its sample, to be encoded again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sides:
 
 
 def sides(session: Session, match_id: int) -> Sides:
-    """Raises NotFoundError for a match that is not there (any more)."""
+    """Return both items of a match. Raises NotFoundError for a match that no longer exists."""
     match = session.get(Match, match_id)
     if match is None:
         raise NotFoundError(f"there is no match {match_id}; its note may have changed or been deleted")
@@ -34,7 +34,7 @@ def sides(session: Session, match_id: int) -> Sides:
 
 
 def note_item(session: Session, note_id: str) -> Item:
-    """A stored note as it was embedded. Raises NotFoundError."""
+    """Return a stored note as it was embedded. Raises NotFoundError."""
     found = payload.load_notes(session, [note_id]).get(note_id)
     if found is None:
         raise NotFoundError("no note is stored under this id")
@@ -42,7 +42,7 @@ def note_item(session: Session, note_id: str) -> Item:
 
 
 def sample_item(session: Session, sample_id: int) -> Item:
-    """A gallery sample as it was embedded. Raises NotFoundError."""
+    """Return a gallery sample as it was embedded. Raises NotFoundError."""
     found = payload.load_items(session, [sample_id]).get(sample_id)
     if found is None:
         raise NotFoundError(f"there is no gallery sample {sample_id}")

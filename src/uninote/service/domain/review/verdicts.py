@@ -1,4 +1,4 @@
-"""The review queue, and the verdicts of the people who work through it."""
+"""Review queue, and the verdicts of the people who work through it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def queue(
     before: int | None = None,
     limit: int = 50,
 ) -> list[Match]:
-    """Matches with that verdict (None: without one), the newest first; `before` is the last id of a page."""
+    """Return matches with that verdict (None: without one), the newest first; `before` is the last id of a
+    page.
+    """
     query = select(Match).order_by(Match.id.desc()).limit(limit)
     query = query.where(Match.verdict.is_(None) if verdict is None else Match.verdict == verdict)
     if category is not None:
@@ -49,7 +51,7 @@ def queue(
 
 
 def matches_of(session: Session, note_id: str) -> list[Match]:
-    """All matches of a note, best first."""
+    """Return all matches of a note, best first."""
     query = select(Match).where(Match.note_id == note_id).order_by(Match.score.desc(), Match.sample_id)
     return list(session.scalars(query))
 
@@ -85,7 +87,7 @@ def judge(session: Session, match_id: int, verdict: str, actor: str, comment: st
 
 
 def history(session: Session, note_id: str, sample_id: int | None = None) -> list[Review]:
-    """Verdicts on a note, the newest first."""
+    """Return verdicts on a note, the newest first."""
     query = select(Review).where(Review.note_id == note_id).order_by(Review.id.desc())
     return list(session.scalars(query if sample_id is None else query.where(Review.sample_id == sample_id)))
 

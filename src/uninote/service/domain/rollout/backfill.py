@@ -1,4 +1,4 @@
-"""Giving a model version the vectors it lacks, from the stored content, while notes keep coming."""
+"""Backfill: encodes stored content for a model version that lacks vectors, while notes keep arriving."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def backfill(
     progress: Callable[[Backfill], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Backfill:
-    """Encode every sample and note that lacks a vector of this version; complete, it becomes a shadow.
+    """Encode every sample and note that lacks a vector of this version; a complete version becomes a shadow.
 
     Interrupted, it is simply called again: what has a vector is not looked at. Raises NotFoundError for an
     unknown version, ConflictError for a retired one.
@@ -111,7 +111,7 @@ def _items_of_samples(session: Session, page: Sequence[int]) -> dict[str, Item]:
 
 
 def _encoded(items: Mapping[str, Item], encode: Encode, dim: int, report: Backfill) -> dict[str, Float16]:
-    """Vectors by id; an item that cannot be encoded is reported and does not stop the others."""
+    """Return vectors by id; an item that cannot be encoded is reported and does not stop the others."""
     names = sorted(items)
     try:
         rows = np.asarray(encode([items[name] for name in names]))

@@ -1,4 +1,4 @@
-"""Two model versions side by side on the gallery, before a switch."""
+"""Comparison of two model versions on the gallery, before a switch."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def compare(session: Session, old: str, new: str, *, k: int = 10, samples: int =
 def _drawn(
     session: Session, models: tuple[ModelVersion, ModelVersion], number: int
 ) -> list[tuple[int, str, list[float], list[float]]]:
-    """Samples with vectors of both versions, in the order of the hash of their content."""
+    """Return samples with vectors of both versions, in the order of the hash of their content."""
     old = select(SampleVector).where(SampleVector.model_id == models[0].id).subquery()
     new = select(SampleVector).where(SampleVector.model_id == models[1].id).subquery()
     query = (
