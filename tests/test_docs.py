@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import runpy
@@ -202,3 +203,14 @@ def test_the_life_of_a_note_has_twelve_steps() -> None:
 def test_the_picture_of_the_architecture_is_what_its_script_draws() -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "architecture.py"))
     assert script["FILE"].read_text("utf-8") == script["draw"]()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_every_page_imports_names_that_exist(page: Path) -> None:
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("uninote"):
+                module = import_module(node.module or "")
+                for alias in node.names:
+                    if not hasattr(module, alias.name):
+                        import_module(f"{node.module}.{alias.name}")
