@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import runpy
@@ -142,13 +143,13 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_the_reference_of_the_service_lists_every_route_with_its_role() -> None:
     paths = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))["paths"]
     roles = {
-        f"{method.upper()} {path}": operation.get("x-role")
+        f"{method.upper()} {path}": operation.get("x-role", "public")
         for path, operations in paths.items()
         for method, operation in operations.items()
     }
     page = (ROOT / "docs" / "service-reference.md").read_text("utf-8")
     rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| (?:`(\w+)`|no key) \|", page, re.MULTILINE)
-    assert {route: role or None for route, role in rows} == roles
+    assert {route: role or "public" for route, role in rows} == roles
     assert len(rows) == len(roles)
 
 
@@ -202,3 +203,14 @@ def test_the_life_of_a_note_has_twelve_steps() -> None:
 def test_the_picture_of_the_architecture_is_what_its_script_draws() -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "architecture.py"))
     assert script["FILE"].read_text("utf-8") == script["draw"]()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_every_page_imports_names_that_exist(page: Path) -> None:
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("uninote"):
+                module = import_module(node.module or "")
+                for alias in node.names:
+                    if not hasattr(module, alias.name):
+                        import_module(f"{node.module}.{alias.name}")
