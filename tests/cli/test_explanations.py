@@ -5,9 +5,9 @@ from __future__ import annotations
 from uninote.attribution import Contribution, Explanation
 from uninote.attribution.pieces import pieces_of
 from uninote.cli.explanations import as_fields, as_lines
-from uninote.items import Item, Picture
+from uninote.items import Picture, compose
 
-ITEM = Item.of("A [red] car. " + "long " * 20, Picture.from_bytes(b"one", ocr=("Open",)), "Open")
+ITEM = compose(("A [red] car. " + "long " * 20,), (Picture.from_bytes(b"one", ocr=("Open",)),))
 
 
 def test_lines_name_the_parts_that_add_most_and_fields_have_all_in_order() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
 
 from uninote.errors import ConfigError
-from uninote.evaluation.charts import chart
 from uninote.evaluation.page import write_page
 from uninote.evaluation.results import write_json, write_result
+from uninote.evaluation.table_charts import COLOURS, chart
 from uninote.evaluation.tables import Measure, Table, write_table
 
 CURVES = Table(
@@ -23,6 +24,16 @@ BARS = Table(
     command="uninote bench run bars",
     note="Connector only.",
 )
+
+
+def test_bars_are_as_long_as_their_values():
+    bars = [
+        [float(x) for x in re.findall(r"[ML] (\S+) ", path.attrib["d"])]
+        for path in ElementTree.fromstring(chart(BARS)).iter("{http://www.w3.org/2000/svg}path")
+        if f"fill: {COLOURS[0]}" in path.attrib.get("style", "") and "clip-path" in path.attrib
+    ]
+    first, second = (max(bar) - min(bar) for bar in bars)
+    assert second == pytest.approx(2 * first, rel=1e-3)
 
 
 @pytest.mark.parametrize("table", [CURVES, BARS])

@@ -15,6 +15,7 @@ from uninote.evaluation.links import links_task
 from uninote.evaluation.report import build_report, read_records, render_html, write_report
 from uninote.evaluation.suite import build_suite
 from uninote.evaluation.view import explain
+from uninote.tasks.definitions import SINGLE_TARGET, Task, in_words
 
 VOID = {"meta", "input", "br", "img", "link", "hr"}
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -108,7 +109,10 @@ def test_page_shows_numbers_examples_and_commands(report, suite, load) -> None:
     assert "uninote search 'a & b' --top 5" in shown
     assert suite.fingerprint in shown
     assert len([tag for tag, _ in page.tags if tag == "svg"]) == 4
-    assert len([tag for tag, _ in page.tags if tag == "details"]) == 11
+    assert len([tag for tag, _ in page.tags if tag == "details"]) == len(Task) + 1  # and Links
+    assert f"One vector per item, {in_words(Task)} ways to ask" in shown
+    assert f"{in_words(Task).capitalize()} tasks" in shown
+    assert f"the {in_words(SINGLE_TARGET)} tasks with one relevant target" in shown
     assert page.with_class("right")
     assert page.with_class("missed")
     thumbs = {name for attrs in page.with_class("thumb") for name in attrs["class"].split()} - {"thumb"}

@@ -9,7 +9,7 @@ from uninote.encoder import Encoder
 from uninote.errors import ModelError
 from uninote.pipeline import release
 from uninote.pipeline.release import Origin, release_model
-from uninote.tasks.definitions import Task
+from uninote.tasks.definitions import SINGLE_TARGET, Task, in_words
 
 ORIGINS = [Origin("some books", "CC BY 4.0", ("people/books@abc",))]
 
@@ -60,7 +60,7 @@ def test_a_release_is_the_model_its_card_and_nothing_else(model, tmp_path) -> No
         "make it",
         "| some books | CC BY 4.0 | `people/books@abc` |",
         "| I2T | 10.0 (0.0–20.0) | 25.0 (0.0–50.0) |",
-        "| **mean of the nine** | **10.0** | **25.0** |",
+        f"| **mean of the {in_words(SINGLE_TARGET)}** | **10.0** | **25.0** |",
         "Elsewhere: **1.0**.",
     ):
         assert words in card

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uninote.errors import ConfigError
-from uninote.evaluation.charts import chart
 from uninote.evaluation.protocols import Json
+from uninote.evaluation.table_charts import chart
 from uninote.evaluation.tables import Table, read_table
 
 INTRODUCTION = """# Results

@@ -15,8 +15,8 @@ from uninote.environment import environment
 from uninote.errors import ConfigError
 from uninote.evaluation.hard.view import duplicate_charts, hard_tables
 from uninote.evaluation.headline import headlines
-from uninote.evaluation.plots import cost_scatter, matryoshka_curves, recall_bars, training_curves
 from uninote.evaluation.protocols import Json
+from uninote.evaluation.report_charts import cost_scatter, matryoshka_curves, recall_bars, training_curves
 from uninote.evaluation.results import write_json
 from uninote.evaluation.suite import Suite
 from uninote.evaluation.thumbnails import Thumbnails

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from uninote.evaluation.hard.duplicates import NOTES, PICTURES
 from uninote.evaluation.hard.run import DUPLICATES, FILED, LANGUAGES, MODALITIES
-from uninote.evaluation.plots import recall_bars
 from uninote.evaluation.protocols import Json
+from uninote.evaluation.report_charts import recall_bars
 
 TITLES = {
     DUPLICATES: "an edited picture finds its original, recall@1",

@@ -1,27 +1,19 @@
-"""Charts of result tables as SVG files for the documentation: readable on a light and on a dark page."""
+"""Charts of result tables, as SVG files of the documentation: readable on a light and on a dark page."""
 
 from __future__ import annotations
 
-from io import StringIO
-
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
+from uninote.evaluation.svg import STYLE, log_axis, svg
 from uninote.evaluation.tables import Cell, Measure, Table
 
 _STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "uninote",
+    **STYLE,
     "font.family": "sans-serif",
     "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
     "grid.color": "#d8d8d8",
     "figure.facecolor": "white",
-    "legend.frameon": False,
 }
 COLOURS = ("#3b6fb6", "#c9702b", "#3f8f5f", "#8a5ea8", "#b0474f", "#6b6b6b")
 
@@ -83,9 +75,7 @@ def _lines(table: Table, places: list[int]) -> str | None:
     if not drawn:
         return None
     sizes = [size for place in places if (size := _number(table.columns[place])) is not None]
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.xaxis.set_minor_locator(NullLocator())
+    log_axis(axes, sizes)
     axes.set_xlabel("dimensions kept")
     axes.legend(loc="lower right")
     return _svg(figure)
@@ -98,7 +88,4 @@ def _measure(cell: Cell) -> Measure | None:
 
 
 def _svg(figure: Figure) -> str:
-    buffer = StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return "\n".join(line.rstrip() for line in text[text.index("<svg") :].splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in svg(figure).splitlines()) + "\n"

@@ -1,4 +1,4 @@
-"""Charts as inline SVG whose colours are CSS variables, so that one page serves light and dark.
+"""Charts of report.html, as inline SVG whose colours are CSS variables: one page serves light and dark.
 
 Matplotlib knows no CSS: each variable is drawn in a colour of its own that is swapped in the SVG text.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from io import StringIO
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
 from uninote.evaluation.headline import mean_recall
 from uninote.evaluation.protocols import Json
+from uninote.evaluation.svg import STYLE, log_axis, svg
 
 INK, MUTED, LINE = "#010101", "#020202", "#030303"
 SERIES = tuple(f"#0400{i:02x}" for i in range(1, 7))
@@ -24,18 +23,13 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line"} | {
     colour: f"--series-{i}" for i, colour in enumerate(SERIES)
 }
 _STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "uninote",
+    **STYLE,
     "font.size": 11,
     "text.color": INK,
     "axes.labelcolor": MUTED,
     "axes.edgecolor": LINE,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
     "axes.spines.left": False,
-    "axes.grid": True,
     "axes.grid.axis": "y",
-    "axes.axisbelow": True,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
     "grid.color": LINE,
@@ -45,7 +39,6 @@ _STYLE = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "xtick.minor.size": 0,
-    "legend.frameon": False,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
@@ -85,7 +78,7 @@ def matryoshka_curves(stages: Mapping[str, Json]) -> str:
             values = [100 * mean_recall(stage["dims"][str(dim)]) for dim in dims]
             axes.plot(dims, values, marker="o", color=SERIES[i % len(SERIES)], label=name, linewidth=2)
             ticks |= set(dims)
-        _log_axis(axes, sorted(ticks))
+        log_axis(axes, sorted(ticks))
         axes.set_xlabel("dimensions kept")
         axes.set_ylabel("mean recall@1, %")
         axes.set_ylim(0)
@@ -110,7 +103,7 @@ def cost_scatter(stages: Mapping[str, Json], baselines: Mapping[str, Json]) -> s
                 axes.plot([size], [quality], marker, color=MUTED, markersize=7, label=label, linestyle="none")
                 sizes.append(size)
         powers = (4**power for power in range(1, 12))
-        _log_axis(axes, [tick for tick in powers if min(sizes) <= tick <= max(sizes)])
+        log_axis(axes, [tick for tick in powers if min(sizes) <= tick <= max(sizes)])
         axes.margins(x=0.1)
         axes.set_xlabel("bytes stored per note")
         axes.set_ylabel("mean recall@1, %")
@@ -158,23 +151,13 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _log_axis(axes: Axes, ticks: Sequence[int]) -> None:
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    axes.xaxis.set_minor_locator(NullLocator())
-
-
 def _legend(axes: Axes, columns: int) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, handlelength=1, borderaxespad=0.2)
 
 
 def _svg(figure: Figure) -> str:
-    """The `<svg>` element alone, scaling with its container, in the page's own font and colours."""
-    buffer = StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    """Return the `<svg>` element, scaling with its container, in the page's own font and colours."""
+    text = re.sub(r"<metadata>.*?</metadata>", "", svg(figure), flags=re.DOTALL)
     text = re.sub(r' id="[a-zA-Z.]+_\d+"', "", text)  # unique in one chart, not in a page of several
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)

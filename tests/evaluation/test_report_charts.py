@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
-from uninote.evaluation.plots import cost_scatter, matryoshka_curves, recall_bars, training_curves
+from uninote.evaluation.report_charts import cost_scatter, matryoshka_curves, recall_bars, training_curves
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -35,6 +37,17 @@ def test_charts_scale_take_the_pages_colours_and_load_nothing(stages) -> None:
     assert {"I2T", "Note2Note", "base", "a < b & c"} <= set(texts(charts[0]))
     assert {"64", "256"} <= set(texts(charts[1]))
     assert "BM25" in texts(charts[2])
+
+
+def test_bars_are_as_high_as_their_recall() -> None:
+    entries = {"I2T": {"recall@1": 0.4}, "T2I": {"recall@1": 0.1}, "I2OCR": {"recall@1": 0.8}}
+    bars = [
+        [float(y) for y in re.findall(r"[ML] \S+ (\S+)", path.attrib["d"])]
+        for path in ET.fromstring(recall_bars({"base": {"tasks": entries}})).iter(f"{SVG}path")
+        if "fill: var(--series-0)" in path.attrib.get("style", "") and "clip-path" in path.attrib
+    ]
+    heights = [max(bar) - min(bar) for bar in bars]
+    assert np.array(heights) / heights[0] == pytest.approx([1, 0.25, 2], rel=1e-3)
 
 
 def test_charts_are_repeatable(stages) -> None:
