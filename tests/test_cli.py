@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.terminal import on_a_terminal
 
 ENTRY = [sys.executable, "-c", "from uninote.cli import main; main()"]
 
@@ -108,14 +110,25 @@ def test_step_by_step(folder: Path) -> None:
     assert json.loads(mined.stdout)["count"] == sum(json.loads(made.stdout)["counts"].values())
     sft = folder / "sft"
     steps = ["--set", "sft.steps=1", "--set", "sft.batch_size=4"]
-    trained = uninote("train", "sft", examples, "--out", sft, *features, *tiny, *steps, "--quiet", "--json")
+    trained = uninote("train", "sft", examples, "--out", sft, *features, *tiny, *steps, "--json")
     version = json.loads(trained.stdout)["version"]
-    embedded = uninote(
-        "embed", notes, "--model", sft, "--out", folder / "vectors", *features, "--quiet", "--json"
-    )
+    embedded = uninote("embed", notes, "--model", sft, "--out", folder / "vectors", *features, "--json")
     assert json.loads(embedded.stdout)["failed"] == 0
-    loaded = uninote(
-        "index", folder / "vectors", "--model", sft, "--out", folder / "index", "--quiet", "--json"
-    )
-    assert json.loads(loaded.stdout)["count"] == json.loads(embedded.stdout)["count"]
+    index = ["index", folder / "vectors", "--model", sft, "--out", folder / "index", "--json"]
+    loaded = uninote(*index)
+    count = json.loads(loaded.stdout)["count"]
+    assert count == json.loads(embedded.stdout)["count"]
     assert version in uninote("info", sft).stdout
+
+    # Progress, nobody watching: a plain line a step.
+    for done, step in (
+        (trained, "training, loss .*: 1"),
+        (embedded, "embedding, shards: 1"),
+        (loaded, f"indexing: {count}"),
+    ):
+        assert re.search(rf"^{step} in \d+\.\d s$", done.stderr, re.MULTILINE), done.stderr
+        assert all(line.strip() and line.isprintable() for line in done.stderr.splitlines())
+    shown = on_a_terminal([*ENTRY, *map(str, index)])
+    assert "━" in shown
+    assert f"{count}/{count}" in shown
+    assert uninote(*index, "--quiet").stderr == ""

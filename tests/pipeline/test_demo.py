@@ -29,7 +29,7 @@ def command(*words: str) -> list[str]:
 
 def demo(sample: Path, out: Path) -> list[str]:
     options = [word for option in TINY for word in ("--set", option)]
-    return command("demo", "--notes", str(sample), "--out", str(out), "--quiet", *options)
+    return command("demo", "--notes", str(sample), "--out", str(out), *options)
 
 
 def numbers(out: Path) -> dict[str, Any]:
@@ -48,7 +48,18 @@ def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(demo(sample, out), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "search" in done.stdout
+    (out / "stdout").write_text(done.stdout)
+    (out / "stderr").write_text(done.stderr)
     return out
+
+
+def test_a_log_has_a_line_a_step_and_no_blank_lines(finished: Path) -> None:
+    told, steps = (finished / "stdout").read_text(), (finished / "stderr").read_text()
+    for line in (told + steps).splitlines():
+        assert line.strip()
+        assert line.isprintable()
+    for step in ("vision features", "warm-up", "training, loss", "embedding, shards", "indexing"):
+        assert f"\n{step}" in f"\n{steps}"
 
 
 def test_the_report_keeps_its_contract(finished: Path) -> None:

@@ -12,14 +12,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from uninote.annotate.cache import Annotation, AnnotationCache
 from uninote.annotate.protocol import Describer, OcrReader, PartialError
 from uninote.corpus.decode import load_picture
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ModelError, PictureError, UniNoteError
 from uninote.items import Note, Picture
+from uninote.progress import show_progress
 from uninote.settings import CorpusSettings
 
 _BATCH = 16
@@ -116,14 +115,12 @@ def _annotate(
     values, failures = cache.get(annotator.name, pictures), dict[str, str]()
     todo = [picture for digest, picture in pictures.items() if digest not in values]
     batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not progress) as bar:
-        task = bar.add_task(title, total=len(pictures), completed=len(values))
+    with show_progress(title, len(pictures), done=len(values), show=progress) as bar:
         for outcome in spread(batches, annotator, settings) if batches else ():
             cache.put(annotator.name, outcome.values)
             values.update(outcome.values)
             failures.update(outcome.failures)
-            bar.advance(task, len(outcome.values) + len(outcome.failures))
+            bar.advance(len(outcome.values) + len(outcome.failures))
     return values, failures
 
 

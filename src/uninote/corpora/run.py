@@ -10,15 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-
 from uninote.corpora.documents import documents
 from uninote.corpora.git import checkout
 from uninote.corpora.journal import Journal
@@ -27,6 +18,7 @@ from uninote.corpora.pins import CorpusPins, Repository
 from uninote.corpus.skips import SkipReport
 from uninote.errors import ConfigError
 from uninote.files import write_atomic
+from uninote.progress import show_progress
 
 HOST = "https://github.com"
 VERSION = 1
@@ -69,17 +61,9 @@ def fetch_corpus(
     work = out / ".fetch"
     skips = SkipReport()
     notes: dict[str, dict[str, Any]] = {}
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, disable=not progress) as bar:
-        for repository in chosen:
-            for note in _of_repository(repository, pins, out, work, mirror, skips, bar):
-                notes.setdefault(note["id"], note)
+    for repository in chosen:
+        for note in _of_repository(repository, pins, out, work, mirror, skips, progress):
+            notes.setdefault(note["id"], note)
     if not notes:
         raise ConfigError(
             f"no page of {', '.join(each.name for each in chosen)} gave a note: {skips.counts()}"
@@ -94,27 +78,28 @@ def _of_repository(
     work: Path,
     mirror: str,
     skips: SkipReport,
-    bar: Progress,
+    progress: bool,
 ) -> Iterator[dict[str, Any]]:
-    task = bar.add_task(f"{repository.name}: git", total=None)
-    folder = repository.name.replace("/", "__")
-    root = checkout(_address(mirror, repository), repository.commit, work / folder)
-    pages = list(documents(root, pins, repository, skips))
-    bar.update(task, description=f"{repository.name}: pages", total=len(pages))
-    journal = Journal(work / f"{folder}-{_digest(pins, repository)}.jsonl", out)
-    try:
-        for page in pages:
-            done = journal.done.get(page.id)
-            if done is None:
-                left_out = SkipReport()
-                note = make_note(page, root, pins, out, left_out)
-                done = journal.add(page.id, note, left_out)
-            skips.extend(done.skips)
-            bar.advance(task)
-            if done.note is not None:
-                yield done.note
-    finally:
-        journal.close()
+    name = repository.name
+    with show_progress(f"{name}: git", None, show=progress) as bar:
+        folder = name.replace("/", "__")
+        root = checkout(_address(mirror, repository), repository.commit, work / folder)
+        pages = list(documents(root, pins, repository, skips))
+        bar.describe(f"{name}: pages", len(pages))
+        journal = Journal(work / f"{folder}-{_digest(pins, repository)}.jsonl", out)
+        try:
+            for page in pages:
+                done = journal.done.get(page.id)
+                if done is None:
+                    left_out = SkipReport()
+                    note = make_note(page, root, pins, out, left_out)
+                    done = journal.add(page.id, note, left_out)
+                skips.extend(done.skips)
+                bar.advance()
+                if done.note is not None:
+                    yield done.note
+        finally:
+            journal.close()
 
 
 def _address(mirror: str, repository: Repository) -> str:

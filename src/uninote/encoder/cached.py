@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
-from rich.progress import Progress
 from torch import nn
 
 from uninote.encoder.batching import token_batches
@@ -21,6 +20,7 @@ from uninote.encoder.encoder import Encoder
 from uninote.encoder.protocol import Inputs
 from uninote.encoder.vision import CHANNELS
 from uninote.items import Item
+from uninote.progress import show_progress
 
 COST = 4
 """Tokens that one item counts for: no tower is run, so batches may be large."""
@@ -64,8 +64,7 @@ class CachedBackbone(nn.Module):
         missing = list({item.key: item for item in items if item.key not in self.outputs}.values())
         costs = [self.compact.cost(item) for item in missing]
         device = next(self.compact.parameters()).device
-        with Progress(disable=not progress, transient=True) as bar:
-            task = bar.add_task("towers", total=len(missing))
+        with show_progress("towers", len(missing), show=progress, transient=True) as bar:
             for batch in token_batches(costs, self.compact.settings.token_budget):
                 chosen = [missing[n] for n in batch]
                 inputs = {name: tensor.to(device) for name, tensor in self.compact.prepare(chosen).items()}
@@ -77,7 +76,7 @@ class CachedBackbone(nn.Module):
                     for picture in pictures:
                         if picture.digest not in self.pooled:
                             self.pooled[picture.digest] = self.compact.features([picture])[0].mean(0, True)
-                bar.advance(task, len(batch))
+                bar.advance(len(batch))
 
     def cost(self, item: Item, instruction: str = "") -> int:
         return COST

@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import Progress
 
 from uninote.encoder.batching import token_batches
 from uninote.encoder.compact import CompactBackbone
@@ -25,6 +24,7 @@ from uninote.encoder.protocol import Backbone, Inputs
 from uninote.encoder.saved import check_rendering
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import RENDERING, Item
+from uninote.progress import show_progress
 from uninote.settings import CorpusSettings, EncoderSettings
 from uninote.shipped import model_folder
 from uninote.tasks.definitions import INSTRUCTIONS, Task
@@ -155,8 +155,7 @@ class Encoder:
         broken: dict[str, ItemError] = {}
         module: Any = self.backbone
         module.eval()
-        with Progress(disable=not progress, transient=True) as bar:
-            bar_task = bar.add_task("encoding", total=len(todo))
+        with show_progress("encoding", len(todo), show=progress, transient=True) as bar:
             for batch, inputs in self._prepared(batches, instruction):
                 for item, vector in self._vectors(batch, inputs, instruction, broken):
                     rows[position[item.key]] = vector
@@ -164,7 +163,7 @@ class Encoder:
                         self.memory.put((item.key, instruction), vector)
                 if broken and failures is None:
                     raise next(iter(broken.values()))
-                bar.advance(bar_task, len(batch))
+                bar.advance(len(batch))
         if failures is not None:
             failures |= {n: broken[item.key] for n, item in enumerate(items) if item.key in broken}
         return truncate_numpy(rows, dim)[[position[item.key] for item in items]]

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
 
 from uninote.corpus.decode import load_picture
@@ -24,6 +23,7 @@ from uninote.encoder.shards import write_shard
 from uninote.encoder.vision import VisionTower
 from uninote.errors import PictureError
 from uninote.items import Picture
+from uninote.progress import show_progress
 from uninote.settings import CorpusSettings
 
 log = logging.getLogger(__name__)
@@ -110,17 +110,16 @@ class VisionFeatures:
         # A thread a core, each on a picture of its own: the tower's layers are too small to share out.
         threads = torch.get_num_threads()
         with (
-            Progress(disable=not progress) as bar,
+            show_progress("vision features", len(missing), show=progress) as bar,
             ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
         ):
-            task = bar.add_task("vision features", total=len(missing))
             for start in range(0, len(missing), SHARD):
                 block = missing[start : start + SHARD]
                 cells: dict[str, torch.Tensor] = {}
                 for picture, found in zip(block, pool.map(cells_or_none, block), strict=True):
                     if found is not None:
                         cells[picture.digest] = found
-                    bar.advance(task)
+                    bar.advance()
                 self._store(cells)
         torch.set_num_threads(threads)  # the workers' setting reaches parts of the library's shared state
         return failures

@@ -16,7 +16,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from rich.progress import Progress
 from safetensors.torch import load_file
 
 from uninote.encoder.batching import token_batches
@@ -25,6 +24,7 @@ from uninote.encoder.compact import CompactBackbone
 from uninote.encoder.shards import write_shard
 from uninote.encoder.vision import CELLS, CHANNELS
 from uninote.items import Item
+from uninote.progress import show_progress
 
 Texts = tuple[tuple[int, ...], ...]
 SHARD = 1024
@@ -53,15 +53,14 @@ class WordCache:
         """Run the tower over what is missing, in batches of similar length."""
         missing = [texts for texts in dict.fromkeys(wanted) if texts not in self]
         missing.sort(key=lambda texts: sum(map(len, texts)))
-        with Progress(disable=not progress or not missing, transient=True) as bar:
-            task = bar.add_task("text tower", total=len(missing))
+        with show_progress("text tower", len(missing), show=progress, transient=True) as bar:
             for start in range(0, len(missing), SHARD):
                 shard = missing[start : start + SHARD]
                 rows = torch.zeros(len(shard), compact.width)
                 costs = [2 + sum(len(text) + 1 for text in texts) for texts in shard]
                 for batch in token_batches(costs, compact.settings.token_budget):
                     rows[list(batch)] = _read(compact, [shard[n] for n in batch])
-                    bar.advance(task, len(batch))
+                    bar.advance(len(batch))
                 keys = np.frombuffer(b"".join(map(self._key, shard)), dtype=np.uint8)
                 self._store({"keys": torch.from_numpy(keys.reshape(-1, 16).copy()), "words": rows})
 

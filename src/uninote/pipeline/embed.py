@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import Progress
 
 from uninote.encoder import Encoder
 from uninote.errors import ItemError
@@ -17,6 +16,7 @@ from uninote.extras import needs
 from uninote.files import write_atomic
 from uninote.items import RENDERING, Item, Note
 from uninote.pipeline.embeddings import MANIFEST, PARTS
+from uninote.progress import show_progress
 from uninote.store.read_vectors import CONTENT_KEY
 
 with needs("data"):
@@ -147,11 +147,10 @@ def embed_shards(
             failures |= _failures_of(shard.file)
         else:
             todo.append(shard)
-    with Progress(disable=not progress) as bar:
-        task = bar.add_task("embedding", total=parts, completed=parts - len(todo))
+    with show_progress("embedding, shards", parts, done=parts - len(todo), show=progress) as bar:
         for failed in run(todo) if todo else ():
             failures |= failed
-            bar.advance(task)
+            bar.advance()
     for abandoned in folder.glob(f"{PARTS}.partial"):  # of writers that were killed
         abandoned.unlink(missing_ok=True)
     return failures

@@ -7,8 +7,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.progress import Progress
-
 from uninote.corpus.writer import write_notes
 from uninote.encoder import Encoder
 from uninote.encoder.saved import saved_version
@@ -16,6 +14,7 @@ from uninote.errors import ConfigError, StoreError
 from uninote.extras import needs
 from uninote.items import RENDERING, Item, Note, require_rendering
 from uninote.pipeline.embeddings import open_embeddings, read_records
+from uninote.progress import show_progress
 from uninote.settings import Settings, StoreSettings
 from uninote.store.factory import open_store
 from uninote.store.protocol import Filter, Hit, Store
@@ -53,11 +52,10 @@ def build_index(
     folder.mkdir(parents=True, exist_ok=True)
     store = open_store(settings, folder, embeddings.dim)
     try:
-        with Progress(disable=not progress) as bar:
-            task = bar.add_task("indexing", total=sum(map(_rows, embeddings.parts)))
+        with show_progress("indexing", sum(map(_rows, embeddings.parts)), show=progress) as bar:
             for records in read_records(embeddings):
                 store.upsert(records).raise_rejected()
-                bar.advance(task, len(records))
+                bar.advance(len(records))
         store.flush()
         count = store.count(Filter(model_versions=(version,)))
     finally:

@@ -21,6 +21,8 @@ from transformers import (
 )
 from transformers.trainer_callback import ProgressCallback
 
+from uninote.progress import Step, show_progress
+
 METRICS = "metrics.jsonl"
 SCALAR_FACTOR = 30
 """Of the connector's learning rate, for gate and scale: AdamW moves a number by its rate a step, and both are
@@ -97,8 +99,16 @@ class MetricsFile(TrainerCallback):  # type: ignore[misc]
                 file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 
 
-class LossBar(ProgressCallback):  # type: ignore[misc]
-    """The library's progress bar with the loss at its end, instead of a line of numbers at every log."""
+class LossBar(TrainerCallback):  # type: ignore[misc]
+    """Progress of the training with its last loss, instead of the library's bar and lines of numbers."""
+
+    def __init__(self, bar: Step) -> None:
+        self.bar = bar
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.bar.advance(state.global_step - self.bar.done)
 
     def on_log(
         self,
@@ -108,8 +118,8 @@ class LossBar(ProgressCallback):  # type: ignore[misc]
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        if self.training_bar is not None and logs and "loss" in logs:
-            self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}")
+        if logs and "loss" in logs:
+            self.bar.describe(f"training, loss {logs['loss']:.3f}")
 
 
 class StageTrainer(Trainer):  # type: ignore[misc]
@@ -121,16 +131,19 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         super().__init__(**options)
         self.schedule = schedule
         self.model_accepts_loss_kwargs = False
-        if self.pop_callback(ProgressCallback) is not None:
-            self.add_callback(LossBar)
-        self.remove_callback(PrinterCallback)  # a quiet run stays quiet; the numbers are in the metrics file
+        # Bars and numbers of the library's own: progress is shown by `fit`, numbers are in the metrics file.
+        self.remove_callback(ProgressCallback)
+        self.remove_callback(PrinterCallback)
         self.parts: dict[str, list[float]] = {}
 
     def fit(self) -> None:
         """Train from the last checkpoint of the output folder, if any; a finished run is only loaded."""
         step, checkpoint = last_checkpoint(Path(self.args.output_dir))
         if step < self.schedule.steps:
-            self.train(resume_from_checkpoint=checkpoint)
+            show = not self.args.disable_tqdm and self.is_world_process_zero()
+            with show_progress("training", self.schedule.steps, done=step, show=show) as bar:
+                self.add_callback(LossBar(bar))
+                self.train(resume_from_checkpoint=checkpoint)
         elif checkpoint:
             # The library would take one step more than asked for.
             self._load_from_checkpoint(checkpoint)

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 import torch
-from rich.progress import Progress
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes
 from uninote.encoder.cached import CachedBackbone, on_cached_towers
 from uninote.items import Item
+from uninote.progress import show_progress
 from uninote.tasks.definitions import ATOMIC_TASKS, Pair, Task
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 
@@ -101,9 +101,9 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
 
     loss = torch.zeros(())
     cached.train()
-    with torch.random.fork_rng(devices=[]), Progress(disable=not progress, transient=True) as bar:
+    with torch.random.fork_rng(devices=[]), show_progress("warm-up", steps, show=progress) as bar:
         torch.manual_seed(seed)
-        for _ in bar.track(range(steps), description="warm-up"):
+        for _ in range(steps):
             task, members = tasks[int(torch.randint(len(tasks), ()))]
             rows = members[torch.randperm(len(members))[:BATCH]]
             queries, positives, notes = (key[rows, None] == key[rows] for key in keys)
@@ -119,6 +119,7 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
             loss.backward()
             optimizer.step()
             schedule.step()
+            bar.advance()
     cached.eval()
     cached.dropout.p = own_dropout
     fit_axes(trained, items)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.progress import Progress
-
 from uninote.errors import UniNoteError
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.tables import Table
@@ -15,6 +13,7 @@ from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.bench.report import write_report
 from uninote.pipeline.bench.runs import Runs
 from uninote.pipeline.bench.workers import Job, run_ahead
+from uninote.progress import show_progress
 from uninote.settings import Settings
 
 
@@ -62,13 +61,12 @@ def run_experiments(
     if train and workers > 1:
         jobs = [Job(e, variant, seed) for seed, e in todo for variant in e.variants.values()]
         run_ahead(corpus, runs, jobs, out, measured, workers, progress)
-    with Progress(disable=not progress) as bar:
-        task = bar.add_task("runs", total=sum(len(e.variants) for _, e in todo))
+    with show_progress("runs", sum(len(e.variants) for _, e in todo), show=progress) as bar:
         for seed, experiment in todo:
             if seed not in of_seed:
                 of_seed = {seed: SeedCorpus(corpus, seed, measured)}
             for name, variant in experiment.variants.items():
-                bar.update(task, description=f"{experiment.name}: {name}, seed {seed}")
+                bar.describe(f"{experiment.name}: {name}, seed {seed}")
                 try:
                     result = runs.result(experiment, variant, of_seed[seed], train)
                 except UniNoteError as error:
@@ -80,7 +78,7 @@ def run_experiments(
                         continue
                     found[experiment.name][name][seed] = result
                     tell(f"{experiment.name}: {name}, seed {seed}: {result['seconds']} s")
-                bar.advance(task)
+                bar.advance()
             if not any(found[experiment.name].values()):
                 continue
             tables[experiment.name] = write_report(
@@ -90,6 +88,7 @@ def run_experiments(
                 _command(experiment, notes, seeds, options),
                 _facts(corpus, measured, experiment),
             )
+        bar.describe("runs")
     if failures:
         raise failures[0]
     return tables

@@ -15,13 +15,13 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from rich.progress import Progress
 from threadpoolctl import threadpool_limits
 
 from uninote.errors import UniNoteError
 from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus
 from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.bench.runs import Plan, Runs
+from uninote.progress import show_progress
 from uninote.settings import Settings
 
 
@@ -106,14 +106,13 @@ def run_ahead(
     corpus.remember(progress)
     settings = corpus.settings.model_dump_json(exclude_unset=True)
     place = Place(corpus.source.absolute(), settings, out, measured)
-    with (
-        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool,
-        Progress(disable=not progress) as bar,
-    ):
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         for seed, stages in zip(of_seed, todo, strict=True):
             for stage, wave in stages.items():
-                task = bar.add_task(f"seed {seed}: {stage}", total=len(wave))
-                futures: list[Future[None]] = [pool.submit(_work, place, job, stage) for job in wave.values()]
-                for future in as_completed(futures):
-                    future.result()
-                    bar.advance(task)
+                with show_progress(f"seed {seed}: {stage}", len(wave), show=progress) as bar:
+                    futures: list[Future[None]] = [
+                        pool.submit(_work, place, job, stage) for job in wave.values()
+                    ]
+                    for future in as_completed(futures):
+                        future.result()
+                        bar.advance()

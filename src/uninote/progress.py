@@ -1,0 +1,90 @@
+"""Progress of a long step on standard error: a bar on a terminal, one plain line at its end elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+BRIEF = 1.0
+"""Seconds from which a transient step gets its line."""
+
+
+class Step:
+    """A running step: call `advance` as its units get done."""
+
+    def __init__(self, name: str, total: int | None, done: int, bar: Progress | None) -> None:
+        self.name, self.total, self.done, self.bar = name, total, done, bar
+        self.task = bar.add_task(name, total=total, completed=done) if bar else None
+
+    def advance(self, units: int = 1) -> None:
+        """Count units that were done."""
+        self.done += units
+        self._draw()
+
+    def describe(self, name: str, total: int | None = None) -> None:
+        """Rename the step; set its number of units, too, when it was not known before."""
+        self.name, self.total = name, self.total if total is None else total
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.bar and self.task is not None:
+            self.bar.update(self.task, description=self.name, total=self.total, completed=self.done)
+
+    def line(self, seconds: float) -> str:
+        """Return what is printed of a step that took so long."""
+        of = "" if self.total in (None, self.done) else f" of {self.total:,}"
+        return f"{self.name}: {self.done:,}{of} in {seconds:.1f} s"
+
+
+@contextmanager
+def show_progress(
+    name: str, total: int | None, *, done: int = 0, show: bool = True, transient: bool = False
+) -> Iterator[Step]:
+    """Show how far a step is while the block runs.
+
+    On a terminal a bar is drawn. Elsewhere one line is printed when the step ends, also by an exception:
+    its name, the units done and the seconds taken, as in `indexing: 1,200 of 3,000 in 12.3 s`. A step without
+    units prints nothing.
+
+    Args:
+        name: of the step; printed as it is, not as markup.
+        total: units of the step; None while unknown.
+        done: units that an earlier run finished.
+        show: False shows nothing.
+        transient: for a step that occurs many times: its bar is removed at the end, and it prints its line
+            only if it took a second.
+    """
+    bar = _bar(transient) if show and total != 0 else None
+    step = Step(name, total, done, bar)
+    started = time.monotonic()
+    try:
+        with bar or nullcontext():
+            yield step
+    finally:
+        seconds = time.monotonic() - started
+        if show and bar is None and step.total != 0 and not (transient and seconds < BRIEF):
+            print(step.line(seconds), file=sys.stderr, flush=True)
+
+
+def _bar(transient: bool) -> Progress | None:
+    """Return a bar for the terminal, or the notebook; None where nobody would see it move."""
+    console = Console(stderr=True)
+    # Asked of the stream, too: FORCE_COLOR makes every file a terminal to the library.
+    terminal = sys.stderr.isatty() and console.is_terminal and not console.is_dumb_terminal
+    if not (terminal or console.is_jupyter):
+        return None
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=transient,
+        # What is printed to a file meanwhile must not reach the terminal instead.
+        redirect_stdout=sys.stdout.isatty(),
+    )
