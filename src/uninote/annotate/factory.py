@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from uninote.annotate.describe_openai import OpenAIDescriber
 from uninote.annotate.ocr_rapid import RapidOcrReader
 from uninote.annotate.protocol import Describer, OcrReader
 from uninote.errors import ConfigError
@@ -13,7 +12,8 @@ from uninote.settings import AnnotateSettings
 def make_describer(settings: AnnotateSettings, api_key: str | None = None) -> Describer | None:
     """The describer that `settings` names, None for "none" and "existing". Raises ConfigError."""
     if settings.describe == "openai":
-        require("describe")
+        from uninote.annotate.describe_openai import OpenAIDescriber
+
         return OpenAIDescriber(settings.endpoint, settings.describe_model, api_key)
     if settings.describe == "transformers":
         if not settings.describe_model:
