@@ -14,9 +14,10 @@ import typer
 import yaml
 
 import uninote
+from uninote.backbones import BACKBONES
 from uninote.cli import app
 from uninote.corpus.sample import write_sample
-from uninote.settings import Settings, load_settings
+from uninote.settings import Settings, encoder_class, load_settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,9 +44,21 @@ def test_the_example_file_holds_every_option_at_its_default() -> None:
     assert load_settings(EXAMPLE).model_dump() == Settings().model_dump()
 
 
+def test_the_example_file_holds_every_option_of_the_other_backbones() -> None:
+    lines = EXAMPLE.read_text("utf-8").splitlines()
+    first = lines.index("# encoder:")
+    block = "\n".join(line.removeprefix("# ") for line in lines[first : lines.index("", first)])
+    found = yaml.safe_load(block)
+    own = encoder_class(found["encoder"]["backbone"])
+    assert found["encoder"] == own().model_dump(mode="json")
+    assert load_settings(None, **found).encoder == own()
+    assert set(BACKBONES) == {"compact", own().backbone}
+
+
 def test_the_example_file_describes_options_in_the_words_of_the_settings() -> None:
     written = EXAMPLE.read_text("utf-8")
     sections = [type(getattr(Settings(), name)) for name in Settings.model_fields if name != "seed"]
+    sections += map(encoder_class, BACKBONES)
     for section in sections:
         for name, field in section.model_fields.items():
             assert (field.description or "") in written, f"{section.__name__}.{name}: {field.description}"

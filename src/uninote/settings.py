@@ -6,10 +6,18 @@ Environment names are `UNINOTE_` + section + `__` + field, e.g. `UNINOTE_SFT__ST
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,7 +25,9 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from uninote.backbones import BACKBONES, default_name, named
 from uninote.errors import ConfigError
+from uninote.lazy import resolve
 
 MODEL_DIMS = (64, 512, 1024, 2048, 4096)
 """K of Eq. 14 and what Qwen's 2B and 8B models add; those wider than the model are left out."""
@@ -76,53 +86,66 @@ class NegativeSettings(Section):
     )
 
 
-QWEN_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
-
-
 class EncoderSettings(Section):
-    """The backbone and the batching of the encoder.
+    """Options that every backbone shares; each has a subclass with its own, registered in `backbones.py`.
 
-    With `model` the defaults of max_tokens, token_budget and dims are 4096, 16384 and those of `MODEL_DIMS`.
+    `EncoderSettings(...)` and a configuration make the subclass that `backbone` names. Without a name it is
+    that of Qwen-VL if `model` is set, else the compact one, and the other's options have no effect.
+
+    Attributes:
+        implementation: path of the backbone's class, `package.module:name`.
     """
 
-    model: str = Field("", description="a Qwen-VL model, local folder or hub id; empty: the compact backbone")
-    max_tokens: int = Field(128, ge=16, le=32_768, description="longest sequence of one item; compact: 512")
+    implementation: ClassVar[str]
+
+    backbone: str = ""
+    max_tokens: int = Field(512, ge=16, le=32_768, description="longest sequence of one item")
     token_budget: int = Field(4096, ge=64, description="tokens in one encoding batch, padding included")
-    dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
+    dims: tuple[int, ...] = Field(MODEL_DIMS, description="Matryoshka dimensions")
     principal_axes: bool = Field(
-        True, description="turn trained vectors onto their principal axes: prefixes keep more (compact)"
+        True,
+        description="turn trained vectors onto their principal axes, where possible: prefixes keep more",
     )
-    vision_side: int = Field(
-        448, ge=32, description="side at which pictures enter the vision tower (compact)"
-    )
-    max_pictures: int = Field(12, ge=1, description="pictures of one item that are read (Qwen-VL)")
-    picture_pixels: int = Field(262_144, ge=1024, description="largest area of one picture (Qwen-VL)")
-    note_pixels: int = Field(2_097_152, ge=1024, description="area of all pictures of one item (Qwen-VL)")
-    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
-        "auto", description="auto: SDPA, with flash attention in the vision tower where installed (Qwen-VL)"
-    )
-    gradient_checkpointing: bool = Field(False, description="less memory in training, more time (Qwen-VL)")
-    lora_targets: str = Field(QWEN_LAYERS, description="regular expression over layer names (Qwen-VL)")
     remember: int = Field(0, ge=0, description="vectors kept so that an equal item is not encoded again")
-    remember_pictures: int = Field(
-        0, ge=0, description="pictures whose vision features are kept while the tower is frozen (Qwen-VL)"
-    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_of_model(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("model"):
-            return {"max_tokens": 4096, "token_budget": 16_384, "dims": MODEL_DIMS, **values}
-        return values
+    def __new__(cls, **values: Any) -> Self:
+        own: Any = encoder_class(_backbone_of(values)) if cls is EncoderSettings else cls
+        made: Self = super().__new__(own)
+        return made
 
-    @model_validator(mode="after")
-    def _fits_compact(self) -> Self:
-        if not self.model and self.max_tokens > 512:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_backbone(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
+        if cls is not EncoderSettings or not isinstance(values, dict):
+            return handler(values)
+        own = encoder_class(_backbone_of(values))
+        fitting = own.only(values)
+        if "backbone" in values and len(fitting) < len(values):
+            foreign = ", ".join(sorted(set(values) - set(fitting)))
             raise ValueError(
-                "the compact backbone reads at most 512 tokens: lower max_tokens or name a model"
+                f"backbone {values['backbone']} has no option {foreign}: leave it out, or change "
+                "encoder.backbone"
             )
-        return self
+        return own.model_validate(fitting)
+
+    @classmethod
+    def only(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return `values` without the options of other backbones of this package."""
+        others = {name for key in BACKBONES for name in encoder_class(key).model_fields}
+        return {
+            name: value for name, value in values.items() if name in cls.model_fields or name not in others
+        }
+
+
+def encoder_class(backbone: str) -> type[EncoderSettings]:
+    """Return the settings class of a backbone. Raises ValueError for a name that is not registered."""
+    found: type[EncoderSettings] = resolve(named(backbone))
+    return found
+
+
+def _backbone_of(values: dict[str, Any]) -> str:
+    return str(values.get("backbone") or default_name(values.get("model")))
 
 
 class LoraSettings(Section):
@@ -170,10 +193,11 @@ class SftSettings(Section):
         le=1,
         description="share of the note queries of warm-up and stage 1 that keep their pictures only",
     )
-    frozen_towers: bool = Field(
-        True, description="train what follows the towers only, and run those once per item (compact)"
+    frozen_towers: bool | None = Field(
+        None,
+        description="train only what follows the towers, which run once per item; default: where possible",
     )
-    dropout: float = Field(0.3, ge=0, lt=1, description="of what the frozen towers say (compact)")
+    dropout: float = Field(0.3, ge=0, lt=1, description="of what the frozen towers say")
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     save_every: int = Field(50, ge=1)
     lora: LoraSettings = LoraSettings()
@@ -216,8 +240,9 @@ class RlSettings(Section):
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
     )
-    frozen_towers: bool = Field(
-        True, description="train what follows the towers only, and run those once per item (compact)"
+    frozen_towers: bool | None = Field(
+        None,
+        description="train only what follows the towers, which run once per item; default: where possible",
     )
     shared_prefixes: bool = Field(
         True, description="encode the nested candidates of a query in one pass, where the backbone can"
@@ -318,7 +343,7 @@ class Settings(BaseSettings):
     annotate: AnnotateSettings = AnnotateSettings()
     tasks: TaskSettings = TaskSettings()
     negatives: NegativeSettings = NegativeSettings()
-    encoder: EncoderSettings = EncoderSettings()
+    encoder: SerializeAsAny[EncoderSettings] = Field(default_factory=EncoderSettings)
     sft: SftSettings = SftSettings()
     rl: RlSettings = RlSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.errors import ItemError, ModelError
 from uninote.items import Item, Picture
 from uninote.settings import EncoderSettings

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from uninote.encoder import Encoder
-from uninote.encoder.protocol import StepBackbone
+from uninote.encoder.capabilities import StepBackbone
 from uninote.items import Item, Picture
 from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_side, prepare_sides

@@ -12,12 +12,13 @@ from PIL import Image
 from torch import nn
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import TOKENISER_CACHE, CompactBackbone
-from uninote.encoder.features import VisionFeatures
-from uninote.encoder.vision import CELLS, CHANNELS, VisionTower
+from uninote.encoder.compact.backbone import TOKENISER_CACHE, CompactBackbone
+from uninote.encoder.compact.features import VisionFeatures
+from uninote.encoder.compact.settings import CompactSettings
+from uninote.encoder.compact.vision import CELLS, CHANNELS, VisionTower
 from uninote.errors import ModelError
 from uninote.export.onnx_graphs import INPUTS
-from uninote.settings import CorpusSettings, EncoderSettings
+from uninote.settings import CorpusSettings
 
 
 class OnnxTower:
@@ -37,11 +38,17 @@ class OnnxBackbone(CompactBackbone):
     """The compact backbone's reading of items, with graphs instead of weights. It cannot be trained."""
 
     def __init__(
-        self, text: Any, tower: OnnxTower, tokenizer: Any, stored: dict[str, Any], corpus: CorpusSettings
+        self,
+        text: Any,
+        tower: OnnxTower,
+        tokenizer: Any,
+        width: int,
+        settings: CompactSettings,
+        corpus: CorpusSettings,
     ):
         nn.Module.__init__(self)
-        self.settings = EncoderSettings(**stored["encoder"])
-        self.session, self.tokenizer, self.width = text, tokenizer, int(stored["width"])
+        self.settings = settings
+        self.session, self.tokenizer, self.width = text, tokenizer, width
         self.features = VisionFeatures(tower, corpus)  # type: ignore[arg-type]
         self._tokens = lru_cache(TOKENISER_CACHE)(self._tokenise)
 
@@ -87,7 +94,7 @@ def load_onnx(
             onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
             for name in (names["text" if precision == "fp32" else "text_int8"], names["vision"])
         )
-        settings = EncoderSettings(**{**stored["encoder"], "device": "cpu"})
+        settings = CompactSettings(**CompactSettings.only(stored["encoder"]) | {"device": "cpu"})
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # onnxruntime's own errors share no base class
         reason = str(error).partition("\n")[0]
@@ -96,5 +103,6 @@ def load_onnx(
             "`uninote export MODEL --format onnx`"
         ) from error
     tower = OnnxTower(vision, settings.vision_side)
-    backbone = OnnxBackbone(text, tower, tokenizer, stored, corpus or CorpusSettings())
+    width = int(stored["width"])
+    backbone = OnnxBackbone(text, tower, tokenizer, width, settings, corpus or CorpusSettings())
     return Encoder(backbone, settings, stored["version"] + ("-int8" if precision == "int8" else ""))

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from uninote.corpus.writer import write_notes
 from uninote.encoder import Encoder
-from uninote.encoder.saved import saved_version
+from uninote.encoder.saved import Saved
 from uninote.errors import ConfigError, StoreError
 from uninote.items import Item, Note
 from uninote.pipeline.embeddings import open_embeddings, read_records
@@ -40,7 +40,7 @@ def build_index(
 
     Raises ConfigError when another model made the embeddings, StoreError when they are not finished.
     """
-    version = saved_version(model)
+    version = Saved(model).version
     embeddings = open_embeddings(shards)
     if embeddings.version != version:
         raise ConfigError(

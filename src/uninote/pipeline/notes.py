@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from rich.progress import track
 
 from uninote.annotate.factory import make_describer, make_reader
 from uninote.annotate.run import Spread, annotate_notes
+from uninote.corpus.decode import check_picture
 from uninote.corpus.quality import balance_notes, filter_notes
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits, split_notes
-from uninote.encoder.features import VisionFeatures
-from uninote.errors import NoteError
-from uninote.items import Note
-from uninote.settings import Settings
+from uninote.errors import NoteError, PictureError
+from uninote.items import Note, Picture
+from uninote.settings import CorpusSettings, Settings
 
 
 def load_notes(source: str | Path, settings: Settings, report: SkipReport) -> list[Note]:
@@ -55,10 +58,10 @@ def annotate(
 
 
 def drop_unreadable(
-    notes: Sequence[Note], features: VisionFeatures, report: SkipReport, progress: bool
+    notes: Sequence[Note], settings: CorpusSettings, report: SkipReport, progress: bool
 ) -> list[Note]:
-    """Compute the vision features of all pictures; those that cannot be decoded leave their notes."""
-    broken = features.fill([picture for note in notes for picture in note.pictures], progress)
+    """Decode all pictures; those that cannot be decoded leave their notes."""
+    broken = undecodable((picture for note in notes for picture in note.pictures), settings, progress)
     if not broken:
         return list(notes)
     kept = []
@@ -70,6 +73,26 @@ def drop_unreadable(
         if whole.pictures or whole.title.strip() or whole.body.strip():
             kept.append(whole)
     return kept
+
+
+def undecodable(
+    pictures: Iterable[Picture], settings: CorpusSettings, progress: bool
+) -> dict[str, PictureError]:
+    """Return the errors of those that cannot be decoded, by digest. Pictures are decoded on all cores."""
+    unique = list({picture.digest: picture for picture in pictures}.values())
+
+    def check(picture: Picture) -> PictureError | None:
+        try:
+            check_picture(picture, settings, decode=True)
+        except PictureError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = track(pool.map(check, unique), "pictures", len(unique), transient=True, disable=not progress)
+        return {
+            picture.digest: error for picture, error in zip(unique, done, strict=True) if error is not None
+        }
 
 
 def split(notes: Sequence[Note], settings: Settings) -> Splits:

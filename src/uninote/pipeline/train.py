@@ -9,7 +9,9 @@ from pathlib import Path
 from accelerate import PartialState
 
 from uninote.encoder import Encoder
-from uninote.encoder.saved import saved_version
+from uninote.encoder.capabilities import WarmsUp
+from uninote.encoder.registry import backbone_class
+from uninote.encoder.saved import Saved
 from uninote.items import Note
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
 from uninote.settings import Settings
@@ -24,6 +26,12 @@ WARMUP_PAIRS = 5000
 """Of a task, at most: every one costs a run of the text tower."""
 
 
+def stages_of(settings: Settings) -> tuple[str, ...]:
+    """Return the stages of the backbone that the settings name, in order; not each has a warm-up."""
+    warms_up = issubclass(backbone_class(type(settings.encoder)), WarmsUp)
+    return ("base", *(("warmup",) if warms_up else ()), "sft", "rl")
+
+
 def load_encoder(model: Path, settings: Settings, features: Path | None = None) -> Encoder:
     return Encoder.load(
         model, corpus=settings.corpus, feature_folder=features, device=settings.encoder.device
@@ -36,7 +44,7 @@ def save_once(encoder: Encoder, folder: Path) -> None:
     if processes.is_main_process:
         encoder.save(folder)
     processes.wait_for_everyone()
-    encoder.version = saved_version(folder)
+    encoder.version = Saved(folder).version
 
 
 def base_model(settings: Settings, folder: Path, features: Path | None = None) -> Encoder:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.protocol import Backbone, Inputs, PrefixBackbone, StepBackbone
+from uninote.encoder.capabilities import ParamGroup, ParamGroups, PrefixBackbone, SplitsLayers, StepBackbone
+from uninote.encoder.protocol import Backbone, Inputs
 from uninote.items import Item
 from uninote.training.gather import Shard, gather_rows
 
@@ -43,7 +44,7 @@ class Pictures:
             features = checkpoint(partial(backbone.see, **inputs), use_reentrant=False)
         else:
             features = backbone.see(**inputs)
-        if not features.requires_grad and not getattr(backbone, "tower_trains", True):
+        if not features.requires_grad and not backbone.tower_trains:
             self.features = features
         return features
 
@@ -164,10 +165,12 @@ class ChunkedEncoder(nn.Module):
     def __init__(self, backbone: nn.Module, recompute: bool = False) -> None:
         super().__init__()
         self.backbone, self.recompute = backbone, recompute
-        # Where FSDP may cut. Not inside the vision tower: a process whose share has no picture would not
-        # come to its collectives, and the others would wait for it.
-        cuts = getattr(backbone, "_no_split_modules", None) or ()
-        self._no_split_modules = [name for name in cuts if "Vision" not in name]
+        # The library's name for the layers where FSDP may cut.
+        self._no_split_modules = list(backbone.layer_classes) if isinstance(backbone, SplitsLayers) else []
+
+    def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
+        own = self.backbone
+        return own.param_groups(rate, head_rate) if isinstance(own, ParamGroups) else []
 
     def _encode(self, chunk: Inputs) -> Tensor:
         encoded: Tensor = self.backbone(**chunk)

@@ -25,7 +25,7 @@ from uninote.negatives import Example, ReferenceIndex
 from uninote.negatives.maxsim import Composites
 from uninote.settings import SftSettings
 from uninote.tasks.definitions import ATOMIC_TASKS
-from uninote.training.neighbours import neighbour_groups
+from uninote.training.clusters import neighbour_groups
 
 NEGATIVES_BESIDE_BATCH = 1
 """Mined negatives per query (the rule's, if any) where the rest of the batch are negatives anyway."""

@@ -14,23 +14,24 @@ from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from uninote.encoder import Encoder
-from uninote.encoder.axes import fit_axes, reset_axes
-from uninote.encoder.cached import on_cached_towers
-from uninote.encoder.protocol import Backbone, PrefixBackbone
+from uninote.encoder.axes import fit_axes
+from uninote.encoder.capabilities import PrefixBackbone
+from uninote.encoder.protocol import Backbone
 from uninote.errors import ModelError
 from uninote.items import Item, Note
 from uninote.settings import RlSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves, split_note
 from uninote.tasks.pairs import make_pairs
-from uninote.training.ahead import Ahead, arrived
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
-from uninote.training.groups import top_group
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import POLICIES, group_kl
+from uninote.training.prefetch import Prefetch, arrived
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
+from uninote.training.rl_groups import top_group
 from uninote.training.sampler import FollowEpochs, TaskBatchOrder
+from uninote.training.start import prepared
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
@@ -240,15 +241,16 @@ def train_rl(
 ) -> Encoder:
     """Train `encoder` in place and return it; resumes, logs and repeats as `train_sft` does.
 
-    With `settings.frozen_towers` the compact backbone's connector is trained on what its towers said of every
-    item once: the same vectors, a hundredth of the time.
+    With frozen towers, what follows them is trained on outputs cached once per item: the same vectors, a
+    hundredth of the time.
 
     Args:
         samples: queries with their ideal rankings; the halves of `notes` if None.
         callbacks: of `transformers.TrainerCallback`.
 
     Raises:
-        ModelError: too few notes can be split in two halves with a picture each.
+        ModelError: too few notes can be split in two halves with a picture each, or the backbone cannot
+            freeze its towers as asked.
     """
     halves = rl_halves(notes, settings, seed) if samples is None else samples
     if len(halves) < settings.batch_size:
@@ -257,14 +259,9 @@ def train_rl(
             f"there are {len(halves)}: bring more notes or lower rl.batch_size"
         )
     noise = [note.item() for note in notes]
-    trained = encoder
-    reset_axes(encoder)
     used = [*noise, *(item for half in halves for item in (half.query, *half.relevant))]
-    if settings.frozen_towers:
-        trained = on_cached_towers(encoder, used, progress=progress)
+    trained = prepared(encoder, used, settings, seed, progress)
     module: Any = trained.backbone
-    torch.manual_seed(seed)
-    module.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
     schedule = Schedule(settings.steps, settings.batch_size, settings.learning_rate, settings.save_every)
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
@@ -278,7 +275,7 @@ def train_rl(
         model=model,
         args=arguments,
         train_dataset=HalvesDataset(halves),
-        data_collator=Ahead(RlCollator(module, noise, settings, shard, trained.token_budget)),
+        data_collator=Prefetch(RlCollator(module, noise, settings, shard, trained.token_budget)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     if settings.kl_weight:

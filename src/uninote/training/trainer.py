@@ -21,10 +21,9 @@ from transformers import (
 )
 from transformers.trainer_callback import ProgressCallback
 
+from uninote.encoder.capabilities import ParamGroups
+
 METRICS = "metrics.jsonl"
-SCALAR_FACTOR = 30
-"""Of the connector's learning rate, for gate and scale: AdamW moves a number by its rate a step, and both are
-about 1, some thirty times a weight of a matrix."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +146,18 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         super().log({**logs, **means}, start_time)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW with own learning rates for the connector and its scalars; only matrices are decayed."""
+        """AdamW with the learning rates of `ParamGroups`; only matrices are decayed."""
         if self.optimizer is None:
-            head_rate = self.schedule.head_learning_rate or self.args.learning_rate
+            rate = self.args.learning_rate
+            module = self.accelerator.unwrap_model(model or self.model)
+            head_rate = self.schedule.head_learning_rate or rate
+            own = module.param_groups(rate, head_rate) if isinstance(module, ParamGroups) else []
+            rates = {id(parameter): group.value for group in own for parameter in group.parameters}
             groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-            for name, parameter in (model or self.model).named_parameters():
+            for parameter in module.parameters():
                 if parameter.requires_grad:
-                    rate = head_rate if "connector" in name else self.args.learning_rate
-                    rate = rate if parameter.ndim else SCALAR_FACTOR * rate
-                    groups.setdefault((rate, 0.01 if parameter.ndim > 1 else 0.0), []).append(parameter)
+                    key = rates.get(id(parameter), rate), 0.01 if parameter.ndim > 1 else 0.0
+                    groups.setdefault(key, []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [
                     {"params": parameters, "lr": rate, "weight_decay": decay}

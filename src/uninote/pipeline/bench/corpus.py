@@ -8,15 +8,16 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
-from uninote.encoder.cached import CachedBackbone
-from uninote.encoder.compact import CompactBackbone, Connector
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.connector import Connector
+from uninote.encoder.compact.frozen import FrozenTowers, WordCache
+from uninote.encoder.compact.settings import CompactSettings
+from uninote.encoder.compact.weights import Weights, load_weights
 from uninote.encoder.device import resolve_device
-from uninote.encoder.frozen import FrozenTowers, WordCache
 from uninote.errors import ModelError
 from uninote.evaluation.suite import NOTE_LEVEL, Suite, build_suite
 from uninote.items import Note
@@ -30,9 +31,6 @@ from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import rl_halves
 from uninote.training.warmup import warm_up, warm_up_steps
 
-Weights = dict[str, torch.Tensor]
-TEXT = "text."
-"""Before the names of the text tower's adapters, beside those of the connector."""
 DRAW = 0
 """Seed of which picture of a note becomes the pair of a note task, and of how a note is halved: the same for
 all seeds of an experiment, so that the text tower reads every item once."""
@@ -49,13 +47,16 @@ class BenchCorpus:
     """
 
     def __init__(self, source: Path, settings: Settings, cache: Path, progress: bool = False) -> None:
-        if settings.encoder.model:
-            raise ModelError("experiments run on the compact backbone: leave encoder.model empty")
+        if not isinstance(settings.encoder, CompactSettings):
+            raise ModelError(
+                "experiments run on the compact backbone: leave encoder.model and encoder.backbone out"
+            )
         skips = SkipReport()
         notes = annotate(load_notes(source, settings, skips), settings, cache, skips, progress)
+        self.notes = drop_unreadable(notes, settings.corpus, skips, progress)
         compact = CompactBackbone(settings.encoder, settings.corpus, cache / "features", DRAW).eval()
         compact.to(resolve_device(settings.encoder.device))
-        self.notes = drop_unreadable(notes, compact.features, skips, progress)
+        compact.features.fill([picture for note in self.notes for picture in note.pictures], progress)
         self.settings, self.source = settings, source
         self.towers = FrozenTowers(compact, WordCache(cache / f"words-{settings.encoder.max_tokens}"))
         self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
@@ -96,25 +97,11 @@ class BenchCorpus:
 
         A state that has adapters needs the `lora` they were trained with.
         """
-        adapters = {name.removeprefix(TEXT): state[name] for name in state if name.startswith(TEXT)}
         backbone = copy.deepcopy(self.towers.compact if lora else self.towers)
-        backbone.connector.load_state_dict({name: state[name] for name in state if not name.startswith(TEXT)})
-        if lora and isinstance(backbone, CompactBackbone):
+        if lora:
             backbone.add_lora(lora.rank, lora.alpha, lora.dropout)
-            if adapters:
-                set_peft_model_state_dict(backbone.text, adapters)
+        load_weights(backbone, state)
         return Encoder(backbone, self.settings.encoder)
-
-
-def trained_weights(encoder: Encoder) -> Weights:
-    """Of the connector and, where there are any, of the text tower's adapters, on the CPU."""
-    backbone = encoder.backbone
-    assert isinstance(backbone, CachedBackbone | CompactBackbone)
-    state = dict(backbone.connector.state_dict())
-    if isinstance(backbone, CompactBackbone):
-        adapters = get_peft_model_state_dict(backbone.text)
-        state |= {TEXT + name: tensor for name, tensor in adapters.items()}
-    return {name: tensor.detach().cpu() for name, tensor in state.items()}
 
 
 class SeedCorpus:

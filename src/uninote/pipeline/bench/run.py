@@ -105,7 +105,9 @@ def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None, o
 def _facts(corpus: BenchCorpus, measured: str, experiment: Experiment) -> str:
     """What a table's numbers are of; towers frozen or adapted is no variant of the built-in experiments."""
     sft = experiment.settings_of(Variant(), 0).sft
-    trained = "connector alone" if sft.frozen_towers else f"connector and LoRA of rank {sft.lora.rank}"
+    trained = (
+        f"connector and LoRA of rank {sft.lora.rank}" if sft.frozen_towers is False else "connector alone"
+    )
     share = corpus.settings.corpus
     part = share.test_fraction if measured == "test" else share.validation_fraction
     pictures = sum(len(note.pictures) for note in corpus.notes)

@@ -13,7 +13,7 @@ from time import perf_counter
 from safetensors.torch import load_file
 
 from uninote.encoder import Encoder
-from uninote.encoder.cached import CachedBackbone
+from uninote.encoder.compact.weights import Weights, trained_weights
 from uninote.encoder.shards import write_shard
 from uninote.evaluation.baselines.late_fusion import LateFusion
 from uninote.evaluation.baselines.ranker import evaluate_baseline
@@ -21,7 +21,7 @@ from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.results import write_json
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
-from uninote.pipeline.bench.corpus import SeedCorpus, Weights, trained_weights
+from uninote.pipeline.bench.corpus import SeedCorpus
 from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
@@ -77,7 +77,7 @@ class Runs:
         file = self.folder / "models" / f"{key}.safetensors"
         if not file.is_file():
             work = self.folder / "training" / key
-            write_shard(trained_weights(train(work)), file)
+            write_shard(trained_weights(train(work).backbone), file)
             shutil.rmtree(work, ignore_errors=True)
         return load_file(file)
 
@@ -92,7 +92,7 @@ class Plan:
         self.start = variant.start or experiment.start
         self.dropout = experiment.dropout
         settings = self.settings
-        self.lora = None if settings.sft.frozen_towers else settings.sft.lora
+        self.lora = settings.sft.lora if settings.sft.frozen_towers is False else None
         self.of_seed = fingerprint((), corpus.corpus.key, corpus.seed)
         encoder = settings.encoder
         sft = (self.start, self.dropout, variant.rounds, encoder.dims, encoder.principal_axes)
@@ -148,15 +148,14 @@ class Plan:
         settings, corpus = self.settings, self.corpus
         corpus.reference = self.warm()
         start = corpus.reference if self.start == "warmup" else corpus.corpus.model(corpus.seed)
-        encoder = self._to_train(trained_weights(start))
-        if isinstance(encoder.backbone, CachedBackbone):
-            encoder.backbone.dropout.p = self.dropout
+        encoder = self._to_train(trained_weights(start.backbone))
         replaced = settings.tasks.modal_replacement
         most = -(-settings.sft.steps * settings.sft.batch_size // len(SFT_TASKS))
         pairs = corpus.drawn(max(most, settings.sft.batch_size), replaced)
         index = corpus.index(replaced, settings.negatives.composite == "whole")
         rounds = self.variant.rounds
-        part = settings.sft.model_copy(update={"steps": settings.sft.steps // rounds})
+        changed = {"steps": settings.sft.steps // rounds, "dropout": self.dropout}
+        part = settings.sft.model_copy(update=changed)
         for number in range(rounds):
             seed = corpus.seed + SEEDS_APART * number
             miner = index if not number else self._mined_by(encoder, pairs)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from uninote.training.advantages import group_advantages
-from uninote.training.groups import Group
 from uninote.training.policies.protocol import PolicyLoss, RewardFunction
+from uninote.training.rl_groups import Group
 
 
 def sample_permutations(

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from uninote.training.groups import Group
 from uninote.training.rewards import Rewards
+from uninote.training.rl_groups import Group
 
 
 class RewardFunction(Protocol):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from uninote.training.advantages import group_advantages
-from uninote.training.groups import Group
 from uninote.training.objectives.distributions import log_probabilities
 from uninote.training.policies.protocol import PolicyLoss, RewardFunction
+from uninote.training.rl_groups import Group
 
 
 def softmax(

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from uninote.encoder.saved import Saved, saved_models
 from uninote.errors import ModelError
-from uninote.service.concurrency.loaded_models import version_of
 from uninote.service.console import forms, pages, views
 from uninote.service.console.forms import Form
 from uninote.service.errors import InvalidError
@@ -110,9 +110,10 @@ def _version(sent: Form) -> str:
 def _folders(folder: Path) -> dict[str, str]:
     """The versions of the model folders that can be added, by name."""
     found: dict[str, str] = {}
-    for file in sorted((folder / "models").glob("*/uninote.json")):
-        with suppress(ModelError):  # half copied: it is there at the next look
-            found[file.parent.name] = version_of(file.parent)
+    for model in saved_models(folder):
+        if model.parent != folder:
+            with suppress(ModelError):  # half copied: it is there at the next look
+                found[model.name] = Saved(model).version
     return found
 
 

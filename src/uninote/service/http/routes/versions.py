@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from sqlalchemy.orm import Session
 
+from uninote.encoder.saved import is_saved
 from uninote.errors import ModelError
 from uninote.service.app.backfill_runner import BackfillRun
 from uninote.service.app.services import Runtime
@@ -41,7 +42,7 @@ async def add_version(body: wire.NewVersion, service: Service, caller: Caller) -
     Every replica loads it by itself, from its own copy of the folder.
     """
     folder = service.folder / "models" / body.folder
-    if not (folder / "uninote.json").is_file():
+    if not is_saved(folder):
         raise InvalidError(
             f"there is no model folder models/{body.folder} in the served folder; put it there"
         )

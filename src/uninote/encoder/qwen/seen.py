@@ -1,15 +1,15 @@
-"""What the vision tower made of pictures, kept while the tower does not change."""
+"""LRU cache of vision features, kept while the tower does not change."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
 import torch
+from cachetools import LRUCache
 
-from uninote.encoder.rows import Spot
+from uninote.encoder.qwen.rows import Spot
 
 
 class Seen:
@@ -20,7 +20,7 @@ class Seen:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._features: OrderedDict[tuple[int, int, int], torch.Tensor] = OrderedDict()
+        self._features: LRUCache[tuple[int, int, int], torch.Tensor] = LRUCache(size)
         self._lock = Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Seen:
@@ -41,14 +41,9 @@ class Seen:
 
     def get(self, spot: Spot) -> torch.Tensor | None:
         with self._lock:
-            found = self._features.get(self.key(spot))
-            if found is not None:
-                self._features.move_to_end(self.key(spot))
-            return found
+            return self._features.get(self.key(spot))
 
     def put(self, keys: Sequence[Sequence[int]], features: Sequence[torch.Tensor]) -> None:
         with self._lock:
             for (digest, height, width), tensor in zip(keys, features, strict=True):
                 self._features[digest, height, width] = tensor.detach().to("cpu", copy=True)
-            while len(self._features) > self.size:
-                self._features.popitem(last=False)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from uninote.encoder.chat import Block
+from uninote.encoder.qwen.chat import Block
 
 Spot = tuple[str, tuple[int, int]]
 """A picture as it enters the vision tower: digest, and height and width in pixels."""

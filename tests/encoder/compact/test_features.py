@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from uninote.encoder import features as module
-from uninote.encoder.features import VisionFeatures
+from uninote.encoder.compact import features as module
+from uninote.encoder.compact.features import VisionFeatures
 from uninote.errors import PictureError
 from uninote.items import Picture
 
@@ -143,7 +143,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 import torch
-from uninote.encoder import features as module
+from uninote.encoder.compact import features as module
 from uninote.items import Picture
 
 class Tower:

@@ -9,19 +9,19 @@ the same in every run, which resumed training relies on.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
+from cachetools import LRUCache
 from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
 
 from uninote.corpus.decode import load_picture
+from uninote.encoder.compact.vision import VisionTower
 from uninote.encoder.shards import write_shard
-from uninote.encoder.vision import VisionTower
 from uninote.errors import PictureError
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
@@ -44,7 +44,7 @@ class VisionFeatures:
         self.tower = tower
         self.settings = settings or CorpusSettings()
         self.folder = folder / f"efficientnet-lite0-levels-{tower.side}" if folder else None
-        self.recent: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self.recent: LRUCache[str, torch.Tensor] = LRUCache(MEMORY)
         self.shards: dict[str, Any] = {}
         if self.folder and self.folder.is_dir():
             for shard in sorted(self.folder.glob("*.safetensors")):
@@ -72,17 +72,12 @@ class VisionFeatures:
 
     def _get(self, picture: Picture) -> torch.Tensor:
         digest = picture.digest
-        if digest not in self.recent:
+        found: torch.Tensor | None = self.recent.get(digest)
+        if found is None:
             stored = self.shards.get(digest)
             found = stored.get_tensor(digest) if stored else self._compute(self._pixels(picture))
-            self._remember({digest: found})
-        self.recent.move_to_end(digest)
-        return self.recent[digest]
-
-    def _remember(self, computed: dict[str, torch.Tensor]) -> None:
-        self.recent |= computed
-        while len(self.recent) > MEMORY:
-            self.recent.popitem(last=False)
+            self.recent[digest] = found
+        return found
 
     def _pixels(self, picture: Picture) -> torch.Tensor:
         return self.tower.pixels(load_picture(picture, self.settings))
@@ -129,7 +124,7 @@ class VisionFeatures:
         if not cells:
             return
         if self.folder is None:
-            self._remember(cells)
+            self.recent.update(cells)
             return
         # Named by its first picture: two processes with the same pictures write the same shards.
         shard = self.folder / f"{next(iter(cells))}.safetensors"

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uninote.training.groups import top_group
+from uninote.training.rl_groups import top_group
 
 
 def test_by_hand() -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uninote.encoder.chat import INSTRUCTION, labels
-from uninote.encoder.qwen_vl import QwenVLBackbone
+from uninote.encoder.qwen.backbone import QwenVLBackbone
+from uninote.encoder.qwen.chat import INSTRUCTION, labels
 from uninote.errors import ModelError
 from uninote.items import Item, Picture
 from uninote.settings import EncoderSettings

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from uninote.encoder import Encoder
-from uninote.encoder.cached import CachedBackbone
-from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.cached import CachedBackbone
 from uninote.items import Item, Note, Picture
 
 MakePicture = Callable[..., Picture]

@@ -20,7 +20,7 @@ class Pending:
         return False
 
 
-class Ahead:
+class Prefetch:
     """A collator that returns at once. The loader asks one batch ahead, so each has a step's time.
 
     One thread, in the order of the calls: a trained model does not depend on timing. Its decoding and

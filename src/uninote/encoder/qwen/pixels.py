@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
 from typing import Any
 
 import torch
+from cachetools import FIFOCache
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
@@ -33,7 +33,8 @@ class Pixels:
         self.processor = processor
         self.corpus = corpus or CorpusSettings()
         self.unit = int(processor.patch_size * processor.merge_size)
-        self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        # First in, first out: reading changes nothing, so that threads may.
+        self._sizes: FIFOCache[str, tuple[int, int]] = FIFOCache(SIZES)
 
     def side(self, picture: Picture, budget: int) -> tuple[int, int]:
         """Height and width at which the picture takes at most `budget` >= 1 visual tokens.
@@ -53,7 +54,8 @@ class Pixels:
             most //= 2
 
     def _size(self, picture: Picture) -> tuple[int, int]:
-        if picture.digest not in self._sizes:
+        found: tuple[int, int] | None = self._sizes.get(picture.digest)
+        if found is None:
             try:
                 stored = picture.data is None and picture.path is not None and picture.path.is_file()
                 source: Any = picture.path if stored else io.BytesIO(picture.data or b"")
@@ -63,10 +65,8 @@ class Pixels:
                 size = (width, height) if turned else (height, width)
             except Exception:  # on crafted bytes Pillow raises anything; decoding names what is wrong
                 size = (1, 1)
-            self._sizes[picture.digest] = (max(1, size[0]), max(1, size[1]))
-            while len(self._sizes) > SIZES:
-                self._sizes.popitem(last=False)
-        return self._sizes[picture.digest]
+            found = self._sizes[picture.digest] = (max(1, size[0]), max(1, size[1]))
+        return found
 
     def patches(self, picture: Picture, side: tuple[int, int]) -> torch.Tensor:
         """float32 [patches, values] at that height and width. Raises PictureError as `load_picture` does."""

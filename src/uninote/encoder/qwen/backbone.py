@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -20,17 +19,20 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from uninote.encoder.chat import Block, Chat, labels
-from uninote.encoder.pixels import MIN_UNITS, Pixels
-from uninote.encoder.pretrained import load_pretrained
-from uninote.encoder.protocol import Inputs
-from uninote.encoder.rows import Frame, Spot, collate, share_rows, tree_mask
-from uninote.encoder.seen import Seen
-from uninote.encoder.tree_attention import TREE
+from uninote.encoder.adapter import add_adapter, save_adapter, with_adapter
+from uninote.encoder.protocol import Inputs, LoadOptions
+from uninote.encoder.qwen.chat import Block, Chat, labels
+from uninote.encoder.qwen.pixels import MIN_UNITS, Pixels
+from uninote.encoder.qwen.pretrained import load_pretrained
+from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows, tree_mask
+from uninote.encoder.qwen.seen import Seen
+from uninote.encoder.qwen.settings import QwenSettings
+from uninote.encoder.qwen.tree_attention import TREE
 from uninote.encoder.truncate import fit_lengths
 from uninote.errors import ModelError
 from uninote.items import Item, Picture
-from uninote.settings import CorpusSettings, EncoderSettings
+from uninote.settings import CorpusSettings
+from uninote.tasks.definitions import INSTRUCTIONS
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class QwenVLBackbone(nn.Module):
     Attributes:
         base: hub id or folder of the pretrained weights, which are never copied or changed.
         fingerprint: tells those weights from others.
+        layer_classes: of the language model; see `SplitsLayers`.
         padding: side on which shorter rows are padded. Vectors do not depend on it; right is faster.
     """
 
@@ -53,15 +56,29 @@ class QwenVLBackbone(nn.Module):
     causal = True
     uses_instructions = True
 
+    @classmethod
+    def start(
+        cls,
+        settings: QwenSettings,
+        corpus: CorpusSettings | None = None,
+        feature_folder: Path | None = None,
+        seed: int = 0,
+    ) -> Self:
+        if not settings.model:
+            raise ModelError(
+                "a Qwen-VL backbone starts from a checkpoint: set encoder.model to a folder or hub id"
+            )
+        return cls(settings.model, settings, corpus)
+
     def __init__(
         self,
         base: str | Path,
-        settings: EncoderSettings | None = None,
+        settings: QwenSettings | None = None,
         corpus: CorpusSettings | None = None,
         device: str | None = None,
     ) -> None:
         super().__init__()
-        self.settings = settings or EncoderSettings(model=str(base))
+        self.settings = settings or QwenSettings(model=str(base))
         loaded = load_pretrained(base, self.settings.attention, device or self.settings.device)
         self.base, self.fingerprint = loaded.base, loaded.fingerprint
         self.tokenizer, self.processor = loaded.tokenizer, loaded.processor
@@ -74,7 +91,7 @@ class QwenVLBackbone(nn.Module):
         self.padding = "right"
         if self.settings.gradient_checkpointing:  # takes effect in training mode only
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        self._no_split_modules = self.model._no_split_modules  # where FSDP may cut
+        self.layer_classes = [name for name in self.model._no_split_modules or () if "Vision" not in name]
 
     @property
     def core(self) -> Any:
@@ -273,14 +290,9 @@ class QwenVLBackbone(nn.Module):
 
         Raises ModelError when `lora_targets` fits no layer.
         """
-        from peft import LoraConfig, get_peft_model
-
-        if hasattr(self.model, "peft_config"):
-            return
         targets = self.settings.lora_targets
-        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets)
         try:
-            self.model = get_peft_model(self.model, config)
+            self.model = add_adapter(self.model, targets, rank, alpha, dropout)
         except ValueError as error:
             raise ModelError(
                 f"encoder.lora_targets {targets!r} fits no layer of {self.base}: {error}"
@@ -288,29 +300,43 @@ class QwenVLBackbone(nn.Module):
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder / "adapter", ignore_errors=True)
-        if hasattr(self.model, "peft_config"):
-            self.model.save_pretrained(folder / "adapter", save_embedding_layers=False)
+        save_adapter(self.model, folder, save_embedding_layers=False)
         stored = {"base": self.base, "fingerprint": self.fingerprint, "settings": self.settings.model_dump()}
         (folder / "backbone.json").write_text(json.dumps({"name": self.name, **stored}, indent=2))
 
     @classmethod
-    def load(cls, folder: Path, *, base: str | Path | None = None, **options: Any) -> Self:
-        """`base` says where the pretrained weights are now, when they have moved since `save`."""
+    def load(cls, folder: Path, options: LoadOptions) -> Self:
         try:
             stored = json.loads((folder / "backbone.json").read_text())
-            backbone = cls(base or stored["base"], EncoderSettings(**stored["settings"]), **options)
+            settings = QwenSettings(**QwenSettings.only(stored["settings"]))
+            backbone = cls(options.base or stored["base"], settings, options.corpus, options.device)
             if backbone.fingerprint != stored["fingerprint"]:
                 raise ModelError(
                     f"{backbone.base} holds other weights than those that {folder} was trained on: "
                     "name their folder with `base`"
                 )
-            if (folder / "adapter").is_dir():
-                from peft import PeftModel
-
-                backbone.model = PeftModel.from_pretrained(
-                    backbone.model, str(folder / "adapter"), is_trainable=True
-                )
+            backbone.model = with_adapter(backbone.model, folder)
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder} is not a whole Qwen-VL model: {error}") from error
         return backbone
+
+    def limits(self) -> dict[str, int]:
+        """Return what an item may have so that nothing of it is trimmed; a server does not trim."""
+        settings, unit = self.settings, self.pixels.unit**2
+        head = max(len(self.chat.head(text)) for text in ("", *INSTRUCTIONS.values()))
+        room = settings.max_tokens - head - len(self.chat.tail)
+        return {
+            "max_tokens": settings.max_tokens,
+            "max_pictures": settings.max_pictures,
+            "note_pixels": min(settings.note_pixels // unit, room // 2) * unit,
+        }
+
+    def export_layouts(self) -> Mapping[str, str]:
+        return {"transformers": "transformers", "sentence-transformers": "transformers"}
+
+    def export_limits(self) -> Sequence[str]:
+        most = self.limits()
+        return [
+            f"A server does not trim as UniNote does: send at most {most['max_pictures']} pictures and "
+            f"{most['max_tokens']} tokens an item, and all pictures within {most['note_pixels']} pixels."
+        ]

@@ -20,10 +20,10 @@ from rich.progress import Progress
 from safetensors.torch import load_file
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.cached import CachedBackbone, Outputs
-from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.cached import CachedBackbone, Outputs
+from uninote.encoder.compact.vision import CELLS, CHANNELS
 from uninote.encoder.shards import write_shard
-from uninote.encoder.vision import CELLS, CHANNELS
 from uninote.items import Item
 
 Texts = tuple[tuple[int, ...], ...]

@@ -7,8 +7,8 @@ from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import CompactBackbone
-from uninote.encoder.vision import CELLS, CHANNELS, LAST, LEVELS, VisionTower
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.vision import CELLS, CHANNELS, LAST, LEVELS, VisionTower
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from uninote.encoder.device import resolve_device
-from uninote.encoder.tree_attention import TREE, register_tree_attention
+from uninote.encoder.qwen.tree_attention import TREE, register_tree_attention
 from uninote.errors import ModelError
 
 SAMPLE = 65_536

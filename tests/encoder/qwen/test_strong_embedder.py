@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from uninote.encoder import Encoder
-from uninote.encoder.chat import CHATML
+from uninote.encoder.qwen.chat import CHATML
 from uninote.errors import ModelError
 from uninote.items import Item, Picture
 from uninote.settings import load_settings

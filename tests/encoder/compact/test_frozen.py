@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from uninote.encoder.compact import CompactBackbone
-from uninote.encoder.frozen import FrozenTowers, WordCache
-from uninote.encoder.vision import CELLS, CHANNELS
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.frozen import FrozenTowers, WordCache
+from uninote.encoder.compact.vision import CELLS, CHANNELS
 from uninote.items import Item, Picture
 from uninote.settings import EncoderSettings
 

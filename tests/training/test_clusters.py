@@ -5,7 +5,7 @@ from collections import Counter
 import torch
 from torch.nn.functional import normalize
 
-from uninote.training.neighbours import neighbour_groups
+from uninote.training.clusters import neighbour_groups
 
 
 def test_clusters_become_groups() -> None:

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import CompactBackbone
-from uninote.encoder.vision import CELLS, CHANNELS
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.vision import CELLS, CHANNELS
 from uninote.items import Item, Picture
 from uninote.settings import EncoderSettings
 

@@ -7,20 +7,23 @@ experiment that asks which pairs, negatives or objective teach best takes a minu
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import torch
 from rich.progress import Progress
 from torch import nn
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.compact import CompactBackbone
-from uninote.encoder.encoder import Encoder
-from uninote.encoder.protocol import Inputs
-from uninote.encoder.vision import CHANNELS
+from uninote.encoder.capabilities import ParamGroup
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.settings import CompactSettings
+from uninote.encoder.compact.vision import CHANNELS
+from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.items import Item
+from uninote.settings import CorpusSettings
 
 COST = 4
 """Tokens that one item counts for: no tower is run, so batches may be large."""
@@ -114,21 +117,32 @@ class CachedBackbone(nn.Module):
         self.compact.save(folder)
 
     @classmethod
-    def load(cls, folder: Path, **options: Any) -> Self:
-        return cls(CompactBackbone.load(folder, **options))
+    def start(
+        cls,
+        settings: CompactSettings,
+        corpus: CorpusSettings | None = None,
+        feature_folder: Path | None = None,
+        seed: int = 0,
+    ) -> Self:
+        return cls(CompactBackbone.start(settings, corpus, feature_folder, seed))
 
+    @classmethod
+    def load(cls, folder: Path, options: LoadOptions) -> Self:
+        return cls(CompactBackbone.load(folder, options))
 
-def on_cached_towers(
-    encoder: Encoder, items: Sequence[Item], dropout: float = 0.0, progress: bool = False
-) -> Encoder:
-    """An encoder that trains the connector of a compact one on what its towers say of `items` now.
+    @property
+    def axes(self) -> torch.Tensor:
+        return self.connector.axes
 
-    The weights are shared and the vectors the same; a step costs a hundredth. Other backbones: `encoder`.
-    """
-    if not isinstance(encoder.backbone, CompactBackbone):
-        return encoder
-    cached = CachedBackbone(encoder.backbone, dropout)
-    cached.remember(items, progress)
-    trained = Encoder(cached, encoder.settings)
-    trained.dims = encoder.dims
-    return trained
+    def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
+        return self.connector.param_groups(head_rate)
+
+    def warm_up_groups(self) -> list[ParamGroup]:
+        return self.connector.warm_up_groups()
+
+    def on_cached_towers(self, items: Sequence[Item], dropout: float = 0.0, progress: bool = False) -> Self:
+        """Return a view of this module, which shares all but the dropout."""
+        self.remember(items, progress)
+        view = copy.copy(self)
+        view._modules = {**self._modules, "dropout": nn.Dropout(dropout)}
+        return view

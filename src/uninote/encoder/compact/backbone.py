@@ -20,11 +20,10 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Self
 
 import torch
 from safetensors import SafetensorError
@@ -32,13 +31,20 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import normalize
 
-from uninote.encoder.features import VisionFeatures
-from uninote.encoder.protocol import Inputs
+from uninote.encoder.adapter import add_adapter, forget_base, save_adapter, with_adapter
+from uninote.encoder.capabilities import ParamGroup
+from uninote.encoder.compact.connector import Connector
+from uninote.encoder.compact.features import VisionFeatures
+from uninote.encoder.compact.settings import CompactSettings
+from uninote.encoder.compact.vision import CELLS, CHANNELS, VisionTower
+from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.encoder.truncate import fit_lengths
-from uninote.encoder.vision import CELLS, CHANNELS, VisionTower
-from uninote.errors import ModelError
+from uninote.errors import ModelError, PictureError
 from uninote.items import Item, Picture
-from uninote.settings import CorpusSettings, EncoderSettings
+from uninote.settings import CorpusSettings
+
+if TYPE_CHECKING:
+    from uninote.encoder.compact.cached import CachedBackbone
 
 log = logging.getLogger(__name__)
 
@@ -48,54 +54,6 @@ CHARS_PER_TOKEN = 12
 TOKENISER_CACHE = 65_536
 
 
-class Connector(nn.Module):
-    """What joins the pretrained towers: projector, residual head, text adapter, gate and scale.
-
-    Attributes:
-        axes: float32 [width, width], orthogonal; turns what is read out, in training mode nothing.
-    """
-
-    axes: torch.Tensor
-
-    def __init__(self, width: int, hidden: int = 768) -> None:
-        super().__init__()
-        self.projector = nn.Sequential(nn.LayerNorm(CHANNELS), nn.Linear(CHANNELS, width))
-        self.head = nn.Sequential(
-            nn.LayerNorm(CHANNELS), nn.Linear(CHANNELS, hidden), nn.GELU(), nn.Linear(hidden, width)
-        )
-        # Without biases: an item without words keeps exactly zero in their place.
-        self.adapter = nn.Sequential(
-            nn.Linear(width, hidden, bias=False), nn.GELU(), nn.Linear(hidden, width, bias=False)
-        )
-        self.gate = nn.Parameter(torch.tensor(0.1))
-        self.scale = nn.Parameter(torch.tensor(0.5))
-        self.register_buffer("axes", torch.eye(width))
-        # Word embeddings of MiniLM have a standard deviation of about 0.05; visual tokens start alike.
-        nn.init.normal_(cast(nn.Linear, self.projector[1]).weight, std=0.05 / CHANNELS**0.5)
-        nn.init.zeros_(cast(nn.Linear, self.adapter[2]).weight)
-
-    def forward(
-        self, words: torch.Tensor, seen: torch.Tensor, features: torch.Tensor, member: torch.Tensor
-    ) -> torch.Tensor:
-        """The read-out e of the module: words, seen float32 [n, width] as `CompactBackbone.towers` gives
-        them, features float32 [u, cells, 3584], member float32 [n, u] -> [n, width].
-        """
-        embedded = self.words(words)
-        if len(features):
-            share = member / member.sum(1, keepdim=True).clamp(min=1)
-            embedded = embedded + self.gate.tanh() * seen + self.scale * (share @ self.pictures(features))
-        return embedded if self.training else embedded @ self.axes
-
-    def words(self, readout: torch.Tensor) -> torch.Tensor:
-        """Read-outs of texts with the adapter's residual: float32 [n, width] -> [n, width]."""
-        adapted: torch.Tensor = readout + self.adapter(readout)
-        return adapted
-
-    def pictures(self, features: torch.Tensor) -> torch.Tensor:
-        """Residual vectors of pictures: float32 [n, cells, 3584] -> unit rows float32 [n, width]."""
-        return normalize(self.head(features.mean(1)), dim=-1)
-
-
 class CompactBackbone(nn.Module):
     """See the module. Inputs: ids, mask, slots int64 [n, L]; features float32 [u, 4, 3584]; member [n, u]."""
 
@@ -103,9 +61,19 @@ class CompactBackbone(nn.Module):
     causal = False
     uses_instructions = False
 
+    @classmethod
+    def start(
+        cls,
+        settings: CompactSettings,
+        corpus: CorpusSettings | None = None,
+        feature_folder: Path | None = None,
+        seed: int = 0,
+    ) -> Self:
+        return cls(settings, corpus, feature_folder, seed)
+
     def __init__(
         self,
-        settings: EncoderSettings | None = None,
+        settings: CompactSettings | None = None,
         corpus: CorpusSettings | None = None,
         feature_folder: Path | None = None,
         seed: int = 0,
@@ -115,7 +83,7 @@ class CompactBackbone(nn.Module):
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging as transformers_logging
 
-        self.settings = settings or EncoderSettings()
+        self.settings = settings or CompactSettings()
         folder = get_model_path()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         transformers_logging.disable_progress_bar()
@@ -242,40 +210,62 @@ class CompactBackbone(nn.Module):
         return tuple(normalize((states * part[..., None]).sum(1), dim=-1) for part in (words, visual))  # type: ignore[return-value]
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
-        from peft import LoraConfig, get_peft_model
-
-        if hasattr(self.text, "peft_config"):
-            return
-        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=LORA_TARGETS)
-        self.text = get_peft_model(self.text, config)
+        self.text = add_adapter(self.text, LORA_TARGETS, rank, alpha, dropout)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder / "adapter", ignore_errors=True)
-        if hasattr(self.text, "peft_config"):
-            self.text.save_pretrained(folder / "adapter", safe_serialization=True)
-            config = folder / "adapter" / "adapter_config.json"
-            # The library notes where this machine has the base. Not the name of a model on a hub instead: it
-            # would ask there when the model is saved again.
-            known = json.loads(config.read_text()) | {"base_model_name_or_path": None}
-            config.write_text(json.dumps(known, indent=2) + "\n")
+        save_adapter(self.text, folder)
+        forget_base(folder)
         save_file(self.connector.state_dict(), folder / "connector.safetensors")
         (folder / "backbone.json").write_text(
             json.dumps({"name": self.name, "settings": self.settings.model_dump()}, indent=2)
         )
 
     @classmethod
-    def load(cls, folder: Path, **options: Any) -> Self:
+    def load(cls, folder: Path, options: LoadOptions) -> Self:
         try:
             stored = json.loads((folder / "backbone.json").read_text())
-            backbone = cls(EncoderSettings(**stored["settings"]), **options)
+            settings = CompactSettings(**CompactSettings.only(stored["settings"]))
+            backbone = cls(settings, options.corpus, options.feature_folder)
             backbone.connector.load_state_dict(load_file(folder / "connector.safetensors"))
-            if (folder / "adapter").is_dir():
-                from peft import PeftModel
-
-                backbone.text = PeftModel.from_pretrained(
-                    backbone.text, str(folder / "adapter"), is_trainable=True
-                )
+            backbone.text = with_adapter(backbone.text, folder)
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder} is not a whole compact model: {error}") from error
         return backbone
+
+    @property
+    def axes(self) -> torch.Tensor:
+        return self.connector.axes
+
+    def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
+        return self.connector.param_groups(head_rate)
+
+    def warm_up_groups(self) -> list[ParamGroup]:
+        return self.connector.warm_up_groups()
+
+    def on_cached_towers(
+        self, items: Sequence[Item], dropout: float = 0.0, progress: bool = False
+    ) -> CachedBackbone:
+        from uninote.encoder.compact.cached import CachedBackbone
+
+        cached = CachedBackbone(self, dropout)
+        cached.remember(items, progress)
+        return cached
+
+    @classmethod
+    def cache_pictures(
+        cls,
+        settings: CompactSettings,
+        corpus: CorpusSettings,
+        feature_folder: Path,
+        pictures: Iterable[Picture],
+        progress: bool = False,
+    ) -> dict[str, PictureError]:
+        tower = VisionTower(settings.vision_side)
+        return VisionFeatures(tower, corpus, feature_folder).fill(pictures, progress)
+
+    def export_layouts(self) -> Mapping[str, str]:
+        return {"sentence-transformers": "module", "onnx": "onnx"}
+
+    def export_limits(self) -> Sequence[str]:
+        return [f"Pictures are seen at {self.settings.vision_side} pixels: small print is lost."]

@@ -15,7 +15,7 @@ from uninote.errors import PictureError
 from uninote.negatives import ReferenceIndex
 from uninote.settings import SftSettings
 from uninote.training import sft
-from uninote.training.ahead import Ahead, Pending, arrived
+from uninote.training.prefetch import Pending, Prefetch, arrived
 
 
 def test_a_batch_is_made_elsewhere_and_waited_for() -> None:
@@ -25,7 +25,7 @@ def test_a_batch_is_made_elsewhere_and_waited_for() -> None:
         assert release.wait(60)
         return {"sum": sum(examples), "thread": threading.get_ident()}
 
-    pending = Ahead(collate)([1, 2])
+    pending = Prefetch(collate)([1, 2])
     assert isinstance(pending, Pending)
     assert "labels" not in pending
     assert not pending.future.done()
@@ -40,7 +40,7 @@ def test_what_goes_wrong_is_raised_where_the_batch_is_needed() -> None:
     def collate(examples: Sequence[int]) -> dict[str, Any]:
         raise PictureError("picture x cannot be decoded")
 
-    pending = Ahead(collate)([1])
+    pending = Prefetch(collate)([1])
     with pytest.raises(PictureError, match="picture x"):
         arrived(pending)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from uninote.encoder.chat import Block
-from uninote.encoder.rows import Frame, collate, share_rows, tree_mask
+from uninote.encoder.qwen.chat import Block
+from uninote.encoder.qwen.rows import Frame, collate, share_rows, tree_mask
 
 FRAME = Frame(head=(1,), tail=(8, 9), picture_id=5, unit=10)
 WORD, PICTURE = Block((2,)), Block((3,), (4,), "digest", (10, 20), 2)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from uninote.encoder import Encoder, PrefixBackbone
 from uninote.encoder.protocol import Backbone
-from uninote.encoder.qwen_vl import QwenVLBackbone
+from uninote.encoder.qwen.backbone import QwenVLBackbone
 from uninote.errors import ConfigError, ItemError, ModelError
 from uninote.items import Item, Picture
 from uninote.settings import EncoderSettings, load_settings
