@@ -106,18 +106,6 @@ def prepare_sides(
     ]
 
 
-def prepare_side(
-    backbone: Backbone,
-    items: Sequence[Item],
-    instruction: str = "",
-    chunk_size: int | None = None,
-    shard: Shard | None = None,
-    chains: Sequence[Sequence[Item]] = (),
-) -> Side:
-    """One side alone; see `prepare_sides`."""
-    return prepare_sides(backbone, [Content(items, instruction, chains)], chunk_size, shard)[0]
-
-
 def _plan(
     backbone: Backbone, content: Content, chunk_size: int | None, shard: Shard, token_budget: int | None
 ) -> tuple[list[list[Sequence[Item]]], int, Tensor]:

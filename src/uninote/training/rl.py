@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes
@@ -27,10 +27,10 @@ from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import POLICIES, group_kl
-from uninote.training.prefetch import Prefetch, arrived
+from uninote.training.prefetch import Prefetch
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
 from uninote.training.rl_groups import top_group
-from uninote.training.sampler import FollowEpochs, TaskBatchOrder
+from uninote.training.sampler import TaskBatchOrder
 from uninote.training.start import prepared
 from uninote.training.trainer import (
     METRICS,
@@ -139,19 +139,13 @@ class RlTrainer(StageTrainer):
         self.settings, self.width, self.reference = settings, width, reference
         self.shard = shard or Shard()
 
-    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
-        dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
+    def task_order(self, dataset: HalvesDataset) -> TaskBatchOrder:
         tasks = [half.task for half in dataset.halves]
-        order = TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
-        self.add_callback(FollowEpochs(order))
-        return order
+        return TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
 
     def _cosines(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
         queries, candidates = encode_sides(model, [inputs["queries"], inputs["candidates"]], self.shard)
         return prefix_cosines(queries, candidates, self.width)
-
-    def _prepare_inputs(self, inputs: Any) -> Any:
-        return super()._prepare_inputs(arrived(inputs))
 
     def compute_loss(
         self,

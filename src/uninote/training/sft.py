@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes
@@ -20,8 +20,8 @@ from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.inbatch import InBatchCandidates, positive_clusters
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
-from uninote.training.prefetch import Prefetch, arrived
-from uninote.training.sampler import FollowEpochs, TaskBatchOrder
+from uninote.training.prefetch import Prefetch
+from uninote.training.sampler import TaskBatchOrder
 from uninote.training.start import prepared
 from uninote.training.trainer import (
     METRICS,
@@ -94,23 +94,10 @@ class SftTrainer(StageTrainer):
         super().__init__(**options)
         self.settings, self.dims, self.shard = settings, dims, shard or Shard()
 
-    def _get_train_sampler(self, train_dataset: Dataset[Example] | None = None) -> Sampler[int]:
-        dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
+    def task_order(self, dataset: ExampleDataset) -> TaskBatchOrder:
         tasks = [example.pair.task for example in dataset.examples]
-        settings = self.settings
-        order = TaskBatchOrder(
-            tasks,
-            settings.batch_size,
-            self.args.seed,
-            settings.accumulate,
-            self.shard.world,
-            dataset.clusters,
-        )
-        self.add_callback(FollowEpochs(order))
-        return order
-
-    def _prepare_inputs(self, inputs: Any) -> Any:
-        return super()._prepare_inputs(arrived(inputs))
+        size, passes = self.settings.batch_size, self.settings.accumulate
+        return TaskBatchOrder(tasks, size, self.args.seed, passes, self.shard.world, dataset.clusters)
 
     def compute_loss(
         self,

@@ -22,6 +22,8 @@ from transformers import (
 from transformers.trainer_callback import ProgressCallback
 
 from uninote.encoder.capabilities import ParamGroups
+from uninote.training.prefetch import arrived
+from uninote.training.sampler import FollowEpochs, TaskBatchOrder
 
 METRICS = "metrics.jsonl"
 
@@ -124,6 +126,21 @@ class StageTrainer(Trainer):  # type: ignore[misc]
             self.add_callback(LossBar)
         self.remove_callback(PrinterCallback)  # a quiet run stays quiet; the numbers are in the metrics file
         self.parts: dict[str, list[float]] = {}
+
+    def task_order(self, dataset: Any) -> TaskBatchOrder | None:
+        """Return the order of the training examples; None for the library's."""
+        return None
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        dataset = train_dataset if train_dataset is not None else self.train_dataset
+        order = self.task_order(dataset)
+        if order is None:
+            return super()._get_train_sampler(dataset)
+        self.add_callback(FollowEpochs(order))
+        return order
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        return super()._prepare_inputs(arrived(inputs))
 
     def fit(self) -> None:
         """Train from the last checkpoint of the output folder, if any; a finished run is only loaded."""
