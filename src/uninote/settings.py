@@ -5,6 +5,7 @@ Environment names are `UNINOTE_` + section + `__` + field, e.g. `UNINOTE_SFT__ST
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,7 +16,9 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     SerializeAsAny,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from pydantic_settings import (
@@ -154,15 +157,12 @@ class LoraSettings(Section):
     dropout: float = Field(0.0, ge=0, lt=1)
 
 
-class SftSettings(Section):
-    """Stage 1: contrastive fine-tuning on soft labels (Eq. 6-8, 14)."""
+class SftAblations(Section):
+    """Options of stage 1 that the experiments change, for a comparison with the paper."""
 
     objective: Literal["symmetric_kl", "jensen_shannon", "kl", "infonce"] = "symmetric_kl"
     candidates: Literal["own", "batch"] = Field(
         "batch", description="own: the query's positive and its negatives; batch: all candidates of the batch"
-    )
-    negatives_per_query: int | None = Field(
-        None, ge=0, description="mined negatives that enter a batch per query; default: all (own), 1 (batch)"
     )
     cluster_size: int = Field(
         1, ge=1, description="examples with similar positives that enter a batch together; 1: at random"
@@ -176,14 +176,22 @@ class SftSettings(Section):
     negative_label: Literal["reference", "zero"] = Field(
         "reference", description="zero: labels are one-hot, whatever the reference says"
     )
+    accumulate: int = Field(
+        1, ge=1, description="forward passes one step is summed over; candidates=own only, else chunk_size"
+    )
+
+
+class SftSettings(SftAblations):
+    """Stage 1: contrastive fine-tuning on soft labels (Eq. 6-8, 14)."""
+
+    negatives_per_query: int | None = Field(
+        None, ge=0, description="mined negatives that enter a batch per query; default: all (own), 1 (batch)"
+    )
     temperature: float = Field(0.02, gt=0)
     steps: int = Field(300, ge=0)
     batch_size: int = Field(32, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
-    )
-    accumulate: int = Field(
-        1, ge=1, description="forward passes one step is summed over; candidates=own only, else chunk_size"
     )
     learning_rate: float = Field(3e-4, gt=0)
     head_learning_rate: float = Field(1e-4, gt=0, description="projector and vision head")
@@ -216,11 +224,10 @@ class SftSettings(Section):
         return self
 
 
-class RlSettings(Section):
-    """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
+class RlAblations(Section):
+    """Options of stage 2 that the experiments change, for a comparison with the paper."""
 
     policy: Literal["softmax", "weighted_softmax", "plackett_luce"] = "plackett_luce"
-    temperature: float = Field(0.02, gt=0)
     penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
     absolute: bool = Field(True, description="add R_abs (Eq. 9)")
@@ -231,6 +238,12 @@ class RlSettings(Section):
     tasks: tuple[Literal["Note2Note", "I2Note", "T2Note"], ...] = Field(
         ("Note2Note",), min_length=1, description="whose rankings are trained; the paper's is Note2Note"
     )
+
+
+class RlSettings(RlAblations):
+    """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
+
+    temperature: float = Field(0.02, gt=0)
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
@@ -250,6 +263,45 @@ class RlSettings(Section):
     learning_rate: float = Field(3e-5, gt=0)
     save_every: int = Field(100, ge=1)
     lora: LoraSettings = LoraSettings()
+
+
+class ExperimentSettings(Section):
+    """Ablations of both stages. In Python they are fields of `SftSettings` and `RlSettings`."""
+
+    sft: SftAblations = SftAblations()
+    rl: RlAblations = RlAblations()
+
+
+ABLATIONS: dict[str, type[Section]] = {"sft": SftAblations, "rl": RlAblations}
+
+
+def with_experiments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested options in which every ablation is in the section `experiments`.
+
+    Before that section existed they were in `sft` and `rl`, where they are still read. Raises ValueError when
+    both places say different things.
+    """
+    found = dict(values)
+    for stage, kind in ABLATIONS.items():
+        own = found.get(stage)
+        if not isinstance(own, Mapping) or not (moved := kind.model_fields.keys() & own.keys()):
+            continue
+        experiments = _plain(found.get("experiments"))
+        chosen = {name: value for name, value in own.items() if name in moved}
+        given = _plain(experiments.get(stage))
+        for name in chosen.keys() & given.keys():
+            if chosen[name] != given[name]:
+                raise ValueError(f"{stage}.{name} is now experiments.{stage}.{name}: set that one alone")
+        found["experiments"] = {**experiments, stage: chosen | given}
+        found[stage] = {name: value for name, value in own.items() if name not in moved}
+    return found
+
+
+def _plain(section: Any) -> dict[str, Any]:
+    """Return what a section sets; nothing of what is no section, which validation refuses."""
+    if isinstance(section, BaseModel):
+        return section.model_dump(exclude_unset=True)
+    return dict(section) if isinstance(section, Mapping) else {}
 
 
 class EvaluationSettings(Section):
@@ -346,11 +398,29 @@ class Settings(BaseSettings):
     encoder: SerializeAsAny[EncoderSettings] = Field(default_factory=EncoderSettings)
     sft: SftSettings = SftSettings()
     rl: RlSettings = RlSettings()
+    experiments: ExperimentSettings = ExperimentSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     store: StoreSettings = StoreSettings()
     service: ServiceSettings = ServiceSettings()
     stream: StreamSettings = StreamSettings()
     cluster: ClusterSettings = ClusterSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_experiments(cls, values: Any) -> Any:
+        found = with_experiments(values)
+        for stage, kind in ABLATIONS.items():
+            given = _plain(_plain(found.get("experiments")).get(stage))
+            known = {name: value for name, value in given.items() if name in kind.model_fields}
+            if known:
+                found[stage] = _plain(found.get(stage)) | known
+        return found
+
+    @model_serializer(mode="wrap")
+    def _write_experiments(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = handler(self)
+        content.pop("experiments", None)
+        return with_experiments(content)
 
     @classmethod
     def settings_customise_sources(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from uninote.errors import ConfigError
 from uninote.pipeline.bench.metrics import WORST, metric_of
-from uninote.settings import Settings, load_settings
+from uninote.settings import Settings, load_settings, with_experiments
 
 BUILT_IN = Path(__file__).parent / "experiments"
 
@@ -110,11 +110,15 @@ class Experiment(Section):
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Overrides:
-    """Nested dicts laid over one another; what is above wins."""
+    """Merge nested options; what is above wins, in whichever section an ablation is written."""
+    return _merged(with_experiments(below), with_experiments(above))
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Overrides:
     result = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if both else value
+        result[key] = _merged(result[key], value) if both else value
     return result
 
 
