@@ -69,7 +69,7 @@ class AnnotateSettings(Section):
 
 
 class TaskSettings(Section):
-    """How pairs are cut from notes (method, section 1)."""
+    """Cutting of pairs from notes (method, section 1)."""
 
     modal_replacement: bool = Field(
         True, description="the picture that finds its note is a description in it (Eq. 2); false: its pixels"
@@ -310,7 +310,7 @@ class EvaluationSettings(Section):
 
 
 class StoreSettings(Section):
-    """Where vectors live."""
+    """Address and index of the vectors."""
 
     address: str = Field(
         "", description="PostgreSQL or Milvus address; empty: the embedded server in the work folder"
@@ -435,7 +435,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
-    """Settings from defaults, then `file` (YAML), then the environment, then `overrides` (nested dicts).
+    """Load defaults, then `file` (YAML), then the environment, then `overrides` (nested dicts).
 
     Raises ConfigError that names the field, what is wrong and what is allowed.
     """

@@ -20,7 +20,7 @@ MOST = 4096
 
 
 def principal_axes(vectors: torch.Tensor) -> torch.Tensor:
-    """Orthogonal float32 [d, d] whose columns are the axes of rows float [n, d], by falling second moment."""
+    """Return orthogonal float32 [d, d]: its columns are the axes of float [n, d], by falling second moment."""
     rows = vectors.double()
     rising: torch.Tensor = torch.linalg.eigh(rows.T @ rows).eigenvectors
     return rising.flip(1).float()
@@ -28,7 +28,7 @@ def principal_axes(vectors: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def reset_axes(encoder: Encoder) -> None:
-    """Before training: vectors as the read-out gives them. Backbones without axes are left as they are."""
+    """Reset vectors to what the read-out gives, before training. Backbones without axes stay as they are."""
     if isinstance(encoder.backbone, HasAxes):
         axes = encoder.backbone.axes
         axes.copy_(torch.eye(len(axes)))
@@ -36,7 +36,7 @@ def reset_axes(encoder: Encoder) -> None:
 
 @torch.no_grad()
 def fit_axes(encoder: Encoder, items: Sequence[Item]) -> None:
-    """After training: turn the vectors onto their principal axes over `items`, if the settings say so.
+    """Turn the vectors onto their principal axes over `items` after training, if the settings say so.
 
     Dimensions beyond the widest that was trained stay where they are.
     """

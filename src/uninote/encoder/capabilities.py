@@ -110,7 +110,7 @@ class CachesPictures(Protocol):
 
 @runtime_checkable
 class Exports(Protocol):
-    """Layouts for other programs, besides the one of sentence-transformers that fits every backbone."""
+    """Layouts for other programs, in place of the one of sentence-transformers that fits every backbone."""
 
     def export_layouts(self) -> Mapping[str, str]:
         """Return the layout (`export.run.WRITERS`) by the format of `uninote export`."""
@@ -138,10 +138,10 @@ class PrefixBackbone(Protocol):
     """Shared prefixes: nested items of stage 2 encoded in one pass."""
 
     def prepare_prefixes(self, chains: Sequence[Sequence[Item]], instruction: str = "") -> Inputs:
-        """CPU tensors of one batch of chains, whose items may be prefixes of one another.
+        """Return the CPU tensors of one batch of chains, whose items may be prefixes of one another.
 
         The items of a chain may come in any order (`Halves.relevant` as it is): those whose parts begin the
-        chain's longest item share its pass, any other item is encoded beside it. A chain of one item
+        chain's longest item share its pass, any other item gets a pass of its own. A chain of one item
         is the ordinary case, so noise notes go into the same batch. Raises PictureError as `prepare` does.
         """
         ...
@@ -169,7 +169,7 @@ class StepBackbone(Protocol):
     def prepare_step(
         self, chunks: Sequence[tuple[Sequence[Sequence[Item]], str]]
     ) -> tuple[list[Inputs], Inputs]:
-        """CPU tensors of several batches, and of the pictures of all of them.
+        """Return the CPU tensors of several batches, and of the pictures of all of them.
 
         A batch is given by its chains, as `PrefixBackbone.prepare_prefixes` takes them, and its instruction.
         Raises PictureError as `prepare` does.
@@ -177,7 +177,7 @@ class StepBackbone(Protocol):
         ...
 
     def see(self, **pictures: torch.Tensor) -> torch.Tensor:
-        """What `forward` takes as `features` with every batch of the step: float [visual tokens, any].
+        """Return what `forward` takes as `features` with every batch of the step: float [visual tokens, any].
 
         Without gradients unless `tower_trains`.
         """

@@ -39,7 +39,7 @@ class Encoder:
     Attributes:
         backbone: the module that reads items.
         dims: trained Matryoshka dimensions, widest last.
-        version: short hash of the weights, stored beside every vector; the seed model is `untrained`.
+        version: short hash of the weights, stored with every vector; the seed model is `untrained`.
         memory: vectors of items seen before, off unless `settings.remember` says how many.
     """
 
@@ -74,7 +74,7 @@ class Encoder:
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        """The model to start from, of the backbone that the settings belong to.
+        """Return the model to start from, of the backbone that the settings belong to.
 
         Raises ModelError when its pretrained weights cannot be loaded.
         """
@@ -90,7 +90,7 @@ class Encoder:
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        """The untrained compact model: pretrained towers, fresh connector."""
+        """Return the untrained compact model: pretrained towers, fresh connector."""
         return cls.build(settings or encoder_class(COMPACT)(), corpus, feature_folder, seed)
 
     @classmethod
@@ -101,7 +101,7 @@ class Encoder:
         corpus: CorpusSettings | None = None,
         **options: Any,
     ) -> Self:
-        """A model of the Qwen-VL family from a local folder or a hub id, ready to encode or to train on.
+        """Return a model of the Qwen-VL family from a folder or a hub id, ready to encode or to train on.
 
         `options` are fields of `QwenSettings`, when `settings` is not given. Raises ModelError when the
         model cannot be loaded.
@@ -119,13 +119,13 @@ class Encoder:
         progress: bool = False,
         failures: dict[int, ItemError] | None = None,
     ) -> NDArray[np.float32]:
-        """Unit rows float32 [n, dim] in the order of `items`; an item that appears twice is encoded once.
+        """Return unit rows float32 [n, dim] in the order of `items`; one that appears twice is encoded once.
 
         Args:
             task: the query-side instruction to use; None for items of the corpus side.
             dim: a trained Matryoshka dimension; None for the widest.
             failures: when given, an item that cannot be embedded gets a NaN row and its error here, by
-                position, and the rest goes on; when None the first failure is raised.
+                position, and the rest continues; when None the first failure is raised.
 
         Raises:
             ItemError: an item cannot be read, `failures` being None.
@@ -171,7 +171,7 @@ class Encoder:
     def _prepared(
         self, batches: Sequence[list[Item]], instruction: str
     ) -> Iterator[tuple[list[Item], Inputs | PictureError]]:
-        """Batches with their inputs, or the error of a bad picture among them.
+        """Yield batches with their inputs, or the error of a bad picture among them.
 
         While the model runs, one thread decodes, tokenises and pins the next batch; not when model and
         decoding would fight for the same cores.
@@ -202,7 +202,7 @@ class Encoder:
     def _vectors(
         self, items: list[Item], inputs: Inputs | PictureError, instruction: str, broken: dict[str, ItemError]
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
-        """Readable items with their vectors; a bad one costs its batch a second preparation."""
+        """Yield readable items with their vectors; a bad one costs its batch a second preparation."""
         if not isinstance(inputs, PictureError):
             yield from zip(items, self._run(inputs), strict=True)
         elif len(items) == 1:
@@ -243,7 +243,7 @@ class Encoder:
         base: str | Path | None = None,
         remember: int = 0,
     ) -> Self:
-        """The model saved in `folder`; `"compact"` is the one that ships with the package.
+        """Load the model saved in `folder`; `"compact"` is the one that ships with the package.
 
         Args:
             base: where the pretrained weights are now, when the folder only names them and they have moved.

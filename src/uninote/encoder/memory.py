@@ -24,7 +24,7 @@ class Memory:
         self._lock = Lock()
 
     def of(self, module: nn.Module) -> Memory:
-        """Self, emptied when the weights are not those of the last call: every in-place change counts up."""
+        """Return self, emptied when weights have changed since the last call: in-place changes count up."""
         versions = [weight._version for weight in chain(module.parameters(), module.buffers())]
         stamp = len(versions), sum(versions)
         with self._lock:

@@ -18,7 +18,7 @@ Inputs = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """Where a saved backbone finds what its folder does not hold; a backbone ignores what it has no use for.
+    """Options of `Backbone.load`: where to find what the folder does not hold; each may be ignored.
 
     Attributes:
         corpus: caps of pictures; the defaults if None.
@@ -53,11 +53,11 @@ class Backbone(Protocol):
     uses_instructions: bool
 
     def cost(self, item: Item, instruction: str = "") -> int:
-        """Tokens of the item after trimming; what a token budget counts."""
+        """Count the tokens of the item after trimming, as a token budget does."""
         ...
 
     def prepare(self, items: Sequence[Item], instruction: str = "") -> Inputs:
-        """CPU tensors of one batch. Raises PictureError when a picture cannot be decoded."""
+        """Return the CPU tensors of one batch. Raises PictureError when a picture cannot be decoded."""
         ...
 
     def __call__(self, **inputs: torch.Tensor) -> torch.Tensor:

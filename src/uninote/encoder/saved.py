@@ -67,7 +67,7 @@ class Saved:
 
 
 def is_saved(folder: Path) -> bool:
-    """Whether `folder` holds a whole model: `uninote.json` is written last."""
+    """Check whether `folder` holds a whole model: `uninote.json` is written last."""
     return (folder / FILE).is_file()
 
 

@@ -64,7 +64,7 @@ vectors = encoder.encode([Item.of("title", "body", Picture.from_path("1.jpg"))])
 def model_card(
     encoder: Encoder, layout: str, report: Path | None = None, stage: str | None = None
 ) -> ModelCard:
-    """The card of an exported model.
+    """Write the card of an exported model.
 
     Args:
         layout: a key of `USE`.
@@ -149,7 +149,7 @@ def _sections(
 
 
 def _hub_id(encoder: Encoder) -> str | None:
-    """Where the pretrained weights are from; not a local path, which is nobody else's business."""
+    """Return the hub id of the pretrained weights; None for a local path, which is never published."""
     base = encoder.backbone.base if isinstance(encoder.backbone, Pretrained) else ""
     return base if base and not Path(base).exists() else None
 

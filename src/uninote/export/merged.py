@@ -74,7 +74,7 @@ TEMPLATE = """\
 
 
 def write_merged(encoder: Encoder, folder: Path) -> None:
-    """Merges the adapters of `encoder`, a Qwen-VL model, in place and writes the folder."""
+    """Merge the adapters of `encoder`, a Qwen-VL model, in place and write the folder."""
     from transformers import AutoConfig
 
     backbone = cast(QwenVLBackbone, encoder.backbone)
@@ -99,7 +99,7 @@ def write_merged(encoder: Encoder, folder: Path) -> None:
 
 
 def chat_template(backbone: QwenVLBackbone) -> str:
-    """The Jinja template that gives a chat of texts and pictures the very tokens of `backbone.prepare`."""
+    """Return the Jinja template that gives a chat the very tokens of `backbone.prepare`."""
     tokenizer, chat = backbone.tokenizer, backbone.chat
     head, body, picture, tail = chat.frame
     values: dict[str, Any] = {
@@ -118,7 +118,7 @@ def chat_template(backbone: QwenVLBackbone) -> str:
 
 
 def prompt(backbone: QwenVLBackbone, dims: Sequence[int], template: str) -> dict[str, Any]:
-    """The exact prompt with an example, the instructions, and the limits that a client keeps itself."""
+    """Return the exact prompt with an example, the instructions, and limits that a client keeps itself."""
     example = [
         {"role": "system", "content": [{"type": "text", "text": next(iter(INSTRUCTIONS.values()))}]},
         {"role": "user", "content": [{"type": "text", "text": "A title"}, *[{"type": "image"}] * 2]},

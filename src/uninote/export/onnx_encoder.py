@@ -1,4 +1,4 @@
-"""The exported ONNX graphs behind the same `Encoder`: items in, unit vectors out, on onnxruntime."""
+"""ONNX backbone: the exported graphs as an `Encoder`, items in, unit vectors out, on onnxruntime."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def load_onnx(
     threads: int | None = None,
     corpus: CorpusSettings | None = None,
 ) -> Encoder:
-    """An encoder that runs the graphs of `folder` on the CPU, with onnxruntime in place of torch's kernels.
+    """Load an encoder that runs the graphs of `folder` on the CPU, with onnxruntime's kernels.
 
     Args:
         threads: of onnxruntime; None for one a core.

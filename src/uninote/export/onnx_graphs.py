@@ -54,7 +54,7 @@ def write_onnx(encoder: Encoder, folder: Path) -> None:
 
 
 def _merged(backbone: CompactBackbone) -> CompactBackbone:
-    """A copy on the CPU with LoRA folded into the weights."""
+    """Return a copy on the CPU with LoRA folded into the weights."""
     merged = copy.deepcopy(backbone).cpu().eval()
     if hasattr(merged.text, "merge_and_unload"):
         merged.text = merged.text.merge_and_unload()
@@ -144,7 +144,7 @@ def _quantise(source: Path, target: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Exporter and quantiser report their progress as warnings."""
+    """Suppress logs of exporter and quantiser, which report their progress as warnings."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

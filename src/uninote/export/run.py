@@ -53,7 +53,7 @@ def export_model(
     layout = layout_of(encoder.backbone, format)
     card = model_card(encoder, layout, report, stage)  # first: a bad report shows before the long work
     to.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and moved there whole: nobody ever loads half a model.
+    # Written next to its place and moved there whole: nobody ever loads half a model.
     with tempfile.TemporaryDirectory(prefix=f".{to.name}-", dir=to.parent) as space:
         folder = Path(space) / "model"
         folder.mkdir()

@@ -62,7 +62,7 @@ class _Prepared:
 def run_demo(
     notes_path: Path | None, out: Path, settings: Settings, console: Console, progress: bool = True
 ) -> Json:
-    """Run, or go on with, the pipeline in `out`; returns the content of `report.json`.
+    """Run or resume the pipeline in `out`; returns the content of `report.json`.
 
     Pictures' features and OCR are cached by content and outlive a change of settings; trained models and
     measurements belong to one set of notes and settings.
@@ -157,7 +157,7 @@ def _cache_pictures(notes: Sequence[Note], settings: Settings, features: Path, p
 def _train(
     state: RunState, notes: list[Note], settings: Settings, features: Path, console: Console, progress: bool
 ) -> dict[str, Path]:
-    """The model folder of every stage of this backbone, trained where it is not there yet."""
+    """Return the model folder of every stage of this backbone, trained where it does not exist yet."""
     stages = train.stages_of(settings)
     models = {stage: state.path(f"model-{stage}") for stage in stages}
     start = models.get("warmup", models["base"])
@@ -186,7 +186,7 @@ def _evaluate(
     features: Path,
     progress: bool,
 ) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Results of every stage, and of the baselines, on the same suite."""
+    """Measure every stage, and the baselines, on the same suite."""
     options: dict[str, Any] = {
         "ks": settings.evaluation.ks,
         "bootstrap": settings.evaluation.bootstrap,
@@ -224,14 +224,14 @@ def _sample(folder: Path, seed: int) -> Path:
 
 
 def _sample_query(notes: Sequence[Note]) -> str:
-    """A held-out title to search for; an English one if there is, which the compact model reads best."""
+    """Choose a held-out title to search for; an English one if any, which the compact model reads best."""
     titled = [note for note in notes if note.title.strip()]
     english = [note for note in titled if note.lang in ("", "en")]
     return (english or titled)[0].title if titled else "a city street at night"
 
 
 def _commands(notes_path: Path | None, out: Path, text: str, seed: int) -> dict[str, str]:
-    """What to type next, quoted for a shell, with the program as it can be called from here."""
+    """Return what to type next, quoted for a shell, with the program as it can be called from here."""
     called = Path(sys.argv[0])
     on_path = shutil.which("uninote") == str(called.absolute()) or called.name != "uninote"
     program = "uninote" if on_path else str(called)

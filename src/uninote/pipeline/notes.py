@@ -22,7 +22,7 @@ from uninote.settings import CorpusSettings, Settings
 
 
 def load_notes(source: str | Path, settings: Settings, report: SkipReport) -> list[Note]:
-    """Notes that pass the quality filter, balanced over topics. Raises NoteError when none is left."""
+    """Load the notes that pass the quality filter, balanced over topics. Raises NoteError if none is left."""
     notes = filter_notes(read_notes(source, settings.corpus, report), settings.corpus, report)
     notes = balance_notes(notes, settings.corpus.balance_per_topic, settings.seed)
     if not notes:
@@ -39,7 +39,7 @@ def annotate(
     progress: bool,
     spread: Spread | None = None,
 ) -> list[Note]:
-    """Notes with the descriptions and OCR lines filled in that they did not bring.
+    """Fill in the descriptions and OCR lines that notes did not bring.
 
     `spread` (see `on_ray.annotate`) takes the work elsewhere; cache and result stay here.
     """

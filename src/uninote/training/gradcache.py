@@ -34,7 +34,7 @@ class Pictures:
         self.features: Tensor | None = None
 
     def seen_by(self, backbone: Any, recompute: bool) -> Tensor:
-        """Features with gradients where reading pictures trains; else kept, for the anchor of stage 2 too."""
+        """Return features, with gradients where reading pictures trains; else kept, for the anchor too."""
         if self.features is not None:
             return self.features
         device = next(backbone.parameters()).device
@@ -77,7 +77,7 @@ def prepare_sides(
     shard: Shard | None = None,
     token_budget: int | None = None,
 ) -> list[Side]:
-    """This process's share of every side, each item encoded once, in chunks of items of similar length.
+    """Prepare this process's share of every side, each item once, in chunks of items of similar length.
 
     A chunk has at most `chunk_size` items and, padded, `token_budget` tokens, or one item that has more.
     A picture is decoded, and seen by the backbone, once for all chunks of all sides where it offers that.
@@ -109,7 +109,7 @@ def prepare_sides(
 def _plan(
     backbone: Backbone, content: Content, chunk_size: int | None, shard: Shard, token_budget: int | None
 ) -> tuple[list[list[Sequence[Item]]], int, Tensor]:
-    """Chains of each chunk of this process, rows of each process, and the row of each item."""
+    """Return the chains of each chunk here, the rows of each process, and the row of each item."""
     items, instruction, chains = content
     units = {tuple(item.key for item in chain): chain for chain in chains or [(item,) for item in items]}
     groups = list(units.values())
@@ -143,7 +143,7 @@ def _prepare(backbone: Backbone, part: Sequence[Sequence[Item]], content: Conten
 
 
 class ChunkedEncoder(nn.Module):
-    """What the trainers train: the backbone, called once per step with every side of the batch.
+    """Model of the trainers: the backbone, called once per step with every side of the batch.
 
     Args:
         backbone: the module that reads items.
@@ -165,7 +165,7 @@ class ChunkedEncoder(nn.Module):
         return encoded
 
     def forward(self, sides: Sequence[Side]) -> list[Tensor]:
-        """Vectors of this process's items, one float [m, width] per side, in the order of its chunks."""
+        """Return this process's vectors, one float [m, width] per side, in the order of its chunks."""
         left = sum(len(side["chunks"]) for side in sides)
         pictures = next((found for side in sides if (found := side["pictures"]) is not None), None)
         seen = {"features": pictures.seen_by(self.backbone, self.recompute)} if pictures else {}
@@ -185,7 +185,7 @@ class ChunkedEncoder(nn.Module):
 
 
 def encode_sides(model: nn.Module, sides: Sequence[Side], shard: Shard) -> list[Tensor]:
-    """Vectors of every item of every side, on every process, with gradients: float [n, width] per side.
+    """Encode every item of every side, on every process, with gradients: float [n, width] per side.
 
     Args:
         model: a `ChunkedEncoder`, bare or as DDP or FSDP wrapped it.

@@ -28,12 +28,12 @@ class Labelled(NamedTuple):
 
 
 def as_item(content: Content) -> Item:
-    """A text or a picture as an item of one part. Raises ItemError when it is blank."""
+    """Return a text or a picture as an item of one part. Raises ItemError when it is blank."""
     return content if isinstance(content, Item) else Item.of(content)
 
 
 def pairs_from(rows: Iterable[Labelled], task: Task = Task.T2NOTE) -> list[Pair]:
-    """One pair per positive, row by row.
+    """Make one pair per positive, row by row.
 
     Args:
         task: whose instruction the queries get, for backbones that use instructions.
@@ -57,7 +57,7 @@ def examples_from(
     task: Task = Task.T2NOTE,
     seed: int = 0,
 ) -> tuple[list[Example], ReferenceIndex]:
-    """What `train_sft` takes: examples whose own negatives stand before the mined ones, and their scores.
+    """Return the input of `train_sft`: examples, own negatives before mined ones, and their scores.
 
     Args:
         reference: φ of the soft labels, read now: to train the same encoder later does not change them.

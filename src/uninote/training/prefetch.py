@@ -10,13 +10,13 @@ Batch = dict[str, Any]
 
 
 class Pending:
-    """A batch on its way, which a data loader hands on as it is."""
+    """A batch on its way, which a data loader passes on as it is."""
 
     def __init__(self, future: Future[Batch]) -> None:
         self.future = future
 
     def __contains__(self, name: str) -> bool:
-        """The trainer looks for labels to count, which these batches do not have."""
+        """Return False: the trainer looks for labels to count, which these batches do not have."""
         return False
 
 
@@ -36,5 +36,5 @@ class Prefetch:
 
 
 def arrived(batch: Batch | Pending) -> Batch:
-    """The batch, waited for. Raises what collating it raised."""
+    """Wait for the batch. Raises what collating it raised."""
     return batch.future.result() if isinstance(batch, Pending) else batch

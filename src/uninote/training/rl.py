@@ -55,7 +55,7 @@ class HalvesDataset(Dataset[tuple[int, Halves]]):
 
 
 def digests(item: Item) -> frozenset[str]:
-    """The digests of the item's pictures."""
+    """Return the digests of the item's pictures."""
     return frozenset(picture.digest for picture in item.pictures)
 
 
@@ -195,7 +195,7 @@ class RlTrainer(StageTrainer):
 
 
 def anchor(model: nn.Module, share: bool = True) -> nn.Module:
-    """A frozen copy. `share`: only what trains is copied, which is little of a large model with adapters.
+    """Return a frozen copy. `share`: only what trains is copied, little of a large model with adapters.
 
     Not to be shared are weights that FSDP will shard in place.
     """
@@ -204,7 +204,7 @@ def anchor(model: nn.Module, share: bool = True) -> nn.Module:
 
 
 def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Halves]:
-    """The stage 2 samples of `settings.tasks`, a note at most one of each.
+    """Make the stage 2 samples of `settings.tasks`, a note at most one of each.
 
     Note2Note: notes with two pictures or more, split in halves. I2Note, T2Note: a part, and as its ideal
     ranking the note it stands in, then the same note without the picture: not it, but the nearest to it.

@@ -27,7 +27,7 @@ class Group(NamedTuple):
 def top_group(
     cosines: Tensor, positions: Tensor, relevant: Tensor, size: int, mask: Tensor | None = None
 ) -> Group:
-    """The `size` candidates with the highest cosine, in descending order.
+    """Return the `size` candidates with the highest cosine, in descending order.
 
     A relevant note outside the top G is simply not in the group: it has no predicted position and earns
     nothing. Equal cosines rank the truly worse note first, so a collapsed model cannot look perfect

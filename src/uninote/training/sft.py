@@ -131,7 +131,7 @@ def train_sft(
     progress: bool = False,
     callbacks: Sequence[Any] = (),
 ) -> Encoder:
-    """Train `encoder` in place and return it; killed, the next call goes on from the last checkpoint.
+    """Train `encoder` in place and return it; killed, the next call resumes from the last checkpoint.
 
     Checkpoints, TensorBoard events and `metrics.jsonl` go to `folder`. The same seed gives the same
     weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes share

@@ -1,4 +1,4 @@
-"""What both stages share on top of the Hugging Face `Trainer`: arguments, logs, small checkpoints, resume."""
+"""Trainer base of both stages on the Hugging Face `Trainer`: arguments, logs, small checkpoints, resume."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ METRICS = "metrics.jsonl"
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast; the part of the stage settings that the Hugging Face arguments take."""
+    """Duration and rates: the part of the stage settings that the Hugging Face arguments take."""
 
     steps: int
     batch_size: int
@@ -163,7 +163,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         super().log({**logs, **means}, start_time)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW with the learning rates of `ParamGroups`; only matrices are decayed."""
+        """Build AdamW with the learning rates of `ParamGroups`; only matrices are decayed."""
         if self.optimizer is None:
             rate = self.args.learning_rate
             module = self.accelerator.unwrap_model(model or self.model)
@@ -184,19 +184,19 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         return self.optimizer
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """Only what is trained: the pretrained towers come from their packages."""
+        """Save only what is trained: the pretrained towers come from their packages."""
         trained = {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
         state = state_dict if state_dict is not None else self.model.state_dict()
         super()._save(output_dir, {name: tensor for name, tensor in state.items() if name in trained})
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
-        """The frozen weights are missing from a checkpoint by design; an unexpected key is not."""
+        """Warn of unexpected keys; frozen weights are missing from a checkpoint by design."""
         if load_result.unexpected_keys:
             super()._issue_warnings_after_load(load_result)
 
 
 def last_checkpoint(folder: Path) -> tuple[int, str | None]:
-    """Step and folder of the newest whole checkpoint, (0, None) without one.
+    """Find step and folder of the newest whole checkpoint, (0, None) without one.
 
     Half-written ones, left by a kill, are removed.
     """

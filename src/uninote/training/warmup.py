@@ -36,13 +36,13 @@ DROPOUT = 0.4
 
 
 def codes(values: Iterable[str]) -> torch.Tensor:
-    """Equal values as equal numbers, int64 [n]."""
+    """Number equal values alike, int64 [n]."""
     numbers: dict[str, int] = {}
     return torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
 
 
 def warm_up_steps(pairs: int) -> int:
-    """Steps that suit so many pairs."""
+    """Return the steps that suit so many pairs."""
     fewest, most = STEPS
     return min(most, max(fewest, EPOCHS * pairs // BATCH))
 
@@ -94,7 +94,7 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
     contrast = partial(matryoshka_loss, OBJECTIVES["infonce"], dims=encoder.dims, temperature=TEMPERATURE)
 
     def embed(items: Sequence[Item]) -> torch.Tensor:
-        """Rows float32 [b, width] on the CPU."""
+        """Return rows float32 [b, width] on the CPU."""
         inputs = {name: tensor.to(encoder.device) for name, tensor in module.prepare(items).items()}
         rows: torch.Tensor = module(**inputs)
         return rows.cpu()

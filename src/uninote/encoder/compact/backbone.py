@@ -110,7 +110,7 @@ class CompactBackbone(nn.Module):
         return tuple(ids[: self.settings.max_tokens])
 
     def _sequence(self, item: Item) -> list[tuple[int, ...] | Picture]:
-        """The parts that fit: token ids of a text, or a picture. At most half of the tokens are visual."""
+        """Return the parts that fit: ids of a text, or a picture. At most half of the tokens are visual."""
         most = max(1, self.settings.max_tokens // 2 // CELLS)
         if len(item.pictures) > most:
             log.warning("item trimmed from %d to its first %d pictures", len(item.pictures), most)
@@ -131,11 +131,11 @@ class CompactBackbone(nn.Module):
         return [p[: next(fitted)] if isinstance(p, tuple) else p for p in parts]
 
     def pictures_of(self, item: Item) -> list[Picture]:
-        """The pictures that are read: all, unless they are too many for the tokens."""
+        """Return the pictures that are read: all, unless they are too many for the tokens."""
         return [part for part in self._sequence(item) if isinstance(part, Picture)]
 
     def texts_of(self, item: Item) -> tuple[tuple[int, ...], ...]:
-        """Token ids of the texts as they are read, trimmed to the room that pictures leave; none is empty."""
+        """Return token ids of the texts as they are read, trimmed to what pictures leave; none is empty."""
         return tuple(part for part in self._sequence(item) if isinstance(part, tuple) and part)
 
     def cost(self, item: Item, instruction: str = "") -> int:
@@ -191,7 +191,7 @@ class CompactBackbone(nn.Module):
     def towers(
         self, ids: torch.Tensor, slots: torch.Tensor, mask: torch.Tensor, features: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Unit rows [n, width] of the words and of the visual tokens; zero where an item has none."""
+        """Return unit rows [n, width] of the words and of the visual tokens; zero where an item has none."""
         embedded = self.text.get_input_embeddings()(ids)
         visual, attended = slots >= 0, mask
         positions = ((mask.bool() & ~visual).cumsum(1) - 1).clamp(min=0)
@@ -204,7 +204,7 @@ class CompactBackbone(nn.Module):
             inputs_embeds=embedded, attention_mask=attended, position_ids=positions
         ).last_hidden_state
         words = (mask.bool() & ~visual).float()
-        # [CLS] beside pictures alone says nothing. A text that has no word pieces (a zero-width space) keeps
+        # [CLS] with pictures alone says nothing. A text that has no word pieces (a zero-width space) keeps
         # [CLS] and [SEP], as the pretrained embedding does.
         words = words * ((words.sum(1, keepdim=True) > 1) | ~visual.any(1, keepdim=True))
         return tuple(normalize((states * part[..., None]).sum(1), dim=-1) for part in (words, visual))  # type: ignore[return-value]

@@ -49,7 +49,7 @@ class CachedBackbone(nn.Module):
     uses_instructions = False
 
     def __init__(self, compact: CompactBackbone, dropout: float = 0.0) -> None:
-        """`dropout`, of features and words on their way into the connector, in training mode only."""
+        """Apply `dropout` to features and words on their way into the connector, in training mode only."""
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.connector, self.width = compact.connector, compact.width
@@ -110,10 +110,10 @@ class CachedBackbone(nn.Module):
         return embedded
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
-        """Nothing to adapt: the text tower is not run."""
+        """Add nothing: the text tower is not run."""
 
     def save(self, folder: Path) -> None:
-        """Writes the compact model with its trained connector."""
+        """Write the compact model with its trained connector."""
         self.compact.save(folder)
 
     @classmethod

@@ -20,7 +20,7 @@ about 1, some thirty times a weight of a matrix."""
 
 
 class Connector(nn.Module):
-    """What joins the pretrained towers: projector, residual head, text adapter, gate and scale.
+    """Connector of the pretrained towers: projector, residual head, text adapter, gate and scale.
 
     Attributes:
         axes: float32 [width, width], orthogonal; turns what is read out, in training mode nothing.
@@ -48,8 +48,10 @@ class Connector(nn.Module):
     def forward(
         self, words: torch.Tensor, seen: torch.Tensor, features: torch.Tensor, member: torch.Tensor
     ) -> torch.Tensor:
-        """The read-out e of the module: words, seen float32 [n, width] as `CompactBackbone.towers` gives
-        them, features float32 [u, cells, 3584], member float32 [n, u] -> [n, width].
+        """Return the read-out e, float32 [n, width], as `backbone.py` defines it.
+
+        Takes words, seen float32 [n, width] as `CompactBackbone.towers` returns them, features float32
+        [u, cells, 3584], member float32 [n, u].
         """
         embedded = self.words(words)
         if len(features):
@@ -58,7 +60,7 @@ class Connector(nn.Module):
         return embedded if self.training else embedded @ self.axes
 
     def warm_up_groups(self) -> list[ParamGroup]:
-        """Head, adapter and scale with their weight decay; projector and gate wait for stage 1."""
+        """Return head, adapter and scale with their weight decay; projector and gate wait for stage 1."""
         matrices = [p for p in self.head.parameters() if p.ndim > 1]
         rest = [self.scale, *(p for p in self.head.parameters() if p.ndim < 2)]
         return [
@@ -68,7 +70,7 @@ class Connector(nn.Module):
         ]
 
     def param_groups(self, head_rate: float) -> list[ParamGroup]:
-        """All parameters at `head_rate`, gate and scale at `SCALAR_FACTOR` times that."""
+        """Return all parameters at `head_rate`, gate and scale at `SCALAR_FACTOR` times that."""
         matrices = [p for p in self.parameters() if p.ndim]
         return [
             ParamGroup(matrices, head_rate),
@@ -81,5 +83,5 @@ class Connector(nn.Module):
         return adapted
 
     def pictures(self, features: torch.Tensor) -> torch.Tensor:
-        """Residual vectors of pictures: float32 [n, cells, 3584] -> unit rows float32 [n, width]."""
+        """Return residual vectors of pictures: float32 [n, cells, 3584] -> unit rows float32 [n, width]."""
         return normalize(self.head(features.mean(1)), dim=-1)

@@ -1,7 +1,7 @@
 """Vision features by picture digest: computed once, kept on disk, read by memory map.
 
 Shards are safetensors files of float16 [4, 3584] per digest, written to a temporary name and renamed,
-so that a crash leaves whole shards only and the next run goes on with the rest. Pictures pass the tower
+so that a crash leaves whole shards only and the next run continues with the rest. Pictures pass the tower
 one by one: on a CPU that is as fast as a batch, and features that do not depend on their neighbours are
 the same in every run, which resumed training relies on.
 """
@@ -51,7 +51,7 @@ class VisionFeatures:
                 self._open(shard)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> VisionFeatures:
-        """Copies of a backbone share the frozen tower and what it has computed."""
+        """Return self: copies of a backbone share the frozen tower and what it has computed."""
         return self
 
     def _open(self, shard: Path) -> None:
@@ -67,7 +67,7 @@ class VisionFeatures:
         return picture.digest in self.recent or picture.digest in self.shards
 
     def __call__(self, pictures: Sequence[Picture]) -> torch.Tensor:
-        """float32 [n, 4, 3584]. Raises PictureError for the first picture that cannot be decoded."""
+        """Return float32 [n, 4, 3584]. Raises PictureError for the first picture that cannot be decoded."""
         return torch.stack([self._get(picture) for picture in pictures]).float()
 
     def _get(self, picture: Picture) -> torch.Tensor:
@@ -83,7 +83,7 @@ class VisionFeatures:
         return self.tower.pixels(load_picture(picture, self.settings))
 
     def _compute(self, pixels: torch.Tensor) -> torch.Tensor:
-        """float32 [3, side, side] -> float16 [4, 3584]."""
+        """Return the cells, float16 [4, 3584], of pixels float32 [3, side, side]."""
         cells: torch.Tensor = self.tower(pixels[None])[0].half()
         return cells
 

@@ -93,7 +93,7 @@ class FrozenTowers(CachedBackbone):
             self.connector.gate.zero_()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copies, e.g. the anchor of stage 2, share the towers and what they said."""
+        """Return a copy, e.g. the anchor of stage 2, that shares the towers and their outputs."""
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         shared = ("towers", "words", "outputs", "pooled")
@@ -120,7 +120,7 @@ class FrozenTowers(CachedBackbone):
 
 
 def _read(compact: CompactBackbone, batch: Sequence[Texts]) -> torch.Tensor:
-    """What the text tower says of texts alone: float32 [n, width]."""
+    """Return the text tower's read-out of texts alone: float32 [n, width]."""
     cls, sep, pad = (
         compact.tokenizer.cls_token_id,
         compact.tokenizer.sep_token_id,

@@ -1,7 +1,7 @@
 """The frozen vision tower of the compact backbone: EfficientNet-Lite0, four cells per picture.
 
 Its last layer knows what things are. How letters, lines and surfaces look is in the layers before, which cost
-nothing more to read: of those a cell has mean, deviation and maximum beside the mean of the last.
+nothing more to read: of those a cell has mean, deviation and maximum, next to the mean of the last.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class VisionTower(nn.Module):
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def pixels(self, image: Image.Image) -> torch.Tensor:
-        """RGB picture to float32 [3, side, side] in [-1, 1]; the whole picture is kept, padded to a square.
+        """Return an RGB picture as float32 [3, side, side] in [-1, 1], whole, padded to a square.
 
         A crop would lose text at the borders and a stretch the letter shapes.
         """
@@ -55,12 +55,12 @@ class VisionTower(nn.Module):
 
     @torch.inference_mode()
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """float32 [n, 3, side, side] -> float32 [n, 4, 3584]."""
+        """Return the cells, float32 [n, 4, 3584], of pixels float32 [n, 3, side, side]."""
         return read_cells(self.net, pixels.contiguous(memory_format=torch.channels_last)).clone()
 
 
 def read_cells(net: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """float32 [n, 3, side, side] -> float32 [n, 4, 3584]: the last layer; mean, deviation, maximum a level.
+    """Return cells float32 [n, 4, 3584]: the last layer; mean, deviation, maximum a level.
 
     Each part has mean 0 and variance 1 over its channels, or the one of largest values would be all.
     """

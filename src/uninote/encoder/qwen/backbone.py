@@ -99,7 +99,7 @@ class QwenVLBackbone(nn.Module):
         return (self.model.get_base_model() if hasattr(self.model, "peft_config") else self.model).model
 
     def _sides(self, item: Item, room: int) -> list[tuple[int, int]]:
-        """Sizes of the pictures that fit, first come first served, in at most half of `room` tokens.
+        """Return sizes of the pictures that fit, first come first served, in at most half of `room` tokens.
 
         What a picture gets depends on those before it only: the prefix of an item shows the same pixels.
         """
@@ -114,7 +114,7 @@ class QwenVLBackbone(nn.Module):
         return sides
 
     def _blocks(self, item: Item, head: int, warn: bool = True) -> list[Block]:
-        """The parts that fit into the token budget behind a head of so many tokens."""
+        """Return the parts that fit into the token budget after a head of `head` tokens."""
         room = self.settings.max_tokens - head - len(self.chat.tail)
         sides = self._sides(item, room)
         pictures = item.pictures[: len(sides)]
@@ -155,14 +155,14 @@ class QwenVLBackbone(nn.Module):
         return self.prepare_prefixes([[item] for item in items], instruction)
 
     def prepare_prefixes(self, chains: Sequence[Sequence[Item]], instruction: str = "") -> Inputs:
-        """See `PrefixBackbone`. An item that trimming made other than a prefix gets a row of its own."""
+        """Prepare as `PrefixBackbone` says. An item that trimming made no prefix gets a row of its own."""
         (batch,), pictures = self.prepare_step([(chains, instruction)])
         return batch | pictures
 
     def prepare_step(
         self, chunks: Sequence[tuple[Sequence[Sequence[Item]], str]]
     ) -> tuple[list[Inputs], Inputs]:
-        """See `StepBackbone`. Slots of all batches count the visual tokens of the step."""
+        """Prepare as `StepBackbone` says. Slots of all batches count the visual tokens of the step."""
         heads = [self.chat.head(instruction) for _, instruction in chunks]
         rendered = [
             [[self._blocks(item, len(head)) for item in chain] for chain in chains]
@@ -268,7 +268,7 @@ class QwenVLBackbone(nn.Module):
         spots: torch.Tensor | None = None,
         known: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Visual tokens of all pictures [t, width x (1 + DeepStack layers)], those seen before last."""
+        """Return visual tokens of all pictures [t, width x (1 + DeepStack layers)], known ones last."""
         trains, core = self.tower_trains, self.core
         found: list[torch.Tensor] = []
         if pixels is not None:
@@ -286,7 +286,7 @@ class QwenVLBackbone(nn.Module):
         return torch.cat(found) if len(found) > 1 else found[0]
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
-        """The vision tower stays frozen unless `lora_targets` names layers of it.
+        """Add adapters. The vision tower stays frozen unless `lora_targets` names layers of it.
 
         Raises ModelError when `lora_targets` fits no layer.
         """

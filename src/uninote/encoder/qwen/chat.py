@@ -54,7 +54,7 @@ class Block(NamedTuple):
 
 
 def escape(text: str, controls: re.Pattern[str]) -> str:
-    """`text` with a space inside every control token, so that no tokenizer takes it for one.
+    """Return `text` with a space in every control token, so that no tokenizer takes it for one.
 
     A space is only ever added, so breaking one token up cannot form another.
     """
@@ -80,7 +80,7 @@ class Chat:
     """The tokens around and inside the parts of an item, for one tokenizer.
 
     Attributes:
-        frame: strings before the instruction, between it and the content, of a picture, behind the content.
+        frame: strings before the instruction, between it and the content, of a picture, after the content.
         tail: what follows the content; its last token is the read-out.
 
     Raises ModelError when the chat template does not show pictures where they stand.
@@ -132,17 +132,17 @@ class Chat:
         return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def head(self, instruction: str) -> tuple[int, ...]:
-        """What precedes the content; the default instruction when none is given."""
+        """Return what precedes the content; the default instruction when none is given."""
         system = escape(instruction or INSTRUCTION, self.controls)
         return self._text_ids(self.frame[0] + system + self.frame[1])
 
     def text(self, text: str, most: int) -> tuple[int, ...]:
-        """Tokens of a user's text, at most `most`: stripped, control tokens broken up."""
+        """Return tokens of a user's text, at most `most`: stripped, control tokens broken up."""
         clean = text.encode("utf-8", "replace").decode().strip()[: most * CHARS_PER_TOKEN]
         return self._text_ids(escape(clean, self.controls))[:most]
 
     def label(self, label: str) -> tuple[int, ...]:
-        """Tokens in front of a picture."""
+        """Return tokens in front of a picture."""
         return (self._text_ids(label) if label else ()) + self.opened
 
 

@@ -37,7 +37,7 @@ class Pixels:
         self._sizes: FIFOCache[str, tuple[int, int]] = FIFOCache(SIZES)
 
     def side(self, picture: Picture, budget: int) -> tuple[int, int]:
-        """Height and width at which the picture takes at most `budget` >= 1 visual tokens.
+        """Return height and width at which the picture takes at most `budget` >= 1 visual tokens.
 
         Read from the header; a picture that has none counts as one token and fails when it is decoded.
         """
@@ -69,7 +69,7 @@ class Pixels:
         return found
 
     def patches(self, picture: Picture, side: tuple[int, int]) -> torch.Tensor:
-        """float32 [patches, values] at that height and width. Raises PictureError as `load_picture` does."""
+        """Return float32 [patches, values] at that height and width. Raises what `load_picture` does."""
         image = load_picture(picture, self.corpus)
         if max(image.size) > LONGEST_RATIO * min(image.size):
             raise PictureError(

@@ -27,7 +27,7 @@ class Loaded(NamedTuple):
 
 
 def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
-    """The checkpoint in bfloat16 on CUDA, in float32 elsewhere.
+    """Load the checkpoint in bfloat16 on CUDA, in float32 elsewhere.
 
     Safetensors only, and no code from the checkpoint is run. Raises ModelError when it cannot be read, or is
     not of a family that takes pictures as Qwen-VL does.
@@ -63,7 +63,7 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
             "tokenizer, preprocessor_config.json and *.safetensors, or a hub id that can be reached"
         ) from error
     kind = str(processing.get("image_processor_type", ""))
-    # Positions on three axes are what the family has in common, besides its picture processing.
+    # Positions on three axes are what the family has in common, next to its picture processing.
     if not kind.startswith("Qwen2VL") or not hasattr(model.model, "get_rope_index"):
         raise ModelError(
             f"{base} is a {model.config.model_type} model with {kind or 'an unnamed picture processor'}, "
@@ -81,7 +81,7 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
 
 
 def _attention(name: str, cuda: bool) -> str | dict[str, str]:
-    """`auto`: the vision tower has many short sequences, for which flash attention is made.
+    """Choose the attention: the vision tower has many short sequences, which flash attention is made for.
 
     The language model stays with SDPA, in the form that takes shared prefixes.
     """

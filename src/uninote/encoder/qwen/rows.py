@@ -1,6 +1,6 @@
 """Token rows of a causal model: pictures by slot, three-axis positions, and prefixes that share one pass.
 
-A row is a trunk (head and blocks) and one tail per read-out. Tails stand behind the trunk; each sees the
+A row is a trunk (head and blocks) and one tail per read-out. Tails stand after the trunk; each sees the
 trunk up to the end of its own prefix and itself only, and counts its positions on from there. So every tail's
 last hidden state is that of the truncated item, whatever else stands in the row.
 """
@@ -21,7 +21,7 @@ Spot = tuple[str, tuple[int, int]]
 
 
 class Frame(NamedTuple):
-    """What all rows of a batch have in common; `unit` is the side in pixels of one visual token."""
+    """Frame shared by all rows of a batch; `unit` is the side in pixels of one visual token."""
 
     head: Sequence[int]
     tail: Sequence[int]
@@ -60,13 +60,13 @@ class Row:
         self.reach += range(first + 1, first + len(ids) + 1)
 
     def words(self, ids: Sequence[int]) -> None:
-        """Text tokens: all three axes count on together."""
+        """Append text tokens: all three axes count on together."""
         steps = np.arange(self.at, self.at + len(ids))
         self._write(ids, [-1] * len(ids), np.repeat(steps[:, None], 3, axis=1))
         self.at += len(ids)
 
     def block(self, block: Block, first: dict[Spot, int]) -> None:
-        """A text, or a picture: time stands still, height and width run over its grid (M-RoPE of Qwen-VL)."""
+        """Append a text or a picture: time stands still, height and width run over its grid (M-RoPE)."""
         self.words(block.before)
         if block.visual:
             height, width = block.side[0] // self.frame.unit, block.side[1] // self.frame.unit
@@ -80,7 +80,7 @@ class Row:
         self.words(block.after)
 
     def trunk(self, blocks: Sequence[Block], first: dict[Spot, int]) -> Self:
-        """Head and blocks; after each of them a prefix may end."""
+        """Append head and blocks; after each of them a prefix may end."""
         self.words(self.frame.head)
         self.marks.append((len(self.ids), self.at))
         for block in blocks:
@@ -89,7 +89,7 @@ class Row:
         return self
 
     def close(self, count: int) -> int:
-        """Number of the tail behind the first `count` blocks; written at the first call."""
+        """Return the number of the tail after the first `count` blocks; written at the first call."""
         if count not in self.tails:
             tail, (reach, at) = self.frame.tail, self.marks[count]
             self.tails[count] = len(self.ends)
@@ -105,7 +105,7 @@ class Row:
 def share_rows(
     chains: Sequence[Sequence[Sequence[Block]]], frame: Frame, first: dict[Spot, int], share: bool
 ) -> tuple[list[Row], list[tuple[int, int]]]:
-    """Rows of rendered chains, and the (row, tail) of every item in order.
+    """Place rendered chains in rows. Returns them with the (row, tail) of every item in order.
 
     An item that begins a longer one of its chain ends in that one's row, unless `share` is False. `first` is
     the index of each picture's first visual token in the batch.
@@ -133,7 +133,7 @@ def share_rows(
 def collate(
     rows: Sequence[Row], order: Sequence[tuple[int, int]], pad: int, left: bool
 ) -> dict[str, torch.Tensor]:
-    """Padded tensors of rows; `order` names the (row, tail) of each read-out.
+    """Pad rows to tensors; `order` names the (row, tail) of each read-out.
 
     Returns ids and slots [n, L], positions [n, L, 3], readout [m, 2]. When a row has several tails also
     branch and reach [n, L] and, padded on the right, tails [n, T, 3]: column, reach and first column of
@@ -181,9 +181,9 @@ def _tails(rows: Sequence[Row], longest: int) -> torch.Tensor:
 
 
 def tree_mask(branch: torch.Tensor, reach: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Additive attention mask [n, 1, L, L] of rows with several tails, from branch and reach [n, L].
+    """Return the additive mask [n, 1, L, L] of rows with several tails, from branch and reach [n, L].
 
-    A token sees the first `reach` trunk tokens, and in its own branch what is not behind it.
+    A token sees the first `reach` trunk tokens, and in its own branch what does not come after it.
     """
     place = torch.arange(branch.shape[1], device=branch.device)
     causal = place <= place[:, None]

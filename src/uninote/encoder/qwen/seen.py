@@ -24,11 +24,11 @@ class Seen:
         self._lock = Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Seen:
-        """Copies of a backbone share the frozen tower and what it has computed."""
+        """Return self: copies of a backbone share the frozen tower and what it has computed."""
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """A worker process starts with none, as what it prepares is computed elsewhere."""
+        """Return no features: what a worker process prepares is computed elsewhere."""
         return {"size": self.size}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ class Seen:
 
     @staticmethod
     def key(spot: Spot) -> tuple[int, int, int]:
-        """A spot as integers, which can travel in a tensor: 62 bits of the digest, height, width."""
+        """Return a spot as integers, which can travel in a tensor: 62 bits of the digest, height, width."""
         return int(spot[0][:16], 16) >> 2, *spot[1]
 
     def get(self, spot: Spot) -> torch.Tensor | None:

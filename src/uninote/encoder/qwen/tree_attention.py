@@ -1,7 +1,7 @@
 """Attention over rows with several tails: a causal pass over all columns, then the few tail tokens again.
 
 A mask of all columns by all columns would keep attention from its fused causal kernel, at twice the work and
-the memory of the square. Tails stand behind their trunk, so the causal pass is right for the trunk as it is,
+the memory of the square. Tails stand after their trunk, so the causal pass is right for the trunk as it is,
 and only tail tokens, a handful a row, need a mask.
 """
 
@@ -27,7 +27,7 @@ def register_tree_attention() -> None:
 
 
 def seen_by_tails(tails: Tensor, length: int, dtype: torch.dtype) -> Tensor:
-    """Additive mask [n, 1, T, L] of tail tokens: the trunk up to their reach, and their own tail so far.
+    """Return the additive mask [n, 1, T, L] of tail tokens: trunk up to their reach, own tail so far.
 
     Args:
         tails: int64 [n, T, 3]: column, reach and first column of the tail for each tail token.

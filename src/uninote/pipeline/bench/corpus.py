@@ -1,4 +1,4 @@
-"""What all runs share: notes and towers' outputs; and what those of a seed share: splits, pairs and suite."""
+"""Corpus of the experiments: notes and tower outputs of all runs; splits, pairs and suite of a seed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class BenchCorpus:
         return fingerprint(self.notes, settings.corpus, settings.annotate, settings.encoder)
 
     def pairs(self, task: Task, modal_replacement: bool) -> list[Pair]:
-        """All pairs of a task, of train and test alike; of a note task one per note."""
+        """Return all pairs of a task, of train and test alike; of a note task one per note."""
         key = (task, modal_replacement or task not in HIDING_TASKS)
         if key not in self._pairs:
             per_note = 1 if task in NOTE_LEVEL else None
@@ -85,7 +85,7 @@ class BenchCorpus:
         self.towers.remember([item for pair in pairs for item in (pair.query, pair.positive)], progress)
 
     def model(self, seed: int) -> Encoder:
-        """An untrained connector of its own on the shared towers."""
+        """Return an untrained connector of its own on the shared towers."""
         backbone = copy.deepcopy(self.towers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -93,7 +93,7 @@ class BenchCorpus:
         return self.with_weights(fresh.state_dict() | {"gate": torch.zeros(())})
 
     def with_weights(self, state: Weights, lora: LoraSettings | None = None) -> Encoder:
-        """A connector on the shared towers; with `lora`, on a text tower of its own that can learn.
+        """Return a connector on the shared towers; with `lora`, on a text tower of its own that can learn.
 
         A state that has adapters needs the `lora` they were trained with.
         """
@@ -129,7 +129,7 @@ class SeedCorpus:
         return build_suite(getattr(self.splits, self.measured), DRAW)
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
-        """The training pairs of the nine tasks, in the order of the tasks."""
+        """Return the training pairs of the nine tasks, in the order of the tasks."""
         if modal_replacement not in self._pairs:
             own = {note.id for note in self.notes}
             self._pairs[modal_replacement] = [
@@ -141,7 +141,7 @@ class SeedCorpus:
         return self._pairs[modal_replacement]
 
     def drawn(self, most: int, modal_replacement: bool) -> list[Pair]:
-        """At most so many pairs of each task, drawn by the seed."""
+        """Return at most so many pairs of each task, drawn by the seed."""
         pairs = self.pairs(modal_replacement)
         return [
             pair
@@ -158,7 +158,7 @@ class SeedCorpus:
         return encoder
 
     def index(self, modal_replacement: bool, whole: bool) -> ReferenceIndex:
-        """Scores of φ for every pair's items."""
+        """Return scores of φ for every pair's items."""
         key = (modal_replacement, whole)
         if key not in self._indexes:
             items = pair_items(self.pairs(modal_replacement))

@@ -16,7 +16,7 @@ Metric = Callable[[Json], float]
 
 
 def metric_of(name: str) -> Metric:
-    """In percent:
+    """Return a metric by its name, in percent:
 
     * `mean`: mean recall@1 of the nine tasks with one target; `mean ten`: with Note2Note as well;
     * `dim 64`: the mean of nine on the first 64 dimensions; `dim 64 loss`: less that of all dimensions;
@@ -62,7 +62,7 @@ def _of_prefix(dim: str, compared: str = "") -> Metric:
 
 
 def worst_task(after: Json, before: Json) -> float:
-    """The largest loss of one of the nine tasks, in points of recall@1: negative when one lost."""
+    """Return the largest loss of one of the nine tasks, in points of recall@1: negative when one lost."""
     changes = [
         after["tasks"][task]["recall@1"] - before["tasks"][task]["recall@1"]
         for task in SFT_TASKS

@@ -48,7 +48,7 @@ class Runs:
     def result(
         self, experiment: Experiment, variant: Variant, corpus: SeedCorpus, train: bool = True
     ) -> Json | None:
-        """A stage of the report without examples and intervals, see `evaluation.evaluate`.
+        """Return a stage of the report without examples and intervals, see `evaluation.evaluate`.
 
         None when it is not finished and `train` is false.
         """
@@ -73,7 +73,7 @@ class Runs:
         return self.folder / "runs" / f"{key}.json"
 
     def model(self, key: str, train: Callable[[Path], Encoder]) -> Weights:
-        """Weights by their key, trained in a folder that goes once they are kept."""
+        """Return weights by their key, trained in a folder that is removed once they are kept."""
         file = self.folder / "models" / f"{key}.safetensors"
         if not file.is_file():
             work = self.folder / "training" / key
@@ -83,7 +83,7 @@ class Runs:
 
 
 class Plan:
-    """How the model of a variant comes to be; keys name what each stage depends on."""
+    """Plan of a variant's model; keys name what each stage depends on."""
 
     def __init__(self, runs: Runs, experiment: Experiment, variant: Variant, corpus: SeedCorpus) -> None:
         self.runs, self.variant, self.corpus = runs, variant, corpus
@@ -134,7 +134,7 @@ class Plan:
         return self._with(merged_weights(self.sft(), self.rl(), self.variant.merge))
 
     def warm(self) -> Encoder:
-        """Through the folder too, so that a resumed experiment has the very reference of its first part."""
+        """Load the warmed-up model from the folder: a resumed experiment keeps its first reference."""
         key = fingerprint((), self.of_seed, "warmup")
         return self.corpus.corpus.with_weights(self.runs.model(key, lambda _: self.corpus.reference))
 
@@ -181,7 +181,7 @@ class Plan:
         )
 
     def _to_train(self, state: Weights) -> Encoder:
-        """With what an experiment may change of an encoder."""
+        """Return an encoder with what an experiment may change of it."""
         encoder, wanted = self._with(state), self.settings.encoder
         encoder.dims = wanted.dims
         encoder.settings = encoder.settings.model_copy(update={"principal_axes": wanted.principal_axes})
@@ -192,7 +192,7 @@ class Plan:
 
 
 def relabelled(examples: Sequence[Example], reference: ReferenceIndex) -> list[Example]:
-    """The same negatives with the soft labels of another reference."""
+    """Return the same negatives with the soft labels of another reference."""
     queries = [example.pair.query for example in examples for _ in example.negatives]
     negatives = [negative for example in examples for negative in example.negatives]
     scores = iter(reference.paired_scores(queries, negatives).tolist() if negatives else ())

@@ -13,7 +13,7 @@ from uninote.training.rl_groups import Group
 def weighted_softmax(
     group: Group, reward: RewardFunction, temperature: float, generator: torch.Generator | None = None
 ) -> PolicyLoss:
-    """-Σ_i sg[π(p_i)] A_i log π(p_i), the exact E over i ~ π of Eq. 13; shapes as in `Policy`.
+    """Return -Σ_i sg[π(p_i)] A_i log π(p_i), the exact E over i ~ π of Eq. 13; shapes as in `Policy`.
 
     The gradient at cosine i is -π_i (A_i - Σ π A) / τ: it fades as π settles, but what it settles on is
     the one note with the highest advantage, and the order of the others is left to chance.
