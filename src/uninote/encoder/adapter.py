@@ -50,8 +50,8 @@ def forget_base(folder: Path) -> None:
 
 def with_adapter(model: Any, folder: Path) -> Any:
     """Return `model` with the adapters saved in `folder`, trainable; without any, as it is."""
-    from peft import PeftModel
-
     if not (folder / FOLDER).is_dir():
         return model
+    from peft import PeftModel
+
     return PeftModel.from_pretrained(model, str(folder / FOLDER), is_trainable=True)

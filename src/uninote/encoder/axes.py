@@ -20,7 +20,7 @@ MOST = 4096
 
 
 def principal_axes(vectors: torch.Tensor) -> torch.Tensor:
-    """Return orthogonal float32 [d, d]: its columns are the axes of float [n, d], by falling second moment."""
+    """Return orthogonal float32 [d, d]: columns are the axes of float [n, d], by falling second moment."""
     rows = vectors.double()
     rising: torch.Tensor = torch.linalg.eigh(rows.T @ rows).eigenvectors
     return rising.flip(1).float()

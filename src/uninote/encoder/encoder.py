@@ -103,12 +103,11 @@ class Encoder:
     ) -> Self:
         """Return a model of the Qwen-VL family from a folder or a hub id, ready to encode or to train on.
 
-        `options` are fields of `QwenSettings`, when `settings` is not given. Raises ModelError when the
+        `options` are fields of `QwenSettings`, used when `settings` is not given. Raises ModelError when the
         model cannot be loaded.
         """
-        chosen = {**options, "model": str(model)}
-        settings = settings.model_copy(update=chosen) if settings else EncoderSettings.model_validate(chosen)
-        return cls.build(settings, corpus)
+        chosen = settings.model_dump(exclude={"backbone"}, exclude_unset=True) if settings else options
+        return cls.build(EncoderSettings.model_validate({**chosen, "model": str(model)}), corpus)
 
     def encode(
         self,

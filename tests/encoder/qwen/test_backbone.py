@@ -421,6 +421,9 @@ def test_settings_of_a_model(
     encoder = Encoder.build(settings)
     assert encoder.backbone.name == "qwen-vl"
     assert encoder.memory.size == 3
+    plain = EncoderSettings(dims=(16,), device="cpu")  # without a model of the compact backbone's class
+    named = Encoder.pretrained(tiny_qwen(), plain)
+    assert (named.backbone.name, named.dims, named.settings.max_tokens) == ("qwen-vl", (16,), 4096)
     assert Encoder.build(EncoderSettings(vision_side=64, device="cpu")).backbone.name == "compact"
     with pytest.raises(ConfigError, match="512"):
         load_settings(encoder={"max_tokens": 600})
