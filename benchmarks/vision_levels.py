@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from uninote.encoder.vision import LAST
+from uninote.encoder.compact.vision import LAST
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.tables import Table, over_seeds, write_table
 from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus

@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ import typer
 import yaml
 
 import uninote
+from uninote.backbones import BACKBONES
 from uninote.cli import app
 from uninote.sample.notes import write_sample
-from uninote.settings import Settings, load_settings
+from uninote.settings import RlAblations, Settings, SftAblations, encoder_class, load_settings
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "uninote"
@@ -47,9 +49,21 @@ def test_the_example_file_holds_every_option_at_its_default() -> None:
     assert load_settings(EXAMPLE).model_dump() == Settings().model_dump()
 
 
+def test_the_example_file_holds_every_option_of_the_other_backbones() -> None:
+    lines = EXAMPLE.read_text("utf-8").splitlines()
+    first = lines.index("# encoder:")
+    block = "\n".join(line.removeprefix("# ") for line in lines[first : lines.index("", first)])
+    found = yaml.safe_load(block)
+    own = encoder_class(found["encoder"]["backbone"])
+    assert found["encoder"] == own().model_dump(mode="json")
+    assert load_settings(None, **found).encoder == own()
+    assert set(BACKBONES) == {"compact", own().backbone}
+
+
 def test_the_example_file_describes_options_in_the_words_of_the_settings() -> None:
     written = EXAMPLE.read_text("utf-8")
     sections = [type(getattr(Settings(), name)) for name in Settings.model_fields if name != "seed"]
+    sections += [*map(encoder_class, BACKBONES), SftAblations, RlAblations]
     for section in sections:
         for name, field in section.model_fields.items():
             assert (field.description or "") in written, f"{section.__name__}.{name}: {field.description}"
@@ -66,8 +80,8 @@ def test_every_command_and_option_exists(page: str, line: str) -> None:
     used = {word for word in words if re.match(r"--?[a-z]", word)}
     assert used <= known, f"{page}: {line}"
     for assignment in re.findall(r"--set (\S+)=", line):
-        section, _, field = assignment.partition(".")
-        assert field in type(getattr(Settings(), section)).model_fields
+        *path, field = assignment.split(".")
+        assert field in type(attrgetter(".".join(path))(Settings())).model_fields
 
 
 def test_the_readme_names_every_command() -> None:

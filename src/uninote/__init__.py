@@ -5,9 +5,10 @@ The names below load at first use (PEP 562), so that `import uninote` imports ne
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from uninote.lazy import lazy_names
 
 if TYPE_CHECKING:
     from uninote.attribution import explain
@@ -52,36 +53,31 @@ __all__ = [
 
 __version__ = version("uninote")
 
-_HOMES = {
-    "Encoder": "encoder",
-    "Item": "items",
-    "Note": "items",
-    "Picture": "items",
-    "Record": "store.protocol",
-    "ReferenceIndex": "negatives",
-    "Settings": "settings",
-    "SkipReport": "corpus.skips",
-    "Task": "tasks.definitions",
-    "UniNoteError": "errors",
-    "build_suite": "evaluation.suite",
-    "evaluate": "evaluation.evaluate",
-    "explain": "attribution",
-    "load_settings": "settings",
-    "make_pairs": "tasks.pairs",
-    "mine_examples": "negatives",
-    "open_store": "store.factory",
-    "read_notes": "corpus.readers",
-    "train_rl": "training.rl",
-    "train_sft": "training.sft",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Encoder": "encoder",
+        "Item": "items",
+        "Note": "items",
+        "Picture": "items",
+        "Record": "store.protocol",
+        "ReferenceIndex": "negatives",
+        "Settings": "settings",
+        "SkipReport": "corpus.skips",
+        "Task": "tasks.definitions",
+        "UniNoteError": "errors",
+        "build_suite": "evaluation.suite",
+        "evaluate": "evaluation.evaluate",
+        "explain": "attribution",
+        "load_settings": "settings",
+        "make_pairs": "tasks.pairs",
+        "mine_examples": "negatives",
+        "open_store": "store.factory",
+        "read_notes": "corpus.readers",
+        "train_rl": "training.rl",
+        "train_sft": "training.sft",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -5,11 +5,22 @@ Environment names are `UNINOTE_` + section + `__` + field, e.g. `UNINOTE_SFT__ST
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,7 +28,9 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from uninote.backbones import BACKBONES, default_name, named
 from uninote.errors import ConfigError
+from uninote.lazy import resolve
 
 MODEL_DIMS = (64, 512, 1024, 2048, 4096)
 """K of Eq. 14 and what Qwen's 2B and 8B models add; those wider than the model are left out."""
@@ -56,7 +69,7 @@ class AnnotateSettings(Section):
 
 
 class TaskSettings(Section):
-    """How pairs are cut from notes (method, section 1)."""
+    """Cutting of pairs from notes (method, section 1)."""
 
     modal_replacement: bool = Field(
         True, description="the picture that finds its note is a description in it (Eq. 2); false: its pixels"
@@ -76,53 +89,66 @@ class NegativeSettings(Section):
     )
 
 
-QWEN_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
-
-
 class EncoderSettings(Section):
-    """The backbone and the batching of the encoder.
+    """Options that every backbone shares; each has a subclass with its own, registered in `backbones.py`.
 
-    With `model` the defaults of max_tokens, token_budget and dims are 4096, 16384 and those of `MODEL_DIMS`.
+    `EncoderSettings(...)` and a configuration make the subclass that `backbone` names. Without a name it is
+    that of Qwen-VL if `model` is set, else the compact one, and the other's options have no effect.
+
+    Attributes:
+        implementation: path of the backbone's class, `package.module:name`.
     """
 
-    model: str = Field("", description="a Qwen-VL model, local folder or hub id; empty: the compact backbone")
-    max_tokens: int = Field(128, ge=16, le=32_768, description="longest sequence of one item; compact: 512")
+    implementation: ClassVar[str]
+
+    backbone: str = ""
+    max_tokens: int = Field(512, ge=16, le=32_768, description="longest sequence of one item")
     token_budget: int = Field(4096, ge=64, description="tokens in one encoding batch, padding included")
-    dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
+    dims: tuple[int, ...] = Field(MODEL_DIMS, description="Matryoshka dimensions")
     principal_axes: bool = Field(
-        True, description="turn trained vectors onto their principal axes: prefixes keep more (compact)"
+        True,
+        description="turn trained vectors onto their principal axes, where possible: prefixes keep more",
     )
-    vision_side: int = Field(
-        448, ge=32, description="side at which pictures enter the vision tower (compact)"
-    )
-    max_pictures: int = Field(12, ge=1, description="pictures of one item that are read (Qwen-VL)")
-    picture_pixels: int = Field(262_144, ge=1024, description="largest area of one picture (Qwen-VL)")
-    note_pixels: int = Field(2_097_152, ge=1024, description="area of all pictures of one item (Qwen-VL)")
-    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
-        "auto", description="auto: SDPA, with flash attention in the vision tower where installed (Qwen-VL)"
-    )
-    gradient_checkpointing: bool = Field(False, description="less memory in training, more time (Qwen-VL)")
-    lora_targets: str = Field(QWEN_LAYERS, description="regular expression over layer names (Qwen-VL)")
     remember: int = Field(0, ge=0, description="vectors kept so that an equal item is not encoded again")
-    remember_pictures: int = Field(
-        0, ge=0, description="pictures whose vision features are kept while the tower is frozen (Qwen-VL)"
-    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_of_model(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("model"):
-            return {"max_tokens": 4096, "token_budget": 16_384, "dims": MODEL_DIMS, **values}
-        return values
+    def __new__(cls, **values: Any) -> Self:
+        own: Any = encoder_class(_backbone_of(values)) if cls is EncoderSettings else cls
+        made: Self = super().__new__(own)
+        return made
 
-    @model_validator(mode="after")
-    def _fits_compact(self) -> Self:
-        if not self.model and self.max_tokens > 512:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_backbone(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
+        if cls is not EncoderSettings or not isinstance(values, dict):
+            return handler(values)
+        own = encoder_class(_backbone_of(values))
+        fitting = own.only(values)
+        if "backbone" in values and len(fitting) < len(values):
+            foreign = ", ".join(sorted(set(values) - set(fitting)))
             raise ValueError(
-                "the compact backbone reads at most 512 tokens: lower max_tokens or name a model"
+                f"backbone {values['backbone']} has no option {foreign}: leave it out, or change "
+                "encoder.backbone"
             )
-        return self
+        return own.model_validate(fitting)
+
+    @classmethod
+    def only(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return `values` without the options of other backbones of this package."""
+        others = {name for key in BACKBONES for name in encoder_class(key).model_fields}
+        return {
+            name: value for name, value in values.items() if name in cls.model_fields or name not in others
+        }
+
+
+def encoder_class(backbone: str) -> type[EncoderSettings]:
+    """Return the settings class of a backbone. Raises ValueError for a name that is not registered."""
+    found: type[EncoderSettings] = resolve(named(backbone))
+    return found
+
+
+def _backbone_of(values: dict[str, Any]) -> str:
+    return str(values.get("backbone") or default_name(values.get("model")))
 
 
 class LoraSettings(Section):
@@ -131,15 +157,12 @@ class LoraSettings(Section):
     dropout: float = Field(0.0, ge=0, lt=1)
 
 
-class SftSettings(Section):
-    """Stage 1: contrastive fine-tuning on soft labels (Eq. 6-8, 14)."""
+class SftAblations(Section):
+    """Options of stage 1 that the experiments change, for a comparison with the paper."""
 
     objective: Literal["symmetric_kl", "jensen_shannon", "kl", "infonce"] = "symmetric_kl"
     candidates: Literal["own", "batch"] = Field(
         "batch", description="own: the query's positive and its negatives; batch: all candidates of the batch"
-    )
-    negatives_per_query: int | None = Field(
-        None, ge=0, description="mined negatives that enter a batch per query; default: all (own), 1 (batch)"
     )
     cluster_size: int = Field(
         1, ge=1, description="examples with similar positives that enter a batch together; 1: at random"
@@ -153,14 +176,22 @@ class SftSettings(Section):
     negative_label: Literal["reference", "zero"] = Field(
         "reference", description="zero: labels are one-hot, whatever the reference says"
     )
+    accumulate: int = Field(
+        1, ge=1, description="forward passes one step is summed over; candidates=own only, else chunk_size"
+    )
+
+
+class SftSettings(SftAblations):
+    """Stage 1: contrastive fine-tuning on soft labels (Eq. 6-8, 14)."""
+
+    negatives_per_query: int | None = Field(
+        None, ge=0, description="mined negatives that enter a batch per query; default: all (own), 1 (batch)"
+    )
     temperature: float = Field(0.02, gt=0)
     steps: int = Field(300, ge=0)
     batch_size: int = Field(32, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
-    )
-    accumulate: int = Field(
-        1, ge=1, description="forward passes one step is summed over; candidates=own only, else chunk_size"
     )
     learning_rate: float = Field(3e-4, gt=0)
     head_learning_rate: float = Field(1e-4, gt=0, description="projector and vision head")
@@ -170,10 +201,11 @@ class SftSettings(Section):
         le=1,
         description="share of the note queries of warm-up and stage 1 that keep their pictures only",
     )
-    frozen_towers: bool = Field(
-        True, description="train what follows the towers only, and run those once per item (compact)"
+    frozen_towers: bool | None = Field(
+        None,
+        description="train only what follows the towers, which run once per item; default: where possible",
     )
-    dropout: float = Field(0.3, ge=0, lt=1, description="of what the frozen towers say (compact)")
+    dropout: float = Field(0.3, ge=0, lt=1, description="of what the frozen towers say")
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     save_every: int = Field(50, ge=1)
     lora: LoraSettings = LoraSettings()
@@ -192,11 +224,10 @@ class SftSettings(Section):
         return self
 
 
-class RlSettings(Section):
-    """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
+class RlAblations(Section):
+    """Options of stage 2 that the experiments change, for a comparison with the paper."""
 
     policy: Literal["softmax", "weighted_softmax", "plackett_luce"] = "plackett_luce"
-    temperature: float = Field(0.02, gt=0)
     penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
     absolute: bool = Field(True, description="add R_abs (Eq. 9)")
@@ -207,6 +238,12 @@ class RlSettings(Section):
     tasks: tuple[Literal["Note2Note", "I2Note", "T2Note"], ...] = Field(
         ("Note2Note",), min_length=1, description="whose rankings are trained; the paper's is Note2Note"
     )
+
+
+class RlSettings(RlAblations):
+    """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
+
+    temperature: float = Field(0.02, gt=0)
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
@@ -216,8 +253,9 @@ class RlSettings(Section):
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
     )
-    frozen_towers: bool = Field(
-        True, description="train what follows the towers only, and run those once per item (compact)"
+    frozen_towers: bool | None = Field(
+        None,
+        description="train only what follows the towers, which run once per item; default: where possible",
     )
     shared_prefixes: bool = Field(
         True, description="encode the nested candidates of a query in one pass, where the backbone can"
@@ -227,13 +265,52 @@ class RlSettings(Section):
     lora: LoraSettings = LoraSettings()
 
 
+class ExperimentSettings(Section):
+    """Ablations of both stages. In Python they are fields of `SftSettings` and `RlSettings`."""
+
+    sft: SftAblations = SftAblations()
+    rl: RlAblations = RlAblations()
+
+
+ABLATIONS: dict[str, type[Section]] = {"sft": SftAblations, "rl": RlAblations}
+
+
+def with_experiments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested options in which every ablation is in the section `experiments`.
+
+    Before that section existed they were in `sft` and `rl`, where they are still read. Raises ValueError when
+    both places say different things.
+    """
+    found = dict(values)
+    for stage, kind in ABLATIONS.items():
+        own = found.get(stage)
+        if not isinstance(own, Mapping) or not (moved := kind.model_fields.keys() & own.keys()):
+            continue
+        experiments = _plain(found.get("experiments"))
+        chosen = {name: value for name, value in own.items() if name in moved}
+        given = _plain(experiments.get(stage))
+        for name in chosen.keys() & given.keys():
+            if chosen[name] != given[name]:
+                raise ValueError(f"{stage}.{name} is now experiments.{stage}.{name}: set that one alone")
+        found["experiments"] = {**experiments, stage: chosen | given}
+        found[stage] = {name: value for name, value in own.items() if name not in moved}
+    return found
+
+
+def _plain(section: Any) -> dict[str, Any]:
+    """Return what a section sets; nothing of what is no section, which validation refuses."""
+    if isinstance(section, BaseModel):
+        return section.model_dump(exclude_unset=True)
+    return dict(section) if isinstance(section, Mapping) else {}
+
+
 class EvaluationSettings(Section):
     ks: tuple[int, ...] = (1, 5, 10)
     bootstrap: int = Field(1000, ge=0, description="resamples of the queries for the 95 % interval")
 
 
 class StoreSettings(Section):
-    """Where vectors live."""
+    """Address and index of the vectors."""
 
     address: str = Field(
         "", description="PostgreSQL or Milvus address; empty: the embedded server in the work folder"
@@ -318,14 +395,32 @@ class Settings(BaseSettings):
     annotate: AnnotateSettings = AnnotateSettings()
     tasks: TaskSettings = TaskSettings()
     negatives: NegativeSettings = NegativeSettings()
-    encoder: EncoderSettings = EncoderSettings()
+    encoder: SerializeAsAny[EncoderSettings] = Field(default_factory=EncoderSettings)
     sft: SftSettings = SftSettings()
     rl: RlSettings = RlSettings()
+    experiments: ExperimentSettings = ExperimentSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     store: StoreSettings = StoreSettings()
     service: ServiceSettings = ServiceSettings()
     stream: StreamSettings = StreamSettings()
     cluster: ClusterSettings = ClusterSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_experiments(cls, values: Any) -> Any:
+        found = with_experiments(values)
+        for stage, kind in ABLATIONS.items():
+            given = _plain(_plain(found.get("experiments")).get(stage))
+            known = {name: value for name, value in given.items() if name in kind.model_fields}
+            if known:
+                found[stage] = _plain(found.get(stage)) | known
+        return found
+
+    @model_serializer(mode="wrap")
+    def _write_experiments(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = handler(self)
+        content.pop("experiments", None)
+        return with_experiments(content)
 
     @classmethod
     def settings_customise_sources(
@@ -340,7 +435,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
-    """Settings from defaults, then `file` (YAML), then the environment, then `overrides` (nested dicts).
+    """Load defaults, then `file` (YAML), then the environment, then `overrides` (nested dicts).
 
     Raises ConfigError that names the field, what is wrong and what is allowed.
     """

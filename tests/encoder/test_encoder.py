@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import CompactBackbone
-from uninote.encoder.saved import saved_version
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.saved import Saved
 from uninote.errors import ItemError, ModelError, RenderingError
 from uninote.items import RENDERING, Item, Picture
 from uninote.settings import EncoderSettings
@@ -219,7 +219,7 @@ def test_a_model_keeps_its_rendering_and_another_one_is_refused(untrained: Encod
     config.write_text(json.dumps(stored))
     assert Encoder.load(tmp_path / "old", device="cpu").version == untrained.version  # saved without: 1
     config.write_text(json.dumps({**stored, "rendering": 2}))
-    for read in (Encoder.load, saved_version):
+    for read in (Encoder.load, Saved):
         with pytest.raises(RenderingError, match=f"'old' has rendering 2.* {RENDERING}: train it again"):
             read(tmp_path / "old")
 

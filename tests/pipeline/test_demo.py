@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from tests.service.http.running import start
+from tests.training.tiny_backbone import TINY as TINY_BACKBONE
 
+from uninote.backbones import BACKBONES
+from uninote.pipeline.demo import run_demo
+from uninote.settings import load_settings
 from uninote.tasks.definitions import Task
 
 pytestmark = pytest.mark.timeout(900)  # several whole runs, on a machine that may be busy
@@ -155,3 +161,24 @@ def test_serving_its_index_takes_one_command_and_no_encoding(finished: Path, sam
         assert running.stop() == 0
     finally:
         running.process.kill()
+
+
+def test_a_backbone_without_a_warm_up_goes_from_its_base_to_stage_1(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKBONES, "tiny", TINY_BACKBONE)
+    short = {"steps": 2, "batch_size": 4}
+    settings = load_settings(
+        None,
+        encoder={"backbone": "tiny", "device": "cpu"},
+        annotate={"ocr": "none"},
+        sft=short,
+        rl=short | {"noise": 2},
+        evaluation={"bootstrap": 0},
+        store={"address": "memory"},
+    )
+    printed = io.StringIO()
+    report = run_demo(sample, tmp_path, settings, Console(file=printed), progress=False)
+    assert "no warm-up" in printed.getvalue()
+    assert list(report["stages"]) == ["base", "sft", "rl"]
+    assert not list((tmp_path / "cache").glob("features/*"))  # of the compact backbone's tower

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.pipeline import soup
 from uninote.pipeline.soup import best_merge
 from uninote.settings import load_settings

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def torchrun(script: Path, *arguments: str, processes: int = 2) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
     done = subprocess.run(
         [*command, str(processes), str(script), *arguments],

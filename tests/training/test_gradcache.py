@@ -15,7 +15,7 @@ from uninote.negatives import ReferenceIndex
 from uninote.settings import SftSettings
 from uninote.tasks.definitions import Task
 from uninote.training.gather import Shard
-from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_side, prepare_sides
+from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 from uninote.training.sft import SftCollator
 
@@ -122,14 +122,14 @@ def test_activations_of_one_chunk_at_a_time() -> None:
 def test_without_gradients_nothing_is_recomputed() -> None:
     backbone = TinyBackbone()
     with torch.no_grad():
-        ChunkedEncoder(backbone, True)([prepare_side(backbone, items_of(EXAMPLES), chunk_size=5)])
+        ChunkedEncoder(backbone, True)([prepare_sides(backbone, [Content(items_of(EXAMPLES))], 5)[0]])
     assert sum(backbone.seen) == len({item.key for item in items_of(EXAMPLES)})
 
 
 def test_equal_items_are_encoded_once_and_chunks_hold_similar_lengths() -> None:
     backbone = TinyBackbone()
     items = [Item.of(text) for text in ("a", "b b b b", "a", "c c c", "d", "e e e")]
-    side = prepare_side(backbone, items, chunk_size=2)
+    side = prepare_sides(backbone, [Content(items)], 2)[0]
     assert [chunk["ids"].shape for chunk in side["chunks"]] == [(2, 4), (2, 3), (1, 1)]
     (rows,) = encode_sides(ChunkedEncoder(backbone), [side], Shard())
     one_by_one = torch.cat([backbone(**backbone.prepare([item])) for item in items])
@@ -170,7 +170,7 @@ def test_chains_are_prepared_whole_and_read_out_item_by_item(chunk_size: int | N
     long, middle, short, other = (Item.of(text) for text in ("a b c", "a b", "a", "x y"))
     chains = [[long, middle, short], [other], [long, middle, short]]
     items = [short, other, long, middle]
-    side = prepare_side(backbone, items, chunk_size=chunk_size, chains=chains)
+    side = prepare_sides(backbone, [Content(items, chains=chains)], chunk_size)[0]
     assert len(side["chunks"]) == (1 if chunk_size is None else 2)
     assert backbone.chains == ([["a b c", "a b", "a"], ["x y"]] if chunk_size is None else [["x y"]])
     (rows,) = encode_sides(ChunkedEncoder(backbone), [side], Shard())

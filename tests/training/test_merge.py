@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.errors import ModelError
 from uninote.items import Item
 from uninote.settings import EncoderSettings

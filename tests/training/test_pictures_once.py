@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from uninote.encoder import Encoder
-from uninote.encoder.protocol import StepBackbone
+from uninote.encoder.capabilities import StepBackbone
 from uninote.items import Item, Picture
 from uninote.training.gather import Shard
-from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_side, prepare_sides
+from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 
 Build = Callable[..., Encoder]
 
@@ -106,7 +106,7 @@ def test_features_of_a_tower_that_trains_are_not_kept(
 ) -> None:
     backbone: Any = build(tower=True).backbone
     seen = counted(backbone, monkeypatch)
-    side = prepare_side(backbone, sides[1].items, chunk_size=2)
+    side = prepare_sides(backbone, [Content(sides[1].items)], 2)[0]
     with torch.no_grad():
         for _ in range(2):
             encode_sides(ChunkedEncoder(backbone, True), [side], Shard())

@@ -17,10 +17,10 @@ from uninote.settings import LoraSettings, RlSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves
 from uninote.training import rl
-from uninote.training.groups import top_group
 from uninote.training.objectives import prefix_cosines
 from uninote.training.rewards import ranking_rewards
 from uninote.training.rl import RlCollator, RlTrainer, rl_halves, train_rl
+from uninote.training.rl_groups import top_group
 
 LORA = LoraSettings(rank=4, alpha=8)
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from uninote.encoder.capabilities import ParamGroup
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
@@ -32,6 +33,9 @@ class Model(nn.Module):
             self.connector = nn.Linear(3, 3)
             self.adapter = nn.Linear(3, 1)
         self.frozen.requires_grad_(False)
+
+    def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
+        return [ParamGroup(list(self.connector.parameters()), head_rate)]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.adapter(self.connector(self.frozen(x)))

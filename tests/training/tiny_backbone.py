@@ -1,30 +1,44 @@
-"""A backbone of a few hundred weights, with dropout: fast enough for many runs and processes in a test."""
+"""Third backbone of a few hundred weights, as another package would bring it; also fast enough for many runs.
+
+`uninote.backbones.BACKBONES["tiny"] = "tests.training.tiny_backbone:TinySettings"`, or an entry point of the
+same value, registers it.
+"""
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from uninote.encoder import Encoder
-from uninote.encoder.protocol import Inputs
+from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.items import Item
 from uninote.negatives import Example
-from uninote.settings import EncoderSettings
+from uninote.settings import CorpusSettings, EncoderSettings
 from uninote.tasks.definitions import Pair, Task
 
 WORDS = 61
+TINY = "tests.training.tiny_backbone:TinySettings"
+
+
+class TinySettings(EncoderSettings):
+    implementation: ClassVar[str] = "tests.training.tiny_backbone:TinyBackbone"
+
+    backbone: Literal["tiny"] = "tiny"
+    dims: tuple[int, ...] = (8, 16)
+    dropout: float = 0.0
 
 
 class TinyBackbone(nn.Module):
-    """Words by hash, embedded, averaged and mixed; `seen` counts the items of each forward pass."""
+    """Words and pictures by hash, embedded, averaged, mixed; `seen` counts the items of each forward pass."""
 
     name = "tiny"
     width = 16
@@ -43,7 +57,8 @@ class TinyBackbone(nn.Module):
         self.seen: list[int] = []
 
     def _ids(self, item: Item, instruction: str) -> list[int]:
-        words = f"{instruction} {' '.join(item.texts)}".split()
+        parts = (part if isinstance(part, str) else part.digest for part in item.parts)
+        words = f"{instruction} {' '.join(parts)}".split() or [""]
         return [zlib.crc32(word.encode()) % WORDS for word in words]
 
     def cost(self, item: Item, instruction: str = "") -> int:
@@ -66,16 +81,29 @@ class TinyBackbone(nn.Module):
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(self.state_dict(), folder / "tiny.safetensors")
+        (folder / "backbone.json").write_text(json.dumps({"name": self.name}))
         with (folder / "saves").open("a") as log:
             log.write("saved\n")
 
     @classmethod
-    def load(cls, folder: Path, **options: Any) -> Self:
-        raise NotImplementedError
+    def start(
+        cls,
+        settings: TinySettings,
+        corpus: CorpusSettings | None = None,
+        feature_folder: Path | None = None,
+        seed: int = 0,
+    ) -> Self:
+        return cls(settings.dropout)
+
+    @classmethod
+    def load(cls, folder: Path, options: LoadOptions) -> Self:
+        backbone = cls()
+        backbone.load_state_dict(load_file(folder / "tiny.safetensors"))
+        return backbone
 
 
 def tiny_encoder(dropout: float = 0.0) -> Encoder:
-    return Encoder(TinyBackbone(dropout), EncoderSettings(dims=(8, 16), device="cpu"))
+    return Encoder.build(TinySettings(dropout=dropout, device="cpu"))
 
 
 class HashedReference:

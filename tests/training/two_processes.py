@@ -60,7 +60,7 @@ class Killer(TrainerCallback):  # type: ignore[misc]
 
 
 def tiny_notes() -> list[Note]:
-    """Two pictures each, whose OCR text is all that the tiny backbone reads of them."""
+    """Three pictures each, which the tiny backbone reads by their digest and OCR text."""
     made = []
     for n in range(8):
         pictures = tuple(Picture.from_bytes(b"%d-%d" % (n, i), ocr=(f"sale {n} {i}",)) for i in range(3))
@@ -69,7 +69,7 @@ def tiny_notes() -> list[Note]:
 
 
 def run_all(folder: Path) -> None:
-    """Train every case; the weights of each process stand beside the metrics of all."""
+    """Train every case; the weights of each process are next to the metrics of all."""
     torch.set_num_threads(1)
     examples = tiny_examples()
     index = ReferenceIndex(items_of(examples), HashedReference())

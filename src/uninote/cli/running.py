@@ -69,11 +69,13 @@ def info(
 
 
 def _shipped(folder: Path) -> dict[str, Any]:
-    config = json.loads((folder / "uninote.json").read_text("utf-8"))
+    from uninote.encoder.saved import Saved
+
+    saved = Saved(folder)
     size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
     return {
-        "version": config["version"],
-        "dim": config["dim"],
+        "version": saved.version,
+        "dim": saved.dim,
         "bytes": size,
         "card": str(folder / "README.md"),
     }

@@ -48,9 +48,12 @@ def train_warmup(
 
     The result is the start of `train sft`, and a better reference encoder for `mine` than the untrained one.
     """
+    from uninote.encoder.registry import backbone_class
     from uninote.pipeline.train import base_model, warmed_up_model
+    from uninote.training.warmup import require_warm_up
 
     settings = settings_from(config, set_, seed)
+    require_warm_up(backbone_class(type(settings.encoder)))
     training = read_split(notes, settings, "train", whole)
     base_model(settings, out / "base", features)
     trained = warmed_up_model(out / "base", training, settings, out, features, not quiet)

@@ -1,6 +1,28 @@
-"""Item -> vector: backbones behind one protocol, token-budget batches, Matryoshka dimensions."""
+"""Encoder from items to vectors: backbones by one protocol, token-budget batches, Matryoshka dimensions.
 
-from uninote.encoder.encoder import Encoder
-from uninote.encoder.protocol import Backbone, Inputs, PrefixBackbone
+The names load at first use, so that settings and saved models are read without torch.
+"""
 
-__all__ = ["Backbone", "Encoder", "Inputs", "PrefixBackbone"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uninote.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from uninote.encoder.capabilities import PrefixBackbone
+    from uninote.encoder.encoder import Encoder
+    from uninote.encoder.protocol import Backbone, Inputs, LoadOptions
+
+__all__ = ["Backbone", "Encoder", "Inputs", "LoadOptions", "PrefixBackbone"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Backbone": "protocol",
+        "Encoder": "encoder",
+        "Inputs": "protocol",
+        "LoadOptions": "protocol",
+        "PrefixBackbone": "capabilities",
+    },
+)

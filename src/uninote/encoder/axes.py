@@ -1,17 +1,17 @@
-"""Principal axes: trained vectors turned so that what varies most comes first, for short prefixes.
+"""Principal axes: a rotation of trained vectors that puts what varies most first, for short prefixes.
 
-A turn changes no cosine of whole vectors. Of all turns this one leaves most of the vectors, and so the inner
-products that differ least, in every prefix (Eckart and Young, 1936). It costs no training, and no accuracy at
-full width as Matryoshka supervision (Eq. 14) does. Training itself sees the vectors as they are.
+A rotation preserves all cosines at full width. The PCA rotation minimises the error of inner products
+computed on any prefix (Eckart and Young, 1936). It costs no training, and no accuracy at full width as
+Matryoshka supervision (Eq. 14) does. Training itself sees the vectors as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
+from uninote.encoder.capabilities import HasAxes
 from uninote.encoder.encoder import Encoder
 from uninote.items import Item
 
@@ -20,7 +20,7 @@ MOST = 4096
 
 
 def principal_axes(vectors: torch.Tensor) -> torch.Tensor:
-    """Orthogonal float32 [d, d] whose columns are the axes of rows float [n, d], by falling second moment."""
+    """Return orthogonal float32 [d, d]: columns are the axes of float [n, d], by falling second moment."""
     rows = vectors.double()
     rising: torch.Tensor = torch.linalg.eigh(rows.T @ rows).eigenvectors
     return rising.flip(1).float()
@@ -28,28 +28,21 @@ def principal_axes(vectors: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def reset_axes(encoder: Encoder) -> None:
-    """Before training: vectors as the read-out gives them. Backbones without axes are left as they are."""
-    axes = _axes_of(encoder)
-    if axes is not None:
+    """Reset vectors to what the read-out gives, before training. Backbones without axes stay as they are."""
+    if isinstance(encoder.backbone, HasAxes):
+        axes = encoder.backbone.axes
         axes.copy_(torch.eye(len(axes)))
 
 
 @torch.no_grad()
 def fit_axes(encoder: Encoder, items: Sequence[Item]) -> None:
-    """After training: turn the vectors onto their principal axes over `items`, if the settings say so.
+    """Turn the vectors onto their principal axes over `items` after training, if the settings say so.
 
     Dimensions beyond the widest that was trained stay where they are.
     """
     reset_axes(encoder)
-    axes = _axes_of(encoder)
-    if axes is None or not items or not encoder.settings.principal_axes:
+    if not isinstance(encoder.backbone, HasAxes) or not items or not encoder.settings.principal_axes:
         return
-    width = encoder.dims[-1]
+    axes, width = encoder.backbone.axes, encoder.dims[-1]
     vectors = torch.from_numpy(encoder.encode(items[:: -(-len(items) // MOST)]))
     axes[:width, :width] = principal_axes(vectors).to(axes.device)
-
-
-def _axes_of(encoder: Encoder) -> torch.Tensor | None:
-    backbone: Any = encoder.backbone
-    connector = getattr(backbone, "connector", None)
-    return None if connector is None else connector.axes

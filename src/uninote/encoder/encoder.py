@@ -1,12 +1,11 @@
-"""`Encoder`: items in, unit vectors out."""
+"""Encoder: items in, unit vectors out."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -16,35 +15,22 @@ import torch
 from numpy.typing import NDArray
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.compact import CompactBackbone
+from uninote.encoder.capabilities import Pretrained
 from uninote.encoder.device import resolve_device
 from uninote.encoder.matryoshka import check_dim, truncate_numpy
 from uninote.encoder.memory import Memory
-from uninote.encoder.protocol import Backbone, Inputs
-from uninote.encoder.saved import check_rendering
+from uninote.encoder.protocol import Backbone, Inputs, LoadOptions
+from uninote.encoder.registry import backbone_class
+from uninote.encoder.saved import FILE, Saved, write_saved
 from uninote.errors import ItemError, ModelError, PictureError
-from uninote.items import RENDERING, Item
+from uninote.items import Item
 from uninote.progress import show_progress
-from uninote.settings import CorpusSettings, EncoderSettings
-from uninote.shipped import model_folder
+from uninote.settings import CorpusSettings, EncoderSettings, encoder_class
+from uninote.shipped import COMPACT, model_folder
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 CPU_TOKENS = 2048
 """Most tokens of a large model's batch on a CPU: more fall out of its cache; 16,384 took twice as long."""
-
-
-def _load_compact(folder: Path, *, device: str, base: str | Path | None, **options: Any) -> Backbone:
-    return CompactBackbone.load(folder, **options)
-
-
-def _load_qwen(folder: Path, *, feature_folder: Path | None, **options: Any) -> Backbone:
-    from uninote.encoder.qwen_vl import QwenVLBackbone
-
-    return QwenVLBackbone.load(folder, **options)
-
-
-BACKBONES: dict[str, Callable[..., Backbone]] = {"compact": _load_compact, "qwen-vl": _load_qwen}
-"""By name: from a folder and the options corpus, feature_folder, device and base."""
 
 
 class Encoder:
@@ -53,7 +39,7 @@ class Encoder:
     Attributes:
         backbone: the module that reads items.
         dims: trained Matryoshka dimensions, widest last.
-        version: short hash of the weights, stored beside every vector; the seed model is `untrained`.
+        version: short hash of the weights, stored with every vector; the seed model is `untrained`.
         memory: vectors of items seen before, off unless `settings.remember` says how many.
     """
 
@@ -81,6 +67,22 @@ class Encoder:
         return self.backbone.uses_instructions
 
     @classmethod
+    def build(
+        cls,
+        settings: EncoderSettings,
+        corpus: CorpusSettings | None = None,
+        feature_folder: Path | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """Return the model to start from, of the backbone that the settings belong to.
+
+        Raises ModelError when its pretrained weights cannot be loaded.
+        """
+        backbone = backbone_class(type(settings)).start(settings, corpus, feature_folder, seed)
+        version = backbone.fingerprint[:12] if isinstance(backbone, Pretrained) else "untrained"
+        return cls(backbone, settings, version)
+
+    @classmethod
     def compact(
         cls,
         settings: EncoderSettings | None = None,
@@ -88,8 +90,8 @@ class Encoder:
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        """The untrained compact model: pretrained towers, fresh connector."""
-        return cls(CompactBackbone(settings, corpus, feature_folder, seed), settings)
+        """Return the untrained compact model: pretrained towers, fresh connector."""
+        return cls.build(settings or encoder_class(COMPACT)(), corpus, feature_folder, seed)
 
     @classmethod
     def pretrained(
@@ -99,29 +101,13 @@ class Encoder:
         corpus: CorpusSettings | None = None,
         **options: Any,
     ) -> Self:
-        """A model of the Qwen-VL family from a local folder or a hub id, ready to encode or to train on.
+        """Return a model of the Qwen-VL family from a folder or a hub id, ready to encode or to train on.
 
-        `options` are fields of `EncoderSettings`, when `settings` is not given. Raises ModelError when the
+        `options` are fields of `QwenSettings`, used when `settings` is not given. Raises ModelError when the
         model cannot be loaded.
         """
-        from uninote.encoder.qwen_vl import QwenVLBackbone
-
-        settings = settings or EncoderSettings(**{**options, "model": str(model)})
-        backbone = QwenVLBackbone(model, settings, corpus)
-        return cls(backbone, settings, backbone.fingerprint[:12])
-
-    @classmethod
-    def build(
-        cls,
-        settings: EncoderSettings,
-        corpus: CorpusSettings | None = None,
-        feature_folder: Path | None = None,
-        seed: int = 0,
-    ) -> Self:
-        """The model to start from: `settings.model`, or the compact one."""
-        if settings.model:
-            return cls.pretrained(settings.model, settings, corpus)
-        return cls.compact(settings, corpus, feature_folder, seed)
+        chosen = settings.model_dump(exclude={"backbone"}, exclude_unset=True) if settings else options
+        return cls.build(EncoderSettings.model_validate({**chosen, "model": str(model)}), corpus)
 
     def encode(
         self,
@@ -132,13 +118,13 @@ class Encoder:
         progress: bool = False,
         failures: dict[int, ItemError] | None = None,
     ) -> NDArray[np.float32]:
-        """Unit rows float32 [n, dim] in the order of `items`; an item that appears twice is encoded once.
+        """Return unit rows float32 [n, dim] in the order of `items`; one that appears twice is encoded once.
 
         Args:
             task: the query-side instruction to use; None for items of the corpus side.
             dim: a trained Matryoshka dimension; None for the widest.
             failures: when given, an item that cannot be embedded gets a NaN row and its error here, by
-                position, and the rest goes on; when None the first failure is raised.
+                position, and the rest continues; when None the first failure is raised.
 
         Raises:
             ItemError: an item cannot be read, `failures` being None.
@@ -183,7 +169,7 @@ class Encoder:
     def _prepared(
         self, batches: Sequence[list[Item]], instruction: str
     ) -> Iterator[tuple[list[Item], Inputs | PictureError]]:
-        """Batches with their inputs, or the error of a bad picture among them.
+        """Yield batches with their inputs, or the error of a bad picture among them.
 
         While the model runs, one thread decodes, tokenises and pins the next batch; not when model and
         decoding would fight for the same cores.
@@ -214,7 +200,7 @@ class Encoder:
     def _vectors(
         self, items: list[Item], inputs: Inputs | PictureError, instruction: str, broken: dict[str, ItemError]
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
-        """Readable items with their vectors; a bad one costs its batch a second preparation."""
+        """Yield readable items with their vectors; a bad one costs its batch a second preparation."""
         if not isinstance(inputs, PictureError):
             yield from zip(items, self._run(inputs), strict=True)
         elif len(items) == 1:
@@ -233,21 +219,15 @@ class Encoder:
     def save(self, folder: str | Path) -> Path:
         """Write a model folder; `version` becomes the hash of what was written."""
         folder = Path(folder)
-        config_file = folder / "uninote.json"
-        config_file.unlink(missing_ok=True)  # it vouches for the rest: a half-written folder has none
+        (folder / FILE).unlink(missing_ok=True)  # it vouches for the rest: a half-written folder has none
         self.backbone.save(folder)
         digest = hashlib.sha256()
-        digest.update(getattr(self.backbone, "fingerprint", "").encode())
+        if isinstance(self.backbone, Pretrained):
+            digest.update(self.backbone.fingerprint.encode())
         for weights in sorted(folder.rglob("*.safetensors")):
             digest.update(weights.read_bytes())
         self.version = digest.hexdigest()[:12]
-        config = {
-            "version": self.version,
-            "dim": self.dims[-1],
-            "rendering": RENDERING,
-            "encoder": self.settings.model_dump(),
-        }
-        config_file.write_text(json.dumps(config, indent=2))
+        write_saved(folder, self.version, self.dims[-1], self.settings)
         return folder
 
     @classmethod
@@ -261,26 +241,17 @@ class Encoder:
         base: str | Path | None = None,
         remember: int = 0,
     ) -> Self:
-        """The model saved in `folder`, of either kind; `"compact"` is the one that ships with the package.
+        """Load the model saved in `folder`; `"compact"` is the one that ships with the package.
 
         Args:
-            base: where the pretrained weights of a Qwen-VL model are now, when they have moved.
+            base: where the pretrained weights are now, when the folder only names them and they have moved.
             remember: vectors kept in memory, so that a server does not encode an equal item again.
 
         Raises:
             ModelError: the folder holds no UniNote model, or one of another rendering (RenderingError).
         """
         folder = model_folder(folder)
-        try:
-            config = json.loads((folder / "uninote.json").read_text())
-            name = json.loads((folder / "backbone.json").read_text())["name"]
-            build, version = BACKBONES[name], config["version"]
-            settings = EncoderSettings(**{**config["encoder"], "device": device, "remember": remember})
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise ModelError(
-                f"{folder} is not a saved UniNote model (no readable uninote.json): "
-                "train one with `uninote train sft`, or name another folder"
-            ) from error
-        check_rendering(folder, config)
-        backbone = build(folder, corpus=corpus, feature_folder=feature_folder, device=device, base=base)
-        return cls(backbone, settings, version)
+        saved = Saved(folder)
+        settings = saved.settings(device=device, remember=remember)
+        options = LoadOptions(corpus, feature_folder, device, base)
+        return cls(backbone_class(type(settings)).load(folder, options), settings, saved.version)

@@ -1,12 +1,12 @@
-"""Vectors of items seen before, for serving: an exact duplicate is not encoded again."""
+"""LRU cache of vectors, for serving: an exact duplicate is not encoded again."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from itertools import chain
 from threading import Lock
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 from torch import nn
 
@@ -19,12 +19,12 @@ class Memory:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._vectors: OrderedDict[Key, NDArray[np.float32]] = OrderedDict()
+        self._vectors: LRUCache[Key, NDArray[np.float32]] = LRUCache(size)
         self._stamp: tuple[int, int] | None = None
         self._lock = Lock()
 
     def of(self, module: nn.Module) -> Memory:
-        """Self, emptied when the weights are not those of the last call: every in-place change counts up."""
+        """Return self, emptied when weights have changed since the last call: in-place changes count up."""
         versions = [weight._version for weight in chain(module.parameters(), module.buffers())]
         stamp = len(versions), sum(versions)
         with self._lock:
@@ -35,13 +35,8 @@ class Memory:
 
     def get(self, key: Key) -> NDArray[np.float32] | None:
         with self._lock:
-            found = self._vectors.get(key)
-            if found is not None:
-                self._vectors.move_to_end(key)
-            return found
+            return self._vectors.get(key)
 
     def put(self, key: Key, vector: NDArray[np.float32]) -> None:
         with self._lock:
             self._vectors[key] = vector.copy()
-            while len(self._vectors) > self.size:
-                self._vectors.popitem(last=False)

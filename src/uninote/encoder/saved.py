@@ -1,40 +1,92 @@
-"""What a saved model says of itself, read without loading it."""
+"""Saved models: `uninote.json` and `backbone.json` of a folder, read without loading the model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from uninote.errors import ModelError, RenderingError
-from uninote.items import require_rendering
+from uninote.items import RENDERING, require_rendering
+from uninote.settings import EncoderSettings, encoder_class
+
+FILE = "uninote.json"
+BACKBONE_FILE = "backbone.json"
 
 
-def saved_version(folder: Path) -> str:
-    """Return `Encoder.version` of the model in `folder`. Raises ModelError when there is none that fits."""
-    return str(_read(folder)["version"])
+class Saved:
+    """A model folder. Raises ModelError when it holds no saved model, or one of another rendering.
 
+    Attributes:
+        config: content of `uninote.json`; an entry that an older release did not write is absent.
+        version: `Encoder.version` of the model.
+    """
 
-def saved_dim(folder: Path) -> int | None:
-    """Its widest dimension; None for a folder written before it was noted. Raises ModelError as above."""
-    dim = _read(folder).get("dim")
-    return None if dim is None else int(dim)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = self._read(FILE)
+        self.version = str(self.config.get("version") or self._refuse(FILE, None))
+        check_rendering(folder, self.config)
 
+    @property
+    def dim(self) -> int | None:
+        """The widest dimension; None where it was not written yet."""
+        dim = self.config.get("dim")
+        return None if dim is None else int(dim)
 
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads((folder / "uninote.json").read_text())
-        config["version"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    @cached_property
+    def backbone(self) -> str:
+        """Name of the backbone. Raises ModelError when the folder does not say."""
+        return str(self._read(BACKBONE_FILE).get("name") or self._refuse(BACKBONE_FILE, None))
+
+    def settings(self, **changes: Any) -> EncoderSettings:
+        """Return the encoder settings that were saved, with `changes`. Raises ModelError for damaged ones."""
+        try:
+            own = encoder_class(self.backbone)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise ModelError(
+                f"{self.folder} cannot be loaded: {error}, or install the package that brings it"
+            ) from error
+        try:
+            stored = own.only(dict(self.config["encoder"]))
+            return own.model_validate({**stored, "backbone": self.backbone, **changes})
+        except (LookupError, TypeError, ValueError) as error:
+            self._refuse(FILE, error)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            content = json.loads((self.folder / name).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            self._refuse(name, error)
+        return content if isinstance(content, dict) else self._refuse(name, None)
+
+    def _refuse(self, name: str, error: Exception | None) -> NoReturn:
         raise ModelError(
-            f"{folder} is not a saved UniNote model (no readable uninote.json): "
+            f"{self.folder} is not a saved UniNote model (no readable {name}): "
             "train one with `uninote train sft`, or name another folder"
         ) from error
-    check_rendering(folder, config)
-    return config
 
 
 def check_rendering(folder: Path, config: Mapping[str, Any]) -> None:
     """Raise RenderingError when the model of `config` reads items in another way than this release."""
     require_rendering(config, f"model {folder.name!r}", "train it again", RenderingError)
+
+
+def is_saved(folder: Path) -> bool:
+    """Check whether `folder` holds a whole model: `uninote.json` is written last."""
+    return (folder / FILE).is_file()
+
+
+def saved_models(folder: Path) -> list[Path]:
+    """Return the model folders of a served or index folder: `model` first, then those of `models` by name."""
+    inner = folder / "models"
+    found = [folder / "model", *(sorted(inner.iterdir()) if inner.is_dir() else ())]
+    return [model for model in found if is_saved(model)]
+
+
+def write_saved(folder: Path, version: str, dim: int, settings: EncoderSettings) -> None:
+    """Write `uninote.json`, which declares the folder whole."""
+    config = {"version": version, "dim": dim, "rendering": RENDERING, "encoder": settings.model_dump()}
+    (folder / FILE).write_text(json.dumps(config, indent=2))

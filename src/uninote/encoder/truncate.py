@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def fit_lengths(lengths: Sequence[int], budget: int) -> list[int]:
-    """Lengths after trimming the longest parts first, so that they sum to at most `budget`.
+    """Trim the longest parts first, so that the returned lengths sum to at most `budget`.
 
     The largest common cap is used ("water filling"): a short title is never cut for a long body, and
     leftover tokens go to the earliest of the capped parts. Token counts in, token counts out.

@@ -5,8 +5,9 @@ The names load at first use: each format needs its own library only.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from uninote.lazy import lazy_names
 
 if TYPE_CHECKING:
     from uninote.export.hub import push_to_hub
@@ -16,16 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["UniNoteModule", "export_model", "load_onnx", "load_sentence_transformer", "push_to_hub"]
 
-_HOMES = {
-    "UniNoteModule": "sentence_transformer",
-    "export_model": "run",
-    "load_onnx": "onnx_encoder",
-    "load_sentence_transformer": "sentence_transformer",
-    "push_to_hub": "hub",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "UniNoteModule": "sentence_transformer",
+        "export_model": "run",
+        "load_onnx": "onnx_encoder",
+        "load_sentence_transformer": "sentence_transformer",
+        "push_to_hub": "hub",
+    },
+)

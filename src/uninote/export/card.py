@@ -10,13 +10,13 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from uninote.encoder import Encoder
+from uninote.encoder.capabilities import Exports, Pretrained
 from uninote.errors import ModelError
-from uninote.export.merged import limits
 from uninote.tasks.definitions import META_TASKS, SINGLE_TARGET, in_words
 
 METRICS = ("recall@1", "recall@10", "precision@1", "ndcg@10")
 USE = {
-    "compact-sentence-transformers": """\
+    "module": """\
 ```sh
 pip install 'uninote[export]'
 ```
@@ -64,7 +64,7 @@ vectors = encoder.encode([Item.of("title", "body", Picture.from_path("1.jpg"))])
 def model_card(
     encoder: Encoder, layout: str, report: Path | None = None, stage: str | None = None
 ) -> ModelCard:
-    """The card of an exported model.
+    """Write the card of an exported model.
 
     Args:
         layout: a key of `USE`.
@@ -118,7 +118,6 @@ def _results(measured: Mapping[str, Any]) -> Iterator[EvalResult]:
 def _sections(
     encoder: Encoder, layout: str, data: Mapping[str, Any], measured: Mapping[str, Any]
 ) -> Iterator[str]:
-    backbone: Any = encoder.backbone
     yield "# UniNote\n"
     yield (
         "One vector per item: a picture, a text, the text in a picture, frames of a video, or a whole note "
@@ -126,7 +125,7 @@ def _sections(
         "(https://arxiv.org/abs/2605.29287).\n"
     )
     base = _hub_id(encoder)
-    yield f"* backbone: {backbone.name}{f', {base}' if base else ''}"
+    yield f"* backbone: {encoder.backbone.name}{f', {base}' if base else ''}"
     yield f"* dimensions (Matryoshka): {', '.join(map(str, encoder.dims))}: cut, then normalise again"
     yield f"* longest input: {encoder.settings.max_tokens} tokens, pictures included; the rest is trimmed"
     yield f"* model version: `{encoder.version}`\n"
@@ -145,19 +144,13 @@ def _sections(
     yield "* A text in a picture is found as far as the vision tower reads it, or its OCR is in the item."
     if layout == "onnx":
         yield "* int8 vectors are close to, not equal to, fp32 ones: index and query with the same graph."
-    if layout == "transformers":
-        most = limits(backbone)
-        yield (
-            f"* A server does not trim as UniNote does: send at most {most['max_pictures']} pictures and "
-            f"{most['max_tokens']} tokens an item, and all pictures within {most['note_pixels']} pixels."
-        )
-    else:
-        yield f"* Pictures are seen at {encoder.settings.vision_side} pixels: small print is lost."
+    if isinstance(encoder.backbone, Exports):
+        yield from (f"* {limit}" for limit in encoder.backbone.export_limits())
 
 
 def _hub_id(encoder: Encoder) -> str | None:
-    """Where the pretrained weights are from; not a local path, which is nobody else's business."""
-    base = str(getattr(encoder.backbone, "base", ""))
+    """Return the hub id of the pretrained weights; None for a local path, which is never published."""
+    base = encoder.backbone.base if isinstance(encoder.backbone, Pretrained) else ""
     return base if base and not Path(base).exists() else None
 
 

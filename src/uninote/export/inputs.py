@@ -1,4 +1,4 @@
-"""What callers of sentence-transformers pass, as Items: texts, pictures, dicts, chat messages, our own notes.
+"""Items from what callers of sentence-transformers pass: texts, pictures, dicts, chat messages, notes.
 
 Nothing is fetched: a picture is a PIL image, an array, bytes, a `Picture`, a `data:` URI or a local file.
 """
@@ -27,7 +27,7 @@ ADDRESS = ("http://", "https://")
 
 
 def to_item(value: Any) -> Item:
-    """One input of `SentenceTransformer.encode` as an Item.
+    """Read one input of `SentenceTransformer.encode` as an Item.
 
     A dict gives its parts in the order of its keys, each a value or a list of values; a chat message gives
     them in the order of its blocks. What a system message says is `to_prompted`'s.
@@ -40,7 +40,7 @@ def to_item(value: Any) -> Item:
 
 
 def to_prompted(value: Any) -> tuple[Item, str]:
-    """The Item, and the text of its system messages: the instruction."""
+    """Read the Item, and the text of its system messages: the instruction."""
     if isinstance(value, Note):
         return value.item(), ""
     if isinstance(value, Item):
@@ -108,7 +108,7 @@ def _is_file(name: str) -> bool:
 
 
 def to_picture(value: Any) -> Picture:
-    """A picture in any of its forms. Raises ItemError for another kind, PictureError for a bad file."""
+    """Read a picture in any of its forms. Raises ItemError for another kind, PictureError for a bad file."""
     if isinstance(value, Picture):
         return value
     if isinstance(value, bytes):
@@ -140,7 +140,7 @@ def to_picture(value: Any) -> Picture:
 
 
 def _encoded(image: Image.Image) -> Picture:
-    """PNG keeps every pixel, so the vector is that of the file the image came from."""
+    """Encode as PNG, which keeps every pixel: the vector is that of the file the image came from."""
     buffer = io.BytesIO()
     try:
         to_rgb(image).save(buffer, "PNG", compress_level=1)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from uninote.encoder import Encoder
-from uninote.encoder.chat import INSTRUCTION, SEPARATOR
-from uninote.encoder.pixels import MIN_UNITS
-from uninote.encoder.qwen_vl import QwenVLBackbone
-from uninote.errors import ModelError
+from uninote.encoder.qwen.backbone import QwenVLBackbone
+from uninote.encoder.qwen.chat import INSTRUCTION, SEPARATOR
+from uninote.encoder.qwen.pixels import MIN_UNITS
 from uninote.tasks.definitions import INSTRUCTIONS
 
 PROMPT_FILE = "uninote_prompt.json"
@@ -75,18 +74,10 @@ TEMPLATE = """\
 
 
 def write_merged(encoder: Encoder, folder: Path) -> None:
-    """Merges the adapters of `encoder` in place and writes the folder.
-
-    Raises ModelError for another backbone than Qwen-VL.
-    """
+    """Merge the adapters of `encoder`, a Qwen-VL model, in place and write the folder."""
     from transformers import AutoConfig
 
-    backbone = encoder.backbone
-    if not isinstance(backbone, QwenVLBackbone):
-        raise ModelError(
-            f"the transformers layout is for models of the Qwen-VL family, this one is {backbone.name}: "
-            "choose --format sentence-transformers, or --format onnx for serving"
-        )
+    backbone = cast(QwenVLBackbone, encoder.backbone)
     folder.mkdir(parents=True, exist_ok=True)
     if hasattr(backbone.model, "peft_config"):
         backbone.model = backbone.model.merge_and_unload()
@@ -95,12 +86,12 @@ def write_merged(encoder: Encoder, folder: Path) -> None:
     backbone.model.to(dtype or backbone.model.dtype).save_pretrained(folder)  # merged in float32 on a CPU
     tokenizer, processor = backbone.tokenizer, backbone.processor
     tokenizer.chat_template = template
-    tokenizer.model_max_length = encoder.settings.max_tokens
+    tokenizer.model_max_length = backbone.settings.max_tokens
     tokenizer.save_pretrained(folder)
     unit = backbone.pixels.unit**2
     processor.size = {
         "shortest_edge": MIN_UNITS * unit,
-        "longest_edge": max(1, encoder.settings.picture_pixels // unit) * unit,
+        "longest_edge": max(1, backbone.settings.picture_pixels // unit) * unit,
     }
     processor.save_pretrained(folder)
     _write_modules(folder, backbone.width, encoder.dims[-1])
@@ -108,7 +99,7 @@ def write_merged(encoder: Encoder, folder: Path) -> None:
 
 
 def chat_template(backbone: QwenVLBackbone) -> str:
-    """The Jinja template that gives a chat of texts and pictures the very tokens of `backbone.prepare`."""
+    """Return the Jinja template that gives a chat the very tokens of `backbone.prepare`."""
     tokenizer, chat = backbone.tokenizer, backbone.chat
     head, body, picture, tail = chat.frame
     values: dict[str, Any] = {
@@ -127,7 +118,7 @@ def chat_template(backbone: QwenVLBackbone) -> str:
 
 
 def prompt(backbone: QwenVLBackbone, dims: Sequence[int], template: str) -> dict[str, Any]:
-    """The exact prompt with an example, the instructions, and the limits that a client keeps itself."""
+    """Return the exact prompt with an example, the instructions, and limits that a client keeps itself."""
     example = [
         {"role": "system", "content": [{"type": "text", "text": next(iter(INSTRUCTIONS.values()))}]},
         {"role": "user", "content": [{"type": "text", "text": "A title"}, *[{"type": "image"}] * 2]},
@@ -141,19 +132,7 @@ def prompt(backbone: QwenVLBackbone, dims: Sequence[int], template: str) -> dict
             "messages": example,
             "prompt": backbone.tokenizer.apply_chat_template(example, chat_template=template, tokenize=False),
         },
-        "limits": limits(backbone),
-    }
-
-
-def limits(backbone: QwenVLBackbone) -> dict[str, int]:
-    """What an item may have so that `backbone` trims nothing of it; a server does not trim."""
-    settings, unit = backbone.settings, backbone.pixels.unit**2
-    head = max(len(backbone.chat.head(text)) for text in ("", *INSTRUCTIONS.values()))
-    room = settings.max_tokens - head - len(backbone.chat.tail)
-    return {
-        "max_tokens": settings.max_tokens,
-        "max_pictures": settings.max_pictures,
-        "note_pixels": min(settings.note_pixels // unit, room // 2) * unit,
+        "limits": backbone.limits(),
     }
 
 

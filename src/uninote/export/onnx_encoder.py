@@ -1,4 +1,4 @@
-"""The exported ONNX graphs behind the same `Encoder`: items in, unit vectors out, on onnxruntime."""
+"""ONNX backbone: the exported graphs as an `Encoder`, items in, unit vectors out, on onnxruntime."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from PIL import Image
 from torch import nn
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import TOKENISER_CACHE, CompactBackbone
-from uninote.encoder.features import VisionFeatures
+from uninote.encoder.compact.backbone import TOKENISER_CACHE, CompactBackbone
+from uninote.encoder.compact.features import VisionFeatures
+from uninote.encoder.compact.settings import CompactSettings
+from uninote.encoder.compact.vision import CELLS, CHANNELS, VisionTower
 from uninote.encoder.saved import check_rendering
-from uninote.encoder.vision import CELLS, CHANNELS, VisionTower
 from uninote.errors import ModelError
 from uninote.export.onnx_graphs import INPUTS
 from uninote.extras import needs
-from uninote.settings import CorpusSettings, EncoderSettings
+from uninote.settings import CorpusSettings
 
 
 class OnnxTower:
@@ -39,11 +40,17 @@ class OnnxBackbone(CompactBackbone):
     """The compact backbone's reading of items, with graphs instead of weights. It cannot be trained."""
 
     def __init__(
-        self, text: Any, tower: OnnxTower, tokenizer: Any, stored: dict[str, Any], corpus: CorpusSettings
+        self,
+        text: Any,
+        tower: OnnxTower,
+        tokenizer: Any,
+        width: int,
+        settings: CompactSettings,
+        corpus: CorpusSettings,
     ):
         nn.Module.__init__(self)
-        self.settings = EncoderSettings(**stored["encoder"])
-        self.session, self.tokenizer, self.width = text, tokenizer, int(stored["width"])
+        self.settings = settings
+        self.session, self.tokenizer, self.width = text, tokenizer, width
         self.features = VisionFeatures(tower, corpus)  # type: ignore[arg-type]
         self._tokens = lru_cache(TOKENISER_CACHE)(self._tokenise)
 
@@ -67,7 +74,7 @@ def load_onnx(
     threads: int | None = None,
     corpus: CorpusSettings | None = None,
 ) -> Encoder:
-    """An encoder that runs the graphs of `folder` on the CPU, with onnxruntime in place of torch's kernels.
+    """Load an encoder that runs the graphs of `folder` on the CPU, with onnxruntime's kernels.
 
     Args:
         threads: of onnxruntime; None for one a core.
@@ -90,7 +97,7 @@ def load_onnx(
             onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
             for name in (names["text" if precision == "fp32" else "text_int8"], names["vision"])
         )
-        settings = EncoderSettings(**{**stored["encoder"], "device": "cpu"})
+        settings = CompactSettings(**CompactSettings.only(stored["encoder"]) | {"device": "cpu"})
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # onnxruntime's own errors share no base class
         reason = str(error).partition("\n")[0]
@@ -100,5 +107,6 @@ def load_onnx(
         ) from error
     check_rendering(folder, stored)
     tower = OnnxTower(vision, settings.vision_side)
-    backbone = OnnxBackbone(text, tower, tokenizer, stored, corpus or CorpusSettings())
+    width = int(stored["width"])
+    backbone = OnnxBackbone(text, tower, tokenizer, width, settings, corpus or CorpusSettings())
     return Encoder(backbone, settings, stored["version"] + ("-int8" if precision == "int8" else ""))

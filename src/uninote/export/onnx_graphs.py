@@ -13,14 +13,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact import CompactBackbone
-from uninote.encoder.vision import CELLS, CHANNELS, read_cells
-from uninote.errors import ModelError
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.vision import CELLS, CHANNELS, read_cells
 from uninote.extras import needs
 from uninote.items import RENDERING
 
@@ -30,12 +29,8 @@ TEXT, TEXT_INT8, VISION = "text.onnx", "text.int8.onnx", "vision.onnx"
 
 
 def write_onnx(encoder: Encoder, folder: Path) -> None:
-    """Graphs, tokenizer and `onnx.json`. Raises ModelError for another backbone than the compact one."""
-    backbone = encoder.backbone
-    if not isinstance(backbone, CompactBackbone):
-        raise ModelError(
-            f"ONNX is for the compact backbone, this model is {backbone.name}: choose --format transformers"
-        )
+    """Write graphs, tokenizer and `onnx.json` of `encoder`, a compact model."""
+    backbone = cast(CompactBackbone, encoder.backbone)
     folder.mkdir(parents=True, exist_ok=True)
     merged = _merged(backbone)
     with _quiet():
@@ -61,7 +56,7 @@ def write_onnx(encoder: Encoder, folder: Path) -> None:
 
 
 def _merged(backbone: CompactBackbone) -> CompactBackbone:
-    """A copy on the CPU with LoRA folded into the weights."""
+    """Return a copy on the CPU with LoRA folded into the weights."""
     merged = copy.deepcopy(backbone).cpu().eval()
     if hasattr(merged.text, "merge_and_unload"):
         merged.text = merged.text.merge_and_unload()
@@ -88,7 +83,8 @@ def _trace_text(backbone: CompactBackbone, path: Path) -> None:
     )
     row = {0: n, 1: length}
     shapes = {"ids": row, "slots": row, "mask": row, "features": {0: u}, "member": {0: n, 1: u}}
-    _export(backbone, inputs, shapes, "vectors", path)
+    # Strict: Python's own `len` of a tensor, which the backbone asks for, stays a dimension, not a number.
+    _export(backbone, inputs, shapes, "vectors", path, strict=True)
 
 
 class _Tower(torch.nn.Module):
@@ -109,9 +105,14 @@ def _trace_vision(backbone: CompactBackbone, path: Path) -> None:
     _export(tower, pixels, {"pixels": {0: torch.export.Dim("pictures")}}, "features", path)
 
 
-def _export(module: torch.nn.Module, inputs: dict[str, Any], shapes: Any, output: str, path: Path) -> None:
-    # Strict: Python's own `len` of a tensor, which the backbone asks for, stays a dimension, not a number.
-    strict = isinstance(module, CompactBackbone)
+def _export(
+    module: torch.nn.Module,
+    inputs: dict[str, Any],
+    shapes: Any,
+    output: str,
+    path: Path,
+    strict: bool = False,
+) -> None:
     program = torch.export.export(module, (), kwargs=inputs, dynamic_shapes=shapes, strict=strict)
     with needs("export"):
         torch.onnx.export(
@@ -141,7 +142,7 @@ def _quantise(source: Path, target: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Exporter and quantiser report their progress as warnings."""
+    """Suppress logs of exporter and quantiser, which report their progress as warnings."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

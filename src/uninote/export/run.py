@@ -6,10 +6,19 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from uninote.encoder import Encoder
+from uninote.encoder import Backbone, Encoder
+from uninote.encoder.capabilities import Exports
 from uninote.errors import ModelError
+from uninote.lazy import resolve
 
 Format = Literal["sentence-transformers", "transformers", "onnx"]
+
+WRITERS = {
+    "module": "uninote.export.sentence_transformer:write_sentence_transformer",
+    "transformers": "uninote.export.merged:write_merged",
+    "onnx": "uninote.export.onnx_graphs:write_onnx",
+}
+"""Functions from an encoder and a folder, by layout; `card.USE` says how each is used."""
 
 
 def export_model(
@@ -24,7 +33,7 @@ def export_model(
     """Write `model` to the folder `to`, with a model card, and return it.
 
     sentence-transformers: a folder for `SentenceTransformer`. A Qwen-VL model is merged and made of that
-    library's own modules, the compact one is `UniNoteModule` of this package.
+    library's own modules, any other is `UniNoteModule` of this package.
     transformers: merged weights, processor and prompt, for Qwen-VL models.
     onnx: graphs in fp32 and int8, for the compact model.
 
@@ -41,26 +50,32 @@ def export_model(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ModelError(f"{to} is there already: remove it, or name another folder")
     encoder = model if isinstance(model, Encoder) else Encoder.load(model, device="cpu", base=base)
-    qwen = encoder.backbone.name == "qwen-vl"
-    layout = "onnx" if format == "onnx" else "transformers" if qwen else "compact-sentence-transformers"
+    layout = layout_of(encoder.backbone, format)
     card = model_card(encoder, layout, report, stage)  # first: a bad report shows before the long work
     to.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and moved there whole: nobody ever loads half a model.
+    # Written next to its place and moved there whole: nobody ever loads half a model.
     with tempfile.TemporaryDirectory(prefix=f".{to.name}-", dir=to.parent) as space:
         folder = Path(space) / "model"
         folder.mkdir()
-        if format == "onnx":
-            from uninote.export.onnx_graphs import write_onnx
-
-            write_onnx(encoder, folder)
-        elif qwen or format == "transformers":
-            from uninote.export.merged import write_merged
-
-            write_merged(encoder, folder)
-        else:
-            from uninote.export.sentence_transformer import write_sentence_transformer
-
-            write_sentence_transformer(encoder, folder)
+        try:
+            write = resolve(WRITERS[layout])
+        except ImportError as error:
+            raise ModelError(
+                f"this format needs the extra `export`: pip install 'uninote[export]' ({error})"
+            ) from error
+        write(encoder, folder)
         card.save(folder / "README.md")
         folder.rename(to)
     return to
+
+
+def layout_of(backbone: Backbone, format: Format) -> str:
+    """Return the key of `WRITERS` for a format. Raises ModelError that lists what the backbone offers."""
+    layouts = {"sentence-transformers": "module"}
+    if isinstance(backbone, Exports):
+        layouts = dict(backbone.export_layouts())
+    if format not in layouts:
+        raise ModelError(
+            f"{format} is no format of {backbone.name} models: choose --format {' or '.join(layouts)}"
+        )
+    return layouts[format]

@@ -62,7 +62,7 @@ class UniNoteModule(InputModule):
         return self.width
 
     def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **_: Any) -> dict[str, Any]:
-        """Raises ItemError or PictureError that names the input which cannot be read."""
+        """Prepare a batch. Raises ItemError or PictureError that names the input which cannot be read."""
         items: list[Item] = []
         instructions: set[str] = set()
         for value in inputs:
@@ -106,7 +106,7 @@ class UniNoteModule(InputModule):
         local_files_only: bool = False,
         **_: Any,
     ) -> Self:
-        """Raises ModelError when the folder, local or of the hub, holds no UniNote model."""
+        """Load a folder, local or of the hub. Raises ModelError when it holds no UniNote model."""
         folder = cls.load_dir_path(
             model_name_or_path, subfolder, token, cache_folder, revision, local_files_only
         )
@@ -116,7 +116,7 @@ class UniNoteModule(InputModule):
 
 
 def load_sentence_transformer(folder: str | Path, **options: Any) -> SentenceTransformer:
-    """An exported or trained folder, local or on the hub, as a `SentenceTransformer`.
+    """Load an exported or trained folder, local or on the hub, as a `SentenceTransformer`.
 
     It imports nothing that a folder names: a model of UniNote becomes `UniNoteModule`, a merged one is of the
     library's own modules.
@@ -140,5 +140,5 @@ def _assemble(module: UniNoteModule, **options: Any) -> SentenceTransformer:
 
 
 def write_sentence_transformer(encoder: Encoder, folder: Path) -> None:
-    """The folder of a backbone that sentence-transformers has no modules for."""
+    """Write the folder of a backbone that sentence-transformers has no modules for."""
     _assemble(UniNoteModule(encoder), device=str(encoder.device)).save(str(folder), create_model_card=False)

@@ -18,8 +18,8 @@ from uninote.corpus.decode import load_picture
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
-from uninote.encoder.features import VisionFeatures
-from uninote.encoder.vision import VisionTower
+from uninote.encoder.capabilities import CachesPictures
+from uninote.encoder.registry import backbone_class
 from uninote.evaluation.baselines.bm25 import Bm25
 from uninote.evaluation.baselines.late_fusion import LateFusion
 from uninote.evaluation.baselines.phash import perceptual_hash
@@ -42,7 +42,6 @@ SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
 LATER = {"rl", "evaluation", "store", "service", "stream", "cluster"}
 """Sections that no step reads, or only steps which then name them."""
-STAGES = ("base", "warmup", "sft", "rl")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class _Prepared:
 def run_demo(
     notes_path: Path | None, out: Path, settings: Settings, console: Console, progress: bool = True
 ) -> Json:
-    """Run, or go on with, the pipeline in `out`; returns the content of `report.json`.
+    """Run or resume the pipeline in `out`; returns the content of `report.json`.
 
     Pictures' features and OCR are cached by content and outlive a change of settings; trained models and
     measurements belong to one set of notes and settings.
@@ -131,8 +130,8 @@ def _prepare(
     skips = SkipReport()
     notes = load_notes(notes_path or _sample(out / "sample", settings.seed), settings, skips)
     notes = annotate(notes, settings, out / "cache", skips, progress)
-    vision = VisionFeatures(VisionTower(settings.encoder.vision_side), settings.corpus, out / FEATURES)
-    notes = drop_unreadable(notes, vision, skips, progress)
+    notes = drop_unreadable(notes, settings.corpus, skips, progress)
+    _cache_pictures(notes, settings, out / FEATURES, progress)
     skips.write(out / "skipped.jsonl")
     splits = split(notes, settings)
     settings = scaled_to(settings, len(splits.train))
@@ -146,20 +145,32 @@ def _prepare(
     return prepared
 
 
+def _cache_pictures(notes: Sequence[Note], settings: Settings, features: Path, progress: bool) -> None:
+    """Compute the vision features of all pictures once, where the backbone keeps any."""
+    backbone = backbone_class(type(settings.encoder))
+    if issubclass(backbone, CachesPictures):
+        pictures = [picture for note in notes for picture in note.pictures]
+        backbone.cache_pictures(settings.encoder, settings.corpus, features, pictures, progress)
+
+
 def _train(
     state: RunState, notes: list[Note], settings: Settings, features: Path, console: Console, progress: bool
 ) -> dict[str, Path]:
-    """The model folder of every stage, trained where it is not there yet."""
-    models = {stage: state.path(f"model-{stage}") for stage in STAGES}
+    """Return the model folder of every stage of this backbone, trained where it does not exist yet."""
+    stages = train.stages_of(settings)
+    models = {stage: state.path(f"model-{stage}") for stage in stages}
+    start = models.get("warmup", models["base"])
     models["rl"] = state.path(f"model-rl-{fingerprint((), settings.rl)}")
     rest = (features, progress)
     work: dict[str, Callable[[], Encoder]] = {
         "base": lambda: train.base_model(settings, models["base"], features),
-        "warmup": lambda: train.warmed_up_model(models["base"], notes, settings, models["warmup"], *rest),
-        "sft": lambda: train.stage_one(models["warmup"], notes, settings, models["sft"], *rest),
+        "warmup": lambda: train.warmed_up_model(models["base"], notes, settings, start, *rest),
+        "sft": lambda: train.stage_one(start, notes, settings, models["sft"], *rest),
         "rl": lambda: train.rl_model(models["sft"], notes, settings, models["rl"], *rest),
     }
-    for stage in STAGES:
+    if "warmup" not in stages:
+        console.print(f"no warm-up: the {settings.encoder.backbone} backbone has nothing that starts random")
+    for stage in stages:
         console.rule(f"[bold]{stage}")
         depends = (settings.rl,) if stage == "rl" else ()
         state.step(f"train-{stage}", lambda stage=stage: {"version": work[stage]().version}, *depends)  # type: ignore[misc]
@@ -174,7 +185,7 @@ def _evaluate(
     features: Path,
     progress: bool,
 ) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Results of every stage, and of the baselines, on the same suite."""
+    """Measure every stage, and the baselines, on the same suite."""
     options: dict[str, Any] = {
         "ks": settings.evaluation.ks,
         "bootstrap": settings.evaluation.bootstrap,
@@ -189,7 +200,7 @@ def _evaluate(
             return evaluate(encoder, suite, progress=progress, **options)
 
         results[stage] = state.step(f"evaluate-{stage}", measure, *depends)
-    tower = train.load_encoder(models["warmup"], settings, features)
+    tower = train.load_encoder(models.get("warmup", models["base"]), settings, features)
     rankers: dict[str, Ranker] = {
         "BM25": Bm25(),
         "dual tower": LateFusion(tower, fusion="mean_max"),
@@ -214,14 +225,14 @@ def _sample(folder: Path, seed: int) -> Path:
 
 
 def _sample_query(notes: Sequence[Note]) -> str:
-    """A held-out title to search for; an English one if there is, which the compact model reads best."""
+    """Choose a held-out title to search for; an English one if any, which the compact model reads best."""
     titled = [note for note in notes if note.title.strip()]
     english = [note for note in titled if note.lang in ("", "en")]
     return (english or titled)[0].title if titled else "a city street at night"
 
 
 def _commands(notes_path: Path | None, out: Path, text: str, seed: int) -> dict[str, str]:
-    """What to type next, quoted for a shell, with the program as it can be called from here."""
+    """Return what to type next, quoted for a shell, with the program as it can be called from here."""
     called = Path(sys.argv[0])
     on_path = shutil.which("uninote") == str(called.absolute()) or called.name != "uninote"
     program = "uninote" if on_path else str(called)

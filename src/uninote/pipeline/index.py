@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uninote.corpus.writer import write_notes
 from uninote.encoder import Encoder
-from uninote.encoder.saved import saved_version
+from uninote.encoder.saved import Saved
 from uninote.errors import ConfigError, StoreError
 from uninote.extras import needs
 from uninote.items import RENDERING, Item, Note, require_rendering
@@ -42,7 +42,7 @@ def build_index(
 
     Raises ConfigError when another model made the embeddings, StoreError when they are not finished.
     """
-    version = saved_version(model)
+    version = Saved(model).version
     embeddings = open_embeddings(shards)
     if embeddings.version != version:
         raise ConfigError(

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from uninote.annotate.factory import make_describer, make_reader
 from uninote.annotate.run import Spread, annotate_notes
+from uninote.corpus.decode import check_picture
 from uninote.corpus.quality import balance_notes, filter_notes
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits, split_notes
-from uninote.encoder.features import VisionFeatures
-from uninote.errors import NoteError
-from uninote.items import Note
-from uninote.settings import Settings
+from uninote.errors import NoteError, PictureError
+from uninote.items import Note, Picture
+from uninote.progress import show_progress
+from uninote.settings import CorpusSettings, Settings
 
 
 def load_notes(source: str | Path, settings: Settings, report: SkipReport) -> list[Note]:
-    """Notes that pass the quality filter, balanced over topics. Raises NoteError when none is left."""
+    """Load the notes that pass the quality filter, balanced over topics. Raises NoteError if none is left."""
     notes = filter_notes(read_notes(source, settings.corpus, report), settings.corpus, report)
     notes = balance_notes(notes, settings.corpus.balance_per_topic, settings.seed)
     if not notes:
@@ -36,7 +38,7 @@ def annotate(
     progress: bool,
     spread: Spread | None = None,
 ) -> list[Note]:
-    """Notes with the descriptions and OCR lines filled in that they did not bring.
+    """Fill in the descriptions and OCR lines that notes did not bring.
 
     `spread` (see `on_ray.annotate`) takes the work elsewhere; cache and result stay here.
     """
@@ -55,10 +57,10 @@ def annotate(
 
 
 def drop_unreadable(
-    notes: Sequence[Note], features: VisionFeatures, report: SkipReport, progress: bool
+    notes: Sequence[Note], settings: CorpusSettings, report: SkipReport, progress: bool
 ) -> list[Note]:
-    """Compute the vision features of all pictures; those that cannot be decoded leave their notes."""
-    broken = features.fill([picture for note in notes for picture in note.pictures], progress)
+    """Decode all pictures; those that cannot be decoded leave their notes."""
+    broken = undecodable((picture for note in notes for picture in note.pictures), settings, progress)
     if not broken:
         return list(notes)
     kept = []
@@ -70,6 +72,27 @@ def drop_unreadable(
         if whole.pictures or whole.title.strip() or whole.body.strip():
             kept.append(whole)
     return kept
+
+
+def undecodable(
+    pictures: Iterable[Picture], settings: CorpusSettings, progress: bool
+) -> dict[str, PictureError]:
+    """Return the errors of those that cannot be decoded, by digest. Pictures are decoded on all cores."""
+    unique = list({picture.digest: picture for picture in pictures}.values())
+
+    broken: dict[str, PictureError] = {}
+
+    def check(picture: Picture) -> None:
+        try:
+            check_picture(picture, settings, decode=True)
+        except PictureError as error:
+            broken[picture.digest] = error
+
+    shown = show_progress("pictures", len(unique), show=progress, transient=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool, shown as bar:
+        for _ in pool.map(check, unique):
+            bar.advance()
+    return broken
 
 
 def split(notes: Sequence[Note], settings: Settings) -> Splits:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from uninote.encoder.saved import saved_version
+from uninote.encoder.saved import BACKBONE_FILE, FILE, Saved
 from uninote.errors import ModelError
 from uninote.evaluation.headline import first_metric, mean_recall
+from uninote.shipped import COMPACT
 from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
 TEXT_TOWER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -48,12 +49,9 @@ def release_model(
 
     Raises ModelError when `model` is no compact model, or larger than `LARGEST`.
     """
-    version = saved_version(model)
-    backbone = json.loads((model / "backbone.json").read_text())
-    if backbone["name"] != "compact":
-        raise ModelError(
-            f"{model} is a {backbone['name']} model: only the compact one ships with the package"
-        )
+    saved = Saved(model)
+    if saved.backbone != COMPACT:
+        raise ModelError(f"{model} is a {saved.backbone} model: only the compact one ships with the package")
     adapter = list((model / "adapter").glob("adapter_config.json"))
     weights = sorted(model.glob("*.safetensors")) + sorted((model / "adapter").glob("*.safetensors"))
     size = sum(file.stat().st_size for file in weights)
@@ -65,12 +63,11 @@ def release_model(
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         target.chmod(0o644)
-    _write(out / "backbone.json", backbone)
-    saved = json.loads((model / "uninote.json").read_text())
-    config = saved["encoder"]
-    card = _card(version, size, bool(adapter), config, report, origins, recipe, elsewhere, share)
+    shutil.copyfile(model / BACKBONE_FILE, out / BACKBONE_FILE)
+    config = saved.config["encoder"]
+    card = _card(saved.version, size, bool(adapter), config, report, origins, recipe, elsewhere, share)
     (out / "README.md").write_text(card, "utf-8")
-    _write(out / "uninote.json", saved | {"dim": max(config["dims"])})
+    _write(out / FILE, saved.config | {"dim": max(config["dims"])})
     return out
 
 

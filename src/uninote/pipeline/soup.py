@@ -1,4 +1,4 @@
-"""How far to go from the warmed-up model to the last stage's: a share chosen on validation notes.
+"""Model soup: how far to go from the warmed-up model to the last stage's, chosen on validation notes.
 
 Interpolated weights keep what both ends know (model soups, arXiv 2203.05482; robust fine-tuning, 2109.01903).
 """

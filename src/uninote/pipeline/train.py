@@ -9,7 +9,9 @@ from pathlib import Path
 from accelerate import PartialState
 
 from uninote.encoder import Encoder
-from uninote.encoder.saved import saved_version
+from uninote.encoder.capabilities import WarmsUp
+from uninote.encoder.registry import backbone_class
+from uninote.encoder.saved import Saved
 from uninote.items import Note
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
 from uninote.settings import Settings
@@ -24,6 +26,12 @@ WARMUP_PAIRS = 5000
 """Of a task, at most: every one costs a run of the text tower."""
 
 
+def stages_of(settings: Settings) -> tuple[str, ...]:
+    """Return the stages of the backbone that the settings name, in order; not each has a warm-up."""
+    warms_up = issubclass(backbone_class(type(settings.encoder)), WarmsUp)
+    return ("base", *(("warmup",) if warms_up else ()), "sft", "rl")
+
+
 def load_encoder(model: Path, settings: Settings, features: Path | None = None) -> Encoder:
     return Encoder.load(
         model, corpus=settings.corpus, feature_folder=features, device=settings.encoder.device
@@ -31,16 +39,16 @@ def load_encoder(model: Path, settings: Settings, features: Path | None = None) 
 
 
 def save_once(encoder: Encoder, folder: Path) -> None:
-    """Under `torchrun` the first process saves; the others go on when the folder is whole."""
+    """Save in the first process under `torchrun`; the others continue when the folder is whole."""
     processes = PartialState(cpu=encoder.device.type == "cpu")
     if processes.is_main_process:
         encoder.save(folder)
     processes.wait_for_everyone()
-    encoder.version = saved_version(folder)
+    encoder.version = Saved(folder).version
 
 
 def base_model(settings: Settings, folder: Path, features: Path | None = None) -> Encoder:
-    """The untrained model, saved so that it is measured like every other stage."""
+    """Save the untrained model, so that it is measured like every other stage."""
     encoder = Encoder.build(settings.encoder, settings.corpus, features, settings.seed)
     save_once(encoder, folder)
     return encoder
@@ -49,7 +57,7 @@ def base_model(settings: Settings, folder: Path, features: Path | None = None) -
 def warmed_up_model(
     base: Path, notes: Sequence[Note], settings: Settings, folder: Path, features: Path | None, progress: bool
 ) -> Encoder:
-    """Head and adapter aligned on cached tower outputs; also the reference encoder of stage 1."""
+    """Align what starts random on cached tower outputs; also the reference encoder of stage 1."""
     encoder = load_encoder(base, settings, features)
     pairs = drawn_pairs(notes, WARMUP_PAIRS, settings)
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
@@ -59,13 +67,13 @@ def warmed_up_model(
 
 
 def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
-    """Pairs of stage 1, no more of a task than its steps will see: mining costs time for every pair."""
+    """Draw the pairs of stage 1, no more of a task than its steps will see: mining each costs time."""
     wanted = settings.sft.steps * settings.sft.batch_size
     return drawn_pairs(notes, max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS))), settings)
 
 
 def drawn_pairs(notes: Sequence[Note], most: int, settings: Settings) -> list[Pair]:
-    """Return pairs of the tasks of stage 1, at most so many of each, drawn by a hash of note and picture."""
+    """Draw at most `most` pairs of each of the tasks of stage 1, by a hash of note and picture."""
     by_lot, replaced = partial(lot, settings.seed), settings.tasks.modal_replacement
     made = (make_pairs(notes, task, modal_replacement=replaced) for task in SFT_TASKS)
     return [pair for pairs in made for pair in sorted(pairs, key=by_lot)[:most]]
@@ -79,7 +87,7 @@ def stage_one(
     features: Path | None,
     progress: bool,
 ) -> Encoder:
-    """Pairs, hard negatives and stage 1 in one go, with the start model as reference encoder."""
+    """Run pairs, hard negatives and stage 1 in one go, with the start model as reference encoder."""
     pairs = without_texts(training_pairs(notes, settings), settings.sft.text_dropout, settings.seed)
     whole = settings.negatives.composite == "whole"
     index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features), whole)
@@ -96,7 +104,7 @@ def sft_model(
     features: Path | None,
     progress: bool,
 ) -> Encoder:
-    """Stage 1 from the model in `start`; checkpoints and metrics in `folder`/run, the model in `folder`."""
+    """Train stage 1 from the model in `start`; checkpoints and metrics in `folder`/run."""
     encoder = load_encoder(start, settings, features)
     train_sft(
         encoder, examples, reference, settings.sft, folder / "run", seed=settings.seed, progress=progress
@@ -113,7 +121,7 @@ def rl_model(
     features: Path | None,
     progress: bool,
 ) -> Encoder:
-    """Stage 2 from the model in `start`."""
+    """Train stage 2 from the model in `start`."""
     encoder = load_encoder(start, settings, features)
     train_rl(encoder, notes, settings.rl, folder / "run", seed=settings.seed, progress=progress)
     save_once(encoder, folder)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uninote.extras import require
+from uninote.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from uninote.training.memory import Labelled, examples_from, pairs_from
+    from uninote.training.labelled import Labelled, examples_from, pairs_from
     from uninote.training.rl import train_rl
     from uninote.training.sft import train_sft
 
@@ -16,18 +16,13 @@ require("train")
 
 __all__ = ["Labelled", "examples_from", "pairs_from", "train_rl", "train_sft"]
 
-_HOMES = {
-    "Labelled": "memory",
-    "examples_from": "memory",
-    "pairs_from": "memory",
-    "train_rl": "rl",
-    "train_sft": "sft",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Labelled": "labelled",
+        "examples_from": "labelled",
+        "pairs_from": "labelled",
+        "train_rl": "rl",
+        "train_sft": "sft",
+    },
+)

@@ -16,7 +16,7 @@ class Advantages(NamedTuple):
 
 
 def group_advantages(rewards: Tensor, epsilon: float = 1e-6) -> Advantages:
-    """A_i = (r_i - mean r) / (std r + ε) over the last dimension, [B, G] float -> Advantages (Eq. 12).
+    """Return A_i = (r_i - mean r) / (std r + ε) over the last dimension, [B, G] float (Eq. 12).
 
     std is the population's (divided by G), so a group's mean squared advantage is 1. A group whose rewards
     are all equal, to within ε, is skipped: its advantages are exactly 0, where dividing rounding errors by

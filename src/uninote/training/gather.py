@@ -22,20 +22,20 @@ from uninote.training.trainer import StageTrainer
 
 
 class Shard(NamedTuple):
-    """This process among all: `rank` in 0..world - 1."""
+    """Share of one process among all: `rank` in 0..world - 1."""
 
     rank: int = 0
     world: int = 1
 
     @classmethod
     def current(cls) -> Shard:
-        """Of the process group, which building the training arguments brings up under `torchrun`."""
+        """Return that of the process group, which the training arguments bring up under `torchrun`."""
         if dist.is_available() and dist.is_initialized():
             return cls(dist.get_rank(), dist.get_world_size())
         return cls()
 
     def share(self, order: Sequence[int]) -> list[int]:
-        """The units of this process, dealt in turn from `order`.
+        """Return the units of this process, dealt in turn from `order`.
 
         All hands are equally long, so that collectives match: a short one repeats the last unit.
         """
@@ -43,7 +43,7 @@ class Shard(NamedTuple):
         return own + [order[-1]] * (-(-len(order) // self.world) - len(own))
 
     def layout(self, order: Sequence[int], sizes: Sequence[int]) -> tuple[list[int], int]:
-        """Where dealing puts the rows of units of so many rows each.
+        """Return where dealing puts the rows of units of so many rows each.
 
         Returns the first row of each unit in the gathered matrix, and the rows per process.
         """
@@ -76,7 +76,7 @@ class _GatherRows(torch.autograd.Function):
 
 
 def gather_rows(local: Tensor, height: int, shard: Shard) -> Tensor:
-    """Rows of all processes, rank by rank, differentiable: [m ≤ height, D] -> [world · height, D]."""
+    """Gather rows of all processes, rank by rank, differentiable: [m ≤ height, D] -> [world · height, D]."""
     if shard.world == 1:
         return local
     gathered: Tensor = _GatherRows.apply(pad(local, (0, 0, 0, height - len(local))), shard)

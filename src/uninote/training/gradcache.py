@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.protocol import Backbone, Inputs, PrefixBackbone, StepBackbone
+from uninote.encoder.capabilities import ParamGroup, ParamGroups, PrefixBackbone, SplitsLayers, StepBackbone
+from uninote.encoder.protocol import Backbone, Inputs
 from uninote.items import Item
 from uninote.training.gather import Shard, gather_rows
 
@@ -33,7 +34,7 @@ class Pictures:
         self.features: Tensor | None = None
 
     def seen_by(self, backbone: Any, recompute: bool) -> Tensor:
-        """Features with gradients where reading pictures trains; else kept, for the anchor of stage 2 too."""
+        """Return features, with gradients where reading pictures trains; else kept, for the anchor too."""
         if self.features is not None:
             return self.features
         device = next(backbone.parameters()).device
@@ -43,7 +44,7 @@ class Pictures:
             features = checkpoint(partial(backbone.see, **inputs), use_reentrant=False)
         else:
             features = backbone.see(**inputs)
-        if not features.requires_grad and not getattr(backbone, "tower_trains", True):
+        if not features.requires_grad and not backbone.tower_trains:
             self.features = features
         return features
 
@@ -76,7 +77,7 @@ def prepare_sides(
     shard: Shard | None = None,
     token_budget: int | None = None,
 ) -> list[Side]:
-    """This process's share of every side, each item encoded once, in chunks of items of similar length.
+    """Prepare this process's share of every side, each item once, in chunks of items of similar length.
 
     A chunk has at most `chunk_size` items and, padded, `token_budget` tokens, or one item that has more.
     A picture is decoded, and seen by the backbone, once for all chunks of all sides where it offers that.
@@ -105,22 +106,10 @@ def prepare_sides(
     ]
 
 
-def prepare_side(
-    backbone: Backbone,
-    items: Sequence[Item],
-    instruction: str = "",
-    chunk_size: int | None = None,
-    shard: Shard | None = None,
-    chains: Sequence[Sequence[Item]] = (),
-) -> Side:
-    """One side alone; see `prepare_sides`."""
-    return prepare_sides(backbone, [Content(items, instruction, chains)], chunk_size, shard)[0]
-
-
 def _plan(
     backbone: Backbone, content: Content, chunk_size: int | None, shard: Shard, token_budget: int | None
 ) -> tuple[list[list[Sequence[Item]]], int, Tensor]:
-    """Chains of each chunk of this process, rows of each process, and the row of each item."""
+    """Return the chains of each chunk here, the rows of each process, and the row of each item."""
     items, instruction, chains = content
     units = {tuple(item.key for item in chain): chain for chain in chains or [(item,) for item in items]}
     groups = list(units.values())
@@ -154,7 +143,7 @@ def _prepare(backbone: Backbone, part: Sequence[Sequence[Item]], content: Conten
 
 
 class ChunkedEncoder(nn.Module):
-    """What the trainers train: the backbone, called once per step with every side of the batch.
+    """Model of the trainers: the backbone, called once per step with every side of the batch.
 
     Args:
         backbone: the module that reads items.
@@ -164,17 +153,19 @@ class ChunkedEncoder(nn.Module):
     def __init__(self, backbone: nn.Module, recompute: bool = False) -> None:
         super().__init__()
         self.backbone, self.recompute = backbone, recompute
-        # Where FSDP may cut. Not inside the vision tower: a process whose share has no picture would not
-        # come to its collectives, and the others would wait for it.
-        cuts = getattr(backbone, "_no_split_modules", None) or ()
-        self._no_split_modules = [name for name in cuts if "Vision" not in name]
+        # The library's name for the layers where FSDP may cut.
+        self._no_split_modules = list(backbone.layer_classes) if isinstance(backbone, SplitsLayers) else []
+
+    def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
+        own = self.backbone
+        return own.param_groups(rate, head_rate) if isinstance(own, ParamGroups) else []
 
     def _encode(self, chunk: Inputs) -> Tensor:
         encoded: Tensor = self.backbone(**chunk)
         return encoded
 
     def forward(self, sides: Sequence[Side]) -> list[Tensor]:
-        """Vectors of this process's items, one float [m, width] per side, in the order of its chunks."""
+        """Return this process's vectors, one float [m, width] per side, in the order of its chunks."""
         left = sum(len(side["chunks"]) for side in sides)
         pictures = next((found for side in sides if (found := side["pictures"]) is not None), None)
         seen = {"features": pictures.seen_by(self.backbone, self.recompute)} if pictures else {}
@@ -194,7 +185,7 @@ class ChunkedEncoder(nn.Module):
 
 
 def encode_sides(model: nn.Module, sides: Sequence[Side], shard: Shard) -> list[Tensor]:
-    """Vectors of every item of every side, on every process, with gradients: float [n, width] per side.
+    """Encode every item of every side, on every process, with gradients: float [n, width] per side.
 
     Args:
         model: a `ChunkedEncoder`, bare or as DDP or FSDP wrapped it.

@@ -25,7 +25,7 @@ from uninote.negatives import Example, ReferenceIndex
 from uninote.negatives.maxsim import Composites
 from uninote.settings import SftSettings
 from uninote.tasks.definitions import ATOMIC_TASKS
-from uninote.training.neighbours import neighbour_groups
+from uninote.training.clusters import neighbour_groups
 
 NEGATIVES_BESIDE_BATCH = 1
 """Mined negatives per query (the rule's, if any) where the rest of the batch are negatives anyway."""
@@ -47,7 +47,7 @@ class CandidateSets(NamedTuple):
 
 
 def coverage(covered: Composites, covering: Composites) -> NDArray[np.float32]:
-    """`min_{f ∈ a} max_{e ∈ b} cos(f, e)`: how well the worst element of a is found in b, [a, b]."""
+    """Return `min_{f ∈ a} max_{e ∈ b} cos(f, e)`, [a, b]: how well a's worst element is found in b."""
     cosines = (covered.vectors @ covering.vectors.T)[:, covering.places]
     best = np.maximum.reduceat(cosines, covering.starts, axis=1)[covered.places]
     worst: NDArray[np.float32] = np.minimum.reduceat(best, covered.starts, axis=0)
@@ -57,14 +57,14 @@ def coverage(covered: Composites, covering: Composites) -> NDArray[np.float32]:
 def near_duplicates(
     left: Composites, right: Composites, threshold: float = NEAR_DUPLICATE
 ) -> NDArray[np.bool_]:
-    """Items alike in every element, both ways: bool [left, right]. For single elements, cos ≥ threshold."""
+    """Find items alike in every element, both ways: bool [left, right]. Single elements: cos ≥ threshold."""
     return np.minimum(coverage(left, right), coverage(right, left).T) >= threshold
 
 
 def positive_clusters(
     examples: Sequence[Example], reference: ReferenceIndex, size: int, seed: int
 ) -> list[int]:
-    """Clusters of `size` examples of one task whose positives are alike under the reference.
+    """Group `size` examples of one task whose positives are alike under the reference.
 
     In one batch, the positives of such queries are each other's hard negatives (as in B3, arXiv 2505.11293).
     A positive is compared by the mean of its elements.
@@ -137,13 +137,13 @@ class InBatchCandidates:
         return CandidateSets(queries, candidates, labels, mask, positive)
 
     def _positives(self, example: Example) -> list[Example]:
-        """The example itself, then others of the same query, up to `positives_per_query`."""
+        """Return the example itself, then others of the same query, up to `positives_per_query`."""
         key = example.pair.positive.key
         others = (e for k, e in self.positives[example.pair.query.key].items() if k != key)
         return [example, *islice(others, self.settings.positives_per_query - 1)]
 
     def _mask(self, examples: Sequence[Example], candidates: Sequence[Item]) -> Tensor:
-        """Which candidates may stand as negatives: bool [B, C]."""
+        """Return which candidates may stand as negatives: bool [B, C]."""
         atomic = examples[0].pair.task in ATOMIC_TASKS
         queries = [example.pair.query.key for example in examples]
         mask = np.array(

@@ -16,7 +16,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 def merged_weights(first: Tensors, second: Tensors, share: float) -> Tensors:
-    """Every tensor `share` of the way from `first` to `second`, reckoned in float32, in the first's dtype.
+    """Move every tensor `share` of the way from `first` to `second`, in float32; the dtype is the first's.
 
     Principal axes, which would not stay orthogonal, are those of the nearer model.
 
@@ -40,13 +40,13 @@ def merged_weights(first: Tensors, second: Tensors, share: float) -> Tensors:
 
 
 def weight_files(model: Path) -> set[Path]:
-    """Of a model folder, relative to it, without the checkpoints of the run that trained it."""
+    """Return weights of a model folder, relative to it, without the checkpoints of its training."""
     files = (path.relative_to(model) for path in model.rglob("*.safetensors"))
     return {file for file in files if file.parts[0] != "run"}
 
 
 def merge_folders(first: Path, second: Path, share: float, out: Path) -> None:
-    """The model of `first` with its trained weights (connector, adapters) moved towards `second`, in `out`.
+    """Write to `out` the model of `first`, trained weights (connector, adapters) moved towards `second`.
 
     LoRA factors are interpolated one by one, not their products: sound for models whose factors are near
     each other, as stage 2's are to stage 1's. The configuration is that of `first`; the version is left to

@@ -27,14 +27,14 @@ class Rewards(NamedTuple):
 
 
 def absolute_reward(positions: Tensor) -> Tensor:
-    """R_abs(i) = 1 - |i - v(i)| / G (Eq. 9): [..., G] int64 -> [..., G] float32."""
+    """Return R_abs(i) = 1 - |i - v(i)| / G (Eq. 9): [..., G] int64 -> [..., G] float32."""
     size = positions.shape[-1]
     places = torch.arange(1, size + 1, device=positions.device)
     return 1 - (places - positions).abs().float() / size
 
 
 def relative_reward(positions: Tensor, relevant: Tensor) -> Tensor:
-    """R_rel(i): the share of the other relevant notes that i is rightly above or below (Eq. 10).
+    """Return R_rel(i): the share of the other relevant notes that i is rightly above or below (Eq. 10).
 
     [..., G] int64, [..., G] bool -> [..., G] float32. Pairs are counted within the group; a note that is
     relevant alone has no order to get right, and earns 0.
@@ -48,7 +48,7 @@ def relative_reward(positions: Tensor, relevant: Tensor) -> Tensor:
 
 
 def ndcg_rewards(positions: Tensor, relevant: Tensor, n_relevant: Tensor) -> Rewards:
-    """G times what each place adds to nDCG@G, so that the mean over the group is the ranking's nDCG.
+    """Return G times what each place adds to nDCG@G: the mean over the group is the ranking's nDCG.
 
     Grades are |L_rel| + 1 - v, as in the evaluation; shapes as in `ranking_rewards`. The parts are 0.
     """
@@ -73,7 +73,7 @@ def ranking_rewards(
     absolute: bool = True,
     relative: bool = True,
 ) -> Rewards:
-    """r_i for every place i of a predicted ranking (Eq. 11).
+    """Return r_i for every place i of a predicted ranking (Eq. 11).
 
     Leading dimensions are free, [B, G] or [samples, B, G]. Each part can be switched off for an ablation:
     `penalty=0`, `base_factor=0`, `absolute=False`, `relative=False`.

@@ -11,26 +11,27 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from uninote.encoder import Encoder
-from uninote.encoder.axes import fit_axes, reset_axes
-from uninote.encoder.cached import on_cached_towers
-from uninote.encoder.protocol import Backbone, PrefixBackbone
+from uninote.encoder.axes import fit_axes
+from uninote.encoder.capabilities import PrefixBackbone
+from uninote.encoder.protocol import Backbone
 from uninote.errors import ModelError
 from uninote.items import Item, Note
 from uninote.settings import RlSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves, split_note
 from uninote.tasks.pairs import make_pairs
-from uninote.training.ahead import Ahead, arrived
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
-from uninote.training.groups import top_group
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import POLICIES, group_kl
+from uninote.training.prefetch import Prefetch
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
-from uninote.training.sampler import FollowEpochs, TaskBatchOrder
+from uninote.training.rl_groups import top_group
+from uninote.training.sampler import TaskBatchOrder
+from uninote.training.start import prepared
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
@@ -54,7 +55,7 @@ class HalvesDataset(Dataset[tuple[int, Halves]]):
 
 
 def digests(item: Item) -> frozenset[str]:
-    """The digests of the item's pictures."""
+    """Return the digests of the item's pictures."""
     return frozenset(picture.digest for picture in item.pictures)
 
 
@@ -138,19 +139,13 @@ class RlTrainer(StageTrainer):
         self.settings, self.width, self.reference = settings, width, reference
         self.shard = shard or Shard()
 
-    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
-        dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
+    def task_order(self, dataset: HalvesDataset) -> TaskBatchOrder:
         tasks = [half.task for half in dataset.halves]
-        order = TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
-        self.add_callback(FollowEpochs(order))
-        return order
+        return TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
 
     def _cosines(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
         queries, candidates = encode_sides(model, [inputs["queries"], inputs["candidates"]], self.shard)
         return prefix_cosines(queries, candidates, self.width)
-
-    def _prepare_inputs(self, inputs: Any) -> Any:
-        return super()._prepare_inputs(arrived(inputs))
 
     def compute_loss(
         self,
@@ -200,7 +195,7 @@ class RlTrainer(StageTrainer):
 
 
 def anchor(model: nn.Module, share: bool = True) -> nn.Module:
-    """A frozen copy. `share`: only what trains is copied, which is little of a large model with adapters.
+    """Return a frozen copy. `share`: only what trains is copied, little of a large model with adapters.
 
     Not to be shared are weights that FSDP will shard in place.
     """
@@ -209,7 +204,7 @@ def anchor(model: nn.Module, share: bool = True) -> nn.Module:
 
 
 def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Halves]:
-    """The stage 2 samples of `settings.tasks`, a note at most one of each.
+    """Make the stage 2 samples of `settings.tasks`, a note at most one of each.
 
     Note2Note: notes with two pictures or more, split in halves. I2Note, T2Note: a part, and as its ideal
     ranking the note it stands in, then the same note without the picture: not it, but the nearest to it.
@@ -240,15 +235,16 @@ def train_rl(
 ) -> Encoder:
     """Train `encoder` in place and return it; resumes, logs and repeats as `train_sft` does.
 
-    With `settings.frozen_towers` the compact backbone's connector is trained on what its towers said of every
-    item once: the same vectors, a hundredth of the time.
+    With frozen towers, what follows them is trained on outputs cached once per item: the same vectors, a
+    hundredth of the time.
 
     Args:
         samples: queries with their ideal rankings; the halves of `notes` if None.
         callbacks: of `transformers.TrainerCallback`.
 
     Raises:
-        ModelError: too few notes can be split in two halves with a picture each.
+        ModelError: too few notes can be split in two halves with a picture each, or the backbone cannot
+            freeze its towers as asked.
     """
     halves = rl_halves(notes, settings, seed) if samples is None else samples
     if len(halves) < settings.batch_size:
@@ -257,14 +253,9 @@ def train_rl(
             f"there are {len(halves)}: bring more notes or lower rl.batch_size"
         )
     noise = [note.item() for note in notes]
-    trained = encoder
-    reset_axes(encoder)
     used = [*noise, *(item for half in halves for item in (half.query, *half.relevant))]
-    if settings.frozen_towers:
-        trained = on_cached_towers(encoder, used, progress=progress)
+    trained = prepared(encoder, used, settings, seed, progress)
     module: Any = trained.backbone
-    torch.manual_seed(seed)
-    module.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
     schedule = Schedule(settings.steps, settings.batch_size, settings.learning_rate, settings.save_every)
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
@@ -278,7 +269,7 @@ def train_rl(
         model=model,
         args=arguments,
         train_dataset=HalvesDataset(halves),
-        data_collator=Ahead(RlCollator(module, noise, settings, shard, trained.token_budget)),
+        data_collator=Prefetch(RlCollator(module, noise, settings, shard, trained.token_budget)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     if settings.kl_weight:

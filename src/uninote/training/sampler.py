@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 class TaskBatchOrder(Sampler[int]):
     """Positions such that every run of `batch_size` belongs to one group; a group's rest is left out.
 
-    Candidates of another task would be told apart by their form alone, so a mixed batch teaches little.
+    Candidates of another task would differ by their form alone, so a mixed batch teaches little.
     The rest differs from epoch to epoch. A group smaller than one batch repeats itself to fill one.
 
     Accelerate deals whole passes to the processes in turn. Each must see the same ones (`gather`), so a

@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from uninote.encoder import Encoder
-from uninote.encoder.axes import fit_axes, reset_axes
-from uninote.encoder.cached import on_cached_towers
+from uninote.encoder.axes import fit_axes
 from uninote.encoder.protocol import Backbone
 from uninote.errors import ModelError
 from uninote.negatives import Example, ReferenceIndex
 from uninote.settings import SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS
-from uninote.training.ahead import Ahead, arrived
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.inbatch import InBatchCandidates, positive_clusters
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
-from uninote.training.sampler import FollowEpochs, TaskBatchOrder
+from uninote.training.prefetch import Prefetch
+from uninote.training.sampler import TaskBatchOrder
+from uninote.training.start import prepared
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
@@ -95,23 +94,10 @@ class SftTrainer(StageTrainer):
         super().__init__(**options)
         self.settings, self.dims, self.shard = settings, dims, shard or Shard()
 
-    def _get_train_sampler(self, train_dataset: Dataset[Example] | None = None) -> Sampler[int]:
-        dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
+    def task_order(self, dataset: ExampleDataset) -> TaskBatchOrder:
         tasks = [example.pair.task for example in dataset.examples]
-        settings = self.settings
-        order = TaskBatchOrder(
-            tasks,
-            settings.batch_size,
-            self.args.seed,
-            settings.accumulate,
-            self.shard.world,
-            dataset.clusters,
-        )
-        self.add_callback(FollowEpochs(order))
-        return order
-
-    def _prepare_inputs(self, inputs: Any) -> Any:
-        return super()._prepare_inputs(arrived(inputs))
+        size, passes = self.settings.batch_size, self.settings.accumulate
+        return TaskBatchOrder(tasks, size, self.args.seed, passes, self.shard.world, dataset.clusters)
 
     def compute_loss(
         self,
@@ -145,31 +131,26 @@ def train_sft(
     progress: bool = False,
     callbacks: Sequence[Any] = (),
 ) -> Encoder:
-    """Train `encoder` in place and return it; killed, the next call goes on from the last checkpoint.
+    """Train `encoder` in place and return it; killed, the next call resumes from the last checkpoint.
 
     Checkpoints, TensorBoard events and `metrics.jsonl` go to `folder`. The same seed gives the same
     weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes share
     the encoding of every batch, and end with the same model.
 
-    With `settings.frozen_towers` the compact backbone's connector is trained on what its towers said of every
-    item once; without, LoRA adapters of its text tower learn too, and every step runs it.
+    With frozen towers, what follows them is trained on outputs cached once per item; without, LoRA adapters
+    learn too, and every step runs the towers.
 
     Args:
         callbacks: of `transformers.TrainerCallback`.
 
     Raises:
-        ModelError: there are no examples to train on.
+        ModelError: there are no examples to train on, or the backbone cannot freeze its towers as asked.
     """
     if not examples:
         raise ModelError("no training examples: the notes have no pairs with a description or OCR text")
-    trained = encoder
-    reset_axes(encoder)
-    if settings.frozen_towers:
-        used = (item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives))
-        trained = on_cached_towers(encoder, list(used), settings.dropout, progress)
+    items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
+    trained = prepared(encoder, items, settings, seed, progress, settings.dropout)
     module: Any = trained.backbone
-    torch.manual_seed(seed)
-    module.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
     schedule = Schedule(
         settings.steps,
         settings.batch_size // settings.accumulate,
@@ -192,7 +173,9 @@ def train_sft(
         model=ChunkedEncoder(module, recompute=settings.chunk_size is not None),
         args=arguments,
         train_dataset=ExampleDataset(examples, clusters),
-        data_collator=Ahead(SftCollator(module, examples, reference, settings, shard, trained.token_budget)),
+        data_collator=Prefetch(
+            SftCollator(module, examples, reference, settings, shard, trained.token_budget)
+        ),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     fit_whole(trainer, trained)

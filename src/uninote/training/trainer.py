@@ -1,4 +1,4 @@
-"""What both stages share on top of the Hugging Face `Trainer`: arguments, logs, small checkpoints, resume."""
+"""Trainer base of both stages on the Hugging Face `Trainer`: arguments, logs, small checkpoints, resume."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from transformers import (
 )
 from transformers.trainer_callback import ProgressCallback
 
+from uninote.encoder.capabilities import ParamGroups
 from uninote.progress import Step, show_progress
+from uninote.training.prefetch import arrived
+from uninote.training.sampler import FollowEpochs, TaskBatchOrder
 
 METRICS = "metrics.jsonl"
-SCALAR_FACTOR = 30
-"""Of the connector's learning rate, for gate and scale: AdamW moves a number by its rate a step, and both are
-about 1, some thirty times a weight of a matrix."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast; the part of the stage settings that the Hugging Face arguments take."""
+    """Duration and rates: the part of the stage settings that the Hugging Face arguments take."""
 
     steps: int
     batch_size: int
@@ -136,6 +136,21 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         self.remove_callback(PrinterCallback)
         self.parts: dict[str, list[float]] = {}
 
+    def task_order(self, dataset: Any) -> TaskBatchOrder | None:
+        """Return the order of the training examples; None for the library's."""
+        return None
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        dataset = train_dataset if train_dataset is not None else self.train_dataset
+        order = self.task_order(dataset)
+        if order is None:
+            return super()._get_train_sampler(dataset)
+        self.add_callback(FollowEpochs(order))
+        return order
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        return super()._prepare_inputs(arrived(inputs))
+
     def fit(self) -> None:
         """Train from the last checkpoint of the output folder, if any; a finished run is only loaded."""
         step, checkpoint = last_checkpoint(Path(self.args.output_dir))
@@ -160,15 +175,18 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         super().log({**logs, **means}, start_time)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW with own learning rates for the connector and its scalars; only matrices are decayed."""
+        """Build AdamW with the learning rates of `ParamGroups`; only matrices are decayed."""
         if self.optimizer is None:
-            head_rate = self.schedule.head_learning_rate or self.args.learning_rate
+            rate = self.args.learning_rate
+            module = self.accelerator.unwrap_model(model or self.model)
+            head_rate = self.schedule.head_learning_rate or rate
+            own = module.param_groups(rate, head_rate) if isinstance(module, ParamGroups) else []
+            rates = {id(parameter): group.value for group in own for parameter in group.parameters}
             groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-            for name, parameter in (model or self.model).named_parameters():
+            for parameter in module.parameters():
                 if parameter.requires_grad:
-                    rate = head_rate if "connector" in name else self.args.learning_rate
-                    rate = rate if parameter.ndim else SCALAR_FACTOR * rate
-                    groups.setdefault((rate, 0.01 if parameter.ndim > 1 else 0.0), []).append(parameter)
+                    key = rates.get(id(parameter), rate), 0.01 if parameter.ndim > 1 else 0.0
+                    groups.setdefault(key, []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [
                     {"params": parameters, "lr": rate, "weight_decay": decay}
@@ -178,19 +196,19 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         return self.optimizer
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """Only what is trained: the pretrained towers come from their packages."""
+        """Save only what is trained: the pretrained towers come from their packages."""
         trained = {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
         state = state_dict if state_dict is not None else self.model.state_dict()
         super()._save(output_dir, {name: tensor for name, tensor in state.items() if name in trained})
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
-        """The frozen weights are missing from a checkpoint by design; an unexpected key is not."""
+        """Warn of unexpected keys; frozen weights are missing from a checkpoint by design."""
         if load_result.unexpected_keys:
             super()._issue_warnings_after_load(load_result)
 
 
 def last_checkpoint(folder: Path) -> tuple[int, str | None]:
-    """Step and folder of the newest whole checkpoint, (0, None) without one.
+    """Find step and folder of the newest whole checkpoint, (0, None) without one.
 
     Half-written ones, left by a kill, are removed.
     """

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from uninote.encoder.compact.weights import trained_weights
 from uninote.pipeline.bench import runs
-from uninote.pipeline.bench.corpus import BenchCorpus, trained_weights
+from uninote.pipeline.bench.corpus import BenchCorpus
 from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.run import run_experiments
 from uninote.settings import SftSettings, load_settings
@@ -86,7 +87,7 @@ def test_the_text_tower_learns_too(sample, settings, tmp_path):
     items = [note.item() for note in corpus.notes[:3]]
     lora = call.sft.lora
     encoder = corpus.with_weights(learnt[0], lora)
-    assert trained_weights(encoder).keys() == learnt[0].keys()
+    assert trained_weights(encoder.backbone).keys() == learnt[0].keys()
     plain = {name: weight for name, weight in learnt[0].items() if "lora" not in name}
     assert np.abs(encoder.encode(items) - corpus.with_weights(plain, lora).encode(items)).max() > 1e-5
 

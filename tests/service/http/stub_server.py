@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
-from uninote.encoder.saved import saved_version
+from uninote.encoder.saved import Saved
 from uninote.errors import ItemError
 from uninote.items import Item
 from uninote.service.main.server import serve
@@ -40,7 +40,7 @@ class Stub:
     uses_instructions = False
 
     def __init__(self, folder: Path) -> None:
-        saved_version(folder)  # as the real one, it refuses a folder that does not fit
+        Saved(folder)  # as the real one, it refuses a folder that does not fit
         self.folder = folder
         if (folder.name) != "model":
             self.version = folder.name

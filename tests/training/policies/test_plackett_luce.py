@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from uninote.training.groups import Group
 from uninote.training.policies.plackett_luce import log_prob_terms, plackett_luce, sample_permutations
 from uninote.training.rewards import ranking_rewards
+from uninote.training.rl_groups import Group
 
 # Weights 3 : 2 : 1.
 COSINES = torch.tensor([[math.log(3), math.log(2), 0.0]])

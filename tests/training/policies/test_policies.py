@@ -12,11 +12,11 @@ from torch import Tensor
 
 from uninote.settings import RlSettings
 from uninote.training.advantages import group_advantages
-from uninote.training.groups import Group
 from uninote.training.policies import POLICIES, RewardFunction, group_kl
 from uninote.training.policies.softmax import softmax
 from uninote.training.policies.weighted_softmax import weighted_softmax
 from uninote.training.rewards import Rewards, ranking_rewards
+from uninote.training.rl_groups import Group
 
 SEEDS = st.integers(0, 2**32 - 1)
 

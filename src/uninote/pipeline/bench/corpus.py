@@ -1,4 +1,4 @@
-"""What all runs share: notes and towers' outputs; and what those of a seed share: splits, pairs and suite."""
+"""Corpus of the experiments: notes and tower outputs of all runs; splits, pairs and suite of a seed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
-from uninote.encoder.cached import CachedBackbone
-from uninote.encoder.compact import CompactBackbone, Connector
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.connector import Connector
+from uninote.encoder.compact.frozen import FrozenTowers, WordCache
+from uninote.encoder.compact.settings import CompactSettings
+from uninote.encoder.compact.weights import Weights, load_weights
 from uninote.encoder.device import resolve_device
-from uninote.encoder.frozen import FrozenTowers, WordCache
 from uninote.errors import ModelError
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.items import Note
@@ -30,9 +31,6 @@ from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import rl_halves
 from uninote.training.warmup import warm_up, warm_up_steps
 
-Weights = dict[str, torch.Tensor]
-TEXT = "text."
-"""Before the names of the text tower's adapters, beside those of the connector."""
 DRAW = 0
 """Seed of which picture of a note becomes the pair of a note task, and of how a note is halved: the same for
 all seeds of an experiment, so that the text tower reads every item once."""
@@ -47,13 +45,16 @@ class BenchCorpus:
     """
 
     def __init__(self, source: Path, settings: Settings, cache: Path, progress: bool = False) -> None:
-        if settings.encoder.model:
-            raise ModelError("experiments run on the compact backbone: leave encoder.model empty")
+        if not isinstance(settings.encoder, CompactSettings):
+            raise ModelError(
+                "experiments run on the compact backbone: leave encoder.model and encoder.backbone out"
+            )
         skips = SkipReport()
         notes = annotate(load_notes(source, settings, skips), settings, cache, skips, progress)
+        self.notes = drop_unreadable(notes, settings.corpus, skips, progress)
         compact = CompactBackbone(settings.encoder, settings.corpus, cache / "features", DRAW).eval()
         compact.to(resolve_device(settings.encoder.device))
-        self.notes = drop_unreadable(notes, compact.features, skips, progress)
+        compact.features.fill([picture for note in self.notes for picture in note.pictures], progress)
         self.settings, self.source = settings, source
         self.towers = FrozenTowers(compact, WordCache(cache / f"words-{settings.encoder.max_tokens}"))
         self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
@@ -65,7 +66,7 @@ class BenchCorpus:
         return fingerprint(self.notes, settings.corpus, settings.annotate, settings.encoder)
 
     def pairs(self, task: Task, modal_replacement: bool) -> list[Pair]:
-        """All pairs of a task, of train and test alike; of a note task one per note."""
+        """Return all pairs of a task, of train and test alike; of a note task one per note."""
         key = (task, modal_replacement or not task.spec.hides_picture)
         if key not in self._pairs:
             per_note = 1 if task.spec.one_per_note else None
@@ -82,7 +83,7 @@ class BenchCorpus:
         self.towers.remember([item for pair in pairs for item in (pair.query, pair.positive)], progress)
 
     def model(self, seed: int) -> Encoder:
-        """An untrained connector of its own on the shared towers."""
+        """Return an untrained connector of its own on the shared towers."""
         backbone = copy.deepcopy(self.towers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -90,29 +91,15 @@ class BenchCorpus:
         return self.with_weights(fresh.state_dict() | {"gate": torch.zeros(())})
 
     def with_weights(self, state: Weights, lora: LoraSettings | None = None) -> Encoder:
-        """A connector on the shared towers; with `lora`, on a text tower of its own that can learn.
+        """Return a connector on the shared towers; with `lora`, on a text tower of its own that can learn.
 
         A state that has adapters needs the `lora` they were trained with.
         """
-        adapters = {name.removeprefix(TEXT): state[name] for name in state if name.startswith(TEXT)}
         backbone = copy.deepcopy(self.towers.compact if lora else self.towers)
-        backbone.connector.load_state_dict({name: state[name] for name in state if not name.startswith(TEXT)})
-        if lora and isinstance(backbone, CompactBackbone):
+        if lora:
             backbone.add_lora(lora.rank, lora.alpha, lora.dropout)
-            if adapters:
-                set_peft_model_state_dict(backbone.text, adapters)
+        load_weights(backbone, state)
         return Encoder(backbone, self.settings.encoder)
-
-
-def trained_weights(encoder: Encoder) -> Weights:
-    """Of the connector and, where there are any, of the text tower's adapters, on the CPU."""
-    backbone = encoder.backbone
-    assert isinstance(backbone, CachedBackbone | CompactBackbone)
-    state = dict(backbone.connector.state_dict())
-    if isinstance(backbone, CompactBackbone):
-        adapters = get_peft_model_state_dict(backbone.text)
-        state |= {TEXT + name: tensor for name, tensor in adapters.items()}
-    return {name: tensor.detach().cpu() for name, tensor in state.items()}
 
 
 class SeedCorpus:
@@ -152,7 +139,7 @@ class SeedCorpus:
         return self._pairs[modal_replacement]
 
     def drawn(self, most: int, modal_replacement: bool) -> list[Pair]:
-        """At most so many pairs of each task, drawn by the seed."""
+        """Return at most so many pairs of each task, drawn by the seed."""
         pairs = self.pairs(modal_replacement)
         return [
             pair
@@ -169,7 +156,7 @@ class SeedCorpus:
         return encoder
 
     def index(self, modal_replacement: bool, whole: bool) -> ReferenceIndex:
-        """Scores of φ for every pair's items."""
+        """Return scores of φ for every pair's items."""
         key = (modal_replacement, whole)
         if key not in self._indexes:
             items = pair_items(self.pairs(modal_replacement))

@@ -1,4 +1,4 @@
-"""What an experiment file may say. Files are YAML; the built-in ones lie in `experiments/` beside this."""
+"""Definition of an experiment, read from YAML; the built-in ones lie in `experiments/`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from uninote.errors import ConfigError
 from uninote.pipeline.bench.metrics import WORST, metric_of
-from uninote.settings import Settings, load_settings
+from uninote.settings import Settings, load_settings, with_experiments
 
 BUILT_IN = Path(__file__).parent / "experiments"
 
@@ -97,34 +97,38 @@ class Experiment(Section):
         return self
 
     def settings_of(self, variant: Variant, seed: int) -> Settings:
-        """Raises ConfigError that names the experiment when an override is no setting."""
+        """Build the settings. Raises ConfigError that names the experiment when an override is no setting."""
         try:
             return load_settings(None, **merged(self.settings, variant.settings), seed=seed)
         except ConfigError as error:
             raise ConfigError(f"experiment {self.name}: {error}") from error
 
     def under(self, call: Settings) -> Self:
-        """With what a call set of training laid over what the file says; variants stay what they compare."""
+        """Put what a call set of training over what the file says; variants stay what they compare."""
         said = call.model_dump(include={"negatives", "tasks", "sft", "rl", "evaluation"}, exclude_unset=True)
         return self.model_copy(update={"settings": merged(self.settings, said)})
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Overrides:
-    """Nested dicts laid over one another; what is above wins."""
+    """Merge nested options; what is above wins, in whichever section an ablation is written."""
+    return _merged(with_experiments(below), with_experiments(above))
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Overrides:
     result = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if both else value
+        result[key] = _merged(result[key], value) if both else value
     return result
 
 
 def built_in() -> list[str]:
-    """Names of the experiments that come with the package, in the order of their files."""
+    """Return names of the experiments that come with the package, in the order of their files."""
     return [file.stem for file in sorted(BUILT_IN.glob("[a-z0-9]*.yaml"))]
 
 
 def load_experiment(name: str) -> Experiment:
-    """A built-in experiment by its name, or one from a YAML file. Every variant's settings are checked.
+    """Load a built-in experiment by its name, or one from a YAML file. All variants' settings are checked.
 
     Raises ConfigError that names the file, the field and what is wrong.
     """

@@ -16,7 +16,7 @@ Metric = Callable[[Json], float]
 
 
 def metric_of(name: str) -> Metric:
-    """In percent:
+    """Return a metric by its name, in percent:
 
     * `mean`: mean recall@1 of the tasks with one target; `mean all`: of all tasks, in older files `mean ten`;
     * `dim 64`: the `mean` on the first 64 dimensions; `dim 64 loss`: less that of all dimensions;

@@ -16,7 +16,7 @@ Results = Mapping[str, Mapping[int, Json]]
 
 
 def table_of(experiment: Experiment, results: Results, command: str, facts: str = "") -> Table:
-    """A row per variant that has a result; intervals over its seeds.
+    """Build a row per variant that has a result; intervals over its seeds.
 
     With `against`, a last column has the difference of the first metric, seed by seed: the spread between
     splits, which is the larger part of an interval, falls out of it.
@@ -51,7 +51,7 @@ def table_of(experiment: Experiment, results: Results, command: str, facts: str 
 
 
 def _measure(column: str, runs: Mapping[int, Json]) -> Measure | None:
-    """None for a metric that the runs do not have: a baseline has no prefixes."""
+    """Measure one run; None for a metric that it does not have: a baseline has no prefixes."""
     try:
         return over_seeds([metric_of(column)(run) for run in runs.values()])
     except KeyError:
@@ -59,7 +59,7 @@ def _measure(column: str, runs: Mapping[int, Json]) -> Measure | None:
 
 
 def goal_values(goal: Goal, results: Results) -> list[float]:
-    """The goal's number, one per seed that has both sides."""
+    """Return the goal's number, one per seed that has both sides."""
     after = results.get(goal.variant, {})
     if goal.against is None:
         return [metric_of(goal.metric)(run) for run in after.values()]
@@ -77,9 +77,9 @@ def goal_values(goal: Goal, results: Results) -> list[float]:
 def write_report(
     experiment: Experiment, results: Results, folder: Path, command: str, facts: str = ""
 ) -> Table:
-    """Writes `<name>.json` and one file per goal that has a value.
+    """Write `<name>.json` and one file per goal that has a value.
 
-    `facts`: what the table's note says besides the experiment's own.
+    `facts`: what the table's note says in addition to the experiment's own.
     """
     table = table_of(experiment, results, command, facts)
     write_table(folder / f"{experiment.name}.json", table)

@@ -1,4 +1,4 @@
-"""All the variants and seeds of some experiments, one after the other; killed, the next call goes on."""
+"""Runner of experiments: all variants and seeds, one after the other; killed, the next call resumes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_experiments(
     progress: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Table]:
-    """Tables by name of the experiment; files in `results` are written anew after every seed.
+    """Return tables by name of the experiment; files in `results` are written again after every seed.
 
     Seeds are the outer loop: after the first one, every table is there, without intervals.
 
@@ -42,7 +42,7 @@ def run_experiments(
         out: what may be thrown away: caches, models, and results per run.
         seeds: instead of the experiments' own.
         measured: the split to measure on; `validation` is for choosing settings.
-        options: of the command line besides those above, for the line that says how to repeat a table.
+        options: of the command line other than those above, for the line that says how to repeat a table.
         train: False only tells of the runs that are finished, e.g. by other processes with other seeds.
         workers: processes that train at once.
         tell: gets a line per finished run.
@@ -102,9 +102,11 @@ def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None, o
 
 
 def _facts(corpus: BenchCorpus, measured: str, experiment: Experiment) -> str:
-    """What a table's numbers are of; towers frozen or adapted is no variant of the built-in experiments."""
+    """Describe what a table's numbers are of; adapters are no variant of the built-in experiments."""
     sft = experiment.settings_of(Variant(), 0).sft
-    trained = "connector alone" if sft.frozen_towers else f"connector and LoRA of rank {sft.lora.rank}"
+    trained = (
+        f"connector and LoRA of rank {sft.lora.rank}" if sft.frozen_towers is False else "connector alone"
+    )
     share = corpus.settings.corpus
     part = share.test_fraction if measured == "test" else share.validation_fraction
     pictures = sum(len(note.pictures) for note in corpus.notes)

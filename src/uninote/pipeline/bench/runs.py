@@ -13,7 +13,7 @@ from time import perf_counter
 from safetensors.torch import load_file
 
 from uninote.encoder import Encoder
-from uninote.encoder.cached import CachedBackbone
+from uninote.encoder.compact.weights import Weights, trained_weights
 from uninote.encoder.shards import write_shard
 from uninote.evaluation.baselines.late_fusion import LateFusion
 from uninote.evaluation.baselines.ranker import evaluate_baseline
@@ -21,7 +21,7 @@ from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.results import write_json
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
-from uninote.pipeline.bench.corpus import SeedCorpus, Weights, trained_weights
+from uninote.pipeline.bench.corpus import SeedCorpus
 from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
@@ -48,7 +48,7 @@ class Runs:
     def result(
         self, experiment: Experiment, variant: Variant, corpus: SeedCorpus, train: bool = True
     ) -> Json | None:
-        """A stage of the report without examples and intervals, see `evaluation.evaluate`.
+        """Return a stage of the report without examples and intervals, see `evaluation.evaluate`.
 
         None when it is not finished and `train` is false.
         """
@@ -73,17 +73,17 @@ class Runs:
         return self.folder / "runs" / f"{key}.json"
 
     def model(self, key: str, train: Callable[[Path], Encoder]) -> Weights:
-        """Weights by their key, trained in a folder that goes once they are kept."""
+        """Return weights by their key, trained in a folder that is removed once they are kept."""
         file = self.folder / "models" / f"{key}.safetensors"
         if not file.is_file():
             work = self.folder / "training" / key
-            write_shard(trained_weights(train(work)), file)
+            write_shard(trained_weights(train(work).backbone), file)
             shutil.rmtree(work, ignore_errors=True)
         return load_file(file)
 
 
 class Plan:
-    """How the model of a variant comes to be; keys name what each stage depends on."""
+    """Plan of a variant's model; keys name what each stage depends on."""
 
     def __init__(self, runs: Runs, experiment: Experiment, variant: Variant, corpus: SeedCorpus) -> None:
         self.runs, self.variant, self.corpus = runs, variant, corpus
@@ -92,7 +92,7 @@ class Plan:
         self.start = variant.start or experiment.start
         self.dropout = experiment.dropout
         settings = self.settings
-        self.lora = None if settings.sft.frozen_towers else settings.sft.lora
+        self.lora = settings.sft.lora if settings.sft.frozen_towers is False else None
         self.of_seed = fingerprint((), corpus.corpus.key, corpus.seed)
         encoder = settings.encoder
         sft = (self.start, self.dropout, variant.rounds, encoder.dims, encoder.principal_axes)
@@ -134,7 +134,7 @@ class Plan:
         return self._with(merged_weights(self.sft(), self.rl(), self.variant.merge))
 
     def warm(self) -> Encoder:
-        """Through the folder too, so that a resumed experiment has the very reference of its first part."""
+        """Load the warmed-up model from the folder: a resumed experiment keeps its first reference."""
         key = fingerprint((), self.of_seed, "warmup")
         return self.corpus.corpus.with_weights(self.runs.model(key, lambda _: self.corpus.reference))
 
@@ -148,15 +148,14 @@ class Plan:
         settings, corpus = self.settings, self.corpus
         corpus.reference = self.warm()
         start = corpus.reference if self.start == "warmup" else corpus.corpus.model(corpus.seed)
-        encoder = self._to_train(trained_weights(start))
-        if isinstance(encoder.backbone, CachedBackbone):
-            encoder.backbone.dropout.p = self.dropout
+        encoder = self._to_train(trained_weights(start.backbone))
         replaced = settings.tasks.modal_replacement
         most = -(-settings.sft.steps * settings.sft.batch_size // len(SFT_TASKS))
         pairs = corpus.drawn(max(most, settings.sft.batch_size), replaced)
         index = corpus.index(replaced, settings.negatives.composite == "whole")
         rounds = self.variant.rounds
-        part = settings.sft.model_copy(update={"steps": settings.sft.steps // rounds})
+        changed = {"steps": settings.sft.steps // rounds, "dropout": self.dropout}
+        part = settings.sft.model_copy(update=changed)
         for number in range(rounds):
             seed = corpus.seed + SEEDS_APART * number
             miner = index if not number else self._mined_by(encoder, pairs)
@@ -182,7 +181,7 @@ class Plan:
         )
 
     def _to_train(self, state: Weights) -> Encoder:
-        """With what an experiment may change of an encoder."""
+        """Return an encoder with what an experiment may change of it."""
         encoder, wanted = self._with(state), self.settings.encoder
         encoder.dims = wanted.dims
         encoder.settings = encoder.settings.model_copy(update={"principal_axes": wanted.principal_axes})
@@ -193,7 +192,7 @@ class Plan:
 
 
 def relabelled(examples: Sequence[Example], reference: ReferenceIndex) -> list[Example]:
-    """The same negatives with the soft labels of another reference."""
+    """Return the same negatives with the soft labels of another reference."""
     queries = [example.pair.query for example in examples for _ in example.negatives]
     negatives = [negative for example in examples for negative in example.negatives]
     scores = iter(reference.paired_scores(queries, negatives).tolist() if negatives else ())

@@ -1,4 +1,4 @@
-"""What several experiments train, trained by several processes at once, each thing by one of them.
+"""Parallel training of several experiments: several processes, each thing trained by one of them.
 
 Stage by stage: nothing of a stage waits for anything of the same one, and what the next stage starts from
 lies in the folder of the runs.
@@ -27,7 +27,7 @@ from uninote.settings import Settings
 
 @dataclass(frozen=True)
 class Place:
-    """What a process needs to know to open the corpus and the runs."""
+    """Addresses of corpus and runs, for a process to open."""
 
     notes: Path
     settings: str
@@ -61,7 +61,7 @@ def _of_seed(place: Place, seed: int) -> SeedCorpus:
 
 
 def _work(place: Place, job: Job, stage: str) -> None:
-    """In a worker. A failure is left to the main process, which tries again and tells."""
+    """Run a job in a worker. A failure is left to the main process, which tries again and reports it."""
     with suppress(UniNoteError):
         corpus, runs = _of_seed(place, job.seed), _corpus(place)[1]
         if stage == "measure":
@@ -71,7 +71,7 @@ def _work(place: Place, job: Job, stage: str) -> None:
 
 
 def waves(jobs: Sequence[Job], runs: Runs, corpus: SeedCorpus) -> dict[str, Wave]:
-    """What is not finished of a seed, by stage: the warmed-up model, stage 1, stage 2, and the measuring."""
+    """Return what is not finished of a seed, by stage: warmed-up model, stage 1, stage 2, measuring."""
     found: dict[str, Wave] = {"warm": {}, "sft": {}, "rl": {}, "measure": {}}
     for job in jobs:
         plan = Plan(runs, job.experiment, job.variant, corpus)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from uninote.encoder import Encoder
-from uninote.encoder.saved import saved_dim, saved_version
+from uninote.encoder.saved import Saved
 from uninote.errors import ConfigError
 from uninote.pipeline.embed import Entry, Failures, Shard, embed_shard, embed_shards
 from uninote.pipeline.embeddings import MANIFEST
@@ -33,8 +33,8 @@ def embed_on_cluster(
     the model or `folder`, or sees another model.
     """
     device = settings.encoder.device
-    version = saved_version(model)
-    dim = saved_dim(model) or Encoder.load(model).dims[-1]
+    saved = Saved(model)
+    dim = saved.dim or Encoder.load(model).dims[-1]
 
     def run(shards: Sequence[Shard]) -> Iterator[Failures]:
         work = _Embed(
@@ -46,7 +46,7 @@ def embed_on_cluster(
         )
         return over_cluster(work, shards, resources(device))
 
-    return embed_shards(version, dim, entries, folder, run, progress)
+    return embed_shards(saved.version, dim, entries, folder, run, progress)
 
 
 @dataclass(frozen=True)

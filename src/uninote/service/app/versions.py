@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from uninote.errors import ModelError
+from uninote.encoder.saved import Saved, is_saved, saved_models
+from uninote.errors import ModelError, RenderingError
 from uninote.service.app.backfill_runner import BackfillRun
 from uninote.service.app.services import Services
-from uninote.service.concurrency.loaded_models import version_of
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.gallery import thresholds, versions
 from uninote.service.domain.rollout import compare as comparing
@@ -33,9 +33,10 @@ async def folders(services: Services) -> dict[str, str]:
 
     def read(models: Path) -> dict[str, str]:
         found: dict[str, str] = {}
-        for file in sorted(models.glob("*/uninote.json")):
-            with suppress(ModelError):  # half copied: it is complete the next time
-                found[file.parent.name] = version_of(file.parent)
+        for model in saved_models(models.parent):
+            if model.parent == models:
+                with suppress(ModelError):  # half copied: it is complete the next time
+                    found[model.name] = Saved(model).version
         return found
 
     return await services.media_executor.run(read, services.folder / "models")
@@ -47,10 +48,12 @@ async def add(services: Services, name: str, actor: str) -> VersionOut:
     Raises InvalidError for a folder that cannot be loaded.
     """
     folder = services.folder / "models" / name
-    if not (folder / "uninote.json").is_file():
+    if not is_saved(folder):
         raise InvalidError(f"there is no model folder models/{name} in the served folder; put it there")
     try:
         encoder = await services.media_executor.run(services.models.add, folder)
+    except RenderingError as error:
+        raise InvalidError(str(error)) from error
     except ModelError as error:
         raise InvalidError(f"models/{name} cannot be loaded: {type(error).__name__}") from error
     added = await _changed(

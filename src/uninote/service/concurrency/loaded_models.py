@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -10,6 +9,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from uninote.encoder.saved import Saved, saved_models
 from uninote.errors import ItemError, ModelError
 from uninote.items import Item
 from uninote.service.concurrency.batcher import Group, Vector
@@ -44,7 +44,7 @@ class Models:
 
     def add(self, folder: Path) -> LoadedEncoder:
         """Load a folder's model, or give the loaded one of that version. Raises ModelError."""
-        known = self._encoders.get(version_of(folder))
+        known = self._encoders.get(Saved(folder).version)
         if known is not None:
             return known
         encoder = self._load(folder)
@@ -86,23 +86,12 @@ class Models:
         return [failures.get(n, row) for n, row in enumerate(rows)]
 
 
-def version_of(folder: Path) -> str:
-    """The version of a model folder, read without loading it. Raises ModelError when it is none."""
-    try:
-        return str(json.loads((folder / "uninote.json").read_text())["version"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ModelError(f"{folder} is not a saved UniNote model: it has no readable uninote.json") from error
-
-
 def available(index: Path) -> dict[str, Path]:
     """Model folders of a served folder by version: `model` first, then those below `models`.
 
     Raises ModelError when there is none.
     """
-    own = index / "model"
-    found = [own] if (own / "uninote.json").is_file() else []
-    if (index / "models").is_dir():
-        found += [file.parent for file in sorted((index / "models").glob("*/uninote.json"))]
+    found = saved_models(index)
     if not found:
         raise ModelError(
             f"{index} holds no model: serve an index folder of `uninote index` or `uninote demo`, "
@@ -110,7 +99,7 @@ def available(index: Path) -> dict[str, Path]:
         )
     versions: dict[str, Path] = {}
     for folder in found:
-        versions.setdefault(version_of(folder), folder)
+        versions.setdefault(Saved(folder).version, folder)
     return versions
 
 

@@ -29,5 +29,5 @@ def log_probabilities(scores: Tensor, temperature: float, mask: Tensor | None = 
 
 
 def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(P ‖ Q) = Σ p (log p - log q) in nats over the last dimension: [..., K], [..., K] -> [...]."""
+    """Return KL(P ‖ Q) = Σ p (log p - log q) in nats over the last dimension: [..., K], [..., K] -> [...]."""
     return (log_p.exp() * (log_p - log_q)).sum(-1)

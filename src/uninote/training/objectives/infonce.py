@@ -11,7 +11,7 @@ from uninote.training.objectives.distributions import log_probabilities
 def infonce(
     cosines: Tensor, labels: Tensor, mask: Tensor, temperature: float, positive: Tensor | None = None
 ) -> Tensor:
-    """-log P(c+ | q), mean over the batch; shapes as in `Objective`.
+    """Return -log P(c+ | q), mean over the batch; shapes as in `Objective`.
 
     Labels are not read. The positive always counts, whatever the mask says of it.
     """

@@ -13,7 +13,7 @@ from uninote.training.objectives.distributions import kl_divergence, log_probabi
 def jensen_shannon(
     cosines: Tensor, labels: Tensor, mask: Tensor, temperature: float, positive: Tensor | None = None
 ) -> Tensor:
-    """½ KL(P ‖ M) + ½ KL(Q ‖ M) with M = ½ (P + Q), mean over the batch; shapes as in `Objective`."""
+    """Return ½ KL(P ‖ M) + ½ KL(Q ‖ M) with M = ½ (P + Q), mean over the batch; shapes as in `Objective`."""
     log_p = log_probabilities(cosines, temperature, mask)
     log_q = log_probabilities(labels.detach(), temperature, mask)
     log_m = torch.logaddexp(log_p, log_q) - math.log(2)

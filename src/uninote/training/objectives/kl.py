@@ -10,7 +10,7 @@ from uninote.training.objectives.distributions import kl_divergence, log_probabi
 def kl(
     cosines: Tensor, labels: Tensor, mask: Tensor, temperature: float, positive: Tensor | None = None
 ) -> Tensor:
-    """KL(Q ‖ P), the second half of Eq. 8, mean over the batch; shapes as in `Objective`."""
+    """Return KL(Q ‖ P), the second half of Eq. 8, mean over the batch; shapes as in `Objective`."""
     log_p = log_probabilities(cosines, temperature, mask)
     log_q = log_probabilities(labels.detach(), temperature, mask)
     return kl_divergence(log_q, log_p).mean()

@@ -13,7 +13,7 @@ from uninote.training.objectives.protocol import Objective
 
 
 def prefix_cosines(queries: Tensor, candidates: Tensor, dim: int) -> Tensor:
-    """Cosines of the first `dim` dimensions, re-normalised: [B, D], [C, D] -> [B, C].
+    """Return cosines of the first `dim` dimensions, re-normalised: [B, D], [C, D] -> [B, C].
 
     At least float32, under autocast too: at τ = 0.02 the three digits of bfloat16 are lost in the labels.
     """
@@ -35,7 +35,7 @@ def matryoshka_loss(
     index: Tensor | None = None,
     positive: Tensor | None = None,
 ) -> Tensor:
-    """Σ over k in `dims` of the objective on the first k dimensions (Eq. 14).
+    """Return Σ over k in `dims` of the objective on the first k dimensions (Eq. 14).
 
     Args:
         objective: the D of Eq. 8 or another; it gets [B, K] cosines, one call per prefix.

@@ -18,7 +18,7 @@ class Objective(Protocol):
         temperature: float,
         positive: Tensor | None = None,
     ) -> Tensor:
-        """The mean loss of a batch.
+        """Return the mean loss of a batch.
 
         Args:
             cosines: cos(e_q, e_c), [B, K] float. K is the query's own candidates or all of the batch.

@@ -10,7 +10,7 @@ from uninote.training.objectives.distributions import kl_divergence, log_probabi
 def symmetric_kl(
     cosines: Tensor, labels: Tensor, mask: Tensor, temperature: float, positive: Tensor | None = None
 ) -> Tensor:
-    """½ KL(P ‖ Q) + ½ KL(Q ‖ P), Eq. 8, mean over the batch; shapes as in `Objective`."""
+    """Return ½ KL(P ‖ Q) + ½ KL(Q ‖ P), Eq. 8, mean over the batch; shapes as in `Objective`."""
     log_p = log_probabilities(cosines, temperature, mask)
     log_q = log_probabilities(labels.detach(), temperature, mask)
     return (0.5 * (kl_divergence(log_p, log_q) + kl_divergence(log_q, log_p))).mean()

@@ -8,7 +8,7 @@ from uninote.training.objectives.distributions import kl_divergence, log_probabi
 
 
 def group_kl(cosines: Tensor, reference: Tensor, temperature: float) -> Tensor:
-    """KL(π_θ ‖ π_ref) over the group, to be weighted by β and added to the loss of Eq. 13.
+    """Return KL(π_θ ‖ π_ref) over the group, to be weighted by β and added to the loss of Eq. 13.
 
     Exact, not estimated: a group has few members.
 

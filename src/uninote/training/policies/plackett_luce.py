@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from uninote.training.advantages import group_advantages
-from uninote.training.groups import Group
 from uninote.training.policies.protocol import PolicyLoss, RewardFunction
+from uninote.training.rl_groups import Group
 
 
 def sample_permutations(
     cosines: Tensor, temperature: float, samples: int, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Draws rankings from Plackett-Luce with scores cos / τ, by sorting Gumbel-perturbed scores.
+    """Draw rankings from Plackett-Luce with scores cos / τ, by sorting Gumbel-perturbed scores.
 
     [B, G] float -> [samples, B, G] int64: the column taken at each place. `generator` sits on the device
     of the cosines; None is torch's global one.
@@ -45,7 +45,7 @@ def plackett_luce(
     samples: int = 16,
     first: int | None = None,
 ) -> PolicyLoss:
-    """-mean over samples of A(σ) Σ_{t ≤ k} log PL(σ_t); shapes as in `Policy`.
+    """Return -mean over samples of A(σ) Σ_{t ≤ k} log PL(σ_t); shapes as in `Policy`.
 
     A(σ) is the mean reward of the sampled ranking σ, standardised over the query's own samples (Eq. 12
     with the samples as the group). With k = G the estimate is the exact policy gradient in expectation.

@@ -7,20 +7,20 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from uninote.training.groups import Group
 from uninote.training.rewards import Rewards
+from uninote.training.rl_groups import Group
 
 
 class RewardFunction(Protocol):
     """`ranking_rewards` with |L_rel| and the ablation switches bound, e.g. by `functools.partial`."""
 
     def __call__(self, positions: Tensor, relevant: Tensor, /) -> Rewards:
-        """[..., B, G] int64 true positions and [..., B, G] bool relevance of a ranking -> rewards."""
+        """Return rewards of rankings: [..., B, G] int64 true positions and [..., B, G] bool relevance."""
         ...
 
 
 class PolicyLoss(NamedTuple):
-    """What one step of a policy yields.
+    """Outcome of one step of a policy.
 
     Attributes:
         loss: scalar to minimise, at least float32, mean over the batch; a skipped group counts as 0.
@@ -43,7 +43,7 @@ class Policy(Protocol):
         temperature: float,
         generator: torch.Generator | None = None,
     ) -> PolicyLoss:
-        """The loss of a batch of groups.
+        """Return the loss of a batch of groups.
 
         Args:
             group: the model's top G; gradients flow into `group.cosines`.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 
 from uninote.training.advantages import group_advantages
-from uninote.training.groups import Group
 from uninote.training.objectives.distributions import log_probabilities
 from uninote.training.policies.protocol import PolicyLoss, RewardFunction
+from uninote.training.rl_groups import Group
 
 
 def softmax(
     group: Group, reward: RewardFunction, temperature: float, generator: torch.Generator | None = None
 ) -> PolicyLoss:
-    """-mean_i A_i log π(p_i), π = softmax(cos / τ) over the group; shapes as in `Policy`.
+    """Return -mean_i A_i log π(p_i), π = softmax(cos / τ) over the group; shapes as in `Policy`.
 
     Advantages have zero mean, so the gradient at cosine i is -A_i / (G τ) whatever the scores: every step
     pushes with full force, however good the ranking already is. Anchor it with `group_kl`.

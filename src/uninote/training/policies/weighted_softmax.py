@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 
 from uninote.training.advantages import group_advantages
-from uninote.training.groups import Group
 from uninote.training.objectives.distributions import log_probabilities
 from uninote.training.policies.protocol import PolicyLoss, RewardFunction
+from uninote.training.rl_groups import Group
 
 
 def weighted_softmax(
     group: Group, reward: RewardFunction, temperature: float, generator: torch.Generator | None = None
 ) -> PolicyLoss:
-    """-Σ_i sg[π(p_i)] A_i log π(p_i), the exact E over i ~ π of Eq. 13; shapes as in `Policy`.
+    """Return -Σ_i sg[π(p_i)] A_i log π(p_i), the exact E over i ~ π of Eq. 13; shapes as in `Policy`.
 
     The gradient at cosine i is -π_i (A_i - Σ π A) / τ: it fades as π settles, but what it settles on is
     the one note with the highest advantage, and the order of the others is left to chance.

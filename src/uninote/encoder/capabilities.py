@@ -1,0 +1,184 @@
+"""Capability protocols: what a backbone may offer on top of `protocol.Backbone`.
+
+A stage checks with `isinstance(backbone, Capability)`. It does without, or raises ModelError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import nn
+
+from uninote.encoder.protocol import Backbone, Inputs
+from uninote.errors import PictureError
+from uninote.items import Item, Picture
+from uninote.settings import CorpusSettings
+
+
+class ParamGroup(NamedTuple):
+    """Parameters that train alike, with their learning rate or weight decay as `value`."""
+
+    parameters: Sequence[nn.Parameter]
+    value: float
+
+
+@runtime_checkable
+class Pretrained(Protocol):
+    """Pretrained weights that `save` names but does not write.
+
+    Attributes:
+        base: hub id, or absolute path of the folder.
+        fingerprint: hash that tells these weights from others; part of `Encoder.version`.
+    """
+
+    base: str
+    fingerprint: str
+
+
+@runtime_checkable
+class CachesTowers(Protocol):
+    """Towers run once per item: training reads their outputs from a cache."""
+
+    def on_cached_towers(
+        self, items: Sequence[Item], dropout: float = 0.0, progress: bool = False
+    ) -> Backbone:
+        """Return a backbone that shares the weights after the towers, and has the same vectors.
+
+        Args:
+            items: whose outputs are cached now; others are when they are first prepared.
+            dropout: of the outputs, in training mode only.
+
+        Raises PictureError for a picture that cannot be decoded.
+        """
+        ...
+
+
+@runtime_checkable
+class WarmsUp(Protocol):
+    """Parts that start random and are aligned before stage 1."""
+
+    def warm_up_groups(self) -> list[ParamGroup]:
+        """Return the parameters that the warm-up trains, each group with its weight decay."""
+        ...
+
+
+@runtime_checkable
+class ParamGroups(Protocol):
+    """Learning rates of its own: for parameters that start random, or are no matrices."""
+
+    def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
+        """Return the parameters whose learning rate is not `rate`, each group with its rate.
+
+        Args:
+            rate: `learning_rate` of the stage.
+            head_rate: `head_learning_rate` of stage 1; `rate` in stage 2.
+        """
+        ...
+
+
+@runtime_checkable
+class HasAxes(Protocol):
+    """Vectors that a rotation turns when training is over.
+
+    Attributes:
+        axes: float32 [width, width], orthogonal, written in place; without effect in training mode.
+    """
+
+    @property
+    def axes(self) -> torch.Tensor: ...
+
+
+@runtime_checkable
+class CachesPictures(Protocol):
+    """Vision features that are kept on disk by picture."""
+
+    @classmethod
+    def cache_pictures(
+        cls,
+        settings: Any,
+        corpus: CorpusSettings,
+        feature_folder: Path,
+        pictures: Iterable[Picture],
+        progress: bool = False,
+    ) -> dict[str, PictureError]:
+        """Compute what the folder lacks. Returns the errors by digest."""
+        ...
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """Layouts for other programs, in place of the one of sentence-transformers that fits every backbone."""
+
+    def export_layouts(self) -> Mapping[str, str]:
+        """Return the layout (`export.run.WRITERS`) by the format of `uninote export`."""
+        ...
+
+    def export_limits(self) -> Sequence[str]:
+        """Return sentences for the model card: what of an item is lost, and what a server must not get."""
+        ...
+
+
+@runtime_checkable
+class SplitsLayers(Protocol):
+    """Layers that FSDP may shard one by one.
+
+    Attributes:
+        layer_classes: their class names; none of the vision tower, as a process whose share has no picture
+            would not join the collectives there.
+    """
+
+    layer_classes: Sequence[str]
+
+
+@runtime_checkable
+class PrefixBackbone(Protocol):
+    """Shared prefixes: nested items of stage 2 encoded in one pass."""
+
+    def prepare_prefixes(self, chains: Sequence[Sequence[Item]], instruction: str = "") -> Inputs:
+        """Return the CPU tensors of one batch of chains, whose items may be prefixes of one another.
+
+        The items of a chain may come in any order (`Halves.relevant` as it is): those whose parts begin the
+        chain's longest item share its pass, any other item gets a pass of its own. A chain of one item
+        is the ordinary case, so noise notes go into the same batch. Raises PictureError as `prepare` does.
+        """
+        ...
+
+    def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Read-outs float32 [number of items, width], chain after chain in the given order of items.
+
+        Equal to `forward(prepare(items))` of every item separately, up to float tolerance. `forward` takes
+        these inputs too, so that a wrapped model (DDP) can be called: `model(**inputs)`.
+        """
+        ...
+
+
+@runtime_checkable
+class StepBackbone(Protocol):
+    """Pictures of a training step seen once, however many batches the step is cut into.
+
+    Attributes:
+        tower_trains: whether a weight that reads pictures trains.
+    """
+
+    @property
+    def tower_trains(self) -> bool: ...
+
+    def prepare_step(
+        self, chunks: Sequence[tuple[Sequence[Sequence[Item]], str]]
+    ) -> tuple[list[Inputs], Inputs]:
+        """Return the CPU tensors of several batches, and of the pictures of all of them.
+
+        A batch is given by its chains, as `PrefixBackbone.prepare_prefixes` takes them, and its instruction.
+        Raises PictureError as `prepare` does.
+        """
+        ...
+
+    def see(self, **pictures: torch.Tensor) -> torch.Tensor:
+        """Return what `forward` takes as `features` with every batch of the step: float [visual tokens, any].
+
+        Without gradients unless `tower_trains`.
+        """
+        ...

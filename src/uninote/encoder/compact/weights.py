@@ -1,0 +1,31 @@
+"""Trained weights of a compact backbone: the connector's, and those of the text tower's adapters."""
+
+from __future__ import annotations
+
+import torch
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.protocol import Backbone
+
+Weights = dict[str, torch.Tensor]
+TEXT = "text."
+"""Before the names of the text tower's adapters."""
+
+
+def trained_weights(backbone: Backbone) -> Weights:
+    """Return copies on the CPU. `backbone` is a `CompactBackbone` or a `CachedBackbone`."""
+    state: Weights = dict(backbone.connector.state_dict())  # type: ignore[attr-defined]
+    if isinstance(backbone, CompactBackbone):
+        adapters = get_peft_model_state_dict(backbone.text)
+        state |= {TEXT + name: tensor for name, tensor in adapters.items()}
+    return {name: tensor.detach().cpu() for name, tensor in state.items()}
+
+
+def load_weights(backbone: Backbone, state: Weights) -> None:
+    """Load what `trained_weights` returned; adapters need a text tower that has adapters of that rank."""
+    own = {name: tensor for name, tensor in state.items() if not name.startswith(TEXT)}
+    backbone.connector.load_state_dict(own)  # type: ignore[attr-defined]
+    adapters = {name.removeprefix(TEXT): state[name] for name in state if name.startswith(TEXT)}
+    if adapters and isinstance(backbone, CompactBackbone):
+        set_peft_model_state_dict(backbone.text, adapters)

@@ -1,0 +1,83 @@
+"""Pictures for a Qwen-style vision tower: how large each may be, and its patches."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import torch
+from cachetools import FIFOCache
+from PIL import Image
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+from uninote.corpus.decode import FORMATS, load_picture
+from uninote.errors import PictureError
+from uninote.items import Picture
+from uninote.settings import CorpusSettings
+
+MIN_UNITS = 4
+"""A picture is enlarged to this many visual tokens, as far as its budget allows."""
+LONGEST_RATIO = 200
+"""Beyond this ratio of its sides a picture is refused, as Qwen's own processing does."""
+SIZES = 65_536
+
+
+class Pixels:
+    """Sizes and patches of pictures.
+
+    Attributes:
+        unit: side in pixels of the square that becomes one visual token.
+    """
+
+    def __init__(self, processor: Any, corpus: CorpusSettings | None = None) -> None:
+        self.processor = processor
+        self.corpus = corpus or CorpusSettings()
+        self.unit = int(processor.patch_size * processor.merge_size)
+        # First in, first out: reading changes nothing, so that threads may.
+        self._sizes: FIFOCache[str, tuple[int, int]] = FIFOCache(SIZES)
+
+    def side(self, picture: Picture, budget: int) -> tuple[int, int]:
+        """Return height and width at which the picture takes at most `budget` >= 1 visual tokens.
+
+        Read from the header; a picture that has none counts as one token and fails when it is decoded.
+        """
+        height, width = self._size(picture)
+        if max(height, width) > LONGEST_RATIO * min(height, width):
+            return self.unit, self.unit
+        most = budget * self.unit**2
+        while True:
+            least = min(MIN_UNITS * self.unit**2, most)
+            side = smart_resize(height, width, self.unit, min_pixels=least, max_pixels=most)
+            # A long and thin picture is never narrower than one token, so the first try can be over budget.
+            if side[0] * side[1] <= budget * self.unit**2 or most <= 1:
+                return side if side[0] * side[1] <= budget * self.unit**2 else (self.unit, self.unit)
+            most //= 2
+
+    def _size(self, picture: Picture) -> tuple[int, int]:
+        found: tuple[int, int] | None = self._sizes.get(picture.digest)
+        if found is None:
+            try:
+                stored = picture.data is None and picture.path is not None and picture.path.is_file()
+                source: Any = picture.path if stored else io.BytesIO(picture.data or b"")
+                with Image.open(source, formats=FORMATS) as image:
+                    width, height = image.size
+                    turned = image.getexif().get(0x0112, 1) >= 5
+                size = (width, height) if turned else (height, width)
+            except Exception:  # on crafted bytes Pillow raises anything; decoding names what is wrong
+                size = (1, 1)
+            found = self._sizes[picture.digest] = (max(1, size[0]), max(1, size[1]))
+        return found
+
+    def patches(self, picture: Picture, side: tuple[int, int]) -> torch.Tensor:
+        """Return float32 [patches, values] at that height and width. Raises what `load_picture` does."""
+        image = load_picture(picture, self.corpus)
+        if max(image.size) > LONGEST_RATIO * min(image.size):
+            raise PictureError(
+                f"picture sha256:{picture.digest[:12]} is too long and thin, {image.width} x {image.height}: "
+                f"crop it to a ratio of at most {LONGEST_RATIO} to 1"
+            )
+        image = image.resize((side[1], side[0]), Image.Resampling(self.processor.resample))
+        found: torch.Tensor = self.processor(images=[image], do_resize=False, return_tensors="pt")[
+            "pixel_values"
+        ]
+        return found

@@ -1,0 +1,107 @@
+"""Loading a Qwen-VL checkpoint from a folder or the hub: model, tokenizer, picture processor, fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from uninote.encoder.device import resolve_device
+from uninote.encoder.qwen.tree_attention import TREE, register_tree_attention
+from uninote.errors import ModelError
+
+SAMPLE = 65_536
+SAMPLES = 256
+
+
+class Loaded(NamedTuple):
+    """`base` is the hub id, or the absolute path of a folder; `fingerprint` tells its weights apart."""
+
+    base: str
+    fingerprint: str
+    model: Any
+    tokenizer: Any
+    processor: Any
+
+
+def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
+    """Load the checkpoint in bfloat16 on CUDA, in float32 elsewhere.
+
+    Safetensors only, and no code from the checkpoint is run. Raises ModelError when it cannot be read, or is
+    not of a family that takes pictures as Qwen-VL does.
+    """
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
+        Qwen2VLImageProcessorPil as Processor,
+    )
+    from transformers.utils import logging as transformers_logging
+
+    folder = Path(base)
+    source = str(folder.resolve()) if folder.is_dir() else str(base)
+    cuda = resolve_device(device).type == "cuda"
+    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
+    transformers_logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        # Named, as the automatic choice needs torchvision; Pillow gives the same pixels everywhere.
+        processing, _ = Processor.get_image_processor_dict(source)
+        processor = Processor.from_pretrained(source)
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation=_attention(attention, cuda),
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"{base} cannot be loaded as a Qwen-VL model: {reason}; name a folder with config.json, a "
+            "tokenizer, preprocessor_config.json and *.safetensors, or a hub id that can be reached"
+        ) from error
+    kind = str(processing.get("image_processor_type", ""))
+    # Positions on three axes are what the family has in common, next to its picture processing.
+    if not kind.startswith("Qwen2VL") or not hasattr(model.model, "get_rope_index"):
+        raise ModelError(
+            f"{base} is a {model.config.model_type} model with {kind or 'an unnamed picture processor'}, "
+            "which does not take pictures as Qwen-VL does: choose a Qwen2-VL, Qwen2.5-VL or Qwen3-VL model"
+        )
+    # The library fills gaps with random weights. An embedding model has no language head, and needs none.
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("lm_head."))
+    if missing:
+        raise ModelError(
+            f"{base} lacks {len(missing)} weights of its {model.config.model_type} model, "
+            f"{missing[0]} among them: download it again, or name the merged model if these are adapters"
+        )
+    commit = getattr(model.config, "_commit_hash", None)
+    return Loaded(source, commit or weights_fingerprint(folder), model, tokenizer, processor)
+
+
+def _attention(name: str, cuda: bool) -> str | dict[str, str]:
+    """Choose the attention: the vision tower has many short sequences, which flash attention is made for.
+
+    The language model stays with SDPA, in the form that takes shared prefixes.
+    """
+    from transformers.utils import is_flash_attn_2_available
+
+    if name not in ("auto", "sdpa"):
+        return name
+    register_tree_attention()
+    flash = name == "auto" and cuda and is_flash_attn_2_available()
+    return {"": "sdpa", "text_config": TREE, "vision_config": "flash_attention_2" if flash else "sdpa"}
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """Hash over samples of all weight files: 256 of 64 KiB over each, so a small file is read whole."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        size = file.stat().st_size
+        digest.update(f"{file.name} {size}".encode())
+        with file.open("rb") as stream:
+            for start in range(0, size, max(SAMPLE, size // SAMPLES)):
+                stream.seek(start)
+                digest.update(stream.read(SAMPLE))
+    return digest.hexdigest()

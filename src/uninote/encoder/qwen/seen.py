@@ -1,0 +1,49 @@
+"""LRU cache of vision features, kept while the tower does not change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import torch
+from cachetools import LRUCache
+
+from uninote.encoder.qwen.rows import Spot
+
+
+class Seen:
+    """Features float [tokens, width x layers] of the `size` pictures used last, in CPU memory.
+
+    Filled by the model while it runs and read when a batch is prepared, in one process.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._features: LRUCache[tuple[int, int, int], torch.Tensor] = LRUCache(size)
+        self._lock = Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Seen:
+        """Return self: copies of a backbone share the frozen tower and what it has computed."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return no features: what a worker process prepares is computed elsewhere."""
+        return {"size": self.size}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["size"])  # type: ignore[misc]
+
+    @staticmethod
+    def key(spot: Spot) -> tuple[int, int, int]:
+        """Return a spot as integers, which can travel in a tensor: 62 bits of the digest, height, width."""
+        return int(spot[0][:16], 16) >> 2, *spot[1]
+
+    def get(self, spot: Spot) -> torch.Tensor | None:
+        with self._lock:
+            return self._features.get(self.key(spot))
+
+    def put(self, keys: Sequence[Sequence[int]], features: Sequence[torch.Tensor]) -> None:
+        with self._lock:
+            for (digest, height, width), tensor in zip(keys, features, strict=True):
+                self._features[digest, height, width] = tensor.detach().to("cpu", copy=True)

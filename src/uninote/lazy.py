@@ -1,0 +1,27 @@
+"""Lazy names: objects that a package offers and loads at first use (PEP 562)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the `__getattr__` of `package`, whose names live in its modules `homes`."""
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{package}.{homes[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return load
+
+
+def resolve(path: str) -> Any:
+    """Import the object at `package.module:name`."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)

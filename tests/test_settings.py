@@ -1,0 +1,111 @@
+"""Settings by backbone and by section: what is inferred, what is refused, and what older files say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uninote.encoder.compact.settings import CompactSettings
+from uninote.encoder.qwen.settings import QwenSettings
+from uninote.errors import ConfigError
+from uninote.settings import EncoderSettings, Settings, SftSettings, load_settings
+
+OF_EVERY_BACKBONE = {  # as a file of the release before `encoder.backbone` has them
+    "model": "",
+    "max_tokens": 96,
+    "token_budget": 4096,
+    "dims": [64, 128],
+    "principal_axes": False,
+    "vision_side": 224,
+    "max_pictures": 12,
+    "picture_pixels": 262144,
+    "note_pixels": 2097152,
+    "attention": "auto",
+    "gradient_checkpointing": False,
+    "lora_targets": "x",
+    "remember": 0,
+    "remember_pictures": 0,
+    "device": "cpu",
+}
+
+
+def test_without_a_name_the_model_decides() -> None:
+    assert load_settings().encoder == CompactSettings()
+    assert load_settings(None, encoder={"model": "a/b"}).encoder == QwenSettings(model="a/b")
+    assert EncoderSettings(vision_side=64) == CompactSettings(vision_side=64)  # type: ignore[call-arg]
+    assert EncoderSettings(model="a/b").max_tokens == 4096  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(("model", "kind"), [("", CompactSettings), ("a/b", QwenSettings)])
+def test_a_file_of_before_is_read(tmp_path: Path, model: str, kind: type[EncoderSettings]) -> None:
+    file = tmp_path / "old.yaml"
+    file.write_text(f"encoder: {OF_EVERY_BACKBONE | {'model': model}}")
+    found = load_settings(file).encoder
+    assert type(found) is kind
+    assert (found.max_tokens, found.dims, found.device) == (96, (64, 128), "cpu")
+
+
+def test_the_environment_sets_what_only_one_backbone_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNINOTE_ENCODER__VISION_SIDE", "96")
+    monkeypatch.setenv("UNINOTE_ENCODER__DIMS", "[64]")
+    assert load_settings().encoder == CompactSettings(vision_side=96, dims=(64,))
+    monkeypatch.setenv("UNINOTE_ENCODER__MODEL", "a/b")
+    assert load_settings().encoder == QwenSettings(model="a/b", dims=(64,))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "says"),
+    [
+        ({"vision_sid": 64}, r"encoder\.vision_sid: Extra"),
+        ({"vision_side": "wide"}, r"encoder\.vision_side: Input should be a valid integer"),
+        ({"backbone": "compact", "model": "a/b"}, "compact has no option model: leave it out, or change"),
+        ({"backbone": "qwen-vl", "vision_side": 64}, "qwen-vl has no option vision_side"),
+        ({"backbone": "siglip"}, "no backbone 'siglip': choose one of compact, qwen-vl"),
+        ({"max_tokens": 600}, "at most 512 tokens: lower max_tokens or name a model"),
+    ],
+)
+def test_a_wrong_option_is_named_with_the_fix(encoder: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_settings(None, encoder=encoder)
+
+
+@pytest.mark.parametrize("section", ["old", "new"])
+def test_ablations_are_read_from_their_section_and_from_that_of_the_stage(section: str) -> None:
+    stages = {"sft": {"objective": "kl"}, "rl": {"policy": "softmax"}}
+    given = stages if section == "old" else {"experiments": stages}
+    found = load_settings(None, **given)
+    assert (found.sft.objective, found.rl.policy) == ("kl", "softmax")
+    written = found.model_dump(exclude_unset=True)
+    assert written["experiments"] == stages
+    assert not written["sft"]
+    again = Settings.model_validate_json(found.model_dump_json(exclude_unset=True))
+    assert (again.sft, again.rl) == (found.sft, found.rl)
+    copied = found.model_copy(update={"sft": SftSettings(objective="infonce")})
+    assert copied.model_dump()["experiments"]["sft"]["objective"] == "infonce"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            {"sft": {"objective": "kl"}, "experiments": {"sft": {"objective": "infonce"}}},
+            "set that one alone",
+        ),
+        ({"experiments": {"sft": {"steps": 3}}}, r"experiments\.sft\.steps: Extra"),
+        ({"experiments": {"rl": {"policy": "best"}}}, r"experiments\.rl\.policy: Input should be"),
+        ({"experiments": 3}, "experiments: Input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_ablation_is_named(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_settings(None, **given)
+
+
+def test_settings_load_without_torch() -> None:
+    script = "import sys; from uninote import load_settings; load_settings(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
