@@ -61,7 +61,7 @@ class Rotated:
         return cls(ids, vectors.astype(np.float16), basis, rows, _bounds(rows))
 
     def updated(self, keep: Ids, new_ids: Ids, vectors: Matrix) -> Rotated:
-        """Return a copy with the rows of `keep`, a subset of `ids`, and the new ones, none of them in `ids`."""
+        """Return a copy with the rows of `keep`, a subset of `ids`, and new ones, none of them in `ids`."""
         ids = np.concatenate([keep, new_ids])
         order = np.argsort(ids, kind="stable")
         kept = np.searchsorted(self.ids, keep)
