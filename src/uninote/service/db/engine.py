@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -71,8 +71,8 @@ class Database:
     def try_lock(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
         """Yield the connection that holds an advisory lock, or None if another process holds the lock.
 
-        The lock is released when the connection closes, even after a crash. So what was committed through
-        this connection was committed while the lock was held.
+        The lock is released at the end of the block, or when the connection is lost. So what was committed
+        through this connection was committed while the lock was held.
         """
 
         def take() -> tuple[psycopg.Connection[Any], bool]:
@@ -86,7 +86,12 @@ class Database:
 
         connection, held = self._twice(take)
         with connection:
-            yield connection if held else None
+            try:
+                yield connection if held else None
+            finally:
+                # Closing alone releases it only when the server has noticed.
+                with suppress(psycopg.Error):
+                    connection.execute("SELECT pg_advisory_unlock_all()")
 
     def transaction(self, work: Callable[[Session], Result]) -> Result:
         """Run `work` in one transaction; return its result once the transaction is on disk."""
