@@ -17,7 +17,7 @@ from uninote.extras import needs
 from uninote.files import write_atomic
 from uninote.items import Item, Note
 from uninote.pipeline.embeddings import MANIFEST, PARTS
-from uninote.store.stored import CONTENT_KEY
+from uninote.store.protocol import CONTENT_KEY
 
 with needs("data"):
     import pyarrow as pa
