@@ -73,13 +73,8 @@ def table() -> str:
         if extra:
             added = closure(extra) - core
             largest = ", ".join(sorted(added, key=size, reverse=True)[:3])
-            rows.append(
-                (
-                    f"`{extra}`",
-                    sum(map(size, added)),
-                    f"{len(added)} package{'s' * (len(added) > 1)}: {largest}",
-                )
-            )
+            what = f"{len(added)} package{'s' * (len(added) > 1)}: {largest}"
+            rows.append((f"`{extra}`", sum(map(size, added)), what))
     lines = [f"| {name} | {count / MEGABYTE:,.0f} | {what} |" for name, count, what in rows]
     return "\n".join(["| extra | adds, MB | largest |", "|---|---|---|", *lines, ""])
 

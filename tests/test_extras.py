@@ -28,9 +28,9 @@ def test_an_import_that_fails_in_the_block_names_the_extra(monkeypatch: pytest.M
 
 
 def test_a_module_is_traced_to_its_extra_and_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "lxml", None)
-    with pytest.raises(MissingExtraError, match=r"uninote\[corpora\]"), named():
-        import lxml.etree  # noqa: F401
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # also in `service`
+    with pytest.raises(MissingExtraError, match=r"uninote\[store\]"), named():
+        import psycopg.sql  # noqa: F401
     with pytest.raises(ModuleNotFoundError) as caught, named():
         import no_such_module  # type: ignore[import-not-found]  # noqa: F401
     assert not isinstance(caught.value, MissingExtraError)

@@ -46,7 +46,7 @@ import pyarrow as pa, pyarrow.parquet as pq
 from uninote import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.settings import CorpusSettings
-import uninote.pipeline.embeddings
+import uninote.pipeline.embed, uninote.pipeline.index
 pq.write_table(pa.table({"id": ["1"], "title": ["rain"]}), "notes.parquet")
 [note] = read_notes("notes.parquet", CorpusSettings(), SkipReport())
 import datasets
@@ -87,6 +87,7 @@ MISSING = [
     (["sample"], "sample"),
     (["annotate", "notes.jsonl", "--set", "corpus.min_pictures=0"], "ocr"),
     (["annotate", "notes.parquet"], "data"),
+    (["pairs", "film.jsonl"], "video"),
     (["embed", "notes.jsonl"], "data"),
     (["index", "embeddings"], "data"),
     (["search", "--text", "rain"], "data"),
@@ -245,6 +246,8 @@ def test_a_command_without_its_extra_names_it(
     installed: Installed, tmp_path: Path, words: list[str], extra: str
 ) -> None:
     (tmp_path / "notes.jsonl").write_text('{"id": "1", "title": "rain"}\n')
+    (tmp_path / "film.jsonl").write_text('{"id": "1", "title": "rain", "video": "film.mp4"}\n')
+    (tmp_path / "film.mp4").write_text("")
     (tmp_path / "notes.parquet").write_text("")
     (tmp_path / "examples.jsonl").write_text("")
     done = installed.run("", "uninote", *words, cwd=tmp_path)

@@ -75,10 +75,11 @@ def named() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
-        extra = next((extra for extra, modules in EXTRAS.items() if module in modules), None)
-        if extra is None:
+        bringing = [extra for extra, modules in EXTRAS.items() if module in modules]
+        if not bringing:
             raise
-        raise _error([extra], str(error)) from error
+        smallest = min(bringing, key=lambda extra: len(EXTRAS[extra]))
+        raise _error([smallest], str(error)) from error
 
 
 def _installed(module: str) -> bool:

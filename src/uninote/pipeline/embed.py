@@ -17,7 +17,7 @@ from uninote.files import write_atomic
 from uninote.items import RENDERING, Item, Note
 from uninote.pipeline.embeddings import MANIFEST, PARTS
 from uninote.progress import show_progress
-from uninote.store.read_vectors import CONTENT_KEY
+from uninote.store.protocol import CONTENT_KEY
 
 with needs("data"):
     import pyarrow as pa

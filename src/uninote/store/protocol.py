@@ -54,6 +54,9 @@ class Filter:
     until: datetime | None = None
 
 
+CONTENT_KEY = "content_key"
+"""The field of a record's payload that holds `Item.key` of what was embedded."""
+
 EVERYTHING = Filter()
 
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-CONTENT_KEY = "content_key"
-"""The field of a record's payload that holds `Item.key` of what was embedded."""
+from uninote.store.protocol import CONTENT_KEY
 
 _THERE = "SELECT to_regclass(%s) IS NOT NULL"
 _READ = """

@@ -16,8 +16,7 @@ from tests.service.http.test_notes import code, ok
 
 from uninote.items import Item
 from uninote.store.postgres import PostgresStore
-from uninote.store.protocol import Record
-from uninote.store.read_vectors import CONTENT_KEY
+from uninote.store.protocol import CONTENT_KEY, Record
 
 COUNTS = {"created", "updated", "unchanged", "rejected", "reused"}
 
