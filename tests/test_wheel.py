@@ -57,7 +57,7 @@ import datasets
     "make_describer(AnnotateSettings(describe='openai', endpoint='http://h/v1', describe_model='m'))",
     "evaluate": """
 from uninote import build_suite, evaluate
-import uninote.evaluation.report, uninote.evaluation.plots, uninote.evaluation.page
+import uninote.evaluation.report, uninote.evaluation.report_charts, uninote.evaluation.page
 import uninote.evaluation.hard.run, uninote.evaluation.baselines.bm25
 """,
     "export": "import onnx, onnxruntime, onnxscript; from uninote.export import load_sentence_transformer",

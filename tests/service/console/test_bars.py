@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uninote.attribution import Contribution, Explanation
 from uninote.attribution.pieces import pieces_of
-from uninote.items import Item, Picture
+from uninote.items import Picture, compose
 from uninote.service.console.bars import bars, digests
 
 PICTURE = Picture.from_bytes(b"one", ocr=("Open",))
-PIECES = pieces_of(Item.of("First. " + "x" * 400, PICTURE, "Open"))
+PIECES = pieces_of(compose(("First. " + "x" * 400,), (PICTURE,)))
 
 
 def test_what_matters_most_comes_first_and_what_holds_down_lies_left() -> None:
