@@ -1,4 +1,4 @@
-"""ASGI application of one process: the API and the console, each behind its guard."""
+"""ASGI application of one process: the API and the console, each inside its guard."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def matryoshka(rng: np.random.Generator, rows: int) -> np.ndarray[Any, Any]:
-    """Clustered vectors whose first dimensions hold most of the length, as in Matryoshka training."""
+    """Return clustered vectors whose first dimensions hold most of the length, as in Matryoshka training."""
     scale = 1 / np.sqrt(1 + np.arange(DIM))
     centres = np.random.default_rng(9).normal(size=(40, DIM)) * scale
     points = centres[rng.integers(40, size=rows)] + 0.4 * rng.normal(size=(rows, DIM)) * scale
@@ -200,7 +200,7 @@ def test_bad_searches_are_refused(world: Any, at: Any) -> None:
 
 def test_pages_behind_one_another_are_the_whole_result(world: Any, note: Any, corpus: Any) -> None:
     model, vectors = corpus
-    twins = [(f"twin-{number}", vectors[7]) for number in range(30)]  # equal scores, told apart by id
+    twins = [(f"twin-{number}", vectors[7]) for number in range(30)]  # equal scores, ordered by id
     for name, vector in twins:
         one = note(name, vector)
         one.vectors["wide"] = one.vectors.pop("m1")
