@@ -1,4 +1,4 @@
-"""One embedded server for the whole room, a fresh database per test, and notes with vectors to fill it."""
+"""Fixtures of the service: one embedded server, a new database per test, and notes with vectors."""
 
 from __future__ import annotations
 

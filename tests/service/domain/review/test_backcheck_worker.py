@@ -1,4 +1,4 @@
-"""Back-checks: what they find, how they stop, and that nothing is found twice or missed."""
+"""Back-checks: hits, interruption and cancellation; no hit is missed or found twice."""
 
 from __future__ import annotations
 

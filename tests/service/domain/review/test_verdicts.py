@@ -1,4 +1,4 @@
-"""The queue, the verdicts, and what they say about a category."""
+"""Review queue, verdicts, and the precision of a category by its verdicts."""
 
 from __future__ import annotations
 
