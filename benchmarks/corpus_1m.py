@@ -34,7 +34,14 @@ from uninote.service.db.engine import Database
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.gallery import versions
 from uninote.service.domain.notes import search
-from uninote.service.domain.notes.search import IndexForm, Plan, Plans
+from uninote.service.domain.notes.vector_index import (
+    EFFORT,
+    LINKS,
+    IndexForm,
+    Plan,
+    PlanCache,
+    build_index,
+)
 
 RESULTS = Path(__file__).parent / "results"
 VERSION, K, BLOCK = "bench", 10, 25
@@ -89,7 +96,7 @@ def build(
 ) -> dict[str, Any]:
     """Seconds and bytes of one index; the seconds of the first time are kept in the folder by the caller."""
     began = time.monotonic()
-    plan = search.build_index(database, model, form, dims, links=graph[0], effort=graph[1])
+    plan = build_index(database, model, form, dims, links=graph[0], effort=graph[1])
     seconds = time.monotonic() - began
     with database.connect() as connection:
         name = f"service.vectors_{model.id}_{plan.form}_{plan.dims}"
@@ -134,12 +141,12 @@ def ask(
     statement, settings = by_hand(plan, model)
     halves = [HalfVector(row.astype(np.float16)) for row in queries]
 
-    indexes = Plans()
+    indexes = PlanCache()
 
     def through_store(number: int) -> list[str]:
         chosen = "auto" if plan.form == "full" else plan  # what callers of the service get
         query = queries[number]
-        found = database.read(lambda s: search.search(s, model, query, K, plan=chosen, known=indexes))
+        found = database.read(lambda s: search.search(s, model, query, K, plan=chosen, cache=indexes))
         return [hit.note_id for hit in found]
 
     with database.connect(autocommit=True) as connection:
@@ -244,7 +251,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--forms", nargs="+", default=["binary", "full"], help="full, binary, prefix:DIMS")
-    graph = [search.LINKS, search.EFFORT]
+    graph = [LINKS, EFFORT]
     parser.add_argument("--graph", type=int, nargs=2, default=graph, help="m and ef_construction")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--shared-buffers", default="3GB", help="of the embedded server")

@@ -16,7 +16,7 @@ from uninote.errors import ConfigError, StoreError
 from uninote.items import Note
 from uninote.service.background import milvus_collections
 from uninote.service.domain.gallery import versions
-from uninote.service.domain.notes import outbox, search
+from uninote.service.domain.notes import outbox, vector_index
 from uninote.service.domain.notes.ingest_types import Incoming
 from uninote.store.embedded import EmbeddedServer
 
@@ -56,7 +56,7 @@ def test_an_index_is_made_of_the_active_version(world: Any, address: str) -> Non
         "form": "binary",
         "dims": 8,
     }
-    plans = world.database.transaction(lambda session: search.plans(session, versions.active(session)))
+    plans = world.database.transaction(lambda session: vector_index.plans(session, versions.active(session)))
     assert [(plan.form, plan.dims) for plan in plans] == [("binary", 8)]
     with pytest.raises(ConfigError, match="full, prefix or binary"):
         uninote("db", "index", "--form", "round", *there)

@@ -1,4 +1,4 @@
-"""One embedded server for the whole room, a fresh database per test, and notes with vectors to fill it."""
+"""Fixtures of the service: one embedded server, a new database per test, and notes with vectors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def address_of(server: EmbeddedServer, name: str) -> str:
 
 
 def toward(*components: float, dim: int = DIM) -> NDArray[np.float64]:
-    """A vector with the given first components, filled up to length 1 in the last one."""
+    """Return a vector with the given first components; the last one completes it to length 1."""
     vector = np.zeros(dim)
     vector[: len(components)] = components
     vector[-1] = np.sqrt(max(0.0, 1 - (vector**2).sum()))

@@ -69,7 +69,7 @@ class Nginx:
 
 @dataclass
 class Site:
-    """The proxy, the two services behind it, and their database."""
+    """The proxy, its two services, and their database."""
 
     url: str
     replicas: list[Running]
@@ -80,7 +80,7 @@ class Site:
             return connection.execute(statement).fetchall()  # type: ignore[arg-type]
 
     def served(self, replica: Running) -> float:
-        """How many notes this replica was sent."""
+        """Return the number of notes that this replica was sent."""
         with replica.client() as client:
             lines = client.get("/metrics").text.splitlines()
         name = 'uninote_requests_total{method="POST",route="/v1/notes"'
@@ -178,7 +178,7 @@ def test_a_replica_that_is_killed_under_load_costs_no_note_and_doubles_none(site
     assert site.rows(created) == [(total, total)]
     assert site.rows("SELECT count(*) FROM service.vectors") == [(total,)]
     with httpx.Client(base_url=site.url, headers=headers, timeout=60) as client:
-        for _ in range(4):  # whoever is asked, one answers
+        for _ in range(4):  # one replica answers, whichever the proxy asks
             found = client.post("/v1/search", json={"query": {"text": "rain"}, "k": 3}).raise_for_status()
             assert len(found.json()["hits"]) == 3
 

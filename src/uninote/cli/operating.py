@@ -78,13 +78,13 @@ def build(
 ) -> None:
     """Make a vector index, which searches of a large corpus need; notes are stored meanwhile."""
     from uninote.service.domain.gallery import versions
-    from uninote.service.domain.notes import search
+    from uninote.service.domain.notes.vector_index import build_index
 
     if form not in ("full", "prefix", "binary"):
         raise ConfigError(f"--form is full, prefix or binary, not {form}")
     with _database(settings_from(config, set_, None), index_folder) as database:
         model = database.transaction(lambda s: versions.get(s, version) if version else versions.active(s))
-        plan = search.build_index(database, model, form, dims)  # type: ignore[arg-type]
+        plan = build_index(database, model, form, dims)  # type: ignore[arg-type]
     result = {"version": model.version, "form": plan.form, "dims": plan.dims}
     emit(as_json, result, f"an index over {plan.dims} dimensions ({plan.form}) of {model.version}")
 

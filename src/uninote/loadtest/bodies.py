@@ -1,4 +1,4 @@
-"""What is sent: notes of a source again and again, or generated ones; no two alike, so nothing is cached."""
+"""Request bodies of a load: notes of a source, or generated ones. Each is unique, so nothing is cached."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _WORDS = (
 
 
 def path(what: What, batch: int = 1) -> str:
-    """Where a request of so many notes goes."""
+    """Return the URL path for requests of `batch` notes."""
     return (BATCHES if batch > 1 else PATHS)[what]
 
 
 def bodies(
     what: What, notes: Sequence[Note], run: str, seed: int = 0, batch: int = 1
 ) -> Callable[[int], bytes]:
-    """The body of request i; ids of stored notes are `stress-<run>-<n>`, n counted over all requests.
+    """Return a function from the number of a request to its body, for `path(what, batch)`.
 
-    Without notes, texts are generated. A picture that cannot be read is left out of its note. batch: notes
-    of a request; it goes to `path(what, batch)`.
+    Ids of stored notes are `stress-<run>-<n>`, n counted over all requests. Without notes, texts are
+    generated. A picture that cannot be read is left out of its note. batch: notes per request.
     """
     contents = [_content(note) for note in notes] or _generated(seed)
     if what == "search":
         titles = [f"{content['title']} {content.get('body', '')}"[:2000] for content in contents]
         return lambda i: _dump({"query": {"text": f"{titles[i % len(titles)]} {run} {i}"}, "k": 10})
-    # All but the id and the title is encoded once: base64 of pictures is long.
+    # Everything except id and title is encoded once, since base64 of pictures is slow.
     fixed = [_dump({name: value for name, value in one.items() if name != "title"})[1:-1] for one in contents]
 
     def one(number: int) -> bytes:
@@ -54,7 +54,7 @@ def bodies(
 
 
 def together(make: Callable[[int], bytes], batch: int) -> Callable[[int], bytes]:
-    """The body of a request of `batch` notes, from that of note n."""
+    """Return a function to the body of a request of `batch` notes. make: the body of note n."""
     return lambda i: b'{"notes":[' + b",".join(map(make, range(i * batch, (i + 1) * batch))) + b"]}"
 
 

@@ -1,4 +1,4 @@
-"""Sends requests when they are due, and keeps when each was due, sent and answered."""
+"""Open-loop sender: sends each request when it is due, and records its due, send and answer times."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def _run(
         if wait > 0:
             await asyncio.sleep(wait)
         elif number % 64 == 0:
-            await asyncio.sleep(0)  # behind its schedule it still reads the answers
+            await asyncio.sleep(0)  # a late sender still reads the answers
         sent[number] = loop.time() - start
         client.send(body, partial(ended, number))
     await all_done.wait()

@@ -1,4 +1,4 @@
-"""What a load showed: rates, latency counted from when requests were due, and what went past a limit."""
+"""Report of a load: rates, latencies from the due times of the requests, and exceeded limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PER_DOUBLING = 2  # bars of the histogram from one latency to its double
 
 @dataclass(frozen=True)
 class Limits:
-    """What may not be exceeded; None: anything may."""
+    """Limits of latency and drops; None: no limit."""
 
     p99_ms: float | None = None
     drops: float | None = None
@@ -50,7 +50,7 @@ class Report:
     histogram: list[tuple[float, int]]
 
     def breaches(self, limits: Limits) -> list[str]:
-        """A sentence for every limit that was passed."""
+        """Return a sentence for every limit that was exceeded."""
         found = []
         p99 = self.latency_ms.get("p99", float("inf"))
         if limits.p99_ms is not None and p99 > limits.p99_ms:
@@ -63,7 +63,7 @@ class Report:
         return asdict(self)
 
     def text(self) -> str:
-        """A few lines and a histogram."""
+        """Return the report as text, with a histogram."""
         lines = [
             f"{self.requests} requests in {self.seconds:.1f} s: {self.offered_per_second:.1f} offered, "
             f"{self.answered_per_second:.1f} answered with success each second",
@@ -81,7 +81,7 @@ class Report:
 
 
 def report(answers: Answers) -> Report:
-    """The report of a load; percentiles are exact, taken from every latency."""
+    """Compute the report of a load; percentiles are exact, over all latencies."""
     status, count = answers.status, len(answers.status)
     good = (status >= 200) & (status < 300)
     latency = (answers.done - answers.due)[good] * 1000
@@ -109,7 +109,7 @@ def report(answers: Answers) -> Report:
 
 
 def _histogram(latency: NDArray[np.float64]) -> list[tuple[float, int]]:
-    """(upper bound in ms, requests up to it), bounds growing by a constant factor."""
+    """Return pairs (upper bound in ms, requests up to it); bounds grow by a constant factor."""
     if not len(latency):
         return []
     steps = np.ceil(np.log2(latency.clip(min=1e-3)) * PER_DOUBLING).astype(int)

@@ -1,4 +1,4 @@
-"""When requests are due, decided before the first is sent: no answer, slow or missing, can move one."""
+"""Schedule of a load: due times, fixed before the first request, so that slow answers do not delay others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 10_000_000  # requests of one run
 
 
 def schedule(rate: float, seconds: float, arrivals: Arrivals, seed: int = 0) -> NDArray[np.float64]:
-    """Seconds from the start at which requests are due, ascending: float64 [n], all below `seconds`.
+    """Return the due times in seconds from the start, ascending: float64 [n], all below `seconds`.
 
     `fixed` spaces them evenly; `poisson` draws exponential gaps, as many independent callers make them.
     Raises ConfigError for a rate or time that is not positive, or when it would be no or too many requests.

@@ -9,7 +9,7 @@ from uninote.errors import UniNoteError
 
 
 class ServiceError(UniNoteError):
-    """Base of what a caller of the service can fix."""
+    """Base of the errors that a caller of the service can fix."""
 
 
 class InvalidError(ServiceError):
@@ -35,25 +35,25 @@ class UnauthorizedError(ServiceError):
 
 
 class ForbiddenError(ServiceError):
-    """The key is good, its role is not enough (403)."""
+    """The key is valid, but its role is not enough (403)."""
 
     code = "forbidden"
 
 
 class TooLargeError(ServiceError):
-    """The request is longer than the service takes (413)."""
+    """The request is longer than the service accepts (413)."""
 
     code = "too_large"
 
 
 class UnsupportedError(ServiceError):
-    """The content type, or the format of a picture or video, is not taken (415)."""
+    """The content type, or the format of a picture or video, is not supported (415)."""
 
     code = "unsupported_media_type"
 
 
 class BusyError(ServiceError):
-    """A queue is full or a limit is reached (429); after `seconds` it is worth trying again."""
+    """A queue is full or a limit is reached (429). seconds: time after which to try again."""
 
     code = "busy"
 

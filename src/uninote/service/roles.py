@@ -1,4 +1,4 @@
-"""Roles of API keys, in order: each may do what the ones before it may."""
+"""Roles of API keys, in order: each role has the rights of the ones before it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_revocation_here_counts_at_once_also_for_a_check_under_way(
 
     async def calls() -> None:
         under_way = asyncio.create_task(checks.identify(text))
-        await asyncio.sleep(0)  # it is asked for now, and was good when it was
+        await asyncio.sleep(0)  # the check has started, while the key is valid
         checks.revoked()
         assert (await under_way).prefix == prefix
         database.transaction(lambda s: keys.revoke(s, prefix, "root"))

@@ -1,4 +1,4 @@
-"""A real Redis server in a folder and on a port of its own, and the stub of the API."""
+"""Fixtures: a real Redis server in its own folder and on its own port, and the stub of the API."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Kept(MemoryStore):
         return super().upsert(records)
 
     def close(self) -> None:
-        """The opener goes, the collection stays."""
+        """Keep the collection, although its opener is closed."""
 
     def drop(self) -> None:
         del self.shelf.kept[self.version]

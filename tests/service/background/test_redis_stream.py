@@ -1,4 +1,4 @@
-"""A service that reads a real Redis stream beside its requests."""
+"""A service that reads a real Redis stream while it answers requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notes from a real Redis server: none lost, none twice, the poisonous ones set aside."""
+"""Stream consumer with a real Redis server: no note is lost or stored twice, bad ones are dead letters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import redis
-from tests.service.background import feed
+from tests.service.background import stream_process
 
 from uninote.errors import StoreError
 from uninote.service.background.stream_consumer import Lag, StreamConsumer, StreamOptions
@@ -73,7 +73,7 @@ def test_notes_are_stored_and_matched(near: Any, client: redis.Redis) -> None:
     for number in range(10):
         send(client, f"n{number}")
     send(client, "n3", "changed")  # twice in one batch: the last one counts
-    consumer = feed.consumer(near.database, client, replace(feed.OPTIONS, batch=64))
+    consumer = stream_process.consumer(near.database, client, replace(stream_process.OPTIONS, batch=64))
     with running(consumer):
         until(lambda: near.rows("SELECT count(*) FROM service.matches") == [(10,)])
         until(lambda: settled(consumer))
@@ -90,7 +90,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason(near: Any, client: redi
     client.xadd("notes", {"other": "x"})
     send(client, "zero", vector=[0.0] * 8)
     send(client, "n1")
-    consumer = feed.consumer(near.database, client, replace(feed.OPTIONS, batch=64))
+    consumer = stream_process.consumer(near.database, client, replace(stream_process.OPTIONS, batch=64))
     with running(consumer):
         until(lambda: near.rows("SELECT count(*) FROM service.notes") == [(2,)])
         until(lambda: settled(consumer))
@@ -104,7 +104,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason(near: Any, client: redi
 
 def test_a_database_that_is_away_costs_time_and_no_notes(near: Any, client: redis.Redis) -> None:
     calls: list[int] = []
-    real = feed.consumer(near.database, client)
+    real = stream_process.consumer(near.database, client)
 
     def failing(batch: Any) -> Any:
         calls.append(len(batch))
@@ -112,7 +112,9 @@ def test_a_database_that_is_away_costs_time_and_no_notes(near: Any, client: redi
             raise StoreError("the database is away")
         return real._store(batch)
 
-    consumer = StreamConsumer(client, replace(feed.OPTIONS, idle_seconds=0.3), feed.parse, failing)
+    consumer = StreamConsumer(
+        client, replace(stream_process.OPTIONS, idle_seconds=0.3), stream_process.parse, failing
+    )
     for number in range(4):
         send(client, f"n{number}")
     with running(consumer):
@@ -127,7 +129,9 @@ def test_what_a_dead_consumer_had_is_taken_over(near: Any, client: redis.Redis) 
     for number in range(3):
         send(client, f"n{number}")
     client.xreadgroup("uninote", "dead", {"notes": ">"}, count=2)
-    consumer = feed.consumer(near.database, client, replace(feed.OPTIONS, idle_seconds=0.2))
+    consumer = stream_process.consumer(
+        near.database, client, replace(stream_process.OPTIONS, idle_seconds=0.2)
+    )
     with running(consumer):
         until(lambda: near.rows("SELECT count(*) FROM service.matches") == [(3,)])
         until(lambda: settled(consumer))
@@ -136,8 +140,8 @@ def test_what_a_dead_consumer_had_is_taken_over(near: Any, client: redis.Redis) 
 def test_two_consumers_share_a_stream(near: Any, client: redis.Redis) -> None:
     for number in range(40):
         send(client, f"n{number}")
-    one = feed.consumer(near.database, client)
-    two = feed.consumer(near.database, client, replace(feed.OPTIONS, consumer="2"))
+    one = stream_process.consumer(near.database, client)
+    two = stream_process.consumer(near.database, client, replace(stream_process.OPTIONS, consumer="2"))
     with running(one), running(two):
         until(
             lambda: near.rows("SELECT count(*), count(DISTINCT note_id) FROM service.matches") == [(40, 40)]
@@ -146,10 +150,10 @@ def test_two_consumers_share_a_stream(near: Any, client: redis.Redis) -> None:
 
 
 def test_killed_processes_lose_and_double_nothing(near: Any, client: redis.Redis, broker: Any) -> None:
-    """The consumer is killed at random instants, the broker once; a note that kills is set aside."""
-    arguments = [sys.executable, feed.__file__, near.database.address, str(broker.port)]
+    """Kill the consumer at random times and the broker once; a note that kills becomes a dead letter."""
+    arguments = [sys.executable, stream_process.__file__, near.database.address, str(broker.port)]
     draw, sent = random.Random(2), 0
-    consumer = feed.consumer(near.database, client)
+    consumer = stream_process.consumer(near.database, client)
 
     def produce(number: int) -> None:
         nonlocal sent

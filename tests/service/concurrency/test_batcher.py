@@ -262,7 +262,7 @@ def test_one_broken_batch_is_an_error_and_three_in_a_row_are_the_end(
             with pytest.raises(RuntimeError, match="out of memory"):
                 await batcher.encode(items(1), "a")
         model.error = None
-        await batcher.encode(items(1), "a")  # a good one in between: it goes on
+        await batcher.encode(items(1), "a")  # a good batch in between resets the count
         assert not deaths
         model.error = RuntimeError("out of memory")
         for _ in range(3):

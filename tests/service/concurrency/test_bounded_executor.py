@@ -1,4 +1,4 @@
-"""Bounded threads: what is too much is refused, and what nobody waits for is not begun."""
+"""Bounded executor: calls above the limit are refused, and cancelled ones are not started."""
 
 from __future__ import annotations
 

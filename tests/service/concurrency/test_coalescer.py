@@ -1,4 +1,4 @@
-"""GroupCommit: what comes while others run is carried out together, each call answered for itself."""
+"""Coalescer: calls that arrive while others run form one batch, and each gets its own answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uninote.service.errors import BusyError, ConflictError, UnavailableError
 
 
 class Doubler:
-    """Doubles numbers; holds its rounds until `go` is set, and remembers them."""
+    """Work that doubles numbers; it blocks until `go` is set, and records its batches."""
 
     def __init__(self) -> None:
         self.go = threading.Event()

@@ -1,4 +1,4 @@
-"""So many at once and no more."""
+"""Concurrency limit: up to the limit at once, and no more."""
 
 from __future__ import annotations
 

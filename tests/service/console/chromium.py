@@ -21,7 +21,7 @@ SHOTS = os.environ.get("UNINOTE_SCREENSHOTS")
 
 @contextmanager
 def signed_in_browser(playwright: Playwright, url: str, key: str, profile: Path) -> Iterator[BrowserContext]:
-    """A browser that is signed in there."""
+    """Yield a browser that is signed in there."""
     context = playwright.chromium.launch_persistent_context(
         profile,
         executable_path=program("chromium", "chromium"),
@@ -43,7 +43,7 @@ def signed_in_browser(playwright: Playwright, url: str, key: str, profile: Path)
 
 @contextmanager
 def quiet_page(browser: BrowserContext) -> Iterator[Page]:
-    """A page that must not complain, of a refusal by the policy above all, nor run what notes say."""
+    """Yield a page that must not complain, of a refusal by the policy above all, nor run what notes say."""
     page = browser.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)

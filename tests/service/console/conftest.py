@@ -39,7 +39,7 @@ class Site:
 
 @contextmanager
 def signed_in(running: Running, role: str = "admin") -> Iterator[httpx.Client]:
-    """A browser's worth of cookies, signed in with a key of that role."""
+    """Return a client with cookies, signed in with a key of that role."""
     with httpx.Client(base_url=running.url, timeout=60) as client:
         page = client.get("/console/sign-in")
         sent = {"form_token": token(page.text), "key": running.key(role), "next": "/"}

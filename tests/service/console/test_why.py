@@ -1,4 +1,4 @@
-"""Why it matched, in the review queue and in search results: in Chromium, and as plain pages."""
+"""Explanations of a match, in the review queue and in search results: in Chromium, and as plain pages."""
 
 from __future__ import annotations
 

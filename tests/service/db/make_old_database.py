@@ -42,14 +42,14 @@ NOTES = 12
 
 
 def toward(first: float) -> np.ndarray:
-    """A unit vector [DIM] whose cosine with the first axis is `first`."""
+    """Return a unit vector [DIM] whose cosine with the first axis is `first`."""
     vector = np.zeros(DIM)
     vector[0], vector[-1] = first, np.sqrt(1 - first**2)
     return vector
 
 
 def fill(database: Database) -> None:
-    """Notes n00 to n11 at cosines 1.00, 0.98, ... to a sample of a category with threshold 0.895."""
+    """Store notes n00 to n11 at cosines 1.00, 0.98, ... to a sample of a category with threshold 0.895."""
     run = database.run
     run(lambda s: versions.ensure(s, "m1", DIM, "ops"))
     run(lambda s: versions.add(s, "m2", DIM, "ops"))  # loading: nothing is filled yet
@@ -92,7 +92,7 @@ def fill(database: Database) -> None:
 
 
 def dump(database: Database) -> str:
-    """The whole database as statements."""
+    """Return the whole database as statements."""
     command = [str(programs() / "pg_dump"), f"--dbname={database.address}"]
     options = ["--no-owner", "--no-privileges", "--rows-per-insert=100"]
     text = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout

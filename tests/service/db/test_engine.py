@@ -1,4 +1,4 @@
-"""Transactions as function calls: what is repeated, what is refused, and what an error says."""
+"""Transactions as function calls: retries, refused values, and error messages."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Report:
 
 
 def fuzz(document: dict[str, Any], url: str, key: str, examples: int, number: int = 0) -> Report:
-    """`examples` requests that fit the document and as many that do not, for every operation."""
+    """Send `examples` valid and as many invalid requests for every operation."""
     report = Report()
     headers = {"Authorization": f"Bearer {key}"}
     with requests.Session() as session:

@@ -25,7 +25,7 @@ class Running:
     keys: dict[str, str] = field(default_factory=dict)
 
     def client(self, role: str = "admin") -> httpx.Client:
-        """A client with a key of that role; `public` has none."""
+        """Return a client with a key of that role; `public` has none."""
         headers = {} if role == "public" else {"Authorization": f"Bearer {self.key(role)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
@@ -39,7 +39,7 @@ class Running:
         return self.keys[role]
 
     def logs(self) -> list[dict[str, Any]]:
-        """Every line, which must be a JSON object."""
+        """Return every line, which must be a JSON object."""
         return [json.loads(line) for line in self.log_file.read_text().splitlines()]
 
     def stop(self, seconds: float = 120) -> int:

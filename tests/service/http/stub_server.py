@@ -61,7 +61,7 @@ class Stub:
 
 
 def vector_of(version: str, item: Item) -> NDArray[np.float32]:
-    """Near texts have near vectors: the first word gives the direction, the rest turns it a little."""
+    """Return near vectors for near texts: the first word gives the direction, the rest turns it a little."""
     first, _, rest = " ".join(item.texts).partition(" ")
     main, turn = (_direction(f"{version}{text}") for text in (first, rest))
     vector = main + 0.3 * turn

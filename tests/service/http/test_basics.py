@@ -1,4 +1,4 @@
-"""What every answer has in common: who may ask, the envelope, ids, logs, health, counters."""
+"""Common properties of all answers: access, the envelope, ids, logs, health, counters."""
 
 from __future__ import annotations
 

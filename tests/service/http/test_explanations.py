@@ -1,4 +1,4 @@
-"""Why it matched, over HTTP: a match and any two items, what is refused, and what it costs."""
+"""Explanations over HTTP: a match and any two items, what is refused, and what it costs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uninote.items import Item
 
 
 def similarity(one: str, other: str) -> float:
-    """The cosine that the stub gives two texts."""
+    """Return the stub's cosine of two texts."""
     return float(np.float64(vector_of("stub", Item.of(one))) @ vector_of("stub", Item.of(other)))
 
 

@@ -1,4 +1,4 @@
-"""The short way answers as the route does, and leaves everything else to it."""
+"""Fast path: it answers as the route does, and leaves other requests to the route."""
 
 from __future__ import annotations
 

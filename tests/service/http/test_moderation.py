@@ -1,4 +1,4 @@
-"""What operators do, from the first sample to the verdict export, and model versions, on one stub service."""
+"""Moderation by operators on one stub service, from the first sample to the export; model versions."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_from_a_sample_to_a_verdict(api: httpx.Client) -> None:
 
 
 def guns(api: httpx.Client, *notes: str) -> int:
-    """A category that notes beginning with `weapon` hit, and such notes; gives the sample's id."""
+    """Create a category that notes beginning with `weapon` hit, and such notes; return the sample's id."""
     ok(api.put("/v1/categories/arms%2Fguns", json={}))
     ok(api.put("/v1/thresholds", json={"category": "arms/guns", "value": 0.8, "reason": "first guess"}))
     sample = add(api, "arms/guns", "weapon small")

@@ -58,7 +58,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = Rates(1, Clock())
     for key in "abcd":
         limit.take(key)
-    limit.take("a")  # forgotten, so it begins anew
+    limit.take("a")  # forgotten, so it begins again
     refused(limit, "d")
 
 

@@ -1,4 +1,4 @@
-"""What an address filter has to withstand: every known way to write a private address as a public one."""
+"""URL filter against attacks: every known way to write a private address as a public one."""
 
 from __future__ import annotations
 

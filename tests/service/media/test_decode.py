@@ -27,7 +27,7 @@ def png(width: int = 32, height: int = 32) -> bytes:
 
 
 def bomb(side: int) -> bytes:
-    """A PNG of a few hundred bytes whose header announces side x side pixels."""
+    """Return a PNG of a few hundred bytes whose header announces side x side pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

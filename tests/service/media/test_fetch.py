@@ -114,7 +114,7 @@ def test_answers_that_are_refused(make: Make, path: str, error: type[ServiceErro
 
 
 def test_a_name_that_changes_its_address_is_not_asked_twice(make: Make) -> None:
-    """DNS rebinding: public when it is checked, private when it is connected to."""
+    """Try DNS rebinding: public when it is checked, private when it is connected to."""
     answers = iter([["93.184.215.14"], ["127.0.0.1"]])
     connected: list[str] = []
 

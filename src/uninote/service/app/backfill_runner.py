@@ -1,4 +1,4 @@
-"""Backfills of this process: a new model version encodes the stored content between requests."""
+"""Background tasks that run backfills in this process; encoding yields to requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from uninote.service.errors import ConflictError
 
 
 class BackfillRun:
-    """One backfill and its progress."""
+    """Progress of one backfill."""
 
     def __init__(self) -> None:
         self.report = Backfill()
@@ -28,7 +28,10 @@ class BackfillRun:
 
 
 class BackfillRunner:
-    """Runs at most one backfill per version in this process; several processes repeat some of the work."""
+    """Runner of at most one backfill per version in this process.
+
+    Several processes may fill the same version; they repeat some of the work.
+    """
 
     def __init__(self, database: Database, embedding: Embedding, is_draining: Callable[[], bool]) -> None:
         self._database, self._embedding, self._is_draining = database, embedding, is_draining
@@ -40,8 +43,8 @@ class BackfillRunner:
 
     def begin(self, version: str, actor: str) -> None:
         """Start a backfill; call it again after an interruption. Raises ConflictError while it runs."""
-        known = self._runs.get(version)
-        if known is not None and known.running:
+        last = self._runs.get(version)
+        if last is not None and last.running:
             raise ConflictError(f"model version {version!r} is being filled already")
         run = self._runs[version] = BackfillRun()
         task = asyncio.create_task(self._run(version, actor, run))

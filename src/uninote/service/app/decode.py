@@ -1,4 +1,4 @@
-"""Wire contents to notes and items: bytes are fetched and checked on the media threads, within the caps."""
+"""Conversion of request contents to notes and items; pictures are decoded on the media threads."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Result = TypeVar("Result")
 
 
 async def note_of(services: Services, note_id: str, given: NoteContent) -> Note:
-    """The note with its checked pictures; frames of the video come after them.
+    """Return the note with its pictures, followed by the frames of its video.
 
-    Raises InvalidError, TooLargeError, UnsupportedError or BusyError for what is wrong first: a note that
-    loses a picture would be matched for less than it shows.
+    Raises InvalidError, TooLargeError, UnsupportedError or BusyError for the first bad part. A bad picture is
+    not skipped, because the note would then be matched without it.
     """
     pictures = await _pictures(services, given.pictures, given.video)
     return Note(
@@ -40,18 +40,18 @@ async def note_of(services: Services, note_id: str, given: NoteContent) -> Note:
 async def item_of(services: Services, given: Content) -> Item:
     """Return the item of the text, the pictures and the frames of the video (see `compose`).
 
-    Raises ItemError when nothing is given, and what `note_of` raises.
+    Raises ItemError for empty content, and the errors of `note_of`.
     """
     return compose((given.text,), await _pictures(services, given.pictures, given.video))
 
 
 async def together(calls: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """The results in order; a single call, or none, without a task for it."""
+    """Await the calls concurrently; return their results in order. A single call gets no task of its own."""
     return [await call for call in calls] if len(calls) < 2 else list(await asyncio.gather(*calls))
 
 
 def task_of(item: Item) -> Task:
-    """Which instruction a query takes, by what it holds."""
+    """Return the task whose instruction a query takes, by its modalities."""
     if not item.pictures:
         return Task.T2NOTE
     return Task.NOTE2NOTE if item.texts else Task.I2NOTE

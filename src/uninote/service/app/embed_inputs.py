@@ -1,4 +1,4 @@
-"""Embedding of inputs that are not stored."""
+"""Embedding of inputs without storing them: the use case of the embeddings endpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uninote.service.errors import InvalidError, NotFoundError, TooLargeError
 from uninote.service.schemas.content import Content
 from uninote.service.schemas.embeddings import EmbeddingRequest, NoteInput
 
-ACTIVE = "uninote"  # names the active version as a model
+ACTIVE = "uninote"  # model name of the active version
 
 
 async def embed_inputs(
@@ -23,7 +23,7 @@ async def embed_inputs(
 
     Raises TooLargeError, NotFoundError for an unknown model, InvalidError for a bad input or dimension.
     """
-    from uninote.encoder.matryoshka import (  # brings torch, which the model has loaded
+    from uninote.encoder.matryoshka import (  # imports torch, which loading a model has imported already
         check_dim,
         truncate_numpy,
     )

@@ -1,4 +1,4 @@
-"""Embedding of items, through the batcher."""
+"""Asynchronous interface to the batcher: items in, unit vectors out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uninote.tasks.definitions import Task
 
 
 class Embedding:
-    """Unit vectors of items, by model version and the instruction of a task."""
+    """Encoder of items by a model version, with the instruction of a task."""
 
     def __init__(self, batcher: Batcher) -> None:
         self._batcher = batcher
@@ -32,9 +32,9 @@ class Embedding:
     ) -> NDArray[np.float32]:
         """Return unit vectors float32 [n, dim].
 
-        tokens: gets the tokens of each item. field: of the request that holds the items, for errors.
-        Raises ItemError for the first item that cannot be embedded, InvalidError where `field` is given;
-        BusyError and UnavailableError.
+        tokens: a list to which the tokens of each item are appended. field: name of the request's field, for
+        error messages. Raises ItemError for the first item that cannot be embedded, InvalidError instead if
+        `field` is set; BusyError and UnavailableError.
         """
         rows = await self.embed_each(items, version, task, priority=priority, tokens=tokens)
         vectors: list[Vector] = []
@@ -53,7 +53,7 @@ class Embedding:
         priority: int = REQUEST,
         tokens: list[int] | None = None,
     ) -> list[Vector | ItemError]:
-        """Return per item its unit vector float32 [dim], or why it cannot be embedded.
+        """Return per item its unit vector float32 [dim], or the error that prevents the embedding.
 
         Raises BusyError and UnavailableError.
         """

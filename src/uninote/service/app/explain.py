@@ -1,4 +1,4 @@
-"""Explanation of a similarity: every part is left out once, and both sides are encoded again."""
+"""Explanation of a similarity by leave-one-out: both items are encoded again without each of their parts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ITEMS_PER_REQUEST = 10
 """An explanation counts as one request of the rate limit per this many items that it encodes."""
 
 Charge = Callable[[int], None]
-"""Counts that many more requests of the caller's rate limit."""
+"""Callback that counts that many further requests against the caller's rate limit."""
 
 
 async def explain(services: Services, charge: Charge, query: Query, target: Query) -> tuple[str, Explanation]:
-    """Explain why a search with `query` finds `target`: by which model version, and the explanation.
+    """Explain why a search with `query` finds `target`; return the model version and the explanation.
 
     Raises NotFoundError, ItemError, BusyError, UnavailableError.
     """
@@ -32,9 +32,10 @@ async def explain(services: Services, charge: Charge, query: Query, target: Quer
 
 
 async def explain_match(services: Services, charge: Charge, match_id: int) -> tuple[str, Explanation]:
-    """Explain a match, by the model version that made it, or the active one when that is gone.
+    """Explain a match; return the model version and the explanation.
 
-    The note is the query, the sample the target. Raises NotFoundError, and as `explain`.
+    The version is the one that made the match, or the active one if that is not loaded. The note is the
+    query, the sample the target. Raises as `explain`.
     """
     sides = await services.transaction(lambda session: match_items.sides(session, match_id))
     version = sides.version
@@ -55,7 +56,7 @@ async def _explain(
 
 
 async def _side(services: Services, query: Query) -> tuple[Item, Task | None]:
-    """Return the item of what is compared, and the instruction that a search with it takes."""
+    """Return the item of one side, and the task of a search with it (None: no instruction)."""
     note_id, sample_id = query.note_id, query.sample_id
     if note_id is not None:
         return await services.transaction(lambda session: match_items.note_item(session, note_id)), None

@@ -1,4 +1,4 @@
-"""The gallery: categories and the samples that notes are compared with."""
+"""Use cases of the gallery: categories, and the samples that notes are compared with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from uninote.service.schemas.gallery import (
 
 
 async def categories(services: Services) -> list[CategoryState]:
-    """Return all categories with their samples counted and the threshold in force."""
+    """Return all categories with their numbers of samples and their current thresholds."""
 
     def work(session: Session) -> list[CategoryState]:
         counts = stored_samples.counts(session)
@@ -52,7 +52,7 @@ async def put_category(services: Services, name: str, category: CategoryIn, acto
 
 
 async def delete_category(services: Services, name: str, actor: str) -> None:
-    """Remove a category with its samples, thresholds and matches. Raises NotFoundError."""
+    """Delete a category with its samples, thresholds and matches. Raises NotFoundError."""
     await services.transaction(lambda session: stored_categories.delete_category(session, name, actor))
 
 
@@ -65,7 +65,7 @@ async def samples(services: Services, category: str | None, after: int, limit: i
 
 
 async def add_samples(services: Services, batch: SampleBatch, actor: str) -> list[Sample]:
-    """Embed and store samples, all or none; one that is stored already is returned as it is.
+    """Embed and store samples, all or none; return them. A sample that is stored already is not changed.
 
     Raises TooLargeError, NotFoundError, InvalidError, BusyError, UnavailableError.
     """
@@ -95,7 +95,7 @@ async def add_samples(services: Services, batch: SampleBatch, actor: str) -> lis
 
 
 async def change_sample(services: Services, sample_id: int, change: SampleChange, actor: str) -> Sample:
-    """Change how a sample counts. A field that is None stays. Raises NotFoundError."""
+    """Change the settings of a sample; a field that is None is not changed. Raises NotFoundError."""
     fields = change.model_dump()
     changed = await services.transaction(
         lambda session: stored_samples.change_sample(session, sample_id, actor, **fields)
@@ -104,7 +104,7 @@ async def change_sample(services: Services, sample_id: int, change: SampleChange
 
 
 async def delete_sample(services: Services, sample_id: int, actor: str) -> bool:
-    """Remove a sample with its matches, reviews and job hits; return whether it was stored."""
+    """Delete a sample with its matches, reviews and job hits; return whether it was stored."""
     gone = await services.transaction(
         lambda session: stored_samples.delete_samples(session, [sample_id], actor)
     )
@@ -112,7 +112,7 @@ async def delete_sample(services: Services, sample_id: int, actor: str) -> bool:
 
 
 async def _item(services: Services, number: int, given: SampleIn) -> tuple[Item, str]:
-    """Return what a sample shows, and its kind."""
+    """Return the item of a sample, and its kind."""
     try:
         if given.note is not None:
             return (await note_of(services, "", given.note)).item(), "note"
@@ -130,7 +130,7 @@ async def _item(services: Services, number: int, given: SampleIn) -> tuple[Item,
 
 
 def shown(one: gallery_tables.Sample) -> Sample:
-    """Return a sample with what people look at."""
+    """Return a sample with its texts and the digests of its pictures."""
     parts = one.payload["parts"]
     columns = {name: getattr(one, name) for name in Sample.model_fields.keys() - {"text", "pictures"}}
     texts = [part["text"] for part in parts if "text" in part]

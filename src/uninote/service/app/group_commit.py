@@ -14,14 +14,14 @@ from uninote.service.domain.notes import ingest
 from uninote.service.domain.notes.ingest_types import Delivery, Outcome
 from uninote.settings import ServiceSettings
 
-WRITERS, WRITE_NOTES = 1, 64  # transactions of ingest at a time, and the notes of one of them
+WRITERS, WRITE_NOTES = 1, 64  # concurrent transactions of ingest, and the notes of each
 KEYS = 256  # keys that are checked by one statement
-KNOWN_SECONDS = 1.0  # for so long a key counts as good after it was checked, unless it is revoked here
+KNOWN_SECONDS = 1.0  # a checked key stays valid for that long, unless it is revoked in this process
 CONNECTIONS = WRITERS + 1
 
 
 class GroupCommit:
-    """Uses up to `CONNECTIONS` of the database's connections."""
+    """Group commit of notes, and batched checks of keys. It uses up to `CONNECTIONS` database connections."""
 
     def __init__(self, database: Database, matcher: Matcher, options: ServiceSettings) -> None:
         self._database, self._matcher = database, matcher
@@ -32,7 +32,7 @@ class GroupCommit:
             threads=WRITERS,
             most=WRITE_NOTES,
             waiting=options.queue_calls,
-            weight=lambda one: len(one.batch),
+            weight=lambda delivery: len(delivery.batch),
         )
         self._known: dict[bytes, tuple[float, Identity]] = {}
         self._checks: Coalescer[str, Identity] = Coalescer(
@@ -41,31 +41,31 @@ class GroupCommit:
 
     @property
     def calls(self) -> int:
-        """What waits or is under way."""
+        """Number of calls that wait or run."""
         return self._writes.calls + self._checks.calls
 
     async def store(self, delivery: Delivery) -> list[Outcome]:
-        """Store and match notes; on disk when it returns. Raises as `ingest`, and BusyError."""
+        """Store and match notes; return when they are on disk. Raises as `ingest`, and BusyError."""
         return await self._writes.run(delivery)
 
     async def identify(self, key: str) -> Identity:
-        """Whose key it is, as of `KNOWN_SECONDS` ago at most. Raises UnauthorizedError, BusyError."""
-        now, name = time.monotonic(), keys.digest_of(key)
-        kept = self._known
-        checked, known = kept.get(name, (-KNOWN_SECONDS, None))
-        if known is None or now >= checked + KNOWN_SECONDS:
-            known = await self._checks.run(key)  # a revocation meanwhile begins a new `self._known`
-            for old in [each for each, (when, _) in kept.items() if now >= when + KNOWN_SECONDS]:
-                del kept[old]
-            kept[name] = now, known
-        return known
+        """Return the identity of a key, at most `KNOWN_SECONDS` old. Raises UnauthorizedError, BusyError."""
+        now, digest = time.monotonic(), keys.digest_of(key)
+        cache = self._known
+        checked, identity = cache.get(digest, (-KNOWN_SECONDS, None))
+        if identity is None or now >= checked + KNOWN_SECONDS:
+            identity = await self._checks.run(key)  # a revocation meanwhile replaces `self._known`
+            for old in [each for each, (when, _) in cache.items() if now >= when + KNOWN_SECONDS]:
+                del cache[old]
+            cache[digest] = now, identity
+        return identity
 
     def revoked(self) -> None:
-        """Forget what was known of keys: one was revoked here."""
+        """Clear the cache of checked keys, after a revocation in this process."""
         self._known = {}
 
     def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the transactions that run."""
         self._writes.close()
         self._checks.close()
 

@@ -1,4 +1,4 @@
-"""Readiness: a real forward pass and a look at the database."""
+"""Readiness check: a real forward pass and a query of the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROBE_SECONDS = 10.0
 
 
 async def ready(services: Services) -> Ready:
-    """Return the state of every part. Raises UnavailableError while the service drains or cannot answer."""
+    """Return the state of all components. Raises UnavailableError if the service drains or cannot answer."""
     if services.draining:
         raise UnavailableError("the service is stopping")
     started = time.monotonic()
@@ -24,7 +24,7 @@ async def ready(services: Services) -> Ready:
         async with asyncio.timeout(PROBE_SECONDS):
             snapshot = await services.model_sync.snapshot()
             version = await services.model_sync.active()
-            # New every time: a vector that is remembered would prove nothing.
+            # A new text every time: a cached vector would prove nothing.
             probe = Item.of(f"ready {secrets.token_hex(4)}")
             began = time.monotonic()
             await services.embedding.embed([probe], version, priority=PROBE)

@@ -1,4 +1,4 @@
-"""Ingest of notes: embedded once per model version, then stored and matched in one transaction."""
+"""Ingest of notes: embeds them once per model version, then stores and matches them in one transaction."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from uninote.service.schemas.content import NoteContent, NoteIn
 
 @dataclass
 class Prepared:
-    """Embedded notes in the order they were given, and why others were not."""
+    """Embedded notes, and the errors of the others, by their place in the request."""
 
     incoming: dict[int, Incoming] = field(default_factory=dict)
     refused: dict[int, UniNoteError] = field(default_factory=dict)
 
 
 async def prepare(services: Services, notes: Sequence[tuple[str, NoteContent]]) -> Prepared:
-    """Read pictures and embed, all notes of the request together. A bad note is refused by itself.
+    """Decode and embed all notes of a request together. A bad note is refused alone.
 
-    Raises BusyError and UnavailableError, which are about the service and not about a note.
+    Raises TooLargeError for too many notes, BusyError and UnavailableError.
     """
     if len(notes) > services.options.max_batch:
         raise TooLargeError(f"a request takes {services.options.max_batch} notes, not {len(notes)}")
@@ -74,9 +74,9 @@ async def prepare(services: Services, notes: Sequence[tuple[str, NoteContent]]) 
 async def store(
     services: Services, notes: Sequence[NoteIn], actor: str, request: tuple[str, str] | None = None
 ) -> list[Outcome]:
-    """Return one outcome per note; all but the rejected ones are on disk. Raises as `prepare` and `ingest`.
+    """Store notes; return one outcome per note. All but the rejected ones are on disk by then.
 
-    request: idempotency key and digest of the request.
+    request: idempotency key and digest of the request. Raises as `prepare` and `ingest`.
     """
     done = await prepare(services, [(note.id, note) for note in notes])
     stored = await services.group_commit.store(Delivery(list(done.incoming.values()), actor, request))
@@ -88,7 +88,7 @@ async def store(
 
 
 async def match(services: Services, notes: Sequence[NoteContent]) -> list[Outcome]:
-    """Return what each note would match; nothing is stored. Raises as `prepare`."""
+    """Match notes without storing them; return one outcome per note. Raises as `prepare`."""
     ids = [f"match-{number}" for number in range(len(notes))]
     done = await prepare(services, list(zip(ids, notes, strict=True)))
     incoming = list(done.incoming.values())
@@ -97,7 +97,7 @@ async def match(services: Services, notes: Sequence[NoteContent]) -> list[Outcom
 
 
 def raise_rejected(outcome: Outcome) -> None:
-    """Raise the error of a rejected outcome, for a request of one note."""
+    """Raise the error of a rejected note, for a request with one note."""
     if outcome.status != "rejected":
         return
     kinds: dict[str, type[ServiceError]] = {
@@ -111,7 +111,7 @@ def raise_rejected(outcome: Outcome) -> None:
 
 
 def _ordered(done: Prepared, ids: Sequence[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return the outcomes of all notes of a request; `outcomes` are those of the prepared ones."""
+    """Return the outcomes of all notes of a request; `outcomes` are those of the embedded ones."""
     found = dict(zip(done.incoming, outcomes, strict=True))
     for place, error in done.refused.items():
         found[place] = Outcome(ids[place], "rejected", code=error.code, reason=str(error))

@@ -1,4 +1,4 @@
-"""Back-check jobs: gallery samples searched over the stored notes."""
+"""Use cases of back-check jobs: searches of the stored notes for gallery samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def listing(services: Services, before: int | None, limit: int) -> list[Jo
 
 
 async def create(services: Services, given: JobIn, actor: str) -> JobOut:
-    """Make a job over the notes stored by now, and wake the workers. Raises NotFoundError, InvalidError."""
+    """Create a job over the notes stored by now and wake the worker. Raises NotFoundError, InvalidError."""
     job = await services.transaction(
         lambda session: backcheck_jobs.create(
             session,
@@ -39,7 +39,7 @@ async def create(services: Services, given: JobIn, actor: str) -> JobOut:
 
 
 async def enabled_samples(services: Services, category: str, limit: int) -> list[int]:
-    """Return the ids of up to `limit` samples of a category that a job can look for."""
+    """Return the ids of the samples that a job can search for, among the first `limit` of a category."""
 
     def work(session: Session) -> list[int]:
         found = samples.listing(session, category=category, limit=limit)
@@ -70,7 +70,7 @@ async def resume(services: Services, job_id: int, actor: str) -> JobOut:
 
 
 async def hits(services: Services, job_id: int, after: tuple[str, int], limit: int) -> list[JobHitOut]:
-    """Return a page of hits, those after that note and sample. Raises NotFoundError."""
+    """Return a page of hits, after that pair of note and sample. Raises NotFoundError."""
 
     def work(session: Session) -> list[JobHitOut]:
         backcheck_jobs.get(session, job_id)
@@ -81,6 +81,6 @@ async def hits(services: Services, job_id: int, after: tuple[str, int], limit: i
 
 
 async def export(services: Services, job_id: int, form: Literal["jsonl", "csv"]) -> Iterator[str]:
-    """Return all hits, line by line. Raises NotFoundError."""
+    """Return an iterator over all hits as lines. Raises NotFoundError."""
     await get(services, job_id)
     return backcheck_worker.export(services.database, job_id, form)

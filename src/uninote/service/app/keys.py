@@ -1,4 +1,4 @@
-"""API keys: listing, making, revoking, and proving one to the console."""
+"""Use cases of API keys: listing, creation, revocation, and verification for the console."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def listing(services: Services) -> list[Key]:
 
 
 async def create(services: Services, given: NewKey, actor: str) -> NewKeyAnswer:
-    """Make a key; its text is in this answer only. Raises InvalidError."""
+    """Create a key; its text is in this answer only. Raises InvalidError."""
     key, text = await services.transaction(
         lambda session: keys.create(session, given.name, given.role, actor)
     )
@@ -23,7 +23,7 @@ async def create(services: Services, given: NewKey, actor: str) -> NewKeyAnswer:
 
 
 async def revoke(services: Services, prefix: str, actor: str) -> Key:
-    """Stop a key: here at once, on other replicas within a second. Raises NotFoundError."""
+    """Revoke a key: here at once, on other replicas within a second. Raises NotFoundError."""
     key = await services.transaction(lambda session: keys.revoke(session, prefix, actor))
     services.group_commit.revoked()
     services.log.info("key revoked", prefix=key.prefix, by=actor)
@@ -31,10 +31,10 @@ async def revoke(services: Services, prefix: str, actor: str) -> Key:
 
 
 async def verified(services: Services, text: str) -> ApiKey:
-    """Return the key of that text. Raises UnauthorizedError when it is not good."""
+    """Return the key of that text. Raises UnauthorizedError when it is unknown or revoked."""
     return await services.transaction(lambda s: keys.known(s, keys.verify(s, text).prefix))
 
 
 async def known(services: Services, prefix: str) -> ApiKey:
-    """Return the key of a caller who proved it earlier. Raises UnauthorizedError when it is revoked."""
+    """Return the key of a signed-in caller by its prefix. Raises UnauthorizedError when it is revoked."""
     return await services.transaction(lambda session: keys.known(session, prefix))

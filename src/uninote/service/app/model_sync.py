@@ -1,4 +1,4 @@
-"""Model versions and the gallery in memory, kept equal to those of the database."""
+"""Synchronisation of the loaded models and the gallery in memory with the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACTOR = "serve"
 
 
 class ModelSync:
-    """Loads the versions in use from the served folder, follows other replicas, and drops retired ones."""
+    """Loader of the model versions in use; it follows other replicas and unloads retired versions."""
 
     def __init__(
         self,
@@ -35,21 +35,21 @@ class ModelSync:
 
     @property
     def age(self) -> float:
-        """Seconds since the gallery in memory was last known to be the database's."""
+        """Seconds since the gallery in memory was last compared with the database."""
         return time.monotonic() - self._compared
 
     def load(self, folders: Mapping[str, Path]) -> None:
-        """Load every version that is in use; a new database begins with the first of `folders`.
+        """Load every version that is in use; in a new database, add and activate the first of `folders`.
 
         folders: model folders by version. Raises ModelError when the active version is not among them.
         """
-        known = self._database.transaction(versions.listing)
-        if not known:
+        stored = self._database.transaction(versions.listing)
+        if not stored:
             encoder = self._models.add(next(iter(folders.values())))
             self._database.transaction(
                 lambda session: versions.ensure(session, encoder.version, encoder.dims[-1], ACTOR)
             )
-        for model in known:
+        for model in stored:
             if model.state != "retired" and model.version in folders:
                 self._models.add(folders[model.version])
             elif model.state == "active":
@@ -59,7 +59,7 @@ class ModelSync:
                 )
 
     async def snapshot(self) -> Snapshot:
-        """Return the gallery as it is now."""
+        """Return the current gallery, refreshed from the database."""
         found: Snapshot = await self._database_executor.run(
             self._database.transaction, self._matcher.snapshot
         )
@@ -67,22 +67,21 @@ class ModelSync:
         return found
 
     async def follow(self, snapshot: Snapshot) -> None:
-        """Load what other replicas added, and give back what was retired. Raises as `load`."""
+        """Load versions that other replicas added, and unload retired ones. Raises as `load`."""
         if {model.version for model in snapshot.models} - set(self._models.versions):
             await self._media_executor.run(lambda: self.load(available(self._folder)))
-        known = await self._database_executor.run(self._database.transaction, versions.listing)
-        for model in known:
+        for model in await self._database_executor.run(self._database.transaction, versions.listing):
             if model.state == "retired":
                 self._models.remove(model.version)
 
     def written(self) -> list[str]:
-        """Return the versions that notes and samples are written with: those in use that are loaded here."""
-        known = self._matcher.latest()
-        assert known is not None, "loaded on starting"
-        return [model.version for model in known.models if model.version in self._models.versions]
+        """Return the versions to write notes and samples with: those in use that are loaded here."""
+        snapshot = self._matcher.latest()
+        assert snapshot is not None, "loaded on starting"
+        return [model.version for model in snapshot.models if model.version in self._models.versions]
 
     async def active(self) -> str:
-        """Return the version that searches. Raises UnavailableError when this process has not loaded it."""
+        """Return the active version. Raises UnavailableError when this process has not loaded it."""
         model: ModelVersion = await self._database_executor.run(self._database.transaction, versions.active)
         self._models.get(model.version)
         return model.version

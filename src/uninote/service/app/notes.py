@@ -1,4 +1,4 @@
-"""Stored notes: reading and forgetting."""
+"""Use cases of stored notes: reading and forgetting."""
 
 from __future__ import annotations
 

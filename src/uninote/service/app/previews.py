@@ -1,4 +1,4 @@
-"""Previews of stored notes and samples, for pages that show matches."""
+"""Previews of stored notes and samples for the console's pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NotePreview:
 async def sides(
     services: Services, hits: Sequence[MatchOut | JobHitOut]
 ) -> tuple[dict[str, NotePreview], dict[int, Sample]]:
-    """Return the notes and the samples of hits, by id; one that was deleted is left out."""
+    """Return the notes and the samples of hits, by id; deleted ones are left out."""
 
     def work(session: Session) -> tuple[dict[str, NotePreview], dict[int, Sample]]:
         return _notes(session, {hit.note_id for hit in hits}), _samples(
@@ -43,12 +43,12 @@ async def sides(
 
 
 async def samples(services: Services, ids: Iterable[int]) -> dict[int, Sample]:
-    """Return the stored ones among these samples, by id."""
+    """Return those of the samples that are stored, by id."""
     return await services.transaction(lambda session: _samples(session, ids))
 
 
 async def stored_pictures(services: Services, digests: Collection[str]) -> set[str]:
-    """Return the digests whose pictures can be shown."""
+    """Return the digests whose pictures are stored."""
     wanted = select(StoredPicture.digest).where(StoredPicture.digest.in_(digests))
     return set(await services.transaction(lambda session: session.scalars(wanted).all()))
 

@@ -1,4 +1,4 @@
-"""Reviews: the queue of matches, verdicts, and verdicts as training data."""
+"""Use cases of reviews: the queue of matches, verdicts, and their export as training data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from uninote.service.schemas.reviews import QualityOut, Review, VerdictIn
 async def queue(
     services: Services, category: str | None, verdict: str | None, before: int | None, limit: int
 ) -> list[MatchOut]:
-    """Return matches with that verdict, the newest first; with None those that wait for one."""
+    """Return matches with that verdict (None: open ones), the newest first."""
     found = await services.transaction(
         lambda session: verdicts.queue(
             session, category=category, verdict=verdict, before=before, limit=limit
@@ -49,14 +49,14 @@ async def judge(services: Services, match_id: int, given: VerdictIn, actor: str)
 
 
 async def quality(services: Services) -> list[QualityOut]:
-    """Return open matches and verdicts per category."""
+    """Return the numbers of open matches and verdicts per category."""
     return [QualityOut.model_validate(one) for one in await services.transaction(verdicts.quality)]
 
 
 async def export_verdicts(
     services: Services, form: Literal["pairs", "examples"], category: str | None
 ) -> bytes:
-    """Return verdicts as JSON lines to train with."""
+    """Return verdicts as training data in JSON lines."""
 
     def work(session: Session) -> bytes:
         with tempfile.TemporaryDirectory(prefix="uninote-") as folder:

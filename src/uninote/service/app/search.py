@@ -1,4 +1,4 @@
-"""Search of the stored notes, one query at a time."""
+"""Use cases of search over the stored notes, one query at a time."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ PREVIEW_CHARS = 160
 
 
 async def search_notes(services: Services, request: SearchRequest) -> SearchAnswer:
-    """Return the notes nearest to the query. Raises NotFoundError, and as `decode` and `embed` do."""
+    """Return the notes nearest to the query. Raises NotFoundError, and as `item_of` and `embed` do."""
     version = await services.model_sync.active()
     query = await _query_vector(services, request.query, version)
     chosen = request.filter.to_filter()
     near = await _candidates(services, version, query, request.k, chosen)
 
     def work(session: Session) -> list[FoundNote]:
-        # The vector's own version, also when another one became active meanwhile.
+        # The version that encoded the query, even if another one became active meanwhile.
         model = versions.get(session, version)
         if near is not None:
             floor = -1.0 if request.min_score is None else request.min_score
             hits = search.rescored(session, model, query, near, request.k, chosen, threshold=floor)
         elif request.min_score is None:
-            hits = search.search(session, model, query, request.k, chosen, known=services.plans)
+            hits = search.search(session, model, query, request.k, chosen, cache=services.plans)
         else:
             hits = search.within(session, model, query, request.min_score, chosen, request.k)
         return _shown(session, hits)
@@ -44,7 +44,7 @@ async def search_notes(services: Services, request: SearchRequest) -> SearchAnsw
 
 
 async def next_page(services: Services, request: SearchRequest, after: tuple[float, str]) -> SearchAnswer:
-    """Return the notes that follow the one of that score and id. Raises as `search_notes`."""
+    """Return the notes after the one of that score and id in the result. Raises as `search_notes`."""
     version = await services.model_sync.active()
     query = await _query_vector(services, request.query, version)
 
@@ -59,7 +59,7 @@ async def next_page(services: Services, request: SearchRequest, after: tuple[flo
 
 
 async def _query_vector(services: Services, query: Query, version: str) -> ArrayLike:
-    """Return the vector of what is searched with, by that model version."""
+    """Return the query's vector float [dim] by that model version. Raises NotFoundError."""
     if query.note_id is not None or query.sample_id is not None:
         return await services.transaction(lambda session: _stored(session, query, version))
     if query.note is not None:
@@ -86,7 +86,7 @@ def _stored(session: Session, query: Query, version: str) -> list[float]:
 async def _candidates(
     services: Services, version: str, query: ArrayLike, k: int, filter: Filter
 ) -> list[str] | None:
-    """Return what the vector cluster finds, see `MilvusSync.candidates`; None to search the database."""
+    """Return ids found by the vector cluster, see `MilvusSync.candidates`; None to search the database."""
     if services.milvus is None:
         services.metrics.searches.labels("database").inc()
         return None
@@ -95,7 +95,7 @@ async def _candidates(
 
 
 def _shown(session: Session, hits: list[NoteHit]) -> list[FoundNote]:
-    """Return hits with what people look at; one that was deleted since it was found is left out."""
+    """Return hits with title, preview and pictures; a note that was deleted meanwhile is left out."""
     wanted = select(StoredNote).where(StoredNote.id.in_([hit.note_id for hit in hits]))
     payloads = {note.id: note.payload for note in session.scalars(wanted)}
     return [

@@ -1,4 +1,4 @@
-"""Services of one process: everything that use cases work with."""
+"""Container of one process's components: database, models, batcher, executors and background threads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from uninote.service.concurrency.limit import ConcurrencyLimit
 from uninote.service.concurrency.loaded_models import Models
 from uninote.service.db.engine import Database
 from uninote.service.domain.gallery.matcher import Matcher
-from uninote.service.domain.notes.search import Plans
+from uninote.service.domain.notes.vector_index import PlanCache
 from uninote.service.domain.review.job_queue import JobQueue
 from uninote.service.media.fetch import Fetcher
 from uninote.service.telemetry.logs import Log
@@ -33,16 +33,17 @@ Result = TypeVar("Result")
 
 @dataclass
 class State:
-    """What changes of `Services`. draining: no more requests are wanted; a signal handler sets it."""
+    """Mutable part of `Services`. draining: new requests are refused; a signal handler sets it."""
 
     draining: bool = False
 
 
 @dataclass(frozen=True)
 class Services:
-    """Opened by `main.lifecycle` before the first request, closed after the last one.
+    """Components of one process, passed to every use case.
 
-    stream, milvus: None where no Redis stream or no vector cluster is configured.
+    `main.lifecycle` opens them before the first request and closes them after the last one. stream, milvus:
+    None where no Redis stream or no vector cluster is configured.
     """
 
     settings: Settings
@@ -60,7 +61,7 @@ class Services:
     batcher: Batcher
     embedding: Embedding
     group_commit: GroupCommit
-    plans: Plans
+    plans: PlanCache
     jobs: JobQueue
     backfills: BackfillRunner
     explanations: ConcurrencyLimit
@@ -77,9 +78,9 @@ class Services:
         return self.state.draining
 
     async def transaction(self, work: Callable[[Session], Result]) -> Result:
-        """Return what `work` returns, once its transaction is on disk."""
+        """Run `work` in a transaction on a database thread; return its result once it is on disk."""
         return await self.database_executor.run(self.database.transaction, work)
 
     async def read(self, work: Callable[[Session], Result]) -> Result:
-        """Return what `work` returns, which only reads: cheaper than `transaction`."""
+        """Run `work`, which only reads, in autocommit: it takes fewer round trips than `transaction`."""
         return await self.database_executor.run(self.database.read, work)

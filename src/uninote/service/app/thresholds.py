@@ -1,4 +1,4 @@
-"""Thresholds, and choosing them."""
+"""Use cases of thresholds: history, setting, and calibration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uninote.service.schemas.gallery import CalibrationIn, CalibrationOut, Histo
 
 @dataclass(frozen=True)
 class Distribution:
-    """The best scores of stored notes with a category, the threshold in force and how many reach it."""
+    """Histogram of stored notes' best scores with a category; the current threshold and its hits."""
 
     count: int
     histogram: Histogram
@@ -37,7 +37,7 @@ async def history(services: Services, category: str, limit: int) -> list[Thresho
 
 
 async def put(services: Services, given: ThresholdIn, actor: str) -> Threshold:
-    """Put a threshold in force, for every note that is stored after this. Raises NotFoundError."""
+    """Set a threshold for every note that is stored after this call. Raises NotFoundError."""
 
     def work(session: Session) -> Threshold:
         version = given.version or versions.active(session).version
@@ -48,7 +48,7 @@ async def put(services: Services, given: ThresholdIn, actor: str) -> Threshold:
 
 
 async def calibrate(services: Services, wanted: CalibrationIn) -> CalibrationOut:
-    """Propose a threshold: for equal volume, a wanted precision or a wanted recall. Nothing is changed.
+    """Propose a threshold for a number of hits, a precision or a recall. Nothing is changed.
 
     Raises InvalidError, NotFoundError.
     """
@@ -71,7 +71,7 @@ async def calibrate(services: Services, wanted: CalibrationIn) -> CalibrationOut
 
 
 async def distribution(services: Services, category: str, version: str | None, bins: int) -> Distribution:
-    """Return the scores of stored notes with a category. Raises NotFoundError for an unknown version."""
+    """Return the distribution of scores with a category. Raises NotFoundError for an unknown version."""
 
     def work(session: Session) -> Distribution:
         model = _model(session, version)

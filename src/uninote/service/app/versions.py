@@ -1,4 +1,4 @@
-"""Model versions: add, backfill, compare, switch, roll back, retire, while requests are served."""
+"""Use cases of model versions: add, backfill, compare, switch, roll back, retire."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ MAX_FAILED = 100
 
 
 async def listing(services: Services) -> list[VersionOut]:
-    """Return all versions in the order they were added, with what each lacks."""
+    """Return all versions in the order they were added, with their numbers of missing vectors."""
     return await services.transaction(
         lambda session: [_shown(session, services, model) for model in versions.listing(session)]
     )
 
 
 async def folders(services: Services) -> dict[str, str]:
-    """Return the versions of the model folders that `add` takes, by the folder's name."""
+    """Return the versions of the model folders below `models`, by the folder's name."""
 
     def read(models: Path) -> dict[str, str]:
         found: dict[str, str] = {}
         for model in saved_models(models.parent):
             if model.parent == models:
-                with suppress(ModelError):  # half copied: it is complete the next time
+                with suppress(ModelError):  # the folder is still being copied
                     found[model.name] = Saved(model).version
         return found
 
@@ -43,7 +43,7 @@ async def folders(services: Services) -> dict[str, str]:
 
 
 async def add(services: Services, name: str, actor: str) -> VersionOut:
-    """Load the model folder `models/<name>`; from now on notes are written with its vectors, too.
+    """Load the model folder `models/<name>`; further notes are written with its vectors, too.
 
     Raises InvalidError for a folder that cannot be loaded.
     """
@@ -59,7 +59,7 @@ async def add(services: Services, name: str, actor: str) -> VersionOut:
     added = await _changed(
         services, lambda session: versions.add(session, encoder.version, encoder.dims[-1], actor)
     )
-    await services.model_sync.snapshot()  # what comes after this answer is written with it
+    await services.model_sync.snapshot()  # notes after this answer are written with it
     return added
 
 
@@ -69,7 +69,7 @@ async def roll_back(services: Services, leaving: str | None, actor: str) -> Vers
 
 
 async def compare(services: Services, old: str, new: str, k: int, samples: int = 100) -> Comparison:
-    """Compare two versions on the gallery: what both find, and what either hits. Raises NotFoundError."""
+    """Compare two versions on the gallery: nearest notes and hits in common. Raises NotFoundError."""
     found = await services.transaction(
         lambda session: comparing.compare(session, old, new, k=k, samples=samples)
     )
@@ -77,9 +77,9 @@ async def compare(services: Services, old: str, new: str, k: int, samples: int =
 
 
 async def backfill(services: Services, version: str, actor: str) -> VersionOut:
-    """Give a version the vectors it lacks, between requests. Complete, it becomes a shadow.
+    """Start the backfill of a version; once complete, the version becomes a shadow.
 
-    Raises NotFoundError, UnavailableError where it is not loaded, ConflictError while it runs.
+    Raises NotFoundError, UnavailableError if the version is not loaded, ConflictError while a backfill runs.
     """
     await services.transaction(lambda session: versions.get(session, version))
     services.models.get(version)
@@ -88,9 +88,10 @@ async def backfill(services: Services, version: str, actor: str) -> VersionOut:
 
 
 async def switch(services: Services, version: str, actor: str, *, force: bool) -> VersionOut:
-    """Make it the one that searches and matches; the one before is still written, for the way back.
+    """Activate a version for searching and matching; notes are still written with the previous one.
 
-    Raises NotFoundError, UnavailableError where it is not loaded, ConflictError while it lacks something.
+    Raises NotFoundError, UnavailableError if it is not loaded, ConflictError while vectors or thresholds are
+    missing, unless `force`.
     """
     await services.transaction(lambda session: versions.get(session, version))
     services.models.get(version)
@@ -98,7 +99,7 @@ async def switch(services: Services, version: str, actor: str, *, force: bool) -
 
 
 async def retire(services: Services, version: str, actor: str) -> VersionOut:
-    """Stop writing it and delete its vectors. Raises NotFoundError, ConflictError."""
+    """Stop writing a version and delete its vectors. Raises NotFoundError, ConflictError."""
     return await _changed(services, lambda session: versions.retire(session, version, actor))
 
 

@@ -1,4 +1,4 @@
-"""Collections of a vector cluster: one per model version, opened when they are first used."""
+"""Milvus collections of the vector cluster: one per model version, opened on first use."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from uninote.store.factory import open_milvus
 from uninote.store.protocol import Store
 
 BREAK_SECONDS = 5.0
-"""After a failure, so long nothing is tried: callers do not queue for a cluster that is away."""
+"""Circuit breaker: for that long after a failure the cluster is not called, so that callers do not queue."""
 
 
 class Collection(Store, Protocol):
     """A store that can be deleted as a whole."""
 
     def drop(self) -> None:
-        """Delete it with all records; it cannot be used after that."""
+        """Delete the collection with all records; it cannot be used after that."""
 
 
 Open = Callable[[str, int], Collection]
-"""Opens the collection of a model version and its dimension, and makes it where there is none."""
+"""Opener of the collection of a model version and its dimension; it creates a missing collection."""
 
 
 def opener(settings: ClusterSettings, *, call_seconds: float | None = None, patient: bool = True) -> Open:
-    """Opens the collections that `settings` name. Impatient ones do not wait for a server that is away."""
+    """Return an opener of the collections of `settings`. patient: whether they wait for an absent server."""
 
     def open_one(version: str, dim: int) -> Collection:
         name = f"{settings.collection}_{hashlib.sha256(version.encode()).hexdigest()[:16]}"
@@ -53,50 +53,52 @@ def opener(settings: ClusterSettings, *, call_seconds: float | None = None, pati
 
 
 class Collections:
-    """Those that are open in this process; safe for use from many threads."""
+    """Pool of the collections that are open in this process; thread-safe."""
 
     def __init__(self, open_one: Open) -> None:
         self._open = open_one
-        self._there: dict[str, Collection] = {}
+        self._opened: dict[str, Collection] = {}
         self._lock = Lock()
         self._failed_until = 0.0
 
     def get(self, version: str, dim: int) -> Collection:
-        """Raises StoreError when the cluster cannot be used."""
+        """Return the collection of a version, opened if needed. Raises StoreError on failure."""
         with self._lock:
-            if version not in self._there:
+            if version not in self._opened:
                 if time.monotonic() < self._failed_until:
                     raise StoreError("the cluster cannot be reached")
                 try:
-                    self._there[version] = self._open(version, dim)
+                    self._opened[version] = self._open(version, dim)
                 except StoreError:
                     self._failed_until = time.monotonic() + BREAK_SECONDS
                     raise
-            return self._there[version]
+            return self._opened[version]
 
     def forget(self, version: str | None = None) -> None:
-        """Close one or all; they are opened again when they are used. For one that failed: it may have been
-        deleted by a rebuild, and opening makes it again."""
+        """Close one collection or all; the next use opens them again.
+
+        Call it after a failure: a rebuild may have deleted the collection, and opening creates it again.
+        """
         with self._lock:
-            gone = [version] if version is not None else list(self._there)
-            closing = [self._there.pop(name) for name in gone if name in self._there]
+            names = [version] if version is not None else list(self._opened)
+            closing = [self._opened.pop(name) for name in names if name in self._opened]
         for one in closing:
             with suppress(StoreError):
                 one.close()
 
     def sink(self, models: Mapping[str, int]) -> Callable[[Sequence[Change]], None]:
-        """Writes changes into the collections of these versions (dimension by version)."""
+        """Return a sink into the collections of these versions. models: dimension by version."""
         return outbox.store_sink({version: self.get(version, dim) for version, dim in models.items()})
 
 
 def written(database: Database) -> dict[str, int]:
-    """The dimension of every version that notes are written with, by version."""
-    known = database.transaction(versions.listing)
-    return {model.version: model.dim for model in known if model.state != "retired"}
+    """Return the dimension of every version that notes are written with, by version."""
+    stored = database.transaction(versions.listing)
+    return {model.version: model.dim for model in stored if model.state != "retired"}
 
 
 def write(database: Database, collections: Collections, changes: Sequence[Change]) -> None:
-    """Make changes durable in every collection. Raises StoreError; the next call begins afresh."""
+    """Write changes durably to every collection. After a StoreError the next call opens them again."""
     try:
         collections.sink(written(database))(changes)
     except StoreError:
@@ -105,11 +107,11 @@ def write(database: Database, collections: Collections, changes: Sequence[Change
 
 
 def rebuild(database: Database, open_one: Open, *, again: bool = True) -> int:
-    """Empty the cluster and queue every note for it; return how many. Running services deliver them, and
-    search the database meanwhile. again: also when an earlier rebuild was finished.
+    """Empty the cluster and queue every note for it; return the number of notes.
 
-    Raises ConflictError while another process does the same, StoreError when the cluster or the database
-    cannot be used; call it again then.
+    Running services deliver the notes and search the database meanwhile. again: whether to repeat a rebuild
+    that was completed. Raises ConflictError while another process rebuilds the cluster, StoreError when the
+    cluster or the database cannot be used; call it again then.
     """
     with database.try_lock("uninote.cluster.rebuild") as held:
         if held is None:

@@ -1,4 +1,4 @@
-"""Vector cluster as a copy of the database: filled from the outbox, searched in the database's place."""
+"""Synchronisation with a vector cluster, which is filled from the outbox and searched for candidates."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from uninote.store.factory import MILVUS
 from uninote.store.protocol import Filter
 
 SPARE = 32
-"""Candidates beyond those asked for, in the place of notes that were forgotten or changed a moment ago."""
+"""Further candidates of a search, to replace notes that were forgotten or changed meanwhile."""
 WAIT_SECONDS = 30.0
 log = structlog.get_logger(__name__)
 NONE = OutboxLag(0, 0.0)
@@ -41,9 +41,9 @@ NONE = OutboxLag(0, 0.0)
 
 @dataclass(frozen=True)
 class MilvusState:
-    """State of the cluster. filled: it holds every note but those of `lag`, the queued changes.
+    """State of the cluster. filled: whether it has every note, except the changes of `lag`.
 
-    up: False after a failed search or delivery until one succeeds.
+    up: whether the last search and the last delivery succeeded.
     """
 
     up: bool = True
@@ -52,10 +52,10 @@ class MilvusState:
 
 
 class MilvusSync:
-    """Raises ConfigError for an address that is none, MissingExtraError without Milvus' client.
+    """Background delivery to the cluster, and its search. It connects on first use.
 
-    The cluster itself is reached when it is needed.
-    open_one: opens collections patiently, to fill them; search_one: impatiently, to search them.
+    open_one: opens collections to fill; they wait for an absent server. search_one: opens collections to
+    search; they do not. Raises ConfigError for a malformed address, MissingExtraError without Milvus' client.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class MilvusSync:
         self._database = database
         self._searches = metrics.searches
         self._open = open_one or opener(settings)
-        self._filling = Collections(self._open)
+        self._write_collections = Collections(self._open)
         impatient = opener(settings, call_seconds=settings.search_seconds, patient=False)
-        self._searching = Collections(search_one or impatient)
+        self._search_collections = Collections(search_one or impatient)
         self._broken_until = 0.0
         self._stop = Event()
         self._worker = Worker("cluster", self._follow, self._stop.set, on_death)
@@ -93,17 +93,17 @@ class MilvusSync:
         self._worker.start()
 
     def close(self, seconds: float) -> None:
-        """End after the current delivery; one that is cut off is sent again later."""
+        """Stop after the current delivery; an interrupted one is sent again later."""
         self._worker.stop()
         self._worker.join(seconds)
-        self._filling.forget()
-        self._searching.forget()
+        self._write_collections.forget()
+        self._search_collections.forget()
 
     def look(self) -> None:
-        """Bring `state` up to date. Raises StoreError when the database cannot be used."""
+        """Update `state` from the database. Raises StoreError when the database cannot be used."""
         filled = self._database.transaction(outbox.filled)
         lag = self._database.transaction(outbox.lag)
-        if not lag.rows:  # whoever failed here, another replica has delivered
+        if not lag.rows:  # after a failure here, another replica has delivered
             self._delivering = True
         up = self._delivering and time.monotonic() >= self._broken_until
         self.state = MilvusState(up, filled, lag)
@@ -111,10 +111,10 @@ class MilvusSync:
     def candidates(
         self, version: str, dim: int, query: ArrayLike, k: int, filter: Filter
     ) -> list[str] | None:
-        """Ids of about the k nearest notes, and some more; None when the database is to be searched.
+        """Return ids of about the k nearest notes, and some more; None if the database must be searched.
 
-        The database decides which of them are still stored and selected, and how near they are. Raises
-        UnavailableError when the cluster cannot answer and `fallback` is off.
+        The caller reads the notes and their exact scores from the database. Raises UnavailableError when the
+        cluster cannot answer and `fallback` is off.
         """
         if not self.settings.search:
             self._searches.labels("database").inc()
@@ -124,13 +124,13 @@ class MilvusSync:
             problem = "does not answer"
         if not problem:
             try:
-                collection = self._searching.get(version, dim)
+                collection = self._search_collections.get(version, dim)
                 (found,) = collection.search(np.asarray(query)[None], k + SPARE, filter)
                 self._searches.labels("cluster").inc()
                 return [hit.id for hit in found]
             except StoreError as error:
                 self._broken_until = time.monotonic() + BREAK_SECONDS
-                self._searching.forget(version)
+                self._search_collections.forget(version)
                 log.warning("cluster.search_failed", reason=type(error).__name__)
                 problem = "does not answer"
         if not self.settings.fallback:
@@ -139,8 +139,8 @@ class MilvusSync:
         return None
 
     def _follow(self) -> None:
-        self._first()
-        sink = partial(write, self._database, self._filling)
+        self._fill_once()
+        sink = partial(write, self._database, self._write_collections)
 
         def send(changes: Sequence[outbox.Change]) -> None:
             try:
@@ -152,14 +152,14 @@ class MilvusSync:
 
         outbox.follow(self._database, send, self._stop)
 
-    def _first(self) -> None:
-        """Queue every note, unless a process has done so to the end."""
+    def _fill_once(self) -> None:
+        """Queue every note, unless a rebuild was completed before."""
         while not self._stop.is_set():
             try:
                 if self._database.transaction(outbox.rebuilt):
                     return
                 log.info("cluster.rebuild", notes=rebuild(self._database, self._open, again=False))
-            except ConflictError:  # another replica does it
+            except ConflictError:  # another replica rebuilds it
                 pass
             except UniNoteError as error:
                 self._delivering = False

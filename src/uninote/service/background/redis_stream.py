@@ -1,4 +1,4 @@
-"""Redis stream as a source of notes: the ingest of the API, without HTTP."""
+"""Ingest of notes from a Redis stream, through the same use case as the API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ Store = Callable[[Sequence[NoteIn]], Coroutine[Any, Any, list[Outcome]]]
 
 @dataclass(frozen=True)
 class StreamState:
-    """Whether the broker answers; messages that nobody has taken, and that are taken but not stored."""
+    """State of the stream. up: whether the broker answers. waiting: messages not delivered to a consumer.
+
+    pending: messages delivered but not stored.
+    """
 
     up: bool = False
     waiting: int = 0
@@ -40,10 +43,10 @@ class StreamState:
 
 
 class RedisStream:
-    """The consumer of one process, on a thread of its own.
+    """Stream consumer of one process, on a background thread.
 
-    longest: bytes of a message. most: messages of one batch.
-    Raises ConfigError for an address that is none, MissingExtraError without the client.
+    longest: maximal bytes of a message. most: maximal messages of a batch. Raises ConfigError for a malformed
+    address, MissingExtraError without the Redis client.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class RedisStream:
         from uninote.service.background.stream_consumer import StreamConsumer, StreamOptions
 
         self.name = settings.consumer or f"{socket.gethostname()}-{os.getpid()}"
-        self._ours_alone = not settings.consumer
+        self._unique_name = not settings.consumer
         self._longest = longest
         options = StreamOptions(
             settings.name,
@@ -85,34 +88,34 @@ class RedisStream:
         metrics.gauge("stream_pending", "Messages taken, but not stored.", lambda: self.state.pending)
 
     def start(self, loop: asyncio.AbstractEventLoop, store: Store) -> None:
-        """store: stores and matches notes, run on `loop`, that of the service."""
+        """Start to consume. store: stores and matches notes; it runs on `loop`, the service's event loop."""
         self._loop, self._store = loop, store
         self._worker.start()
 
     def stop(self) -> None:
-        """Take no more messages."""
+        """Stop reading messages."""
         self._worker.stop()
 
     def close(self, seconds: float) -> None:
-        """Wait for the current batch; what is not stored by then is delivered again."""
+        """Wait for the current batch; messages not stored by then are delivered again."""
         self.stop()
-        if self._worker.join(seconds) and self._ours_alone:
+        if self._worker.join(seconds) and self._unique_name:
             self._consumer.leave()
 
     def look(self) -> None:
-        """Bring `state` up to date; blocks for a moment."""
+        """Update `state`; blocks for a round trip to the broker."""
         import redis
 
         try:
             lag = self._consumer.lag()
             self.state = StreamState(True, lag.waiting, lag.pending)
-        except redis.ResponseError:  # before the group is made
+        except redis.ResponseError:  # before the group is created
             self.state = StreamState(True)
         except (redis.RedisError, ValueError):
             self.state = StreamState(False, self.state.waiting, self.state.pending)
 
     def _parsed(self, data: bytes) -> tuple[str, NoteIn]:
-        """Raises ItemError, which names the fields and quotes nothing."""
+        """Parse a message to (note id, note). Raises ItemError, which names the field and quotes nothing."""
         if len(data) > self._longest:
             raise ItemError(f"the note has {len(data)} bytes, over service.max_body_bytes")
         try:
@@ -131,7 +134,7 @@ class RedisStream:
 
 
 def _client(address: str) -> redis.Redis:
-    """Raises ConfigError without repeating the address: it may hold a password."""
+    """Return a client for the address. Raises ConfigError without the address: it may hold a password."""
     with needs("redis"):
         import redis
     if address.startswith(SCHEMES):

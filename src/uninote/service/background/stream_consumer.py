@@ -1,12 +1,12 @@
-"""Consumer of a Redis stream of notes: at least once delivered, once in effect, poison set aside.
+"""Redis stream consumer of notes: delivery at least once, idempotent effect, dead letters for bad messages.
 
-A message is acknowledged after its note is on disk, so whatever a killed process had taken is delivered
-again; storing a note twice changes nothing. A message that cannot be stored goes to the dead-letter stream
-with the reason, in the same transaction as its acknowledgement. One that ends the process each time it is
-touched is counted by Redis, and goes there as well.
+A message is acknowledged after its note is on disk, so messages of a killed process are delivered again.
+Storing a note twice changes nothing. A message that cannot be stored goes to the dead-letter stream with the
+reason, in the same transaction as its acknowledgement. So does a message that crashes the process each time:
+Redis counts its deliveries.
 
-Updates of one note are applied in the order of the stream as long as one consumer reads it: to share the
-work between several, give each a stream of its own and choose it by the note's id.
+Updates of one note are applied in the order of the stream if one consumer reads it. To share the work between
+several consumers, give each its own stream and choose the stream by the note's id.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import structlog
 from uninote.errors import UniNoteError
 
 FIELD = b"note"
-MAX_DEAD = 100_000  # about so many dead letters are kept, the newest
+MAX_DEAD = 100_000  # approximate number of dead letters to keep, the newest ones
 MAX_COUNTED = 10_000
 Parsed = TypeVar("Parsed")
 Message = tuple[bytes, Mapping[bytes, bytes]]
@@ -31,10 +31,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """Where to read from. `consumer` is the name that a restarted process takes again.
+    """Stream, consumer group and limits. consumer: a name that a restarted process uses again.
 
-    idle_seconds: after so long without a sign of life, what another consumer had taken is taken over.
-    deliveries: a message that was delivered more often without an end goes to the dead letters.
+    idle_seconds: messages of another consumer that was idle for that long are claimed. deliveries: a message
+    that was delivered more often without being acknowledged becomes a dead letter.
     """
 
     stream: str
@@ -52,18 +52,18 @@ class StreamOptions:
 
 @dataclass(frozen=True)
 class Lag:
-    """What is not stored yet: messages not delivered to anybody, and delivered ones not acknowledged."""
+    """Numbers of messages that are not delivered (waiting), and delivered but not acknowledged (pending)."""
 
     waiting: int
     pending: int
 
 
 class StreamConsumer(Generic[Parsed]):
-    """Reads messages whose field `note` is parsed and then stored.
+    """Consumer that parses and stores the field `note` of each message.
 
-    parse: a message's bytes to (note id, what `store` takes); a UniNoteError makes it a dead letter.
-    store: makes notes durable, each id once, and returns per note None or why it can never be stored. When it
-        raises a UniNoteError, the same notes are tried again until they succeed: nothing else is read.
+    parse: converts a message's bytes to (note id, argument of `store`); a UniNoteError makes a dead letter.
+    store: makes notes durable, each id once per call; returns per note None or the reason why it can never be
+        stored. After a UniNoteError the same notes are retried until they succeed, before others are read.
     settled: called after each acknowledgement with the numbers of stored messages and of dead letters.
     """
 
@@ -83,13 +83,13 @@ class StreamConsumer(Generic[Parsed]):
         self._stop = Event()
 
     def stop(self) -> None:
-        """Let `run` end after its current batch."""
+        """Make `run` return after its current batch."""
         self._stop.set()
 
     def run(self) -> None:
-        """Consume until `stop`: first what this consumer had taken when it died, then new messages.
+        """Consume until `stop`: first the pending messages of this consumer's last run, then new ones.
 
-        A broker that is away, or refuses (a failover, a group that was deleted), is waited for.
+        While the broker is absent or refuses (failover, deleted group), it retries with backoff.
         """
         wait = 0.1
         started = False
@@ -105,13 +105,13 @@ class StreamConsumer(Generic[Parsed]):
                 log.warning("stream.broker_lost", reason=type(error).__name__, retry_seconds=wait)
                 wait = self._wait(wait)
             except redis.ResponseError as error:
-                started = False  # the group may be gone, with all of the broker's data
+                started = False  # the group may be lost, with all of the broker's data
                 # Its first word is a code such as NOGROUP; the rest may quote what was sent.
                 log.warning("stream.broker_refused", reason=str(error).split(" ")[0], retry_seconds=wait)
                 wait = self._wait(wait)
 
     def leave(self) -> None:
-        """Take this consumer's name out of the group, unless it still holds messages.
+        """Remove this consumer's name from the group, unless it has pending messages.
 
         Call it after `run`, and only for a name that no other process uses.
         """
@@ -123,9 +123,9 @@ class StreamConsumer(Generic[Parsed]):
             log.warning("stream.not_left", reason=type(error).__name__)
 
     def lag(self) -> Lag:
-        """Return what this group has not stored, counted up to `MAX_COUNTED` where Redis lost count.
+        """Return the group's lag, counted up to `MAX_COUNTED` where Redis does not know it.
 
-        Raises redis.ConnectionError when the broker is away, redis.ResponseError before the first `run`.
+        Raises redis.ConnectionError without a broker, redis.ResponseError before the first `run`.
         """
         stream = self._options.stream
         groups = self._client.xinfo_groups(stream)
@@ -144,11 +144,11 @@ class StreamConsumer(Generic[Parsed]):
                 raise
 
     def _own(self) -> list[Message]:
-        """The first message that this consumer had before it died."""
+        """Read the first pending message of this consumer, from before a crash."""
         return self._read("0", 1, None)
 
     def _abandoned(self) -> list[Message]:
-        """A message that a dead consumer had. One at a time: if it kills, it must not take others along."""
+        """Claim one message of a dead consumer. Only one, since it may crash this process, too."""
         idle = int(1000 * self._options.idle_seconds)
         found = cast(
             tuple[bytes, list[Message], list[bytes]],
@@ -173,7 +173,7 @@ class StreamConsumer(Generic[Parsed]):
         return found[0][1] if found else []
 
     def _again(self, messages: Sequence[Message]) -> bool:
-        """Handle a message that was delivered before; whether there was one."""
+        """Handle a message that was delivered before; return whether there was one."""
         if not messages:
             return False
         ((number, _),) = messages
@@ -188,7 +188,7 @@ class StreamConsumer(Generic[Parsed]):
         return True
 
     def _handle(self, messages: Sequence[Message]) -> None:
-        """Store in the order of the stream, every note id once in a call, and acknowledge."""
+        """Store messages in the order of the stream, each note id once per call, and acknowledge them."""
         run: dict[str, tuple[Message, Parsed]] = {}
         for message in messages:
             try:
@@ -219,13 +219,13 @@ class StreamConsumer(Generic[Parsed]):
                 log.warning("stream.store_failed", reason=str(error), retry_seconds=wait)
                 self._stop.wait(wait)
                 wait = min(self._options.idle_seconds / 3, 10.0, 2 * wait)
-                self._hold(messages)
+                self._renew(messages)
             else:
                 self._settle(messages, reasons)
                 return
 
-    def _hold(self, messages: Sequence[Message]) -> None:
-        """Tell the others that these are in good hands; this counts as no delivery."""
+    def _renew(self, messages: Sequence[Message]) -> None:
+        """Claim the messages again, so that no other consumer does; this does not count as a delivery."""
         self._client.xclaim(
             self._options.stream,
             self._options.group,
@@ -236,7 +236,7 @@ class StreamConsumer(Generic[Parsed]):
         )
 
     def _settle(self, messages: Sequence[Message], reasons: Sequence[str | None]) -> None:
-        """Acknowledge, in one transaction with the dead letters of those that have a reason."""
+        """Acknowledge messages; in the same transaction, write a dead letter for each one with a reason."""
         pipeline = self._client.pipeline(transaction=True)
         for (number, fields), reason in zip(messages, reasons, strict=True):
             if reason is not None:
@@ -248,6 +248,6 @@ class StreamConsumer(Generic[Parsed]):
         self._settled(len(messages) - dead, dead)
 
     def _wait(self, seconds: float) -> float:
-        """Sleep unless stopped; return how long to sleep the next time."""
+        """Sleep unless stopped; return the next delay of the backoff."""
         self._stop.wait(seconds)
         return min(10.0, 2 * seconds)

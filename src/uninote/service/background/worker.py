@@ -1,4 +1,4 @@
-"""Background thread of the service: stops with it, and ends it when it crashes."""
+"""Background thread tied to the service: it stops with the service, and ends it when it crashes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 class Worker:
-    """Runs `work` on a thread until it returns.
+    """Thread that runs `work`.
 
-    stop: makes `work` return soon. on_death: called when `work` raised instead, unless it was stopped.
+    stop: makes `work` return soon. on_death: called when `work` raises, unless the worker was stopped.
     """
 
     def __init__(
@@ -19,7 +19,7 @@ class Worker:
         stop: Callable[[], None],
         on_death: Callable[[BaseException], None],
     ) -> None:
-        self._work, self._ask, self._on_death = work, stop, on_death
+        self._work, self._request_stop, self._on_death = work, stop, on_death
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -27,12 +27,12 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let it end after its current work; returns at once."""
+        """Request the end after the current work; return at once."""
         self._stopping = True
-        self._ask()
+        self._request_stop()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end; return whether it came. A worker that was never started has ended."""
+        """Wait for the end; return whether the thread has ended. One that was never started has."""
         if self._thread.ident is None:
             return True
         self._thread.join(seconds)

@@ -1,9 +1,9 @@
 """Dynamic batching: many requests share one forward pass, within a token budget and a latency cap.
 
-One thread owns the model. It takes what waits, oldest first, until the token budget is full; with room left
-it waits for more, but never longer than `wait_seconds` after the oldest request came. Probes go first,
-background work (backfill) when no request waits, in small batches: a request that comes meanwhile waits for
-one of them. A job whose caller is gone is dropped at no cost.
+One thread owns the model. It takes queued items, oldest first, until the token budget is full. If there is
+room left it waits for more items, but never longer than `wait_seconds` after the oldest request arrived.
+Probes have priority. Background work (backfill) runs when no request waits, in small batches, so a request
+that arrives meanwhile waits for one small batch. Items of cancelled callers are dropped before encoding.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from uninote.service.errors import BusyError, UnavailableError
 
 Vector = NDArray[np.float32]
 Group = Hashable
-"""What one forward pass has in common: the model version and the instruction."""
+"""Key of items that can share a forward pass: the model version and the instruction."""
 
-MAX_FAILURES = 3  # batches in a row that may break before the model counts as broken
+MAX_FAILURES = 3  # consecutive batches that fail before the model counts as broken
 MIN_RETRY, MAX_RETRY = 1.0, 60.0  # seconds
 PROBE, REQUEST, BACKGROUND = 0, 1, 2
-"""Ranks: the lower one goes first. Only requests take places in the queue."""
-BACKGROUND_PART = 8  # a batch of background work is this part of the token budget
+"""Ranks: the lower one goes first. Only requests count against `max_items`."""
+BACKGROUND_PART = 8  # a background batch has the token budget divided by this
 
 
 class Model(Protocol):
-    """What the batcher drives; only its own thread calls it."""
+    """Model that the batcher calls, from its own thread only."""
 
     def cost(self, item: Item, group: Group) -> int:
-        """Tokens of the item. Raises ItemError for an item that cannot be read."""
+        """Return the tokens of the item. Raises ItemError for an item that cannot be read."""
         ...
 
     def encode(self, items: Sequence[Item], group: Group) -> Sequence[Vector | ItemError]:
-        """A vector per item, or why there is none."""
+        """Return per item its vector, or the error that prevents one."""
         ...
 
 
 class Watcher(Protocol):
-    """Who is told what happens; called from the batcher's thread."""
+    """Observer of batches and of dropped items; called from the batcher's thread."""
 
     def batch(self, items: int, tokens: int, waited: float, seconds: float) -> None: ...
 
@@ -67,11 +67,11 @@ class _Job:
 
 
 class Batcher:
-    """`encode` from any number of tasks; `model` is called by one thread only.
+    """Queue in front of one model thread; any number of tasks may call `encode`.
 
     token_budget: tokens of one batch; a single item may exceed it. wait_seconds: the latency cap above.
-    max_items: items of requests that may wait or be worked on. on_death: called from the thread when it
-    cannot go on; everything that waits fails with UnavailableError then, and so does what comes later.
+    max_items: items of requests that may be queued or in progress. on_death: called from the thread when it
+    cannot continue. All queued and later items then fail with UnavailableError.
     """
 
     def __init__(
@@ -88,29 +88,29 @@ class Batcher:
         self._budget, self._wait, self._max = token_budget, wait_seconds, max_items
         self._on_death = on_death
         self._inbox: deque[_Job] = deque()
-        self._waiting: list[_Job] = []  # of the thread alone; costs are known
+        self._waiting: list[_Job] = []  # used by the thread only; costs are known
         self._changed = threading.Condition()
         self._count = 0
         self._closing = False
         self._failures = 0
         self._seconds_per_item = 0.05
         self.dead: BaseException | None = None
-        self.last_success: float | None = None
+
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
     @property
     def depth(self) -> int:
-        """Items of requests that wait or are worked on."""
+        """Number of items of requests that are queued or in progress."""
         return self._count
 
     async def encode(
         self, items: Sequence[Item], group: Group, *, rank: int = REQUEST, tokens: list[int] | None = None
     ) -> list[Vector | ItemError]:
-        """Vectors float32 [dim] in the order of `items`, or the error of each that cannot be embedded.
+        """Encode items; return per item its vector float32 [dim], or the error that prevents one.
 
-        tokens: gets the tokens of each item, 0 of one that cannot be read.
-        Cancelled, what is not worked on yet is dropped. Raises BusyError when the queue is full,
+        tokens: a list to which the tokens of each item are appended, 0 for an item that cannot be read.
+        Cancellation drops the items that are still queued. Raises BusyError when the queue is full,
         UnavailableError when the service stops or the model is broken.
         """
         jobs = self._submit(items, group, rank)
@@ -126,9 +126,9 @@ class Batcher:
         return answers
 
     def close(self, timeout: float) -> None:
-        """Work off what waits, `timeout` seconds long; what is left fails with UnavailableError.
+        """Finish queued items within `timeout` seconds; the remaining ones fail with UnavailableError.
 
-        Background work is given up at once: whoever asked for it can ask again.
+        Queued background work fails at once: a backfill can be repeated.
         """
         with self._changed:
             self._closing = True
@@ -173,7 +173,7 @@ class Batcher:
             self._on_death(error)
 
     def _next(self) -> list[_Job]:
-        """The next batch, none when closing and nothing waits."""
+        """Wait for the next batch and return it; empty when the batcher closes and nothing is queued."""
         while True:
             with self._changed:
                 while not self._inbox and not self._waiting and not self._closing:
@@ -212,7 +212,7 @@ class Batcher:
         self._waiting.append(job)
 
     def _pick(self) -> tuple[list[_Job], bool]:
-        """Jobs of the oldest one's group within the budget, and whether another one would not fit."""
+        """Return jobs of the oldest job's group within the budget, and whether the batch is full."""
         gone = [job for job in self._waiting if job.future.cancelled()]
         if gone:
             self._waiting = [job for job in self._waiting if not job.future.cancelled()]
@@ -259,7 +259,7 @@ class Batcher:
             raise
         ended = time.monotonic()
         self._failures = 0
-        self.last_success = ended
+
         self._seconds_per_item += 0.2 * ((ended - started) / len(live) - self._seconds_per_item)
         self._watcher.batch(len(live), sum(job.cost for job in live), started - live[0].came, ended - started)
         for job, result in zip(live, results, strict=True):
@@ -276,6 +276,6 @@ class Batcher:
 
 def _fail(jobs: Sequence[_Job], error: Exception) -> None:
     for job in jobs:
-        with suppress(RuntimeError):  # the thread was about to take it
+        with suppress(RuntimeError):  # the thread has taken the job meanwhile
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Threads for calls that block, with a bounded queue in front."""
+"""Thread pool for blocking calls, with a bounded queue."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Result = TypeVar("Result")
 
 
 class BoundedExecutor:
-    """Runs blocking calls on `threads` threads; at most `waiting` more calls wait for one.
+    """Thread pool of `threads` threads with a queue of at most `waiting` calls.
 
-    A caller that is cancelled while it waits takes its call out of the queue; one that runs already ends.
+    Cancelling the caller removes a queued call; a call that runs already runs to its end.
     """
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
@@ -26,7 +26,7 @@ class BoundedExecutor:
         self.calls = 0
 
     async def run(self, work: Callable[..., Result], *args: Any, **options: Any) -> Result:
-        """What `work` returns. Raises BusyError when too many calls wait."""
+        """Run `work` on a thread; return its result. Raises BusyError when the queue is full."""
         if self.calls >= self._limit:
             raise BusyError(f"too many requests wait for the {self._name}; send fewer at a time", 1)
         self.calls += 1
@@ -35,7 +35,7 @@ class BoundedExecutor:
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """Wait for the calls that run; those that wait are cancelled."""
+        """Wait for the calls that run; cancel the queued ones."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _done(self, loop: asyncio.AbstractEventLoop, _: object) -> None:

@@ -1,8 +1,9 @@
-"""Calls that block, carried out together: what comes while others run goes into the next round.
+"""Request coalescing: calls that arrive while others run are executed together, as the next batch.
 
-A round costs a few round trips to the database whatever its size, so rounds grow with the load and each call
-gets cheaper. Nothing waits for company: with a free thread a call begins at once. A round begins after all of
-its calls came, so each sees everything that was committed before it was made.
+A batch takes a few round trips to the database whatever its size, so batches grow with the load and each call
+gets cheaper. No call is delayed to form a batch: if a thread is free it starts at once; otherwise it joins
+the next batch. A batch starts after its last call arrived, so each call sees everything committed before it
+was made.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _Waiting = tuple[Item, "asyncio.Future[Result]"]
 
 
 class Coalescer(Generic[Item, Result]):
-    """`run(item)` gives what `work` returned for it; to be used inside one event loop.
+    """Queue whose items are processed in batches; for use inside one event loop.
 
-    work: called with the items of a round on one of `threads` threads; one result each, an exception to be
-    raised for that item alone. What it raises itself fails the whole round. most: the weight of a round; a
-    single item may exceed it. waiting: items that may wait for a thread; more get BusyError. An item whose
-    caller was cancelled while it waited is left out.
+    work: called with the items of a batch on one of `threads` threads. It returns one result per item; an
+    exception as a result is raised for that item alone, an exception that it raises fails the whole batch.
+    most: maximal weight of a batch; a single item may exceed it. waiting: maximal number of queued items;
+    more get BusyError. An item whose caller was cancelled while it was queued is left out.
     """
 
     def __init__(
@@ -51,11 +52,11 @@ class Coalescer(Generic[Item, Result]):
 
     @property
     def calls(self) -> int:
-        """Items that wait and rounds under way."""
+        """Number of queued items and running batches."""
         return len(self._queue) + self._busy
 
     async def run(self, item: Item) -> Result:
-        """Raises BusyError when too many wait, UnavailableError after `close`."""
+        """Process an item. Raises BusyError when the queue is full, UnavailableError after `close`."""
         if self._closed:
             raise UnavailableError(STOPPING)
         if len(self._queue) >= self._limit:
@@ -66,7 +67,7 @@ class Coalescer(Generic[Item, Result]):
         return await future
 
     def close(self) -> None:
-        """Wait for the rounds under way; what waits fails. Called from any thread, once no loop needs it."""
+        """Wait for the running batches; queued items fail. Call it from any thread, after the last `run`."""
         self._closed = True
         self._executor.shutdown(wait=True, cancel_futures=True)
 
@@ -78,19 +79,19 @@ class Coalescer(Generic[Item, Result]):
             self._queue.clear()
             return
         loop = asyncio.get_running_loop()
-        while self._busy < self._threads and (round_ := self._take()):
+        while self._busy < self._threads and (batch := self._take()):
             self._busy += 1
-            done = self._executor.submit(self._work, [item for item, _ in round_])
-            done.add_done_callback(partial(self._tell, loop, round_))
+            done = self._executor.submit(self._work, [item for item, _ in batch])
+            done.add_done_callback(partial(self._notify, loop, batch))
 
-    def _tell(
+    def _notify(
         self,
         loop: asyncio.AbstractEventLoop,
-        round_: list[_Waiting[Item, Result]],
+        batch: list[_Waiting[Item, Result]],
         done: Future[Sequence[Result | Exception]],
     ) -> None:
-        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-            loop.call_soon_threadsafe(self._end, round_, done)
+        with suppress(RuntimeError):  # the loop has ended, and all callers with it
+            loop.call_soon_threadsafe(self._end, batch, done)
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         taken: list[_Waiting[Item, Result]] = []
@@ -105,12 +106,12 @@ class Coalescer(Generic[Item, Result]):
             self._queue.popleft()
         return taken
 
-    def _end(self, round_: list[_Waiting[Item, Result]], done: Future[Sequence[Result | Exception]]) -> None:
+    def _end(self, batch: list[_Waiting[Item, Result]], done: Future[Sequence[Result | Exception]]) -> None:
         self._busy -= 1
         failure = UnavailableError(STOPPING) if done.cancelled() else done.exception()
-        results = [failure] * len(round_) if failure is not None else done.result()
-        for (_, future), result in zip(round_, results, strict=True):
-            if future.done():  # its caller is gone
+        results = [failure] * len(batch) if failure is not None else done.result()
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():  # its caller was cancelled
                 continue
             if isinstance(result, BaseException):
                 future.set_exception(result)

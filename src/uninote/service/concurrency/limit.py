@@ -1,4 +1,4 @@
-"""A limit on how many callers are inside at once; the next one is told to come back."""
+"""Concurrency limit: a caller above it gets BusyError instead of a place in a queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uninote.service.errors import BusyError
 
 
 class ConcurrencyLimit:
-    """`limit` callers at a time. For work that is dear; used from one event loop only."""
+    """Limit of `limit` concurrent callers for expensive work; for use from one event loop."""
 
     def __init__(self, what: str, limit: int) -> None:
         self._what, self._limit = what, limit
@@ -17,7 +17,7 @@ class ConcurrencyLimit:
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Raises BusyError when it is full."""
+        """Count the caller while the block runs. Raises BusyError when the limit is reached."""
         if self.inside >= self._limit:
             raise BusyError(f"{self._limit} {self._what} are under way already; send fewer at a time", 1)
         self.inside += 1

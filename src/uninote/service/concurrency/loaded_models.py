@@ -1,4 +1,4 @@
-"""The encoders that are loaded, by version, as one model that the batcher drives."""
+"""Registry of the loaded encoders by version; to the batcher it is one model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 
 class LoadedEncoder(Protocol):
-    """What the service asks of `uninote.Encoder`."""
+    """Part of `uninote.Encoder` that the service uses."""
 
     version: str
     dims: tuple[int, ...]
@@ -36,22 +36,22 @@ Load = Callable[[Path], LoadedEncoder]
 
 
 class Models:
-    """Encoders by version. `load` reads a model folder; a group is (version, task or None)."""
+    """Encoders by version. load: reads a model folder. A group of items is (version, task or None)."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
         self._encoders: dict[str, LoadedEncoder] = {}
 
     def add(self, folder: Path) -> LoadedEncoder:
-        """Load a folder's model, or give the loaded one of that version. Raises ModelError."""
-        known = self._encoders.get(Saved(folder).version)
-        if known is not None:
-            return known
+        """Load a folder's model, unless its version is loaded; return the encoder. Raises ModelError."""
+        loaded = self._encoders.get(Saved(folder).version)
+        if loaded is not None:
+            return loaded
         encoder = self._load(folder)
         return self._encoders.setdefault(encoder.version, encoder)
 
     def remove(self, version: str) -> None:
-        """Give back a model's memory; does nothing for one that is not loaded."""
+        """Unload a version; do nothing if it is not loaded."""
         self._encoders.pop(version, None)
 
     @property
@@ -59,7 +59,7 @@ class Models:
         return tuple(self._encoders)
 
     def get(self, version: str) -> LoadedEncoder:
-        """Raises UnavailableError for a version that this process has not loaded."""
+        """Return the encoder of a version. Raises UnavailableError when it is not loaded."""
         found = self._encoders.get(version)
         if found is None:
             raise UnavailableError(
@@ -69,9 +69,9 @@ class Models:
         return found
 
     def token_budget(self) -> int:
-        """The smallest budget of the loaded encoders."""
-        budgets = [getattr(one, "settings", None) for one in self._encoders.values()]
-        return min((one.token_budget for one in budgets if one is not None), default=4096)
+        """Return the smallest token budget of the loaded encoders."""
+        settings = [getattr(encoder, "settings", None) for encoder in self._encoders.values()]
+        return min((own.token_budget for own in settings if own is not None), default=4096)
 
     def cost(self, item: Item, group: Group) -> int:
         version, task = _parts(group)
@@ -87,7 +87,7 @@ class Models:
 
 
 def available(index: Path) -> dict[str, Path]:
-    """Model folders of a served folder by version: `model` first, then those below `models`.
+    """Return the model folders of a served folder by version: `model` first, then those below `models`.
 
     Raises ModelError when there is none.
     """

@@ -1,1 +1,1 @@
-"""The console: server-rendered pages over the same functions as the API, with sessions instead of keys."""
+"""Web console: server-rendered pages over the same use cases as the API, with sessions instead of keys."""

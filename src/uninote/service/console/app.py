@@ -1,4 +1,4 @@
-"""The console as an application of its own in front of the API: `/` and everything below `/console/`."""
+"""Console application, in front of the API: it serves `/` and everything below `/console/`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def pages_of(services: Services) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_origin)])
     for route in (route for router in ROUTERS for route in router.routes):
         assert isinstance(route, APIRoute)
-        # Added again, so that the application's dependency, the check of the form, is on every one.
+        # Added one by one, so that the application's dependency `check_origin` applies to each.
         app.add_api_route(
             route.path,
             route.endpoint,

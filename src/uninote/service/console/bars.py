@@ -1,4 +1,4 @@
-"""Contributions as bars to the left and right of a line."""
+"""Bar chart of contributions: positive bars to the right of a line, negative ones to the left."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MAX_CHARS = 300
 
 @dataclass(frozen=True)
 class Bar:
-    """One part. x, width: of 100; what holds the score down lies left of the middle.
+    """Bar of one part. x, width: of 100; negative contributions lie left of the middle.
 
-    picture: digest of a picture that can be shown; label: what stands in its place otherwise.
+    picture: digest of a stored picture, or empty; label: text in place of a picture.
     """
 
     label: str
@@ -27,13 +27,13 @@ class Bar:
 
 
 def digests(found: Explanation) -> set[str]:
-    """The pictures of both sides."""
+    """Return the digests of the pictures of both sides."""
     pictures = (one.piece.picture for one in (*found.query, *found.target) if one.piece.kind == "picture")
     return {picture.digest for picture in pictures if picture is not None}
 
 
 def bars(found: Explanation, stored: Collection[str]) -> tuple[list[Bar], list[Bar]]:
-    """Each side on its own scale, what matters most first. stored: digests that can be shown."""
+    """Return the bars of both sides, each on its own scale, the largest first. stored: known digests."""
     return _side(found.query, stored), _side(found.target, stored)
 
 

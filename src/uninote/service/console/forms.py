@@ -1,4 +1,4 @@
-"""Forms: checked against forgery before any page sees them, and turned into the requests of the API."""
+"""Form handling: protection against cross-site request forgery, and conversion to the API's requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 async def check_origin(request: Request) -> None:
-    """For every request of the console. Raises ForbiddenError for a POST that is not of a form of ours."""
+    """Check origin and token of every form. Raises ForbiddenError for a POST from elsewhere."""
     if request.method in ("GET", "HEAD"):
         return
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
@@ -40,13 +40,13 @@ Form = Annotated[FormData, Depends(_form)]
 
 
 def text(form: FormData | Mapping[str, Any], name: str) -> str:
-    """A field without the space around it; empty when it is missing."""
+    """Return a field, stripped; empty when it is missing."""
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
 
 
 def number(form: FormData | Mapping[str, Any], name: str) -> float | None:
-    """A field as a number; None when it is empty. Raises InvalidError."""
+    """Return a field as a number; None when it is empty. Raises InvalidError."""
     given = text(form, name)
     try:
         return float(given) if given else None
@@ -55,7 +55,7 @@ def number(form: FormData | Mapping[str, Any], name: str) -> float | None:
 
 
 async def media(form: FormData) -> dict[str, Any]:
-    """Uploaded files as the fields `pictures` and `video` of a content. InvalidError for two videos."""
+    """Return uploads as the fields `pictures` and `video`. Raises InvalidError for two videos."""
     found: dict[str, Any] = {"pictures": []}
     for file in form.getlist("files"):
         if not isinstance(file, UploadFile):
@@ -74,7 +74,7 @@ async def media(form: FormData) -> dict[str, Any]:
 
 
 def checked(model: type[Model], **fields: Any) -> Model:
-    """The request of the API that a form stands for. Raises InvalidError with the first bad field."""
+    """Validate fields of a form as a request of the API. Raises InvalidError with the first bad field."""
     try:
         return model(**fields)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Guard of the console: that of the API, with sessions instead of keys and pages instead of JSON."""
+"""Guard of the console: the API's middleware, with sessions instead of keys and pages instead of JSON."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ConsoleGuard(Guard):
             raise UnsupportedError("the console reads forms only; programs use the API below /v1")
 
     def refusal(self, call: Call, error: Exception) -> Response:
-        """The sign-in page for those without a session, a page or a fragment for others."""
+        """Return a redirect to the sign-in page without a session, else an error page or fragment."""
         if isinstance(error, UnauthorizedError) and call.method == "GET" and call.route != PICTURES:
             query = call.scope.get("query_string", b"").decode("latin-1")
             there = call.scope["path"] + (f"?{query}" if query else "")
@@ -89,7 +89,7 @@ class ConsoleGuard(Guard):
         return pages.problem(call.scope, error)
 
     async def _identity(self, cookie: str) -> Identity:
-        """Return who is signed in. Raises UnauthorizedError."""
+        """Return the identity of a session. Raises UnauthorizedError."""
         prefix = self._sessions.prefix(cookie)
         if prefix is not None:
             key = await keys.known(self._services, prefix)

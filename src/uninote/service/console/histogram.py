@@ -1,4 +1,4 @@
-"""A histogram of scores as the shapes of an SVG picture: pure geometry, drawn by a template."""
+"""Histogram of scores as SVG shapes: pure geometry, drawn by a template."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 36.0, 34.0  # at the top the names of two
 
 @dataclass(frozen=True)
 class Bar:
-    """One bin: where it stands and what it says."""
+    """Rectangle of one bin, with its tooltip; hit: whether it is at or above the threshold."""
 
     x: float
     y: float
@@ -24,7 +24,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Mark:
-    """A place on an axis with its text."""
+    """Labelled position on an axis."""
 
     at: float
     text: str
@@ -32,8 +32,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything the template draws. Heights grow with the square root of the counts: near the threshold
-    there are few notes, far below it nearly all of them."""
+    """Shapes that the template draws.
+
+    Heights grow with the square root of the counts, since few notes are near the threshold and nearly all are
+    far below it.
+    """
 
     bars: list[Bar]
     positives: list[Bar]
@@ -54,7 +57,7 @@ def chart(
     positives: Sequence[int] = (),
     lines: Sequence[tuple[float, str]] = (),
 ) -> Chart:
-    """Bars over `edges` (one more than `counts`), and vertical lines at scores with their names."""
+    """Return bars over `edges` (one more than `counts`), and vertical lines at scores with their names."""
     low, high = edges[0], edges[-1]
     highest = max(1, *counts)
     across, up = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM

@@ -1,4 +1,4 @@
-"""Rendering: templates that escape everything, and errors as pages."""
+"""Page rendering: templates with autoescape, and error pages."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _TITLES = {
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page or a fragment of one."""
+    """Render a page or a fragment."""
     return _html(request.scope, template, status, values)
 
 
 def problem(scope: Scope, error: Exception) -> Response:
-    """An error as a page, or as a fragment when a part of a page asked."""
+    """Render an error as a page, or as a fragment for htmx."""
     status, message, headers = _described(error)
     template = "problem_fragment.html" if is_fragment(scope) else "problem.html"
     values = {"title": _TITLES.get(status, "That did not work"), "message": printable(message)}
@@ -56,7 +56,7 @@ def problem(scope: Scope, error: Exception) -> Response:
 
 
 def is_fragment(scope: Scope) -> bool:
-    """Whether htmx asked, which puts the answer into the page that is there."""
+    """Return whether htmx sent the request, which inserts the answer into the current page."""
     return "hx-request" in Headers(scope=scope)
 
 

@@ -1,7 +1,7 @@
-"""Sessions of people who signed in with an API key, and tokens against forged forms.
+"""Sessions of users who signed in with an API key, and tokens against forged forms.
 
-A session is a signed cookie: the prefix of the key, when it ends, and a random part. The signature covers the
-stored hash of the key as well, so that it ends with the key. The key itself is in no cookie and no page.
+A session is a signed cookie: the prefix of the key, the expiry time, and a random part. The signature also
+covers the stored hash of the key, so that the session ends with the key. No cookie or page has the key.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from uninote.errors import ConfigError
 
 COOKIE = "uninote_session"
 VISITOR = "uninote_visitor"
-"""The cookie of somebody who has not signed in yet: what the token of the sign-in form belongs to."""
+"""Cookie of a visitor who has not signed in; the token of the sign-in form belongs to it."""
 HOURS = 12
 SECRET_FILE = "console.secret"
 _TOKEN = re.compile(r"([0-9a-f]{12})\.([0-9]{1,12})\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
 
 
 class Sessions:
-    """Makes and checks sessions. Replicas need the same secret to take each other's."""
+    """Signer and verifier of sessions. Replicas need the same secret to accept each other's sessions."""
 
     def __init__(self, secret: bytes, clock: Callable[[], float] = time.time) -> None:
         self._secret, self._clock = secret, clock
@@ -57,14 +57,14 @@ class Sessions:
 
 
 def visitor() -> str:
-    """A new visitor's cookie."""
+    """Return a new visitor's cookie."""
     return secrets.token_urlsafe(24)
 
 
 def secret_of(folder: Path) -> bytes:
-    """The secret of a served folder, made on first use, readable by its owner only.
+    """Return the secret of a served folder; create it on first use, readable by its owner only.
 
-    Raises ConfigError when it cannot be made or was cut short.
+    Raises ConfigError when it cannot be created or is too short.
     """
     file = folder / SECRET_FILE
     try:

@@ -1,4 +1,4 @@
-"""Declarative base: schema, naming rules, and the column types that every table uses."""
+"""Declarative base of the tables: schema, naming rules, and shared column types."""
 
 from __future__ import annotations
 

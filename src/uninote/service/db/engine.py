@@ -1,4 +1,7 @@
-"""The service's database: embedded in a folder or any server by address, brought up to date on opening."""
+"""Database access: connection pools, transactions with retries, advisory locks, and error translation.
+
+The server is embedded in a folder or named by an address. Opening upgrades the schema.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +26,29 @@ from uninote.store.embedded import EmbeddedServer
 from uninote.store.pgvector.search import SESSION
 
 CONNECT_SECONDS = 10
-# Statements are prepared only where the code asks for it: a plan that is kept does not see that a table
-# grew, or that a partial index fits the value of a parameter.
+# Statements are prepared only where the code asks for it: a cached plan does not notice that a table grew,
+# or that a partial index fits the value of a parameter.
 PREPARE_WHEN_ASKED = 2**31 - 1
-WAITS = (0.02, 0.1, 0.5, 2.0)  # seconds before each repetition: a server that restarts needs a moment
-EF = 600  # candidates of a search in an HNSW index, unless it asks for more
+WAITS = (0.02, 0.1, 0.5, 2.0)  # seconds before each retry, enough for a server to restart
+EF = 600  # hnsw.ef_search of every connection; a search may raise it
 _GONE = {"57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"}
-# Serialization failure, deadlock; a row that another caller deleted or made at the same time.
+# Serialization failure, deadlock; a row that another caller deleted or inserted at the same time.
 _RACES = {"40001", "40P01", "23503", "23505"}
-_BAD_VALUE = "22"  # the class of errors that a value made, not the server
+_BAD_VALUE = "22"  # the class of errors caused by a value
 
 Result = TypeVar("Result")
 
 
 class Database:
-    """Transactions as function calls: `transaction(work)` commits what `work(session)` did, or nothing of it.
+    """Database with transactions as function calls: `transaction(work)` runs `work(session)` and commits.
 
     place: an address (`postgresql://...`), or a folder whose embedded server is started and shared.
-    connections: the most for `transaction`, and again for `read`.
+    connections: the maximum for `transaction`, and the same number again for `read`.
 
-    Work is repeated in a new transaction after a lost connection, a deadlock or a lost race, so it must not
-    act outside of its session, and a repetition after a commit whose answer was lost must be harmless: all
-    of the domain's steps are. Open after forking. Raises StoreError when the server cannot be used, and
-    InvalidError for a value that no column can hold.
+    After a lost connection, a deadlock or a lost race, work is retried in a new transaction. So it must have
+    no effects outside of its session, and it must be idempotent, because a commit may succeed although its
+    answer is lost. All functions of the domain are. Open the database after forking. Raises StoreError when
+    the server cannot be used, and InvalidError for a value that no column can hold.
     """
 
     def __init__(self, place: str | Path, *, connections: int = 8) -> None:
@@ -54,7 +57,7 @@ class Database:
         self._lock = Lock()
         self._closed = False
         self.engine = self._pool(connections)
-        # With connections of its own: taking one of the others into autocommit and back costs 0.2 ms.
+        # A separate pool: switching a connection to autocommit and back takes 0.2 ms.
         self._reading = self._pool(connections, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
         try:
             with store_errors():
@@ -64,14 +67,14 @@ class Database:
             raise
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
-        """Return a connection outside of the pool, for work that holds one for long; the caller closes it."""
+        """Open a connection outside of the pool, for long work; the caller closes it."""
         return self._twice(lambda: self._connect(**options))
 
     @contextmanager
     def try_lock(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
         """Yield the connection that holds an advisory lock, or None if another process holds the lock.
 
-        The lock is released at the end of the block, or when the connection is lost. So what was committed
+        The lock is released at the end of the block, or when the connection is lost. So everything committed
         through this connection was committed while the lock was held.
         """
 
@@ -89,7 +92,7 @@ class Database:
             try:
                 yield connection if held else None
             finally:
-                # Closing alone releases it only when the server has noticed.
+                # Closing the connection alone releases the lock only after the server has noticed.
                 with suppress(psycopg.Error):
                     connection.execute("SELECT pg_advisory_unlock_all()")
 
@@ -98,9 +101,9 @@ class Database:
         return self._repeated(self.engine, work)
 
     def read(self, work: Callable[[Session], Result]) -> Result:
-        """Run `work` in autocommit, at a third of the round trips; return its result.
+        """Run `work` in autocommit, with a third of the round trips; return its result.
 
-        For what only reads, or writes all that it writes in one statement.
+        For work that only reads, or that writes in a single statement.
         """
         return self._repeated(self._reading, work)
 
@@ -122,7 +125,7 @@ class Database:
             return work(session)
 
     def close(self) -> None:
-        """Give back connections and the embedded server; a second call does nothing."""
+        """Close the connections and release the embedded server; a second call does nothing."""
         with self._lock:
             if self._closed:
                 return
@@ -165,7 +168,7 @@ class Database:
         )
 
     def _revive(self, error: StatementError | psycopg.Error) -> None:
-        """Replace a lost pool, and start the embedded server again if it died."""
+        """Replace the connections after a loss, and restart the embedded server if it died."""
         if not _lost(error):
             return
         with self._lock:
@@ -181,13 +184,13 @@ class Database:
 
 
 def driver_of(session: Session) -> psycopg.Connection[Any]:
-    """Return the session's connection, for statements that go past SQLAlchemy: it costs more than they do."""
+    """Return the session's psycopg connection, for short statements: SQLAlchemy takes longer than they do."""
     connection: Any = session.connection().connection.driver_connection
     return connection  # type: ignore[no-any-return]
 
 
 def _configure(connection: psycopg.Connection[Any], _: object) -> None:
-    """Set up a new connection: synchronous commits whatever the server's default, no jit, vector types."""
+    """Configure a new connection: synchronous commits whatever the server's default, no jit, vector types."""
     kept, connection.autocommit = connection.autocommit, True
     connection.execute(f"{SESSION}; SET hnsw.ef_search = {EF}")
     if connection.execute("SELECT to_regtype('vector')").fetchone() != (None,):
@@ -205,7 +208,7 @@ def _state(error: StatementError | psycopg.Error) -> str:
 
 
 def _lost(error: StatementError | psycopg.Error) -> bool:
-    """Return whether the connection is gone; a server that shuts down says so, a killed one says nothing."""
+    """Return whether the connection is lost: by a shutdown's SQLSTATE, or without one after a crash."""
     silent = isinstance(_driver(error), psycopg.OperationalError) and not _state(error)
     return silent or _state(error) in _GONE
 
@@ -216,7 +219,7 @@ def _repeatable(error: StatementError | psycopg.Error) -> bool:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn database errors into StoreError on one line, without address or values: they may be private."""
+    """Translate database errors to StoreError: one line, without address and values, which may be private."""
     try:
         yield
     except PoolTimeout:
@@ -224,7 +227,7 @@ def store_errors() -> Iterator[None]:
     except UnicodeEncodeError:
         raise InvalidError("a text has a lone surrogate, which no column can hold") from None
     except (StatementError, psycopg.Error) as error:
-        # The driver itself refuses some values, and then there is no state.
+        # The driver itself refuses some values, without a SQLSTATE.
         if _state(error).startswith(_BAD_VALUE) or isinstance(_driver(error), psycopg.DataError):
             raise InvalidError(f"a value cannot be stored: {_first_line(_driver(error))}") from None
         raise StoreError(f"the database failed: {_first_line(_driver(error))}") from error

@@ -1,4 +1,4 @@
-"""Tables of the gallery and of what was found: samples, thresholds, matches, reviews, jobs, keys."""
+"""Tables of the gallery, its matches, reviews and back-check jobs, and of API keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GalleryState(Base):
 
 
 class Category(Base):
-    """What is looked for. `sampling` reports that fraction of the notes that hit, always the same ones."""
+    """Category of samples. sampling: fraction of its hits that is reported, chosen by hash of the note."""
 
     __tablename__ = "categories"
     __table_args__ = (CheckConstraint("sampling BETWEEN 0 AND 1", name="sampling"),)
@@ -104,7 +104,7 @@ class SampleVector(Base):
 
 
 class SamplePicture(Base):
-    """Which samples show which pictures."""
+    """Use of a picture by a sample."""
 
     __tablename__ = "sample_pictures"
     __table_args__ = (Index(None, "digest"),)
@@ -114,7 +114,7 @@ class SamplePicture(Base):
 
 
 class Match(Base):
-    """A note that reached its category's threshold on a sample: one row, however often it was looked at."""
+    """Match of a note and a sample: the score reached the category's threshold. One row per pair."""
 
     __tablename__ = "matches"
     __table_args__ = (
@@ -137,7 +137,7 @@ class Match(Base):
 
 
 class Review(Base):
-    """A verdict on a match, with the content it was given for; the newest one counts."""
+    """Verdict on a match, with the key of the judged content; the newest one counts."""
 
     __tablename__ = "reviews"
     __table_args__ = (
@@ -159,7 +159,7 @@ class Review(Base):
 
 
 class Job(Base):
-    """A long search over history that continues after `cursor` when it was interrupted."""
+    """Back-check job over the stored notes; after an interruption it continues after `cursor`."""
 
     __tablename__ = "jobs"
     __table_args__ = (CheckConstraint(f"state IN {JOB_STATES}", name="state"), Index(None, "state"))
@@ -181,7 +181,7 @@ class Job(Base):
 
 
 class JobHit(Base):
-    """What a job found."""
+    """Hit of a back-check job."""
 
     __tablename__ = "job_hits"
     __table_args__ = (Index(None, "note_id"), Index(None, "sample_id"))
@@ -193,7 +193,7 @@ class JobHit(Base):
 
 
 class ApiKey(Base):
-    """An API key: its first characters to find it, the hash of the rest to check it."""
+    """API key: its prefix identifies it, the hash of its secret verifies it."""
 
     __tablename__ = "api_keys"
     __table_args__ = (CheckConstraint(f"role IN {ROLES}", name="role"),)

@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run what is missing, in one transaction. Raises StoreError for a database newer than this program."""
+    """Run the missing migrations in one transaction. Raises StoreError for a newer database."""
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uninote.service.schema'))"))
         connection.execute(text(CREATE_EXTENSION))
@@ -31,7 +31,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
                 f"the database is at schema {present}, which this version does not know: update UniNote"
             )
         command.upgrade(config(connection), revision)
-    engine.dispose()  # connections made before the extension know no vector type
+    engine.dispose()  # connections opened before the extension have no vector type
 
 
 def current(connection: Connection) -> str | None:

@@ -20,7 +20,7 @@ MODEL_STATES = ("loading", "shadow", "active", "retired")
 
 
 class ModelVersion(Base):
-    """A version of the encoder. One is active; loading and shadow ones are written along with it."""
+    """Version of the encoder. One is active; notes are also written with loading and shadow versions."""
 
     __tablename__ = "model_versions"
     __table_args__ = (
@@ -40,7 +40,7 @@ class ModelVersion(Base):
 
 
 class StoredNote(Base):
-    """A note as it was sent, pictures by digest. `content_key` is equal when the embedded content is."""
+    """Note as it was sent, with pictures by digest. content_key: hash of the embedded content."""
 
     __tablename__ = "notes"
     __table_args__ = (Index(None, "category", "id"), Index(None, "time"))
@@ -81,7 +81,7 @@ class StoredPicture(Base):
 
 
 class NotePicture(Base):
-    """Which notes show which pictures: a picture goes when its last use goes."""
+    """Use of a picture by a note. The bytes of a picture are deleted with its last use."""
 
     __tablename__ = "note_pictures"
     __table_args__ = (Index(None, "digest"),)
@@ -91,10 +91,10 @@ class NotePicture(Base):
 
 
 class Outbox(Base):
-    """Ids whose stored state changed and that were not sent to the vector cluster yet.
+    """Note whose change was not delivered to the vector cluster yet.
 
-    The row says only which note: who delivers it reads the note's state at that time, so that delivering
-    twice or out of order ends in the same state.
+    A row holds only the id. Delivery reads the note's current state, so that repeated or reordered deliveries
+    end in the same state.
     """
 
     __tablename__ = "outbox"
@@ -107,9 +107,9 @@ class Outbox(Base):
 
 
 class OutboxState(Base):
-    """One row. While nobody wants the outbox, nothing is written to it.
+    """State of the outbox, one row. wanted: whether changes are recorded.
 
-    filled_at: the outbox's number up to which a rebuild queued notes; null before it ended.
+    filled_at: the last number of the outbox when a rebuild had queued every note; null before that.
     """
 
     __tablename__ = "outbox_state"
@@ -121,7 +121,7 @@ class OutboxState(Base):
 
 
 class Request(Base):
-    """Idempotency keys that were answered; digests only, no content."""
+    """Idempotency key that was used, with the digest of its request; no content."""
 
     __tablename__ = "requests"
     __table_args__ = (Index(None, "created"),)
@@ -132,7 +132,7 @@ class Request(Base):
 
 
 class Forgotten(Base):
-    """Hashes of the ids of forgotten notes, so that a late delivery does not bring one back."""
+    """Hash of a forgotten note's id, so that a late delivery cannot store the note again."""
 
     __tablename__ = "forgotten"
 
@@ -141,7 +141,7 @@ class Forgotten(Base):
 
 
 class Audit(Base):
-    """Who did what to what, in order; append-only by trigger. Notes are named by the hash of their id."""
+    """Entry of the audit log; append-only by a trigger. A note is named by the hash of its id."""
 
     __tablename__ = "audit"
     __table_args__ = (Index(None, "subject", "id"), Index(None, "action", "id"))

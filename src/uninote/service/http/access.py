@@ -1,4 +1,4 @@
-"""Access control: each route declares the role that it needs; one without a role is refused on starting."""
+"""Access control: each route declares the role that it needs. A route without a role fails at startup."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _DESCRIPTION = (
 
 
 def routes() -> FastAPI:
-    """Return the API without a running service: what the OpenAPI document describes.
+    """Return the API without a running service, as the OpenAPI document describes it.
 
     Raises RuntimeError for a route that declares no role.
     """
@@ -54,7 +54,7 @@ def routes() -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,  # a route of ours has it, with a role
+        openapi_url=None,  # `routes/health.py` serves the document, to callers with a role
     )
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
@@ -65,7 +65,7 @@ def routes() -> FastAPI:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the document, with the scheme of the key that the routes name."""
+    """Return the OpenAPI document, with the security scheme that the routes name."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes

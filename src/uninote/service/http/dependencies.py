@@ -1,4 +1,4 @@
-"""Dependencies of routes and pages: the running service, and who calls."""
+"""FastAPI dependencies of routes and pages: the services, and the identity of the caller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uninote.service.app.services import Services
 from uninote.service.domain.base.identity import Identity
 
 
-# `async`, though they wait for nothing: others are run on a thread each time.
+# `async`, though they wait for nothing: FastAPI would run plain functions on a thread each time.
 async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services

@@ -1,4 +1,4 @@
-"""Cancellation on disconnect: a request whose caller goes away is cancelled."""
+"""Cancellation of a request when its caller disconnects."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ LISTEN_AFTER = 0.05  # seconds
 
 
 class Answering(Protocol):
-    """What is known of an answer."""
+    """State of an answer."""
 
     complete: bool
     cancelled: bool
 
 
 class CancelOnDisconnect:
-    """Cancels the task it was made in when the caller goes away before the answer is complete.
+    """Watcher that cancels the current task when the caller disconnects before the answer is complete.
 
-    Watching starts `LISTEN_AFTER` seconds into the request. Most requests finish sooner, and a task for each
-    would cost more than the work it saves.
+    Watching starts `LISTEN_AFTER` seconds into the request. Most requests finish sooner, and a watcher task
+    for each would cost more than the work it saves. seen: whether the caller disconnected.
     """
 
     def __init__(self, call: Answering, receive: Receive) -> None:

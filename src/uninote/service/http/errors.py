@@ -63,7 +63,7 @@ class ErrorBody(BaseModel):
 
 
 class ErrorEnvelope(BaseModel):
-    """What every error answers with."""
+    """Body of every error response."""
 
     error: ErrorBody
 
@@ -87,7 +87,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def status_of(error: UniNoteError) -> int:
-    """Return the HTTP status of an error: that of its nearest class in the table, else 422."""
+    """Return the HTTP status of an error: the one of its nearest class in the table, else 422."""
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 422)
 
 
@@ -120,14 +120,14 @@ def answer(error: UniNoteError, request_id: str) -> JSONResponse:
 
 
 def retry_after(error: UniNoteError) -> dict[str, str]:
-    """Return the header that says when to come back, for an error that passes."""
+    """Return the header `Retry-After` for a temporary error, else nothing."""
     if isinstance(error, BusyError):
         return {"Retry-After": str(max(1, math.ceil(error.seconds)))}
     return {"Retry-After": str(RETRY_SECONDS)} if status_of(error) == 503 else {}
 
 
 def printable(text: str) -> str:
-    """Return text that every encoder takes: a lone surrogate of a field's name becomes a question mark."""
+    """Return text that can be encoded: a lone surrogate of a field's name becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
 
 

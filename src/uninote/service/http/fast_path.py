@@ -1,8 +1,8 @@
 """Fast path of the hottest routes: bypasses FastAPI's validation, dependencies and middleware.
 
-FastAPI makes Python values of the JSON, checks those, calls each dependency and checks the answer again,
-inside five layers of middleware. Here a body is read and an answer written in one step each. A request that
-is not an ordinary good one takes the slow path.
+FastAPI parses the JSON, validates the values, calls each dependency and validates the answer, inside five
+layers of middleware. Here the body is parsed and the answer written in one step each. Invalid requests, and
+requests with an idempotency key, take the normal path.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PATHS = frozenset({"/v1/notes", "/v1/notes/batch", "/v1/match", "/v1/search"})
 NOT_HERE = b"idempotency-key"
 
 Direct = Callable[[Scope, bytes], Awaitable[Response | None]]
-"""The answer to a request with that body; None: ask the route."""
+"""Function that answers a request with that body; None: the route must answer it."""
 
 
 def direct_routes(routes: Sequence[BaseRoute], services: Services) -> dict[tuple[str, str], Direct]:
@@ -45,7 +45,7 @@ def _direct(route: APIRoute, services: Services) -> Direct:
         try:
             given = read(body)
         except ValidationError:
-            return None  # the route says what is wrong
+            return None  # the route reports the error
         more: dict[str, Any] = {"caller": scope["state"]["identity"]} if with_caller else {}
         return Response(write(await endpoint(given, service=services, **more)), media_type="application/json")
 

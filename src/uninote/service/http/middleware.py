@@ -1,8 +1,8 @@
 """Middleware around every route: identity, role, rate limit, body, errors, log and metrics.
 
-In order: a request id; who calls and whether their role is enough; the rate limit; the body, capped in bytes
-and time. Then the route runs, and is cancelled when the caller disconnects. An unexpected error becomes a 500
-without details, and a log entry. One log line and one count per request.
+Each request gets an id. Then the middleware checks the key, its role and the rate limit, and reads the body
+within limits of bytes and time. The route runs, and is cancelled when the caller disconnects. An unexpected
+error becomes a 500 without details, and a log entry. Each request is logged and counted once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Refe
 
 
 class Guard:
-    """ASGI middleware around the routes of `routes`, those of `direct` answered from there."""
+    """ASGI middleware around `routes`. direct: the fast path, by method and path."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Guard:
             call.cancelled = True
             if not self._services.draining or call.status:
                 raise
-            # The time for requests under way is over: the process ends after this answer.
+            # The time to finish running requests has passed: the process ends after this answer.
             error = UnavailableError("the service is stopping; send the request to another replica")
             await call.respond(self.refusal(call, error))
         finally:
@@ -119,7 +119,7 @@ class Guard:
                 await call.respond(self.refusal(call, error))
 
     def refusal(self, call: Call, error: Exception) -> Response:
-        """Return the answer to a request that is refused."""
+        """Return the error response of a refused request."""
         if isinstance(error, UniNoteError):
             return answer(error, call.request_id)
         return envelope(500, "internal", FAILED, call.request_id)
@@ -143,7 +143,7 @@ class Guard:
         self._rates.take(identity.prefix)
 
     async def _body(self, call: Call, receive: Receive) -> bytes | None:
-        """Return the whole body; None when the caller is gone."""
+        """Return the whole body; None when the caller has disconnected."""
         headers, cap = Headers(scope=call.scope), self._services.options.max_body_bytes
         announced = headers.get("content-length", "0")
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > cap:
@@ -174,7 +174,7 @@ class Guard:
             raise UnsupportedError("the body must be JSON: send Content-Type: application/json")
 
     def _route(self, scope: Scope) -> tuple[str, Access | None]:
-        """Return pattern and role of the route of a request; only known text gets into logs and counters."""
+        """Return path pattern and role of a request's route; logs and counters use the pattern."""
         found = self._fixed.get((scope["method"], scope["path"]))
         if found is not None:
             return found
@@ -205,7 +205,7 @@ class Guard:
 
 
 class Call:
-    """One request and what is known of its answer. route: a pattern or `UNKNOWN`, which has no role."""
+    """Request with the state of its answer. route: a path pattern, or `UNKNOWN`, which has no role."""
 
     def __init__(self, scope: Scope, send: Send, route: str, role: Access | None) -> None:
         self.scope, self._send, self.route, self.role = scope, send, route, role
@@ -230,12 +230,12 @@ class Call:
         await self._send(message)
 
     async def respond(self, response: Response) -> None:
-        """Answer from here, without the route."""
+        """Send a response from the middleware, without the route."""
         await response(self.scope, _nothing, self.send)
 
 
 def _replay(body: bytes) -> Receive:
-    """Return a channel with the body that was read; `CancelOnDisconnect` watches for the rest."""
+    """Return a receive channel with the body that was read, and no further message."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:

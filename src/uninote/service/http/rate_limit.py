@@ -1,4 +1,4 @@
-"""A rate limit per key: a token bucket that holds one second's worth, and at least one request."""
+"""Rate limit per key: a token bucket for the requests of one second, at least one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_KEYS = 10_000
 
 
 class Rates:
-    """`per_second` requests of each key on the average; 0 means no limit."""
+    """Token buckets that allow `per_second` requests of each key on average; 0 means no limit."""
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._clock = per_second, clock
@@ -28,7 +28,7 @@ class Rates:
             raise BusyError(f"this key may send {self._rate:g} requests a second", (1 - tokens) / self._rate)
 
     def charge(self, key: str, requests: int) -> None:
-        """Count a request that was taken as that many more; the next ones wait until they are paid for."""
+        """Count further requests against the key's bucket, which may become negative."""
         if self._rate:
             self._keep(key, self._tokens(key) - requests)
 
@@ -39,7 +39,7 @@ class Rates:
         return min(most, tokens + (now - last) * self._rate)
 
     def _keep(self, key: str, tokens: float) -> None:
-        self._buckets.pop(key, None)  # so that the order is that of use
+        self._buckets.pop(key, None)  # so that the dict is in the order of use
         self._buckets[key] = (tokens, self._clock())
-        if len(self._buckets) > MAX_KEYS:  # the one that was idle longest; it would be full again soon
+        if len(self._buckets) > MAX_KEYS:  # drop the longest idle bucket, which is nearly full
             self._buckets.pop(next(iter(self._buckets)))

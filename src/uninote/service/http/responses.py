@@ -1,4 +1,4 @@
-"""Responses that are no JSON: pictures and files of lines."""
+"""Responses other than JSON: pictures and files of lines."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PICTURES = {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png", b"RI": "image/webp
 
 
 def picture(data: bytes, cache_control: str = "private") -> Response:
-    """Return the bytes of a stored picture as they were sent, which no browser may take for a page."""
+    """Return the bytes of a stored picture, with headers that keep browsers from rendering it as a page."""
     kind = PICTURES.get(data[:2], "application/octet-stream")
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": cache_control}
     return Response(data, media_type=kind, headers=headers)
 
 
 def job_hits(job_id: int, form: Literal["jsonl", "csv"], lines: Iterator[str]) -> StreamingResponse:
-    """Return the hits of a job as a file to keep."""
+    """Return the hits of a job as a download."""
     name = f"attachment; filename=job-{job_id}.{form}"
     kind = JSONL if form == "jsonl" else "text/csv"
     return StreamingResponse(lines, media_type=kind, headers={"Content-Disposition": name})

@@ -1,4 +1,4 @@
-"""The ASGI application of one process: API and console, each inside its guard."""
+"""ASGI application of one process: the API and the console, each inside its guard."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uninote.service.main.lifecycle import running
 
 
 def create_app(services: Services) -> FastAPI:
-    """Return the application. Background work starts with it; the services close with it."""
+    """Return the application. Its lifespan runs the background work and closes the services."""
     app = routes()
     app.state.services = services
 

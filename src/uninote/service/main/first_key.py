@@ -1,4 +1,4 @@
-"""First admin key of a service: made when there is none, and left in a file."""
+"""First admin key of a service: created when no admin key exists, and written to a file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ KEY_FILE = "admin.key"
 
 
 def first_key(database: Database, folder: Path) -> str | None:
-    """Make an admin key unless there is one that is not revoked.
+    """Create an admin key unless a valid one exists; return its file, or None.
 
-    Returns the file that holds it, which only its owner may read, or None. It is in no output and no log.
+    Only the owner may read the file. The key is never printed or logged.
     """
     text = database.transaction(_made)
     if text is None:
         return None
     file = folder / KEY_FILE
-    # A new file each time: the permissions of an old one may be wider.
+    # A new file, since an existing one may have wider permissions.
     part = folder / f".{KEY_FILE}.{secrets.token_hex(4)}"
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as out:
@@ -35,10 +35,10 @@ def first_key(database: Database, folder: Path) -> str | None:
 
 
 def _made(session: Session) -> str | None:
-    there = select(ApiKey.prefix).where(ApiKey.role == "admin", ApiKey.revoked.is_(None)).limit(1)
-    if session.scalars(there).first() is not None:
+    valid = select(ApiKey.prefix).where(ApiKey.role == "admin", ApiKey.revoked.is_(None)).limit(1)
+    if session.scalars(valid).first() is not None:
         return None
-    gallery_lock.lock_exclusive(session)  # of replicas that start together, one makes it
-    if session.scalars(there).first() is not None:
+    gallery_lock.lock_exclusive(session)  # of replicas that start together, one creates the key
+    if session.scalars(valid).first() is not None:
         return None
     return keys.create(session, "first admin key", "admin", "serve")[1]

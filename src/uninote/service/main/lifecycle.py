@@ -1,4 +1,4 @@
-"""Life of the services in one process: opening, background work, draining, closing."""
+"""Life cycle of the services in one process: opening, background work, draining, closing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from uninote.service.db.engine import Database
 from uninote.service.db.url import database_place
 from uninote.service.domain.gallery.matcher import Matcher
 from uninote.service.domain.notes import outbox
-from uninote.service.domain.notes.search import Plans
+from uninote.service.domain.notes.vector_index import PlanCache
 from uninote.service.domain.review.job_queue import JobQueue
 from uninote.service.main.watchers import Watchers
 from uninote.service.media.fetch import Fetcher
@@ -37,9 +37,9 @@ OnDeath = Callable[[BaseException], None]
 
 
 def open_services(settings: Settings, folder: Path, load: Load, on_death: OnDeath) -> Services:
-    """Open everything that a service needs before its first request.
+    """Open all components of a service before its first request.
 
-    folder: the served folder, with its models, and its database unless `store.address` names one.
+    folder: the served folder, with models, and with the database unless `store.address` names one.
     load: reads a model folder. on_death: called when the service cannot continue.
     Raises ModelError without a model, ConfigError or StoreError without a database.
     """
@@ -105,7 +105,7 @@ def _opened(
         batcher=batcher,
         embedding=embedding,
         group_commit=group_commit,
-        plans=Plans(),
+        plans=PlanCache(),
         jobs=jobs,
         backfills=BackfillRunner(database, embedding, lambda: state.draining),
         explanations=ConcurrencyLimit("explanations", EXPLANATIONS),
@@ -130,7 +130,7 @@ def _gauges(services: Services) -> None:
 
 
 def drain(services: Services) -> None:
-    """Refuse more requests, and take no more of the stream; may be called by a signal handler."""
+    """Refuse new requests and stop reading the stream; may be called by a signal handler."""
     services.state.draining = True
     if services.stream is not None:
         services.stream.stop()
@@ -138,7 +138,7 @@ def drain(services: Services) -> None:
 
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
-    """Run the background work; on leaving, finish what waits and close everything."""
+    """Run the background work; on exit, finish queued work and close all components."""
     if services.stream is not None:
         loop = asyncio.get_running_loop()
         services.stream.start(loop, lambda notes: ingest_notes.store(services, notes, ACTOR))

@@ -1,4 +1,4 @@
-"""Preload of notes before the first request, in batches; notes that are stored already are left alone."""
+"""Preload of notes before the first request, in batches; notes that are stored already are skipped."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LOOKED_UP = 1000
 
 
 async def store_all(services: Services, notes: Sequence[Note]) -> dict[str, int]:
-    """Store notes; return how many were created, updated, unchanged or rejected. Rejections are logged.
+    """Store notes; return their numbers by outcome: created, updated, unchanged, rejected.
 
-    `reused`: vectors that the index in the same database held already, so that nothing was encoded.
+    The entry `reused` is the number of vectors taken from the index in the same database, without encoding.
     """
     counts: Counter[str] = Counter()
     size = services.options.max_batch
@@ -43,7 +43,7 @@ async def store_all(services: Services, notes: Sequence[Note]) -> dict[str, int]
 
 
 async def _fresh(services: Services, batch: dict[str, Note]) -> list[Note]:
-    """Return the notes that are not stored with the same content."""
+    """Return the notes that are new or have new content."""
 
     def work(session: Session) -> dict[str, str]:
         columns = select(StoredNote.id, StoredNote.content_key).where(StoredNote.id.in_(batch))
@@ -85,7 +85,7 @@ async def _store(services: Services, notes: list[Note]) -> Counter[str]:
 async def _vectors(
     services: Services, notes: Sequence[Note], version: str, counts: Counter[str]
 ) -> list[Vector | ItemError]:
-    """Return the index's vector where it has one of the same content, a new one elsewhere."""
+    """Return a vector per note: the index's one if its content is the same, else a new one."""
     items = {note.id: note.item() for note in notes}
     keys = {note_id: item.key for note_id, item in items.items()}
     known = await services.database_executor.run(_indexed, services.database, keys, version)
@@ -106,11 +106,11 @@ def _indexed(database: Database, keys: dict[str, str], version: str) -> dict[str
 
 
 def unstored(database: Database, file: Path) -> set[str]:
-    """Return ids of a JSONL file's notes that are neither stored nor barred; pictures are not read."""
+    """Return the ids in a JSONL file of notes that are neither stored nor forgotten; reads no pictures."""
     ids: list[str] = []
     with file.open(encoding="utf-8") as lines:
         for line in lines:
-            with suppress(ValueError, TypeError, LookupError):  # the reader of notes says what is wrong
+            with suppress(ValueError, TypeError, LookupError):  # the reader of notes reports bad lines
                 ids.append(str(json.loads(line)["id"]))
     missing: set[str] = set()
     for start in range(0, len(ids), LOOKED_UP):

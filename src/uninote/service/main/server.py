@@ -1,4 +1,4 @@
-"""Server process: starts the application, drains it on a signal, and exits when it is broken."""
+"""Server process: starts the application, drains it on a signal, and exits on a fatal error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BROKEN = 70
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server that drains first, and ends with status 0 after a signal."""
+    """Uvicorn server that drains before it stops, and exits with status 0 after a signal."""
 
     services: Services
     exit_code = 0
@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
             timer.start()
 
     def broken(self, error: BaseException) -> None:
-        """End the process; called from the thread that died. What was acknowledged is on disk."""
+        """End the process; called from the thread that died. Acknowledged notes are on disk."""
         self.services.log.critical("broken", exit_code=BROKEN, **logs.describe(error))
         self.exit_code = BROKEN
         drain(self.services)
@@ -67,14 +67,14 @@ class _Server(uvicorn.Server):
 def serve(
     settings: Settings, folder: Path, load: Load, host: str, port: int, notes: Sequence[Note] = ()
 ) -> int:
-    """Serve until a signal, and return the exit code. Port 0 takes a free one, which the log names.
+    """Serve until a signal; return the exit code. Port 0 takes a free port, which the log names.
 
-    notes: stored before the first request, where they are not stored yet; without any, those that the index
-    kept, as long as their ids are new here.
-    Raises ConfigError when the address cannot be listened on, ModelError and StoreError as `open_services`.
+    notes: stored before the first request, unless they are stored already; without any, the notes of the
+    served index whose ids are new. Raises ConfigError when the address is not available, ModelError and
+    StoreError as `open_services`.
     """
     logs.configure()
-    # Matches of different requests run side by side; threads within one would only spin for the cores.
+    # Matching runs in several threads already; threads of BLAS would compete with them for the cores.
     threadpool_limits(1, user_api="blas")
     listener = _listen(host, port)
     server: _Server | None = None
@@ -96,7 +96,7 @@ def serve(
         timeout_graceful_shutdown=settings.service.shutdown_seconds,
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=65_536,
-        loop="asyncio",  # with uvloop the interpreter was seen to hang when it ended
+        loop="asyncio",  # with uvloop the interpreter sometimes hangs on exit
         ws="none",
         lifespan="on",
     )
@@ -104,7 +104,7 @@ def serve(
     server.services = services
     address, bound = listener.getsockname()[:2]
     gc.collect()
-    gc.freeze()  # else a collection looks through all of this again, a tenth of a second, while requests wait
+    gc.freeze()  # else each full collection traverses all of this, and requests wait for 0.1 seconds
     services.log.info(
         "serving", address=address, port=bound, models=list(services.models.versions), key_file=key_file
     )
@@ -114,7 +114,7 @@ def serve(
 
 
 def _kept(services: Services) -> list[Note]:
-    """Return the notes next to the served index that nobody has stored or forgotten here."""
+    """Return the notes of the served index that were neither stored nor forgotten before."""
     file = services.folder / NOTES
     if not file.is_file():
         return []
@@ -125,7 +125,7 @@ def _kept(services: Services) -> list[Note]:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off where it sees the protocol; else an answer waits 40 ms for an ACK.
+    # With the protocol set, asyncio turns Nagle's algorithm off; else an answer waits 40 ms for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""Watch loops of a service: gallery and models, back-check jobs, stream and vector cluster."""
+"""Periodic background tasks: refresh of gallery and models, back-check jobs, stream and cluster states."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIDY_SECONDS = 3600.0
 
 
 class Watchers:
-    """Loops that run until `close`; to be made inside the event loop."""
+    """Background tasks that run until `close`; create it inside the event loop."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -24,14 +24,14 @@ class Watchers:
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def close(self) -> None:
-        """End all loops."""
+        """Cancel all tasks."""
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
 
     async def _gallery(self) -> None:
-        """Keep the gallery in memory fresh when no request does, and load the models that are in use."""
+        """Refresh the gallery while no request does, load added models, and expire idempotency keys."""
         model_sync = self._services.model_sync
         seen, tidied = -1, float("-inf")
         while True:
@@ -48,7 +48,7 @@ class Watchers:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _jobs(self) -> None:
-        """Work on back-check jobs; after a failure of the database, again."""
+        """Run the worker of back-check jobs; restart it after an error."""
         while True:
             try:
                 await self._services.jobs.work()
@@ -57,7 +57,7 @@ class Watchers:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _states(self) -> None:
-        """Keep what is known of the stream and the vector cluster fresh."""
+        """Refresh the states of the stream and the vector cluster."""
         stream, milvus = self._services.stream, self._services.milvus
         while stream is not None or milvus is not None:
             try:

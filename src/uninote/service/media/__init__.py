@@ -1,1 +1,1 @@
-"""Pictures and videos that callers send: bytes first, addresses only from an allow-list."""
+"""Uploads of pictures and videos: decoding, and fetching from an allow-list of hosts."""

@@ -1,4 +1,4 @@
-"""Allow-list of addresses to fetch from: a listed host that resolves to public addresses only."""
+"""URL filter against server-side request forgery: listed hosts that resolve to public addresses only."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1:
 _IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
 
 Resolve = Callable[[str], Sequence[str]]
-"""A host name to its numeric addresses."""
+"""Resolver from a host name to its numeric addresses."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where to connect, and what to ask for: the name is never resolved again."""
+    """Checked address to connect to, with host and path to request; the name is not resolved again."""
 
     host: str
     address: str
@@ -38,10 +38,10 @@ def resolve(host: str) -> list[str]:
 
 
 def check_url(url: str, allowed: Sequence[str], resolve: Resolve = resolve) -> Target:
-    """Return where to fetch `url` from. Raises InvalidError, saying why, for one that must not be fetched.
+    """Return the target of `url`. Raises InvalidError with the reason when it must not be fetched.
 
-    The scheme is https on its own port, without a user name; the host is on the list `allowed` (an entry that
-    begins with a dot stands for every name below it); every address it has is public.
+    The scheme must be https on its default port, without a user name. The host must be on the list `allowed`;
+    an entry that begins with a dot stands for every name below it. All its addresses must be public.
     """
     host, path = _parts(url)
     if not any(host.endswith(entry) if entry.startswith(".") else host == entry for entry in _lower(allowed)):
@@ -59,7 +59,7 @@ def check_url(url: str, allowed: Sequence[str], resolve: Resolve = resolve) -> T
 def check_redirect(
     url: str, location: str, allowed: Sequence[str], resolve: Resolve = resolve
 ) -> tuple[str, Target]:
-    """Return the absolute URL that a redirect leads to, and its target, checked like the first one."""
+    """Return the absolute URL of a redirect, and its target. Raises as `check_url`."""
     joined = urljoin(url, location)
     return joined, check_url(joined, allowed, resolve)
 

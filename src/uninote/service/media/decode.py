@@ -1,4 +1,4 @@
-"""Decoder of uploads: a caller's bytes to pictures, under the caps of the corpus."""
+"""Decoder of uploads: bytes to pictures, under the limits of the corpus settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFUSALS: dict[type[PictureError], type[ServiceError]] = {
 
 
 def from_base64(text: str, max_bytes: int) -> bytes:
-    """Decode standard base64. Raises TooLargeError before decoding, InvalidError for anything else."""
+    """Decode standard base64. Raises TooLargeError before decoding, InvalidError for malformed text."""
     if len(text) // 4 * 3 > max_bytes + 3:
         raise TooLargeError(f"the data has more than {max_bytes} bytes")
     try:
@@ -34,7 +34,7 @@ def from_base64(text: str, max_bytes: int) -> bytes:
 def picture_of(
     data: bytes, settings: CorpusSettings, *, description: str = "", ocr: tuple[str, ...] | None = None
 ) -> Picture:
-    """Return the checked picture. Raises TooLargeError, UnsupportedError or InvalidError as its caps say."""
+    """Return the checked picture. Raises TooLargeError, UnsupportedError or InvalidError."""
     try:
         return read_picture(data, settings, name="data", description=description, ocr=ocr)
     except PictureError as error:
@@ -42,11 +42,13 @@ def picture_of(
 
 
 def frames_of(data: bytes, settings: CorpusSettings, max_frames: int, max_bytes: int) -> list[Picture]:
-    """Return at most `max_frames` frames, uniform over the video. Raises as `picture_of` does."""
+    """Return at most `max_frames` frames, evenly spaced over the video. Raises as `picture_of`."""
     if len(data) > max_bytes:
         raise TooLargeError(f"the video has {len(data)} bytes, over the cap of {max_bytes}")
     with tempfile.TemporaryDirectory(prefix="uninote-") as folder:
-        file = Path(folder) / "video"  # the demuxer seeks, and allows files only: no address inside is opened
+        file = (
+            Path(folder) / "video"
+        )  # the demuxer needs to seek, and is limited to files: it opens no URL in the video
         file.write_bytes(data)
         try:
             return [replace(frame, path=None) for frame in frames(file, max_frames, settings)]

@@ -1,7 +1,7 @@
-"""Fetcher of one picture: one connection to an address that was checked, capped in bytes and in time.
+"""HTTPS client for one picture or video, with limits of bytes and time.
 
-The name is resolved once, in `check_url`; the connection goes to that address, and TLS checks that it speaks
-for the name. Redirects are followed by hand, each one checked like the first.
+The host name is resolved once, in `check_url`. The connection goes to that address, and TLS verifies that the
+server's certificate is for the name. Each redirect is checked like the first URL.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHUNK = 65_536
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 Connect = Callable[[str, float], socket.socket]
-"""A TCP connection to port 443 of a numeric address, within the given seconds."""
+"""Opener of a TCP connection to port 443 of a numeric address, within the given seconds."""
 
 
 def connect(address: str, seconds: float) -> socket.socket:
@@ -32,7 +32,7 @@ def connect(address: str, seconds: float) -> socket.socket:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches from the hosts of `allowed` only. resolve, connect and tls are there for tests."""
+    """Client that fetches from the hosts of `allowed` only. resolve, connect, tls: replaced in tests."""
 
     allowed: Sequence[str]
     seconds: float
@@ -42,9 +42,7 @@ class Fetcher:
     tls: ssl.SSLContext | None = None
 
     def __call__(self, url: str) -> bytes:
-        """Return the body of `url`. Raises InvalidError, TooLargeError or UnsupportedError, each
-        saying why.
-        """
+        """Return the body of `url`. Raises InvalidError, TooLargeError or UnsupportedError."""
         watch = _Watch(self.seconds)
         try:
             target = check_url(url, self.allowed, self.resolve)
@@ -61,7 +59,7 @@ class Fetcher:
             watch.stop()
 
     def _get(self, target: Target, watch: _Watch) -> bytes | str:
-        """Return the body, or where a redirect leads."""
+        """Return the body, or the location of a redirect."""
         plain = self.connect(target.address, self.seconds)
         watch.guard(plain)
         with plain:
@@ -85,7 +83,7 @@ class Fetcher:
                 return body
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
-        """Return the body, read in chunks: never more than the cap plus one chunk is held."""
+        """Return the body, read in chunks: at most the limit plus one chunk is in memory."""
         announced = response.headers.get("Content-Length", "")
         size, chunks = 0, []
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > self.max_bytes:
@@ -99,7 +97,7 @@ class Fetcher:
 
 
 class _Watch:
-    """Ends the connection when the time is over: a server that drips bytes keeps every single read short."""
+    """Deadline of a whole fetch. A server that sends single bytes would pass a timeout of each read."""
 
     def __init__(self, seconds: float) -> None:
         self.over = False

@@ -1,1 +1,1 @@
-"""Wire schemas: requests and answers, one file per subject."""
+"""Schemas of the HTTP API: requests and answers, one file per subject."""

@@ -1,4 +1,4 @@
-"""Types that many schemas share: texts that the database can hold, ids in its range, pages."""
+"""Shared types of the schemas: texts that the database can store, ids in its range, paging."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Answer(BaseModel):
 
 
 def _without_nul(text: str) -> str:
-    """NUL, which no database text can hold, becomes U+FFFD as in every reader of notes."""
+    """Replace NUL, which no database text can hold, by U+FFFD, as every reader of notes does."""
     return text.replace("\x00", "\ufffd")
 
 

@@ -1,4 +1,4 @@
-"""Content that callers send to be embedded: pictures, videos, contents and notes."""
+"""Schemas of content to embed: pictures, videos, contents and notes."""
 
 from __future__ import annotations
 

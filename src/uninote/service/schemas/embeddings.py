@@ -1,4 +1,4 @@
-"""The embeddings endpoint of OpenAI's API on the wire, with contents and notes as further inputs."""
+"""Schemas of the embeddings endpoint, as in OpenAI's API; contents and notes are further inputs."""
 
 from __future__ import annotations
 

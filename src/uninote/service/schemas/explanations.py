@@ -1,4 +1,4 @@
-"""Explanations of a similarity on the wire."""
+"""Schemas of explanations of a similarity."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class ExplanationOut(Answer):
 
 
 def answer(version: str, found: Explanation) -> ExplanationOut:
-    """The explanation with numbers to six decimals."""
+    """Return an explanation as an answer, with numbers to six decimals."""
     return ExplanationOut(
         model=version,
         score=round(found.score, 6),
-        query=[_part(one) for one in found.query],
-        target=[_part(one) for one in found.target],
+        query=[_part(part) for part in found.query],
+        target=[_part(part) for part in found.target],
     )
 
 

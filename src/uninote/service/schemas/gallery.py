@@ -1,4 +1,4 @@
-"""Categories, samples, thresholds and their calibration on the wire."""
+"""Schemas of categories, samples, thresholds and their calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Back-check jobs on the wire."""
+"""Schemas of back-check jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys and audit rows on the wire."""
+"""Schemas of API keys and the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storing, matching and reading notes on the wire."""
+"""Schemas of storing, matching and reading notes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MatchRequest(Wire):
 
 
 class HitOut(Answer):
-    """A gallery sample that the note reaches the threshold of."""
+    """A gallery sample whose threshold the note reaches."""
 
     sample_id: int
     category: str
@@ -34,7 +34,7 @@ class Reason(Answer):
 
 
 class NoteOutcome(Answer):
-    """What became of a note. A stored one is on disk when this answer arrives."""
+    """Outcome of a note. A stored note is on disk when this answer arrives."""
 
     id: str
     status: Literal["created", "updated", "unchanged", "rejected"]

@@ -1,4 +1,4 @@
-"""The review queue and verdicts on the wire."""
+"""Schemas of the review queue and verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searching the stored notes on the wire."""
+"""Schemas of search over the stored notes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uninote.store.protocol import Filter
 
 
 class FilterIn(Wire):
-    """Which notes to look at; what is left out is not looked at."""
+    """Filter of notes. A condition that is left out selects all notes."""
 
     kinds: list[Name] | None = Field(None, max_length=1000)
     categories: list[str] | None = Field(None, max_length=1000)

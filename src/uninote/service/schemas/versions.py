@@ -1,4 +1,4 @@
-"""Model versions on the wire."""
+"""Schemas of model versions."""
 
 from __future__ import annotations
 

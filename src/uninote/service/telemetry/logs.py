@@ -1,8 +1,8 @@
-"""Structured logs: one JSON object a line on stderr, so that no text of a caller can begin a line of its own.
+"""Structured logs: one JSON object per line on stderr, so that a caller's text cannot forge a line.
 
-What is logged of a request is its method, route pattern, status, time, id and the prefix of its key: no path,
-no query, no body, no header. Of an unexpected error its type and where it happened, not its message, which
-may quote content or a database parameter.
+A request is logged with its method, route pattern, status, time, id and the prefix of its key, but without
+path, query, body and headers. An unexpected error is logged with its type and stack, but without its message,
+which may quote content or a database parameter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Log = FilteringBoundLogger
 
 
 def configure(stream: TextIO = sys.stderr) -> None:
-    """Send structlog's and the libraries' logs to `stream`; to be called once, by the program."""
+    """Send structlog's and the libraries' logs to `stream`; call it once, at the start of the program."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -53,12 +53,12 @@ def logger() -> Log:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Type of an error and of what caused it, and the places it went through."""
+    """Return the types of an error and its causes, and the last places of its traceback."""
     chain: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None and len(chain) < 5:
-        chain.append(type(seen).__name__)
-        seen = seen.__cause__ or seen.__context__
+    cause: BaseException | None = error
+    while cause is not None and len(chain) < 5:
+        chain.append(type(cause).__name__)
+        cause = cause.__cause__ or cause.__context__
     frames = traceback.extract_tb(error.__traceback__)[-12:]
     places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
     return {"error": chain, "at": places}

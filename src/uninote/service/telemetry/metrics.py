@@ -1,4 +1,4 @@
-"""Counters and gauges for Prometheus, in a registry of their own: two services in one process do not mix."""
+"""Prometheus metrics, in a registry per service: two services in one process stay separate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOKENS = (64, 256, 1024, 4096, 16_384)
 
 
 class Metrics:
-    """What is counted; also the batcher's watcher."""
+    """Counters, histograms and gauges of one service; also the observer of its batcher."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -38,7 +38,7 @@ class Metrics:
         self.batch_waited = histogram("batch_wait_seconds", "How long a batch's oldest waited.", _SECONDS)
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A value that is read when it is asked for."""
+        """Add a gauge whose value is computed when it is read."""
         Gauge(f"uninote_{name}", text, registry=self.registry).set_function(value)
 
     def batch(self, items: int, tokens: int, waited: float, seconds: float) -> None:
@@ -51,5 +51,5 @@ class Metrics:
         self.dropped.inc(items)
 
     def page(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)

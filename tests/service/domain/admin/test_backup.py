@@ -1,4 +1,4 @@
-"""A backup holds everything, and what it is restored to goes on as the service it was made from."""
+"""Backup and restore: a backup has everything, and a service on the restored database works as before."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from uninote.service.errors import NotFoundError
 
 
 def test_a_threshold_for_a_volume_makes_that_volume(world: Any, note: Any) -> None:
-    """Chosen on history, then the same notes matched online: as many hits as asked for, by every rule."""
+    """Choose a threshold on stored notes, then match the same notes: the hits are as many as wanted."""
     rng = np.random.default_rng(4)
     world.category("spam", None)
     for row, vector in enumerate(rng.normal(size=(12, 8))):

@@ -1,4 +1,4 @@
-"""Categories: what is refused, and that sampling hands on a fixed part."""
+"""Categories: refused values, and sampling, which reports a fixed fraction."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ WHERE round(-(note.vector <#> sample.vector)::numeric, 6) >= threshold.value
 
 
 def clustered(rng: np.random.Generator, number: int, dim: int) -> np.ndarray[Any, Any]:
-    """Vectors around a few centres, as embeddings are: some pairs near, most far."""
+    """Return vectors around a few centres, as embeddings are: some pairs near, most far."""
     centres = rng.normal(size=(12, dim))
     rows = centres[rng.integers(12, size=number)] + rng.normal(scale=0.5, size=(number, dim))
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

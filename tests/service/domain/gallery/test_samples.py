@@ -1,4 +1,4 @@
-"""Gallery samples: what is kept, what is refused, what is deleted with what."""
+"""Gallery samples: stored fields, refused values, and rows deleted with a sample."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ NEW_DIM = 6
 
 
 def encode(items: Sequence[Item]) -> np.ndarray[Any, Any]:
-    """A second model: direction by the first letter of the item's text, so that equal items agree."""
+    """Encode as a second model: direction by the first letter of the item's text."""
     rows = np.zeros((len(items), NEW_DIM))
     for row, item in zip(rows, items, strict=True):
         if any("unreadable" in text for text in item.texts):
@@ -98,7 +98,7 @@ def test_rolling_back_goes_one_step_each_time(world: Any) -> None:
 
 
 def test_no_note_fails_and_none_is_lost_during_a_switch(world: Any, at: Any) -> None:
-    """Callers of the old model, of both, and of the new one, while the new one is filled and switched to."""
+    """Store notes of the old model, of both, and of the new one, during its backfill and the switch."""
     world.category("spam")
     world.sample("spam", at(1.0), "apple")
     world.database.transaction(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))

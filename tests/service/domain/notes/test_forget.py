@@ -19,7 +19,7 @@ SECRET = "zebra-crossing"
 
 
 def traces(world: Any, *needles: str) -> set[tuple[str, str]]:
-    """(table, column) of every place in the schema where one of the texts stands, bytes as hex."""
+    """Return (table, column) of every place in the schema where one of the texts stands, bytes as hex."""
     columns = world.rows(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'service'"
     )
@@ -47,7 +47,7 @@ def involved(world: Any, at: Any) -> tuple[Any, Picture]:
     )
     (made,) = world.database.transaction(lambda s: samples.add_samples(s, [sample], "ops"))
     job = world.database.transaction(lambda s: backcheck_jobs.create(s, [made.id], "ops", record=True)).id
-    backcheck_worker.run(world.database, job, page=1, stop=lambda: True)  # stands behind this very note
+    backcheck_worker.run(world.database, job, page=1, stop=lambda: True)  # the id that follows the note's
     (match,) = world.rows("SELECT id FROM service.matches WHERE source = 'online'")
     world.database.transaction(lambda s: verdicts.judge(s, match[0], "true_positive", "ana", SECRET))
     return private, picture

@@ -1,4 +1,4 @@
-"""Ingest: one transaction, one effect, whatever is sent twice."""
+"""Ingest: one transaction, and idempotent when notes are sent twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the vector cluster is told: everything, in order per note, and the last state last."""
+"""Outbox to the vector cluster: every change is delivered, in order per note, the final state last."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_only_one_process_delivers(world: Any, note: Any, at: Any) -> None:
 
 
 def test_a_lost_lock_sends_the_notes_again(world: Any, note: Any, at: Any) -> None:
-    """Somebody else delivered a newer state while this batch was on its way: the last one must win."""
+    """Deliver a newer state from another process while this batch is delayed: the newest must win."""
     store = MemoryStore(8)
     sink = outbox.store_sink({"m1": store})
     world.ingest(note("a", at(1.0), category="old"))

@@ -13,16 +13,8 @@ from sqlalchemy.orm import Session
 
 from uninote.errors import VectorError
 from uninote.service.domain.gallery import versions
-from uninote.service.domain.notes.search import (
-    Plan,
-    Plans,
-    build_index,
-    following,
-    plans,
-    rescored,
-    search,
-    within,
-)
+from uninote.service.domain.notes.search import following, rescored, search, within
+from uninote.service.domain.notes.vector_index import Plan, PlanCache, build_index, plans
 from uninote.service.errors import InvalidError
 from uninote.store.protocol import Filter
 
@@ -31,7 +23,7 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def matryoshka(rng: np.random.Generator, rows: int) -> np.ndarray[Any, Any]:
-    """Clustered vectors whose first dimensions hold most of the length, as in Matryoshka training."""
+    """Return clustered vectors whose first dimensions hold most of the length, as in Matryoshka training."""
     scale = 1 / np.sqrt(1 + np.arange(DIM))
     centres = np.random.default_rng(9).normal(size=(40, DIM)) * scale
     points = centres[rng.integers(40, size=rows)] + 0.4 * rng.normal(size=(rows, DIM)) * scale
@@ -208,7 +200,7 @@ def test_bad_searches_are_refused(world: Any, at: Any) -> None:
 
 def test_pages_behind_one_another_are_the_whole_result(world: Any, note: Any, corpus: Any) -> None:
     model, vectors = corpus
-    twins = [(f"twin-{number}", vectors[7]) for number in range(30)]  # equal scores, told apart by id
+    twins = [(f"twin-{number}", vectors[7]) for number in range(30)]  # equal scores, ordered by id
     for name, vector in twins:
         one = note(name, vector)
         one.vectors["wide"] = one.vectors.pop("m1")
@@ -259,16 +251,16 @@ def test_candidates_of_a_cluster_that_is_behind_are_put_right(world: Any, note: 
 def test_what_is_indexed_is_remembered_and_a_search_by_itself_finds_the_same(world: Any, corpus: Any) -> None:
     model, _ = corpus
     queries = matryoshka(np.random.default_rng(4), 8)
-    before, after = Plans(seconds=1e9), Plans(seconds=1e9)
+    before, after = PlanCache(seconds=1e9), PlanCache(seconds=1e9)
     exact = [
-        world.database.transaction(lambda s, q=q: search(s, model, q, 10, known=before)) for q in queries
+        world.database.transaction(lambda s, q=q: search(s, model, q, 10, cache=before)) for q in queries
     ]
     plan = build_index(world.database, model)
     assert world.database.read(lambda s: before.of(s, model)) == []
     assert world.database.read(lambda s: after.of(s, model)) == [plan]
     # More than the five times after which the server may keep a plan that fits every value.
-    found = [world.database.read(lambda s, q=q: search(s, model, q, 10, known=after)) for q in queries]
+    found = [world.database.read(lambda s, q=q: search(s, model, q, 10, cache=after)) for q in queries]
     assert [[hit.note_id for hit in hits] for hits in found] == [
         [hit.note_id for hit in hits] for hits in exact
     ]
-    assert world.database.read(lambda s: Plans(seconds=0).of(s, model)) == [plan]
+    assert world.database.read(lambda s: PlanCache(seconds=0).of(s, model)) == [plan]

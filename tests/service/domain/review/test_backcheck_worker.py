@@ -1,4 +1,4 @@
-"""Back-checks: what they find, how they stop, and that nothing is found twice or missed."""
+"""Back-checks: hits, interruption and cancellation; no hit is missed or found twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def fill(world: Any, note: Any, at: Any, number: int = 12) -> None:
-    """Notes n00.. with scores 1.00, 0.98, ... to the first direction."""
+    """Store notes n00.. with scores 1.00, 0.98, ... to the first direction."""
     world.ingest(*[note(f"n{row:02}", at(1 - 0.02 * row)) for row in range(number)])
 
 
@@ -117,7 +117,7 @@ def test_a_stopped_job_goes_on_behind_the_last_page(world: Any, note: Any, at: A
     job = create(world, sample := world.sample("spam", at(1.0)))
     assert backcheck_worker.run(world.database, job, page=3, stop=lambda: True) == "running"
     assert progress(world, job).done == 3
-    world.database.transaction(lambda s: forget.forget(s, ["n02"], "ops"))  # the note it stands behind
+    world.database.transaction(lambda s: forget.forget(s, ["n02"], "ops"))  # the note at its cursor
     assert backcheck_worker.run(world.database, job, page=3) == "done"
     assert found(world, job) == [(f"n{row:02}", sample) for row in (0, 1, 3, 4, 5)]
     assert progress(world, job).done == 12

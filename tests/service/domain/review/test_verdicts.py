@@ -1,4 +1,4 @@
-"""The queue, the verdicts, and what they say about a category."""
+"""Review queue, verdicts, and the precision of a category by its verdicts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_verdict_stays_with_the_content_it_was_given_for(
     judge(world, matches["n0"], "true_positive")
     world.ingest(note("n0", at(0.95), "changed"))
     (match,) = world.database.transaction(lambda s: verdicts.matches_of(s, "n0"))
-    assert match.verdict is None  # new content is looked at anew
+    assert match.verdict is None  # new content is reviewed again
     assert [one.verdict for one in world.database.transaction(lambda s: verdicts.history(s, "n0"))] == [
         "true_positive"
     ]

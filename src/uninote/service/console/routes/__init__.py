@@ -1,1 +1,1 @@
-"""Pages, one file per subject: each reads a form, calls the function of the API, and renders a template."""
+"""Pages, one file per subject: each reads a form, calls a use case, and renders a template."""

@@ -22,7 +22,7 @@ router = APIRouter()
 
 @router.get("/console/static/{name}", openapi_extra=needs("public"))
 async def static(name: str, request: Request) -> Response:
-    """A file of the console."""
+    """Return a static file of the console."""
     answer = await FILES.get_response(name, request.scope)
     answer.headers["Cache-Control"] = "public, max-age=300"
     return answer
@@ -30,5 +30,5 @@ async def static(name: str, request: Request) -> Response:
 
 @router.get(PICTURES, openapi_extra=needs("read"))
 async def picture(digest: Digest, service: Service) -> Response:
-    """The bytes of a stored picture."""
+    """Return the bytes of a stored picture."""
     return responses.picture(await notes.picture(service, digest), "private, max-age=3600")

@@ -1,4 +1,4 @@
-"""Categories of the gallery."""
+"""Pages of the gallery's categories."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ router = APIRouter()
 
 @router.get("/console/gallery", openapi_extra=needs("read"))
 async def categories(request: Request, service: Service) -> Response:
-    """All of them."""
+    """Show all categories."""
     return pages.render(request, "gallery.html", categories=await gallery.categories(service))
 
 
 @router.post("/console/gallery", openapi_extra=needs("operate"))
 async def put(sent: Form, service: Service, caller: Caller) -> Response:
-    """Create one, or replace its settings."""
+    """Create a category or replace its settings."""
     name = forms.text(sent, "name")
     sampling = forms.number(sent, "sampling")
     body = forms.checked(
@@ -40,6 +40,6 @@ async def put(sent: Form, service: Service, caller: Caller) -> Response:
 
 @router.post("/console/gallery/delete", openapi_extra=needs("operate"))
 async def delete(sent: Form, service: Service, caller: Caller) -> Response:
-    """Remove one with all that belongs to it."""
+    """Delete a category with its samples, thresholds and matches."""
     await gallery.delete_category(service, forms.text(sent, "name"), caller.actor)
     return RedirectResponse("/console/gallery", 303)

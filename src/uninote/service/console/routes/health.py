@@ -1,4 +1,4 @@
-"""Health: readiness, queues, and the model versions."""
+"""Health page: readiness, queues, and the model versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ router = APIRouter()
 
 @router.get("/console/health", openapi_extra=needs("read"))
 async def read(request: Request, service: Service) -> Response:
-    """A real forward pass and a look at the database, as `/health/ready` makes them."""
+    """Show the result of the readiness check, as of `/health/ready`."""
     ready: Ready | None = None
     problem = ""
     try:

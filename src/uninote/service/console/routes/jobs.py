@@ -1,4 +1,4 @@
-"""Back-check jobs with their progress and what they found."""
+"""Pages of back-check jobs: list, progress and hits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ router = APIRouter()
 
 @router.get("/console/jobs", openapi_extra=needs("read"))
 async def listing(request: Request, service: Service, before: Before = None) -> Response:
-    """A page of jobs, the newest first, and the form for a new one."""
+    """Show jobs, the newest first, and the form for a new one."""
     found = await jobs.listing(service, before, PAGE)
     return pages.render(
         request,
@@ -38,7 +38,7 @@ async def listing(request: Request, service: Service, before: Before = None) -> 
 
 @router.post("/console/jobs", openapi_extra=needs("operate"))
 async def create(sent: Form, service: Service, caller: Caller) -> Response:
-    """A job for one sample, or for all enabled ones of a category."""
+    """Create a job for one sample, or for all enabled samples of a category."""
     sample_id, category = forms.number(sent, "sample_id"), forms.text(sent, "category")
     ids: list[float] = [] if sample_id is None else [sample_id]
     if category and not ids:
@@ -61,7 +61,7 @@ async def read(
     after_note: AfterNote = "",
     after_sample: AfterSample = 0,
 ) -> Response:
-    """Its progress, for htmx alone while it runs, and a page of its hits."""
+    """Show a job with a page of its hits; to htmx, its progress only."""
     job = await jobs.get(service, job_id)
     if pages.is_fragment(request.scope):
         if job.finished is not None:  # the whole page again, with the hits
@@ -75,19 +75,19 @@ async def read(
 
 @router.get("/console/jobs/{job_id}/export", openapi_extra=needs("read"))
 async def export(job_id: RowIdPath, service: Service, form: Literal["jsonl", "csv"] = "csv") -> Response:
-    """All hits as a file."""
+    """Export all hits of a job as a file."""
     return responses.job_hits(job_id, form, await jobs.export(service, job_id, form))
 
 
 @router.post("/console/jobs/{job_id}/cancel", openapi_extra=needs("operate"))
 async def cancel(job_id: RowIdPath, service: Service, caller: Caller) -> Response:
-    """Stop it after the page it works on."""
+    """Cancel a job after its current page."""
     await jobs.cancel(service, job_id, caller.actor)
     return RedirectResponse(f"/console/jobs/{job_id}", 303)
 
 
 @router.post("/console/jobs/{job_id}/resume", openapi_extra=needs("operate"))
 async def resume(job_id: RowIdPath, service: Service, caller: Caller) -> Response:
-    """Go on where it stopped."""
+    """Continue a job where it stopped."""
     await jobs.resume(service, job_id, caller.actor)
     return RedirectResponse(f"/console/jobs/{job_id}", 303)

@@ -1,4 +1,4 @@
-"""One stored note, with its matches."""
+"""Page of one stored note with its matches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ router = APIRouter()
 
 @router.get("/console/note", openapi_extra=needs("read"))
 async def read(request: Request, id: RequiredNoteId, service: Service) -> Response:
-    """The note."""
+    """Show a note."""
     note = await notes.read(service, id)
     samples = await previews.samples(service, [match.sample_id for match in note.matches])
     categories = await gallery.categories(service)
@@ -26,6 +26,6 @@ async def read(request: Request, id: RequiredNoteId, service: Service) -> Respon
 
 @router.post("/console/note/forget", openapi_extra=needs("operate"))
 async def forget(sent: Form, service: Service, caller: Caller) -> Response:
-    """Forget it for good."""
+    """Forget a note for good."""
     await notes.forget(service, forms.text(sent, "id"), caller.actor)
     return RedirectResponse("/", 303)

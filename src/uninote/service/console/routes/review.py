@@ -1,4 +1,4 @@
-"""The review queue: matches next to the samples that they hit, and verdicts."""
+"""Pages of the review queue: matches next to their samples, and verdicts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class Case:
-    """A match with both of its sides. None: deleted since the queue was read."""
+    """Match with its note and sample. None: deleted since the queue was read."""
 
     match: MatchOut
     note: NotePreview | None
@@ -40,7 +40,7 @@ class Case:
 async def queue(
     request: Request, service: Service, category: Choice = "", verdict: Choice = "", before: Before = None
 ) -> Response:
-    """A page of the queue, the newest first."""
+    """Show a page of the queue, the newest matches first."""
     if verdict and verdict not in VERDICTS:
         raise InvalidError(f"a verdict is one of {', '.join(VERDICTS)}")
     matches = await reviews.queue(service, category or None, verdict or None, before, PAGE)
@@ -61,7 +61,7 @@ async def queue(
 async def judge(
     request: Request, match_id: RowIdPath, sent: Form, service: Service, caller: Caller
 ) -> Response:
-    """A verdict; the answer is the case with it."""
+    """Record a verdict, and show the case with it."""
     body = forms.checked(VerdictIn, verdict=forms.text(sent, "verdict"), comment=forms.text(sent, "comment"))
     await reviews.judge(service, match_id, body, caller.actor)
     if not pages.is_fragment(request.scope):

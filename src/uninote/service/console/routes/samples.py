@@ -1,4 +1,4 @@
-"""The samples of a category."""
+"""Pages of a category's samples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ router = APIRouter()
 
 @router.get("/console/samples", openapi_extra=needs("read"))
 async def listing(request: Request, category: RequiredName, service: Service, after: After = 0) -> Response:
-    """A page of them by id, with the category's settings."""
+    """Show a page of samples by id, with the category's settings."""
     known = {one.name: one for one in await gallery.categories(service)}
     if category not in known:
         raise NotFoundError(f"There is no category {category!r}.")
@@ -39,7 +39,7 @@ async def listing(request: Request, category: RequiredName, service: Service, af
 
 @router.post("/console/samples", openapi_extra=needs("operate"))
 async def add(sent: Form, service: Service, caller: Caller) -> Response:
-    """Add one: a text, pictures and a video together, or a stored note."""
+    """Add a sample: a text, pictures and a video together, or a stored note."""
     category = forms.text(sent, "category")
     note_id = forms.text(sent, "note_id")
     fields = {"text": forms.text(sent, "text"), **await forms.media(sent)}
@@ -57,7 +57,7 @@ async def add(sent: Form, service: Service, caller: Caller) -> Response:
 
 @router.post("/console/samples/{sample_id}", openapi_extra=needs("operate"))
 async def change(sample_id: RowIdPath, sent: Form, service: Service, caller: Caller) -> Response:
-    """Switch one on or off."""
+    """Enable or disable a sample."""
     body = forms.checked(SampleChange, enabled=forms.text(sent, "enabled") == "yes")
     changed = await gallery.change_sample(service, sample_id, body, caller.actor)
     return _back(changed.category)
@@ -65,7 +65,7 @@ async def change(sample_id: RowIdPath, sent: Form, service: Service, caller: Cal
 
 @router.post("/console/samples/{sample_id}/delete", openapi_extra=needs("operate"))
 async def delete(sample_id: RowIdPath, sent: Form, service: Service, caller: Caller) -> Response:
-    """Remove one with its matches."""
+    """Delete a sample with its matches."""
     await gallery.delete_sample(service, sample_id, caller.actor)
     return _back(forms.text(sent, "category"))
 

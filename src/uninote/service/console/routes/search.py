@@ -1,4 +1,4 @@
-"""Search by text, pictures, a video, a stored note, a gallery sample or a stored picture."""
+"""Search page: by text, pictures, a video, a stored note, a gallery sample or a stored picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Field = Annotated[str, Query(max_length=4096)]
 
 @dataclass(frozen=True)
 class Found:
-    """One page of a result. `after` is the place of the next one; empty after the last."""
+    """One page of a result. after: the position of the next page; empty on the last one."""
 
     hits: list[FoundNote]
     after: str
@@ -47,7 +47,7 @@ async def page(
     category: Field = "",
     min_score: Field = "",
 ) -> Response:
-    """The search form, and what it found when the address says what to search with."""
+    """Show the search form, and the results of the query in the URL."""
     given = dict(zip(FIELDS, (text, note_id, sample_id, picture, category, min_score), strict=True))
     asked = any(given[name].strip() for name in ("text", "note_id", "sample_id", "picture"))
     found = await _find(service, given, {"pictures": []}) if asked else None
@@ -56,7 +56,7 @@ async def page(
 
 @router.post(HOME, openapi_extra=needs("read"))
 async def find(request: Request, sent: Form, service: Service) -> Response:
-    """Search with a form, which may hold files: a fragment for htmx, a page without it."""
+    """Search with a form, which may hold files; show a fragment to htmx, else a page."""
     given = {name: forms.text(sent, name) for name in FIELDS}
     media = await forms.media(sent)
     after = forms.text(sent, "after")
@@ -75,7 +75,7 @@ async def _find(service: Services, given: Mapping[str, str], media: dict[str, An
 
 
 async def request_of(service: Services, given: Mapping[str, str], media: Mapping[str, Any]) -> SearchRequest:
-    """The search that a form stands for. Raises InvalidError for an empty one."""
+    """Return the search request of a form. Raises InvalidError for an empty form."""
     query: dict[str, Any] = {"text": given["text"], **media, "pictures": list(media["pictures"])}
     if given["note_id"]:
         query["note_id"] = given["note_id"]

@@ -1,4 +1,4 @@
-"""Signing in with an API key, and out."""
+"""Sign-in page for API keys, and sign-out."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Next = Annotated[str, Query(max_length=4096)]
 
 @router.get(SIGN_IN, openapi_extra=needs("public"))
 async def form(request: Request, next: Next = HOME) -> Response:
-    """The form."""
+    """Show the sign-in form."""
     return _form(request, next)
 
 
 @router.post(SIGN_IN, openapi_extra=needs("public"))
 async def enter(request: Request, sent: Form, service: Service) -> Response:
-    """Begin a session; the key is looked at and thrown away."""
+    """Begin a session; the key is verified and not kept."""
     sessions: Sessions = request.app.state.sessions
     target = forms.text(sent, "next")
     try:
@@ -55,7 +55,7 @@ async def leave(request: Request) -> Response:
 
 
 def local(target: str) -> str:
-    """The page to go to: one of ours, or the first one."""
+    """Return `target` if it is a page of the console, else the home page."""
     return target if _LOCAL.fullmatch(target) else HOME
 
 

@@ -1,4 +1,4 @@
-"""Thresholds: the scores behind one, proposals, and putting one in force."""
+"""Pages of thresholds: distribution of scores, proposals, and setting a threshold."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class Scores:
-    """The best scores of stored notes with the category, drawn, and how many hits the threshold makes."""
+    """Histogram of stored notes' best scores with a category, and the hits of the threshold."""
 
     count: int
     chart: Chart
@@ -43,9 +43,9 @@ async def read(
     target: Choice = "",
     version: Choice = "",
 ) -> Response:
-    """The scores of a category, its threshold with the history, and a proposal when one is asked for.
+    """Show the scores of a category, its threshold with the history, and a proposal if `method` is set.
 
-    version: another one than the active, whose thresholds are set before it is switched to.
+    version: another version than the active one, to set its thresholds before a switch.
     """
     categories = await gallery.categories(service)
     chosen = next((one for one in categories if one.name == category), None)
@@ -81,7 +81,7 @@ async def read(
 
 @router.post("/console/thresholds", openapi_extra=needs("operate"))
 async def put(sent: Form, service: Service, caller: Caller) -> Response:
-    """Put a threshold in force."""
+    """Set a threshold."""
     category, value = forms.text(sent, "category"), forms.number(sent, "value")
     if value is None:
         raise InvalidError("Give the threshold, a number from -1 to 1.")
@@ -106,7 +106,7 @@ async def _proposal(
 
 
 def _reviewed(proposal: CalibrationOut | None) -> Chart | None:
-    """The reviewed matches, when the proposal was made on them."""
+    """Return the chart of reviewed matches, if the proposal is based on them."""
     if proposal is None or not proposal.histogram.positives:
         return None
     shape = proposal.histogram

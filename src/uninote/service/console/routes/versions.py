@@ -1,4 +1,4 @@
-"""Model versions: the list, adding, filling, comparing, switching, rolling back, retiring."""
+"""Pages of model versions: list, add, backfill, compare, switch, roll back, retire."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ router = APIRouter()
 
 @router.get("/console/versions", openapi_extra=needs("read"))
 async def listing(request: Request, service: Service) -> Response:
-    """All versions with what each lacks; for htmx the progress of backfills alone."""
+    """Show all versions with their missing vectors; to htmx, the progress of backfills only."""
     found = await versions.listing(service)
     filling = [one for one in found if one.backfill is not None and one.backfill.running]
     if pages.is_fragment(request.scope):
@@ -50,28 +50,28 @@ async def add(sent: Form, service: Service, caller: Caller) -> Response:
 
 @router.post("/console/versions/backfill", openapi_extra=needs("admin"))
 async def fill(sent: Form, service: Service, caller: Caller) -> Response:
-    """Give it the vectors it lacks."""
+    """Backfill the missing vectors of a version."""
     await versions.backfill(service, _version(sent), caller.actor)
     return _back()
 
 
 @router.post("/console/versions/switch", openapi_extra=needs("admin"))
 async def switch(sent: Form, service: Service, caller: Caller) -> Response:
-    """Make it the one that searches and matches."""
+    """Activate a version for searching and matching."""
     await versions.switch(service, _version(sent), caller.actor, force="force" in sent)
     return _back()
 
 
 @router.post("/console/versions/roll-back", openapi_extra=needs("admin"))
 async def roll_back(sent: Form, service: Service, caller: Caller) -> Response:
-    """Back to the version before; sent twice, one step."""
+    """Roll back to the previous version; sending the form twice goes back one step only."""
     await versions.roll_back(service, _version(sent), caller.actor)
     return _back()
 
 
 @router.post("/console/versions/retire", openapi_extra=needs("admin"))
 async def retire(sent: Form, service: Service, caller: Caller) -> Response:
-    """Stop writing it and delete its vectors."""
+    """Stop writing a version and delete its vectors."""
     await versions.retire(service, _version(sent), caller.actor)
     return _back()
 
@@ -84,7 +84,7 @@ async def compare(
     service: Service,
     k: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> Response:
-    """Two versions side by side on the gallery."""
+    """Compare two versions on the gallery."""
     found = await versions.compare(service, old, new, k)
     samples = await previews.samples(service, [one.sample_id for one in found.samples])
     return pages.render(request, "versions_comparison.html", found=found, samples=samples)

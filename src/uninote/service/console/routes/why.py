@@ -1,4 +1,4 @@
-"""Explanations: for a case of the review queue, and for a result of a search."""
+"""Pages of explanations: of a case of the review queue, and of a search result."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ router = APIRouter()
 
 @router.get("/console/review/{match_id}/why", openapi_extra=needs("read"))
 async def of_match(request: Request, match_id: RowIdPath, service: Service) -> Response:
-    """The parts of the note and of the sample."""
+    """Explain a match by the parts of its note and its sample."""
     version, found = await explain_match(service, request.state.charge, match_id)
     return await _rendered(service, request, found, version, names=("Note", "Sample"), blurred=True)
 
 
 @router.post("/console/why", openapi_extra=needs("read"))
 async def of_result(request: Request, sent: Form, service: Service) -> Response:
-    """The parts of what was searched with, and of one note that it found: `target`."""
+    """Explain a search result by the parts of the query and of the note `target`."""
     given = {name: forms.text(sent, name) for name in FIELDS}
     body = await request_of(service, given, await forms.media(sent))
     target = forms.checked(Query, note_id=forms.text(sent, "target"))

@@ -1,4 +1,4 @@
-"""Backup and restore of everything the service stores, by PostgreSQL's own programs."""
+"""Backup and restore of the service's database with `pg_dump` and `pg_restore`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from uninote.store.embedded import EmbeddedServer, programs
 
 
 def backup(database: Database, file: Path) -> int:
-    """Write a dump of one moment to `file`, while the service runs; return its size in bytes.
+    """Write a consistent dump to `file` while the service runs; return its size in bytes.
 
-    It appears whole or not at all, readable for its owner only. Raises StoreError when it cannot be written.
+    The file is written atomically; only its owner may read it. Raises StoreError when it cannot be written.
     """
     try:
         with write_atomic(file) as partial:
@@ -35,11 +35,11 @@ def backup(database: Database, file: Path) -> int:
 
 
 def restore(place: str | Path, file: Path) -> None:
-    """Load a dump into a database without a service schema, in one transaction; then open it with `Database`,
-    which brings an older dump up to date.
+    """Load a dump into a database without a service schema, in one transaction.
 
-    place: as for `Database`; a folder without a database gets one. Raises StoreError when there is a schema
-    already, the file is no dump, or the server cannot be used.
+    Open the result with `Database`, which upgrades the schema of an older dump. place: as for `Database`; in
+    a folder without a database one is created. Raises StoreError when there is a schema already, when the
+    file is no dump, and when the server cannot be used.
     """
     if not file.is_file():
         raise StoreError(f"there is no backup file {file}")
@@ -62,7 +62,7 @@ def restore(place: str | Path, file: Path) -> None:
 
 
 def counts(database: Database) -> dict[str, int]:
-    """Return rows per table, to compare a restored database with the one it was made from."""
+    """Return the number of rows per table, to compare a restored database with its original."""
     with database.engine.connect() as connection:
         tables = connection.execute(
             text(
@@ -77,7 +77,7 @@ def counts(database: Database) -> dict[str, int]:
 
 
 def _program(name: str, address: str, *arguments: str) -> None:
-    """Run it; the password goes by the environment, where other users do not see it."""
+    """Run a program of PostgreSQL; the password is in the environment, where other users cannot read it."""
     parts = conninfo_to_dict(address)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     if parts.get("password"):
@@ -97,10 +97,10 @@ def _program(name: str, address: str, *arguments: str) -> None:
 
 def _found(name: str) -> str:
     try:
-        own = programs() / name
-        return str(own) if own.exists() else name
+        bundled = programs() / name
+        return str(bundled) if bundled.exists() else name
     except StoreError:
-        there = shutil.which(name)
-        if there is None:
+        installed = shutil.which(name)
+        if installed is None:
             raise StoreError(f"{name} is not installed; install PostgreSQL's client programs") from None
-        return there
+        return installed

@@ -13,6 +13,6 @@ KEPT = timedelta(days=7)
 
 
 def expire_requests(session: Session, kept: timedelta = KEPT) -> int:
-    """Drop idempotency keys that were answered longer ago than `kept`; return how many."""
+    """Delete idempotency keys that were used longer ago than `kept`; return their number."""
     gone = delete(Request).where(Request.created < func.now() - kept).returning(Request.key)
     return len(session.scalars(gone).all())

@@ -1,7 +1,7 @@
-"""The audit log: who did what to what. Rows are only ever added; a trigger refuses the rest.
+"""Audit log: the actor, action and subject of every change. It is append-only; a trigger enforces this.
 
-A note is named by the hash of its id, so that the log needs no cleaning when the note is forgotten, and
-who knows the id can still find what happened to it.
+A note is named by the hash of its id. So the log holds nothing to erase when the note is forgotten, and a
+reader who knows the id can still find the note's entries.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def note_subject(note_id: str) -> str:
 
 
 def record(session: Session, actor: str, action: str, subject: str, **details: Any) -> None:
-    """Add a row; it commits with what it describes."""
+    """Add a row in the transaction of the change that it describes."""
     session.execute(insert(Audit).values(actor=actor, action=action, subject=subject, details=details))
 
 

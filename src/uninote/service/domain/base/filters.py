@@ -1,4 +1,4 @@
-"""The filter of a search over stored vectors; the model is a condition of its own."""
+"""Filter of a search over stored vectors, as parameters of SQL. The model is a separate condition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uninote.store.protocol import Filter
 def filter_values(filter: Filter) -> dict[str, Any]:
     """Return the parameters of `FILTER`. Raises InvalidError for a time without a zone.
 
-    `model_versions` has no effect: a search is by one model.
+    `model_versions` is ignored: a search uses one model.
     """
     for moment in (filter.since, filter.until):
         if moment is not None and moment.utcoffset() is None:

@@ -9,7 +9,7 @@ from uninote.service.roles import ROLES, Role
 
 @dataclass(frozen=True)
 class Identity:
-    """A good API key. Its prefix names it in logs and in the audit log."""
+    """A valid API key. Its prefix names it in logs and in the audit log."""
 
     prefix: str
     name: str
@@ -21,5 +21,5 @@ class Identity:
 
 
 def allows(role: Role, needed: Role) -> bool:
-    """Return whether a key of that role may do what `needed` may."""
+    """Return whether `role` has all rights of the role `needed`."""
     return ROLES.index(role) >= ROLES.index(needed)

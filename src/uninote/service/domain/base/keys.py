@@ -1,5 +1,7 @@
-"""API keys: `un_<prefix>_<secret>`. Stored are the prefix and the sha256 of the secret, which has 256 random
-bits: a slow hash protects guessable secrets and would only cost time here."""
+"""API keys of the form `un_<prefix>_<secret>`. The database stores the prefix and the sha256 of the secret.
+
+The secret has 256 random bits, so it needs no slow hash: that protects secrets which can be guessed.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ WHERE prefix = ANY(%(prefixes)s::text[]) AND revoked IS NULL
 
 
 def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, str]:
-    """Create a key and return it with its text, which is shown this once.
+    """Create a key; return its row and its text, which cannot be read again.
 
     Raises InvalidError for an unknown role or a bad name.
     """
@@ -43,8 +45,9 @@ def create(session: Session, name: str, role: str, actor: str) -> tuple[ApiKey, 
 
 
 def verify(session: Session, text: str) -> Identity:
-    """Return the key of that text. Raises UnauthorizedError, the same for every reason, when it is not
-    good.
+    """Return the identity of a key by its text.
+
+    Raises UnauthorizedError for an invalid key, with the same message whatever the reason.
     """
     (found,) = verify_all(session, [text])
     if isinstance(found, UnauthorizedError):
@@ -60,7 +63,7 @@ def verify_all(session: Session, texts: Sequence[str]) -> list[Identity | Unauth
     found: list[Identity | UnauthorizedError] = []
     for prefix, secret in parts:
         stored, key = good.get(prefix, (bytes(32), None))
-        # Compared even without a key: the time tells nothing about which prefixes exist.
+        # Compared even without a key, so that the time does not reveal which prefixes exist.
         if hmac.compare_digest(stored, digest_of(secret)) and key is not None:
             found.append(key)
         else:
@@ -70,8 +73,9 @@ def verify_all(session: Session, texts: Sequence[str]) -> list[Identity | Unauth
 
 
 def known(session: Session, prefix: str) -> ApiKey:
-    """Return the key of that prefix, for a caller who proved it earlier. Raises UnauthorizedError when it is
-    not good any more.
+    """Return the key of that prefix, for a caller who proved its secret earlier.
+
+    Raises UnauthorizedError when it was revoked.
     """
     key = session.get(ApiKey, prefix)
     if key is None or key.revoked is not None:
@@ -80,7 +84,7 @@ def known(session: Session, prefix: str) -> ApiKey:
 
 
 def revoke(session: Session, prefix: str, actor: str) -> ApiKey:
-    """Stop a key at once; again does nothing. Raises NotFoundError."""
+    """Revoke a key; revoking it again has no effect. Raises NotFoundError."""
     statement = (
         update(ApiKey)
         .where(ApiKey.prefix == prefix)
@@ -100,7 +104,7 @@ def listing(session: Session) -> list[ApiKey]:
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """Split a key into prefix, empty when it can be none, and secret."""
+    """Split a key into prefix and secret; the prefix of a malformed key is empty."""
     mark, _, rest = text.partition("_")
     prefix, _, secret = rest.partition("_")
     usable = mark == MARK and prefix.isascii() and prefix.isalnum()

@@ -1,4 +1,4 @@
-"""Stored payloads of notes and samples: JSON without picture bytes, pictures by digest, and back again."""
+"""Serialization of notes and samples for the database: JSON that names pictures by their digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uninote.service.errors import NotFoundError
 
 
 def note_payload(note: Note) -> dict[str, Any]:
-    """Return everything of a note but its picture bytes and what has a column of its own."""
+    """Return the fields of a note as JSON, without picture bytes and without fields that have a column."""
     return {
         "title": note.title,
         "body": note.body,
@@ -29,7 +29,7 @@ def note_payload(note: Note) -> dict[str, Any]:
 
 
 def item_payload(item: Item) -> dict[str, Any]:
-    """Return an item as its parts; `of` is the digest of the picture that a text was read in."""
+    """Return an item as JSON, part by part; `of` is the digest of the picture that a text was read in."""
     return {"parts": [_part_payload(part) for part in item.parts]}
 
 
@@ -106,7 +106,7 @@ def readable(pictures: Iterable[Picture]) -> dict[str, bytes]:
         if picture.digest not in found and (picture.data is not None or picture.path is not None):
             try:
                 found[picture.digest] = picture.read()
-            except PictureError:  # the file went after it was embedded: the vector is good all the same
+            except PictureError:  # the file was removed after the embedding; the vector stays valid
                 continue
     return found
 

@@ -1,4 +1,4 @@
-"""Deletion of picture bytes that nothing shows any more."""
+"""Garbage collection of picture bytes that no note and no sample uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uninote.service.db.note_tables import NotePicture, StoredPicture
 
 
 def drop_unused(session: Session, digests: Collection[str]) -> int:
-    """Delete the bytes of pictures that no note and no sample shows, among `digests`; return how many."""
+    """Delete those pictures of `digests` that no note and no sample uses; return their number."""
     statement = delete(StoredPicture).where(
         StoredPicture.digest.in_(digests),
         ~select(NotePicture.digest).where(NotePicture.digest == StoredPicture.digest).exists(),

@@ -1,4 +1,4 @@
-"""Checks of texts before a column holds them."""
+"""Validation of texts before they are stored."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ def exact_scores(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]
     """Return cosines of paired stored vectors, [n, d] and [n, d] or [d], as scores: float64 [n], six
     decimals.
 
-    Summed in 64 bits, where 16-bit factors lose nothing: a comparison of the same two vectors, in any
-    order, gets the same score. A threshold that was chosen at a score is met by that score everywhere.
+    The sum is in 64 bits, where products of 16-bit numbers are exact. So the same two vectors have the same
+    score in every place that compares them, and a threshold chosen at a score is reached by that score.
     """
     products = np.einsum("...d,...d->...", left.astype(np.float64), right.astype(np.float64))
     scores: NDArray[np.float64] = np.clip(products, -1, 1).round(6)
@@ -47,14 +47,14 @@ def as_parameter(vector: Float16) -> HalfVector:
 
 
 def read_binary(session: Session, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Return rows in the binary format: parsing vectors from text takes ten times as long."""
+    """Return the rows of a statement in binary format: parsing vectors from text takes ten times as long."""
     connection: Any = session.connection().connection.driver_connection
     rows: list[tuple[Any, ...]] = connection.cursor(binary=True).execute(statement, values).fetchall()
     return rows
 
 
 def from_database(values: list[HalfVector], dim: int) -> Matrix:
-    """Return vectors that the database gave as a matrix float32 [n, dim]."""
+    """Return vectors read from the database as a matrix float32 [n, dim]."""
     rows = np.empty((len(values), dim), np.float32)
     for row, value in zip(rows, values, strict=True):
         row[:] = value.to_numpy()

@@ -1,6 +1,6 @@
-"""Choice of a category's threshold (method, section 5): by equal volume, by precision, by recall.
+"""Threshold calibration of a category (method, section 5): by number of hits, by precision, by recall.
 
-All functions are pure. Scores are cosines; a note is a hit when its score is at or above the threshold.
+All functions are pure. Scores are cosines. A note is a hit when its score is at or above the threshold.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ Labels = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold and what it would have done to the scores it was chosen on.
+    """A threshold and its result on the scores that it was chosen on.
 
-    hits: scores at or above it. precision, recall: None without labels, and precision without a hit.
+    hits: number of scores at or above it. precision: None without labels or without a hit. recall: None
+    without labels.
     """
 
     threshold: float
@@ -41,10 +42,11 @@ class Histogram:
 
 
 def by_volume(scores: ArrayLike, volume: int) -> Calibration:
-    """Return the threshold whose number of hits is nearest to `volume` and not above it: equal scores are
-    hits together or not at all. For "as many hits as the baseline has" (method, section 5).
+    """Return the threshold with the most hits that are not more than `volume`.
 
-    Raises InvalidError for a negative volume, no scores, or more scores of 1 than that.
+    Equal scores are hits together or not at all, so there may be fewer. Use it for "as many hits as the
+    baseline has" (method, section 5). Raises InvalidError for a negative volume, for no scores, and when more
+    than `volume` scores are 1.
     """
     values = _scores(scores)
     if volume < 0:
@@ -52,7 +54,7 @@ def by_volume(scores: ArrayLike, volume: int) -> Calibration:
     ordered = np.sort(values)[::-1]
     if volume >= len(ordered):
         return Calibration(float(ordered[-1]), len(ordered))
-    above = ordered[ordered > ordered[volume]]  # the first score that must not be a hit, and its equals
+    above = ordered[ordered > ordered[volume]]  # ordered[volume] and its equals must not be hits
     if not len(above) and ordered[0] >= 1:
         equal = int((ordered >= 1).sum())
         raise InvalidError(f"{equal} scores are 1, so no threshold makes {volume} hits; disable the category")
@@ -61,10 +63,9 @@ def by_volume(scores: ArrayLike, volume: int) -> Calibration:
 
 
 def by_precision(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibration:
-    """Return the lowest threshold where at least `target` of the hits are positives: the most hits of that
-    quality.
+    """Return the lowest threshold with a precision of at least `target`: it has the most hits.
 
-    Raises InvalidError when no threshold reaches it, naming the best precision there is.
+    Raises InvalidError when no threshold reaches it; the message names the best precision.
     """
     curve = _Curve(scores, labels)
     good = np.flatnonzero(curve.precision >= _fraction(target) - 1e-12)
@@ -77,15 +78,16 @@ def by_precision(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibra
 
 
 def by_recall(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibration:
-    """Return the highest threshold at which at least `target` of the positives are hits: the fewest hits at
-    that coverage. Raises InvalidError without a positive.
+    """Return the highest threshold with a recall of at least `target`: it has the fewest hits.
+
+    Raises InvalidError without a positive.
     """
     curve = _Curve(scores, labels)
     return curve.at(int(np.flatnonzero(curve.recall >= _fraction(target) - 1e-12)[0]))
 
 
 def at_threshold(scores: ArrayLike, threshold: float, labels: ArrayLike | None = None) -> Calibration:
-    """Return what a given threshold does: hits, and with labels precision and recall."""
+    """Return the hits of a given threshold, with its precision and recall if there are labels."""
     values = _scores(scores)
     hit = values >= threshold
     if labels is None:
@@ -118,7 +120,7 @@ class _Curve:
         truth = _labels(labels, len(values))
         order = np.argsort(-values, kind="stable")
         values, right = values[order], np.cumsum(truth[order])
-        last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # the last of each run of equals
+        last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # the last of equal scores
         self.thresholds: Scores = values[last]
         self.hits = last + 1
         self.precision: Scores = right[last] / self.hits

@@ -1,4 +1,4 @@
-"""Scores that a category's threshold is chosen on: of stored notes, and of reviewed matches."""
+"""Scores for the calibration of a category's threshold: of stored notes, or of reviewed matches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SELECT stored.vector, sample.allow FROM service.samples AS sample
 JOIN service.sample_vectors AS stored ON stored.sample_id = sample.id AND stored.model_id = %(model)s
 WHERE sample.category = %(category)s AND sample.enabled ORDER BY sample.id
 """
-# A fixed random choice: equal over the corpus and the same at every call.
+# The order by hash makes a random sample of the corpus that is the same at every call.
 _NOTES = """
 SELECT vector FROM service.vectors WHERE model_id = %(model)s ORDER BY md5(note_id) LIMIT %(limit)s
 """
@@ -38,18 +38,17 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Reviewed:
-    """Scores of reviewed matches float64 [n], and whether each was right, bool [n]."""
+    """Scores of reviewed matches float64 [n], and whether each is a true positive, bool [n]."""
 
     scores: Scores
     right: NDArray[np.bool_]
 
 
 def best_scores(session: Session, model: ModelVersion, category: str, limit: int = 20_000) -> Scores:
-    """Return the best score of up to `limit` stored notes with the category's samples, float64 [n]: a note
-    hits when it is at or above the threshold. Notes that the allow-list keeps from every hit score -1.
+    """Return the best score of each of up to `limit` stored notes with the category's samples, float64 [n].
 
-    Raises NotFoundError without a sample or without a note. With volume V wanted over all notes, calibrate
-    for V times n / (number of notes).
+    A note that the allow-list excludes from every hit has score -1. For a volume of V hits among all notes,
+    calibrate for V times n / (number of notes). Raises NotFoundError without a sample or without a note.
     """
     values = {"model": model.id, "category": category, "limit": limit}
     rows = read_binary(session, _SAMPLES, values)
@@ -61,7 +60,7 @@ def best_scores(session: Session, model: ModelVersion, category: str, limit: int
     best = _best(notes, samples)
     if not len(allowed):
         return best
-    # A note's best sample against its best allow-list sample decides, whichever threshold is chosen.
+    # At every threshold, a note's best sample competes with its best allow-list sample.
     scores = np.concatenate([best, _best(notes, allowed)])
     allow = np.repeat([False, True], len(notes))
     hit = hits(scores, np.full(len(scores), -1.0), allow, np.tile(np.arange(len(notes)), 2))
@@ -74,7 +73,7 @@ def _best(notes: Matrix, samples: Matrix) -> Scores:
 
 
 def reviewed(session: Session, model: ModelVersion, category: str) -> Reviewed:
-    """Return decided matches of a category, scored by `model`, whichever version matched them then."""
+    """Return the matches of a category with a verdict other than unsure, scored again by `model`."""
     rows = read_binary(session, _REVIEWED, {"model": model.id, "category": category})
     notes = from_database([note for note, _, _ in rows], model.dim)
     samples = from_database([sample for _, sample, _ in rows], model.dim)

@@ -1,4 +1,4 @@
-"""Categories of the gallery: what is looked for. Every change acts at once."""
+"""Categories of the gallery: kinds of content to look for. A change applies to the next note."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def delete_category(session: Session, name: str, actor: str) -> None:
 
 
 def listing(session: Session) -> list[Category]:
-    """Return all categories by name."""
+    """Return all categories, ordered by name."""
     return list(session.scalars(select(Category).order_by(Category.name)))
 
 

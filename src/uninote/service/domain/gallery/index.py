@@ -1,9 +1,10 @@
-"""Exact index of one model's gallery in memory: finds every sample at or above its category's threshold.
+"""Exact in-memory index of one model's gallery: finds every sample at or above its category's threshold.
 
-Comparing 100,000 samples with a note reads 200 MB; most of it can be skipped. In an orthogonal basis that
-puts most of the gallery's length first, a score is at most the product of the first components plus the
-product of the lengths of the rest (Cauchy-Schwarz). One small matrix product gives this bound for all
-samples, and only those whose bound reaches the threshold are compared in full.
+Comparing a note with 100,000 samples reads 200 MB, and most of it can be skipped. The vectors are rotated
+into an orthogonal basis whose first components hold most of their length. A score is at most the inner
+product of the first components plus the product of the lengths of the remaining ones (Cauchy-Schwarz). One
+small matrix product computes this bound for all samples. Only samples whose bound reaches the threshold are
+compared in full.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from uninote.service.domain.base.vectors import Float16, Matrix, exact_scores
 
 PREFIX = 32
 BASIS_ROWS = 20_000  # rows that the basis is fitted on: any orthogonal basis is exact, a fitted one is faster
-SLACK = 2e-4  # far above the rounding of float32 sums; what is this near is compared in 64 bits
-BATCH = 32  # queries of one product: bounds the memory at 13 MB per 100,000 samples
+SLACK = 2e-4  # far above the rounding error of float32 sums; closer scores are compared in 64 bits
+BATCH = 32  # queries of one matrix product: limits the memory to 13 MB per 100,000 samples
 FEW = 4  # fewer queries are faster one by one
-DENSE = 0.2  # with a larger part to compare in full, one large product is faster than gathering rows
+DENSE = 0.2  # above this fraction of rows, one large product is faster than gathering the rows
 
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class ReachedSample:
-    """A sample that a vector reaches the threshold of."""
+    """A sample whose threshold a vector reaches."""
 
     sample_id: int
     category: str
@@ -40,11 +41,11 @@ class ReachedSample:
 
 @dataclass(frozen=True, eq=False)
 class Rotated:
-    """Vectors in a basis of their own, so that rows can be added without touching those that are there.
+    """Vectors rotated into an orthogonal basis, to which new vectors can be added without a new rotation.
 
     ids: int64 [n] ascending. stored: float16 [n, d], the vectors. basis: float32 [d, d]. rows: float32
-    [n, d], the same in the basis. bounds: float32 [prefix + 1, n], first components and length of the rest:
-    rows of it in one piece, because a product with few queries is five times as fast so.
+    [n, d], the vectors in the basis. bounds: float32 [prefix + 1, n], first components and length of the
+    remaining ones. Each row of `bounds` is contiguous: a product with few queries is then five times as fast.
     """
 
     ids: Ids
@@ -66,7 +67,7 @@ class Rotated:
         order = np.argsort(ids, kind="stable")
         kept = np.searchsorted(self.ids, keep)
         stored = np.concatenate([self.stored[kept], vectors.astype(np.float16)])
-        if len(ids) > 2 * len(self.ids):  # grown out of its basis
+        if len(ids) > 2 * len(self.ids):  # most vectors are new to the basis: fit another one
             return Rotated.of(ids[order], stored[order].astype(np.float32))
         fresh = vectors @ self.basis
         rows = np.concatenate([self.rows[kept], fresh])
@@ -78,7 +79,7 @@ class Rotated:
 
 @dataclass(frozen=True, eq=False)
 class GalleryIndex:
-    """What a vector of one model is compared with.
+    """Samples of one model with their categories and thresholds.
 
     names: the categories. places: int32 [n], the category of each row of `vectors`. thresholds: float64 [n],
     infinite where the sample is disabled or its category has no threshold. allow: bool [n].
@@ -113,7 +114,7 @@ class GalleryIndex:
         return results
 
     def _near(self, rows: Ids, query: Matrix) -> Ids:
-        """Return those of the rows that reach their threshold up to rounding; `query` is in the basis."""
+        """Return the rows that reach their threshold up to rounding; `query` is in the basis."""
         if len(rows) > DENSE * len(self.vectors.rows):
             products = (self.vectors.rows @ query)[rows]
         else:
@@ -136,7 +137,7 @@ class GalleryIndex:
             for row, score in zip(rows[reached], scores[reached], strict=True)
             if wanted is None or self.names[self.places[row]] in wanted
         ]
-        return sorted(found, key=lambda one: (-one.score, one.sample_id))
+        return sorted(found, key=lambda sample: (-sample.score, sample.sample_id))
 
 
 def _basis(vectors: Matrix) -> Matrix:
@@ -151,10 +152,10 @@ def _basis(vectors: Matrix) -> Matrix:
 
 
 def _shortened(rows: Matrix) -> Matrix:
-    """Return the first components and the length of the rest: [n, prefix + 1]."""
+    """Return the first components and the length of the remaining ones: [n, prefix + 1]."""
     return np.hstack([rows[:, :PREFIX], np.linalg.norm(rows[:, PREFIX:], axis=1, keepdims=True)])
 
 
 def _bounds(rows: Matrix) -> Matrix:
-    """Return `_shortened`, one component a row: [prefix + 1, n]."""
+    """Return `_shortened` transposed and contiguous: [prefix + 1, n]."""
     return np.ascontiguousarray(_shortened(rows).T)

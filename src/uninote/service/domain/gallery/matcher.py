@@ -1,4 +1,4 @@
-"""Snapshot of the gallery in memory, and how each process keeps it equal to the database."""
+"""In-memory snapshot of the gallery, which each process keeps equal to the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from uninote.service.domain.gallery.index import GalleryIndex, Ids, ReachedSampl
 from uninote.service.domain.gallery.rules import hits
 
 _MODELS = "SELECT id, version, dim, state FROM service.model_versions WHERE state <> 'retired' ORDER BY id"
-# Seconds until a row that is disabled for a time comes back: nobody changes anything at that moment.
+# The last column: seconds until a temporarily disabled row is enabled again. That changes no revision.
 _CATEGORIES = """
 SELECT name, enabled AND coalesce(disabled_until <= now(), true), sampling,
     extract(epoch FROM disabled_until - now())::float8
@@ -50,7 +50,7 @@ READ_CHUNK = 10_000
 
 @dataclass(frozen=True)
 class WrittenModel:
-    """A model version that is written to."""
+    """A model version that notes are written with: every one that is not retired."""
 
     id: int
     version: str
@@ -60,9 +60,9 @@ class WrittenModel:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Everything that decides a match, at one revision.
+    """Models, categories, thresholds and samples at one revision: together they decide every match.
 
-    deadline: the monotonic time at which something disabled comes back and the snapshot is out of date.
+    deadline: monotonic time at which a temporarily disabled row is enabled and the snapshot expires.
     """
 
     revision: int
@@ -74,15 +74,14 @@ class Snapshot:
 
     @property
     def is_fresh(self) -> bool:
-        """Return whether it is right as long as its revision is the current one."""
+        """Return whether it has not expired: it is valid if its revision is also the current one."""
         return time.monotonic() < self.deadline
 
     def model(self, versions: Collection[str]) -> WrittenModel | None:
-        """Return the model to match with: the active one if its vector is given, else the newest that is, if
-        any.
+        """Return the model to match with, of those in `versions`: the active one, else the newest; or None.
 
-        Between the encoding of a note and its ingest the active version may have changed; the note is then
-        matched with what it has, and the backfill adds the rest.
+        The active version may change between the encoding of a note and its ingest. The note is then matched
+        by a vector that it has, and the backfill adds the missing ones.
         """
         known = [model for model in self.models if model.version in versions]
         rank = {"active": 2, "shadow": 1}
@@ -95,9 +94,7 @@ class Snapshot:
         note_ids: Sequence[str],
         categories: Sequence[frozenset[str] | None],
     ) -> list[list[ReachedSample]]:
-        """Return the hits of each note, best first: by the rule of `rules.hits`, and in its category's
-        sampling.
-        """
+        """Return the hits of each note, best first: by `rules.hits`, and within its category's sampling."""
         found = self.galleries[model.id].match(queries, categories)
         return [self._reported(note_id, reached) for note_id, reached in zip(note_ids, found, strict=True)]
 
@@ -105,20 +102,20 @@ class Snapshot:
         if not found:  # as with most notes
             return found
         hit = hits(
-            np.array([one.score for one in found]),
-            np.array([one.threshold for one in found]),
-            np.array([one.allow for one in found]),
-            np.array([one.category for one in found]),
+            np.array([sample.score for sample in found]),
+            np.array([sample.threshold for sample in found]),
+            np.array([sample.allow for sample in found]),
+            np.array([sample.category for sample in found]),
         )
         return [
-            one
-            for one, is_hit in zip(found, hit, strict=True)
-            if is_hit and sampled(note_id, one.category, self.sampling[one.category])
+            sample
+            for sample, is_hit in zip(found, hit, strict=True)
+            if is_hit and sampled(note_id, sample.category, self.sampling[sample.category])
         ]
 
 
 def sampled(note_id: str, category: str, ratio: float) -> bool:
-    """Return whether a note is in the reported fraction of its category; the same for every replica."""
+    """Return whether a note is in the reported fraction of its category. Every replica decides alike."""
     if ratio >= 1:
         return True
     digest = hashlib.sha256(f"{len(category)}:{category}{note_id}".encode("utf-8", "surrogatepass")).digest()
@@ -126,10 +123,10 @@ def sampled(note_id: str, category: str, ratio: float) -> bool:
 
 
 class Matcher:
-    """Hands out the snapshot of the present revision; safe for many threads.
+    """Cache of the snapshot of the current revision; thread-safe.
 
-    A refresh reads only vectors that are not in memory yet, so a change to a large gallery acts in the time
-    it takes to read its other columns.
+    A refresh reads only vectors that are not in memory yet, so after a change to a large gallery it takes as
+    long as reading the other columns.
     """
 
     def __init__(self) -> None:
@@ -143,20 +140,20 @@ class Matcher:
 
     def snapshot(self, session: Session) -> Snapshot:
         """Return the snapshot of the current revision, which cannot change until this transaction ends."""
-        wanted = gallery_lock.lock_shared(session)
-        known = self._snapshot
-        if known and known.revision == wanted and known.is_fresh:
-            return known
+        revision = gallery_lock.lock_shared(session)
+        cached = self._snapshot
+        if cached and cached.revision == revision and cached.is_fresh:
+            return cached
         with self._lock:
-            known = self._snapshot
-            if known and known.revision == wanted and known.is_fresh:
-                return known
-            loaded = self._load(session, wanted)
-            if not known or loaded.revision >= known.revision:
+            cached = self._snapshot
+            if cached and cached.revision == revision and cached.is_fresh:
+                return cached
+            loaded = self._load(session, revision)
+            if not cached or loaded.revision >= cached.revision:
                 self._snapshot = loaded
             return loaded
 
-    def _load(self, session: Session, wanted: int) -> Snapshot:
+    def _load(self, session: Session, revision: int) -> Snapshot:
         def rows(statement: str, **values: Any) -> list[Any]:
             return read_binary(session, statement, values)
 
@@ -186,7 +183,7 @@ class Matcher:
             )
         self._vectors = {model.id: galleries[model.id].vectors for model in models}
         return Snapshot(
-            revision=wanted,
+            revision=revision,
             deadline=time.monotonic() + min(waits, default=float("inf")),
             models=models,
             categories=frozenset(name for name, *_ in categories),
@@ -195,17 +192,17 @@ class Matcher:
         )
 
     def _vectors_of(self, session: Session, model: WrittenModel) -> Rotated:
-        """Return the model's sample vectors; only new ones are read, since a stored one never changes."""
+        """Return the model's sample vectors. Only new ones are read, since a stored vector never changes."""
         ((present,),) = read_binary(session, _PRESENT, {"model": model.id})
         ids: Ids = np.array(present or [], np.int64)
-        known = self._vectors.get(model.id)
-        keep = np.intersect1d(ids, known.ids, assume_unique=True) if known else ids[:0]
-        if known and len(keep) == len(ids) == len(known.ids):
-            return known
+        cached = self._vectors.get(model.id)
+        keep = np.intersect1d(ids, cached.ids, assume_unique=True) if cached else ids[:0]
+        if cached and len(keep) == len(ids) == len(cached.ids):
+            return cached
         new = np.setdiff1d(ids, keep, assume_unique=True)
         fresh = np.empty((len(new), model.dim), np.float32)
         for start in range(0, len(new), READ_CHUNK):
             chunk = {"model": model.id, "ids": new[start : start + READ_CHUNK].tolist()}
             values = [row[0] for row in read_binary(session, _VECTORS, chunk)]
             fresh[start : start + len(values)] = from_database(values, model.dim)
-        return known.updated(keep, new, fresh) if known else Rotated.of(new, fresh)
+        return cached.updated(keep, new, fresh) if cached else Rotated.of(new, fresh)

@@ -1,4 +1,4 @@
-"""The matching rule: which comparisons of notes with gallery samples are hits. Pure functions over arrays."""
+"""Matching rule: decides which comparisons of notes with gallery samples are hits. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New gallery samples: checks, and the columns of their rows."""
+"""Validation of new gallery samples, and the columns of their rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from uninote.service.errors import InvalidError
 
 @dataclass(frozen=True)
 class NewSample:
-    """A sample to add: what it shows, its vector per model version, and how it counts.
+    """A sample to add: its content, its vector per model version, and its settings.
 
-    allow: an allow-list sample; a note at least as near to it as to a sample that it hits is no hit.
-    source_note: the stored note it was taken from; it goes when that note is forgotten.
+    allow: whether it is on the allow-list, see `rules.hits`.
+    source_note: id of the stored note that it is made from; forgetting that note deletes the sample.
     """
 
     category: str
@@ -40,7 +40,7 @@ class NewSample:
 
 
 def check_sample(sample: NewSample, models: Mapping[str, ModelVersion], active: str | None) -> None:
-    """Raise InvalidError or VectorError when it cannot be stored."""
+    """Raise InvalidError or VectorError for a sample that cannot be stored."""
     if sample.kind not in SAMPLE_KINDS:
         raise InvalidError(f"kind {sample.kind!r} is none of {', '.join(SAMPLE_KINDS)}")
     check_words("a label", sample.label, MAX_NAME)
@@ -57,13 +57,13 @@ def check_sample(sample: NewSample, models: Mapping[str, ModelVersion], active: 
 
 
 def identity_of(sample: NewSample | Sample) -> tuple[str, str, str, bool]:
-    """Return what makes two samples the same one: category, kind, content key, allow-list."""
+    """Return the unique key of a sample: category, kind, content key, allow-list."""
     key = sample.item.key if isinstance(sample, NewSample) else sample.content_key
     return sample.category, sample.kind, key, sample.allow
 
 
 def sample_row(sample: NewSample, actor: str) -> dict[str, Any]:
-    """Return the columns of a new row."""
+    """Return the columns of a new sample's row."""
     return {
         "category": sample.category,
         "kind": sample.kind,
@@ -80,6 +80,6 @@ def sample_row(sample: NewSample, actor: str) -> dict[str, Any]:
 
 
 def shown_digests(session: Session, *conditions: ColumnElement[bool]) -> list[str]:
-    """Return the digests of the pictures that the selected samples show."""
+    """Return the digests of the pictures of the selected samples."""
     query = select(SamplePicture.digest).join(Sample, Sample.id == SamplePicture.sample_id)
     return list(session.scalars(query.where(*conditions).distinct()))

@@ -1,4 +1,4 @@
-"""Gallery samples: what notes are compared with. Every change acts at once."""
+"""Gallery samples, which notes are compared with. A change applies to the next note."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ CHUNK = 1000  # rows of one INSERT
 
 
 def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> list[Sample]:
-    """Add samples, all or none. One that is stored already (category, kind, content) is returned as it is.
+    """Add samples, all or none; return their rows. A sample that is stored already is not changed.
 
-    Raises InvalidError, NotFoundError or VectorError naming the first bad sample by its number.
+    It is stored already if category, kind, content and allow-list are equal. Raises InvalidError,
+    NotFoundError or VectorError; the message has the number of the first bad sample.
     """
     sources = {sample.source_note for sample in samples if sample.source_note is not None}
     if sources:
-        # Without it one of the notes could be forgotten before its sample is stored.
+        # Without this lock one of the notes could be forgotten before its sample is stored.
         gallery_lock.lock_exclusive(session)
     models = {
         model.version: model for model in session.scalars(select(ModelVersion)) if model.state != "retired"
@@ -56,9 +57,9 @@ def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> l
         except (InvalidError, NotFoundError, VectorError) as error:
             raise type(error)(f"sample {number}: {error}") from None
     stored = [
-        one
+        row
         for start in range(0, len(samples), CHUNK)
-        for one in _add(session, samples[start : start + CHUNK], models, actor)
+        for row in _add(session, samples[start : start + CHUNK], models, actor)
     ]
     gallery_lock.increment(session)
     return stored
@@ -74,9 +75,9 @@ def change_sample(
     enabled: bool | None = None,
     disabled_until: datetime | None = None,
 ) -> Sample:
-    """Change how a sample counts; None leaves a field, but `disabled_until` follows `enabled`.
+    """Change the settings of a sample. None leaves a field as it is; `enabled` also sets `disabled_until`.
 
-    Its content never changes: another content is another sample. Raises NotFoundError.
+    The content cannot be changed: add another sample instead. Raises NotFoundError.
     """
     check_words("a label", label or "", MAX_NAME)
     check_words("a comment", comment or "")
@@ -102,7 +103,7 @@ def change_sample(
 
 
 def delete_samples(session: Session, sample_ids: Sequence[int], actor: str) -> int:
-    """Remove samples with their matches, reviews and job hits; return how many were stored."""
+    """Delete samples with their matches, reviews and job hits; return how many were stored."""
     pictures = shown_digests(session, Sample.id.in_(sample_ids))
     gone = session.scalars(delete(Sample).where(Sample.id.in_(sample_ids)).returning(Sample.id)).all()
     drop_unused(session, pictures)
@@ -130,13 +131,13 @@ def listing(
 
 
 def counts(session: Session) -> dict[str, int]:
-    """Return samples per category."""
+    """Return the number of samples per category."""
     rows = session.execute(select(Sample.category, func.count()).group_by(Sample.category))
     return dict(rows.all())
 
 
 def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, ArrayLike]) -> None:
-    """Fill in a model version's vectors of samples; a stored one stays. Raises NotFoundError."""
+    """Add vectors of samples for a model version; a stored vector is kept. Raises NotFoundError."""
     model = versions.get(session, version)
     rows = [
         {"sample_id": sample_id, "model_id": model.id, "vector": float16_unit(vector, model.dim)}

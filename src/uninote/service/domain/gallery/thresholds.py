@@ -18,7 +18,7 @@ from uninote.service.errors import InvalidError, NotFoundError
 def put(
     session: Session, category: str, version: str, value: float, actor: str, reason: str = ""
 ) -> Threshold:
-    """Set a threshold, in force for every ingest that commits after this one.
+    """Set a threshold for every ingest that commits after this transaction.
 
     Raises InvalidError for a value outside [-1, 1], NotFoundError for an unknown category or version.
     """
@@ -54,7 +54,7 @@ def in_force(session: Session, model_id: int) -> dict[str, float]:
 
 
 def history(session: Session, category: str, version: str | None = None, limit: int = 100) -> list[Threshold]:
-    """Return thresholds, the newest first."""
+    """Return the thresholds of a category, the newest first."""
     query = select(Threshold).where(Threshold.category == category).order_by(Threshold.id.desc()).limit(limit)
     if version is not None:
         model = select(ModelVersion.id).where(ModelVersion.version == version).scalar_subquery()
@@ -63,7 +63,7 @@ def history(session: Session, category: str, version: str | None = None, limit: 
 
 
 def without_threshold(session: Session, model_id: int) -> list[str]:
-    """Return enabled categories that match nothing under this model, for want of a threshold."""
+    """Return the enabled categories without a threshold for this model: they match nothing."""
     with_one = set(in_force(session, model_id))
     names = session.scalars(select(Category.name).where(Category.enabled).order_by(Category.name))
     return [name for name in names if name not in with_one]

@@ -1,7 +1,8 @@
-"""Model versions: add, fill, switch, roll back, retire. Life cycle: loading -> shadow <-> active; -> retired.
+"""Model versions and their life cycle: loading -> shadow <-> active; any but the active one -> retired.
 
-New notes are embedded by every version that is not retired (dual write). The backfill embeds the rest: older
-notes, and notes whose caller sent one version's vector only. So switching and rolling back lose no vectors.
+New notes are embedded by every version that is not retired (dual write). The backfill embeds the others:
+older notes, and notes whose caller sent one version's vector only. So switching and rolling back lose no
+vectors.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def active(session: Session) -> ModelVersion:
 
 
 def add(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
-    """Add a version in state loading, or return the one of that name.
+    """Add a version in state loading, or return the existing one of that name.
 
     Raises InvalidError for a bad name or dimension, ConflictError when it is known with another dimension.
     """
@@ -66,7 +67,7 @@ def add(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
 
 
 def ensure(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
-    """Add a version as `add` does, and activate it when none is active: for a service that starts."""
+    """Add a version as `add` does, and activate it when none is active. For the start of a service."""
     added = add(session, version, dim, actor)
     if session.scalars(select(ModelVersion.id).where(ModelVersion.state == "active")).first() is None:
         _activate(session, added)
@@ -75,27 +76,27 @@ def ensure(session: Session, version: str, dim: int, actor: str) -> ModelVersion
 
 
 def missing_notes(session: Session, model: ModelVersion, after: str = "", limit: int = 1000) -> list[str]:
-    """Return ids, in order, after `after`, of notes without a vector of this version for their content."""
+    """Return up to `limit` ids above `after`, in order, of notes without a current vector of this version."""
     return list(
         session.scalars(_missing(model).where(StoredNote.id > after).order_by(StoredNote.id).limit(limit))
     )
 
 
 def count_missing(session: Session, model: ModelVersion) -> int:
-    """Return how many notes `missing_notes` would return in all."""
+    """Return the number of notes without a current vector of this version."""
     return session.scalars(select(func.count()).select_from(_missing(model).subquery())).one()
 
 
 def missing_samples(session: Session, model: ModelVersion) -> list[int]:
     """Return ids of gallery samples without a vector of this version."""
-    there = select(SampleVector.sample_id).where(SampleVector.model_id == model.id)
-    return list(session.scalars(select(Sample.id).where(Sample.id.not_in(there)).order_by(Sample.id)))
+    with_vector = select(SampleVector.sample_id).where(SampleVector.model_id == model.id)
+    return list(session.scalars(select(Sample.id).where(Sample.id.not_in(with_vector)).order_by(Sample.id)))
 
 
 def switch(session: Session, version: str, actor: str, *, force: bool = False) -> ModelVersion:
-    """Make a version the active one; the previous one becomes a shadow.
+    """Activate a version; the previous one becomes a shadow.
 
-    Raises ConflictError while notes, samples or thresholds of it are missing, unless forced.
+    Raises ConflictError while vectors or thresholds of it are missing, unless forced.
     """
     model = get(session, version)
     if model.state == "active":
@@ -110,10 +111,10 @@ def switch(session: Session, version: str, actor: str, *, force: bool = False) -
 
 
 def roll_back(session: Session, actor: str, *, leaving: str | None = None) -> ModelVersion:
-    """Activate the version that was active before this one; once more: the one before that.
+    """Activate the version that was active before the current one; return the active version.
 
-    leaving: the version to leave; when another one is active by now, nothing is done, so that a request that
-    is sent twice goes back one step. Raises ConflictError when there is no earlier version.
+    leaving: the version to leave. If another one is active, nothing changes, so a request that is sent twice
+    goes back one step only. Raises ConflictError when there is no earlier version.
     """
     gallery_lock.lock_exclusive(session)
     present = active(session)
@@ -128,9 +129,9 @@ def roll_back(session: Session, actor: str, *, leaving: str | None = None) -> Mo
 
 
 def _before(session: Session, version: str) -> ModelVersion | None:
-    """Return the version that was active when somebody switched to this one, by the audit log.
+    """Return the version that was active before the last switch to this one, by the audit log.
 
-    If that one is retired by now, return the one before it.
+    A version that is retired by now is skipped in favour of the one before it.
     """
     seen: set[str] = set()
     while version not in seen:
@@ -169,9 +170,9 @@ def retire(session: Session, version: str, actor: str) -> ModelVersion:
     model.state = "retired"
     session.flush()
     vectors = delete(NoteVector).where(NoteVector.model_id == model.id)
-    session.execute(vectors)  # takes long, and holds no ingest of a new note back
+    session.execute(vectors)  # slow, but it does not block ingests of new notes
     _changed(session, actor, "model.retire", version)
-    session.execute(vectors)  # those of ingests that came meanwhile; from here on there are none
+    session.execute(vectors)  # vectors written meanwhile; the gallery's lock now keeps out further ones
     session.execute(delete(SampleVector).where(SampleVector.model_id == model.id))
     return model
 

@@ -1,7 +1,7 @@
-"""The right to be forgotten: deletes a note and all that was made from it, in one transaction.
+"""Right to be forgotten: deletion of a note and of everything made from it, in one transaction.
 
-What stays: the hash of its id, in the audit log and in the list that keeps a late delivery from bringing it
-back. What this cannot reach: backups made before, and files that were exported.
+The hash of its id is kept in the audit log and in the list of forgotten ids, so that a late delivery cannot
+store the note again. Earlier backups and exported files are not changed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def forgotten(session: Session, ids: Iterable[str]) -> set[str]:
 def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
     """Delete notes with vectors, matches, reviews, job hits, pictures and the gallery samples made from them.
 
-    Returns how many were stored. Ids that are not stored are barred all the same.
+    Returns how many were stored. Ids that are not stored are barred as well.
     """
     ids = sorted(set(note_ids))
     hashes = [{"id_hash": audit.id_hash(note_id)} for note_id in ids]
     if not ids:
         return 0
-    # Once this lock is held, an ingest of one of them is committed, or will find it barred.
+    # Once this lock is held, an ingest of one of them has committed, or will find it barred.
     gallery_lock.lock_exclusive(session)
     session.execute(upsert(Forgotten).values(hashes).on_conflict_do_nothing())
     shown = select(NotePicture.digest).where(NotePicture.note_id.in_(ids))
@@ -48,7 +48,7 @@ def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
     session.execute(delete(Outbox).where(Outbox.note_id.in_(ids)))
     if session.scalars(select(OutboxState.wanted)).one():
         session.execute(insert(Outbox), [{"note_id": note_id, "deleted": True} for note_id in ids])
-    # The cursor of a job is the note it looked at last; if that note is deleted, the one before it is.
+    # The cursor of a job is the id of its last note; if that note is deleted, it moves to the one before.
     before = select(func.coalesce(func.max(StoredNote.id), "")).where(StoredNote.id < Job.cursor)
     session.execute(update(Job).where(Job.cursor.in_(ids)).values(cursor=before.scalar_subquery()))
     for note_id in ids:

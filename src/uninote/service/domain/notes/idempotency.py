@@ -1,4 +1,4 @@
-"""Idempotency keys: a repeated request gets the answer of the first one and is not carried out again."""
+"""Idempotency keys: a repeated request is answered like the first one and not executed again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from uninote.service.db.engine import driver_of
 from uninote.service.errors import ConflictError
 
-# In one order everywhere, so that two transactions with several keys cannot wait for each other.
+# In key order, so that two transactions with several keys cannot deadlock.
 _TAKE = """
 INSERT INTO service.requests (key, digest)
 SELECT * FROM unnest(%(keys)s::text[], %(digests)s::text[]) AS asked (key, digest) ORDER BY key
@@ -22,10 +22,11 @@ _READ = "SELECT key, digest FROM service.requests WHERE key = ANY(%(keys)s::text
 def take(
     session: Session, asked: Mapping[int, tuple[str, str, str]]
 ) -> tuple[set[int], dict[int, ConflictError]]:
-    """Take keys in this transaction; return which were new, and the error of each used with another request.
+    """Reserve keys in this transaction; return the numbers of the new ones, and the conflicts by number.
 
-    asked: actor, key and digest of each request, no key of one actor twice. Another transaction with one of
-    the keys waits for this one. What is in neither result was answered before.
+    asked: actor, key and digest of each request, each key of an actor once. Another transaction with one of
+    the keys waits for this one. A key with another digest is a conflict. A request in neither result was
+    answered before.
     """
     if not asked:
         return set(), {}
@@ -49,5 +50,5 @@ def take(
 
 
 def hashed(actor: str, key: str) -> str:
-    """Return the form in which an actor's key is stored."""
+    """Return the hash under which an actor's key is stored."""
     return hashlib.sha256(f"{len(actor)}:{actor}{key}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Ingest of notes: note, vectors, matches, audit row and outbox row commit together, or nothing does."""
+"""Ingest of notes: note, vectors, matches, audit row and outbox row are written in one transaction."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from uninote.store.validate import storable
 MAX_CHARS = validate.MAX_CHARS | {"lang": 256}
 
 DeliveryAnswer = list[Outcome] | UniNoteError
-"""One outcome per note of a delivery, or why all of it failed."""
+"""One outcome per note of a delivery, or the error that failed all of it."""
 
 
 class _Refused(ServiceError):
@@ -50,15 +50,14 @@ def ingest(
     request: tuple[str, str] | None = None,
     keep_pictures: bool = True,
 ) -> list[Outcome]:
-    """Store and match notes; when it returns, every outcome but a rejection is on disk. One outcome per note.
+    """Store and match notes; return one outcome per note. All but the rejected notes are on disk by then.
 
-    A note that is stored with the same content is left alone and answers what it matched then; changed
-    content replaces vectors and matches. A note that cannot be stored is rejected with a reason, the others
-    are still stored.
+    A note that is stored with the same content is not changed, and its outcome has the matches of then. New
+    content replaces vectors and matches. An invalid note is rejected with a reason; the others are stored.
 
-    request: idempotency key and digest of the request; a key that was answered before writes nothing and
-    answers the stored state. Raises ConflictError when it was used with another digest, StoreError when the
-    database cannot be used.
+    request: idempotency key and digest of the request. If the key was used before, nothing is written and the
+    outcomes are those of the stored notes. Raises ConflictError when it was used with another digest,
+    StoreError when the database cannot be used.
     """
     delivery = Delivery(batch, actor, request)
     (answer,) = store_deliveries(database, matcher, [delivery], keep_pictures=keep_pictures)
@@ -70,11 +69,10 @@ def ingest(
 def store_deliveries(
     database: Database, matcher: Matcher, deliveries: Sequence[Delivery], *, keep_pictures: bool = True
 ) -> list[DeliveryAnswer]:
-    """Ingest for many callers in one transaction, as `ingest` does: they share its round trips and its
-    commit.
+    """Store the deliveries of many callers as `ingest` does, in one transaction: a group commit.
 
-    What is wrong with one delivery fails that one alone. Deliveries that name the same note or use the same
-    idempotency key go one after the other, in the order given.
+    An error in one delivery fails that delivery alone. Deliveries with a note or an idempotency key in common
+    are stored one after the other, in the order given.
     """
     answers: dict[int, DeliveryAnswer] = {}
     numbered = dict(enumerate(deliveries))
@@ -84,13 +82,13 @@ def store_deliveries(
 
 
 def _disjoint_groups(deliveries: Sequence[Delivery]) -> list[list[int]]:
-    """Cut the deliveries, in order, where one shares a note or a key with another since the last cut."""
+    """Split the deliveries, in order, into groups in which no two share a note or an idempotency key."""
     groups: list[list[int]] = [[]]
     taken: set[object] = set()
-    for number, one in enumerate(deliveries):
-        own: set[object] = {incoming.note.id for incoming in one.batch}
-        if one.request:
-            own.add((one.actor, one.request[0]))
+    for number, delivery in enumerate(deliveries):
+        own: set[object] = {incoming.note.id for incoming in delivery.batch}
+        if delivery.request:
+            own.add((delivery.actor, delivery.request[0]))
         if taken & own:
             groups.append([])
             taken = set()
@@ -102,11 +100,11 @@ def _disjoint_groups(deliveries: Sequence[Delivery]) -> list[list[int]]:
 def _commit(
     database: Database, matcher: Matcher, group: dict[int, Delivery], keep_pictures: bool
 ) -> dict[int, DeliveryAnswer]:
-    """Return the answers of deliveries that share nothing; each is tried alone when together they fail."""
+    """Store deliveries that share nothing; return their answers. If they fail together, try each alone."""
     matched = _Matched(group)
     try:
         known = matcher.latest()
-        if known is not None:  # most of the work, before the transaction: it holds no lock then
+        if known is not None:  # matching is most of the work; done here it holds no lock
             matched.match_with(known)
             if (
                 matched.notes
@@ -115,51 +113,53 @@ def _commit(
             ):
                 return matched.all_created()
         return database.transaction(partial(_store, matcher, matched, keep_pictures))
-    except StoreError as error:  # the database's fault, and it was asked again already
+    except StoreError as error:  # the database failed, and the transaction was retried already
         return dict.fromkeys(group, error)
     except UniNoteError as error:
         if len(group) == 1:
             return dict.fromkeys(group, error)
     return {
         number: answer
-        for number, one in group.items()
-        for answer in _commit(database, matcher, {number: one}, keep_pictures).values()
+        for number, delivery in group.items()
+        for answer in _commit(database, matcher, {number: delivery}, keep_pictures).values()
     }
 
 
 class _Matched:
-    """Deliveries with their notes checked and matched by one snapshot."""
+    """Deliveries whose notes are checked and matched with one snapshot."""
 
     def __init__(self, group: dict[int, Delivery]) -> None:
         self.group = group
         self._by: Snapshot | None = None
         self.checked: dict[int, list[Checked]] = {}
-        self.notes: list[Checked] = []  # all that can be stored, sorted by id
+        self.notes: list[Checked] = []  # the valid ones of all deliveries, sorted by id
         self.rejected: dict[int, dict[str, Outcome]] = {}
 
     def match_with(self, snapshot: Snapshot) -> None:
-        """Check and match all notes, unless this snapshot did so before."""
+        """Check and match all notes, unless they are matched with this snapshot already."""
         if self._by is snapshot:
             return
-        for number, one in self.group.items():
-            self.checked[number], self.rejected[number] = check(one.batch, snapshot, one.actor)
-        found = [one for checked in self.checked.values() for one in checked]
-        self.notes = sorted(found, key=lambda one: one.incoming.note.id)
+        for number, delivery in self.group.items():
+            self.checked[number], self.rejected[number] = check(delivery.batch, snapshot, delivery.actor)
+        valid = [note for checked in self.checked.values() for note in checked]
+        self.notes = sorted(valid, key=lambda note: note.incoming.note.id)
         match_all(self.notes, snapshot)
         self._by = snapshot
 
     def all_created(self) -> dict[int, DeliveryAnswer]:
-        """Return the answers when all of them were stored as new."""
+        """Return the answers of all deliveries for the case that all valid notes were new."""
         return {
-            number: _in_order(one, self.rejected[number] | created(self.checked[number]))
-            for number, one in self.group.items()
+            number: _in_order(delivery, self.rejected[number] | created(self.checked[number]))
+            for number, delivery in self.group.items()
         }
 
 
 def _create(matched: _Matched, by: Snapshot, keep_pictures: bool, session: Session) -> bool:
-    """Store the group in one statement if all of it is new, as most are; return whether it was."""
+    """Store the group in one statement if all of its notes are new; return whether they were."""
     asked = {
-        hashed(one.actor, one.request[0]): one.request[1] for one in matched.group.values() if one.request
+        hashed(delivery.actor, delivery.request[0]): delivery.request[1]
+        for delivery in matched.group.values()
+        if delivery.request
     }
     return ingest_sql.create(
         session, matched.notes, revision=by.revision, asked=asked, keep_pictures=keep_pictures
@@ -169,25 +169,25 @@ def _create(matched: _Matched, by: Snapshot, keep_pictures: bool, session: Sessi
 def _store(
     matcher: Matcher, matched: _Matched, keep_pictures: bool, session: Session
 ) -> dict[int, DeliveryAnswer]:
-    """Store what can be stored of the group, in one transaction; return an answer for each delivery."""
+    """Store the valid notes of the group in the session's transaction; return the answers."""
     matched.match_with(matcher.snapshot(session))
-    asked = {n: (one.actor, *one.request) for n, one in matched.group.items() if one.request}
+    asked = {n: (given.actor, *given.request) for n, given in matched.group.items() if given.request}
     first, conflicts = take(session, asked)
     answers: dict[int, DeliveryAnswer] = dict(conflicts)
-    fresh = [
-        one
-        for number, found in matched.checked.items()
+    notes = [
+        note
+        for number, checked in matched.checked.items()
         if number not in asked or number in first
-        for one in found
+        for note in checked
     ]
-    outcomes = ingest_sql.store(session, sorted(fresh, key=lambda one: one.incoming.note.id), keep_pictures)
-    for number, one in matched.group.items():
+    stored = ingest_sql.store(session, sorted(notes, key=lambda note: note.incoming.note.id), keep_pictures)
+    for number, delivery in matched.group.items():
         if number in answers:
             continue
-        known = outcomes
+        outcomes = stored
         if number in asked and number not in first:
-            known = _stored(session, [found.incoming.note.id for found in matched.checked[number]])
-        answers[number] = _in_order(one, known | matched.rejected[number])
+            outcomes = _repeated(session, [note.incoming.note.id for note in matched.checked[number]])
+        answers[number] = _in_order(delivery, outcomes | matched.rejected[number])
     return answers
 
 
@@ -196,21 +196,19 @@ def _in_order(delivery: Delivery, outcomes: dict[str, Outcome]) -> DeliveryAnswe
 
 
 def match(database: Database, matcher: Matcher, batch: Sequence[Incoming]) -> list[Outcome]:
-    """Return what `ingest` would hit, with nothing stored: outcomes are `unchanged` or `rejected`."""
+    """Return the outcomes of matching without storing: `unchanged` with the hits, or `rejected`."""
     snapshot = database.transaction(matcher.snapshot)
     checked, outcomes = check(batch, snapshot)
     match_all(checked, snapshot)
-    for one in checked:
-        outcomes[one.incoming.note.id] = Outcome(one.incoming.note.id, "unchanged", hits_of(one.found))
+    for note in checked:
+        outcomes[note.incoming.note.id] = Outcome(note.incoming.note.id, "unchanged", hits_of(note.found))
     return [outcomes[incoming.note.id] for incoming in batch]
 
 
 def check(
     batch: Sequence[Incoming], snapshot: Snapshot, actor: str = ""
 ) -> tuple[list[Checked], dict[str, Outcome]]:
-    """Return the notes that can be stored, one per id and sorted by id, and the outcome of each that
-    cannot.
-    """
+    """Return the valid notes, one per id and sorted by id, and the outcomes of the invalid ones by id."""
     good: dict[str, Checked] = {}
     bad: dict[str, Outcome] = {}
     for incoming in batch:
@@ -232,16 +230,17 @@ def check(
 
 
 def match_all(checked: Sequence[Checked], snapshot: Snapshot) -> None:
-    """Fill in what each note hits."""
-    for model in {one.model for one in checked}:
-        group = [one for one in checked if one.model == model]
-        queries = np.stack([one.vectors[model.id] for one in group]).astype(np.float32)
+    """Set the hits of each note, `found`."""
+    for model in {note.model for note in checked}:
+        group = [note for note in checked if note.model == model]
+        queries = np.stack([note.vectors[model.id] for note in group]).astype(np.float32)
         limits = [
-            None if one.incoming.categories is None else frozenset(one.incoming.categories) for one in group
+            None if note.incoming.categories is None else frozenset(note.incoming.categories)
+            for note in group
         ]
-        found = snapshot.match(model, queries, [one.incoming.note.id for one in group], limits)
-        for one, hits in zip(group, found, strict=True):
-            one.found = hits
+        found = snapshot.match(model, queries, [note.incoming.note.id for note in group], limits)
+        for note, hits in zip(group, found, strict=True):
+            note.found = hits
 
 
 def _check(incoming: Incoming, snapshot: Snapshot, actor: str) -> Checked:
@@ -270,15 +269,16 @@ def _check(incoming: Incoming, snapshot: Snapshot, actor: str) -> Checked:
     if model is None:
         reason = f"none of its model versions {sorted(incoming.vectors)} is known here; add it first"
         raise _Refused("unknown_model", reason)
-    dims = {one.version: one for one in snapshot.models}
+    written = {known.version: known for known in snapshot.models}
     vectors = {}
     for version, vector in incoming.vectors.items():
-        if version in dims:  # one that was retired a moment ago is left out
-            vectors[dims[version].id] = float16_unit(vector, dims[version].dim)
+        if version in written:  # a version that was retired meanwhile is left out
+            vectors[written[version].id] = float16_unit(vector, written[version].dim)
     return Checked(incoming, key, vectors, model, actor)
 
 
-def _stored(session: Session, ids: Sequence[str]) -> dict[str, Outcome]:
+def _repeated(session: Session, ids: Sequence[str]) -> dict[str, Outcome]:
+    """Return the outcomes of a repeated request: the notes as they are stored now."""
     present, hits = ingest_sql.stored_hits(session, ids)
     gone = "this request was answered before, and the note was deleted since"
     return {

@@ -1,7 +1,7 @@
-"""Statements of one ingest. A batch of any size takes the same few round trips.
+"""SQL statements of an ingest. A batch of any size takes the same few round trips.
 
-Rows are locked in id order everywhere, so that two ingests cannot deadlock on notes. The lock on a note is
-held until commit, so the outbox numbers of one id are in the order of its commits.
+Rows are always locked in id order, so two ingests cannot deadlock on notes. The lock on a note is held until
+commit, so the outbox numbers of one id are in the order of its commits.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from uninote.service.db.engine import driver_of
 from uninote.service.domain.base import audit, payload, pictures
 from uninote.service.domain.base.vectors import as_parameter
+from uninote.service.domain.notes.ingest_columns import match_columns, note_columns, vector_columns
 from uninote.service.domain.notes.ingest_types import (
     Checked,
     Outcome,
@@ -26,8 +27,8 @@ from uninote.service.domain.notes.ingest_types import (
     rejected,
 )
 
-# Locked in id order; a note that was forgotten is not there, and its hash is.
-_LOOK = """
+# Stored notes are locked in id order. A forgotten note has no row, only its hash in service.forgotten.
+_LOCK_KNOWN = """
 WITH known AS (
     SELECT id, content_key FROM service.notes WHERE id = ANY(%(ids)s::text[]) ORDER BY id FOR UPDATE
 )
@@ -39,12 +40,12 @@ SELECT * FROM unnest(%(ids)s::text[], %(keys)s::text[], %(payloads)s::jsonb[], %
     %(categories)s::text[], %(langs)s::text[], %(times)s::timestamptz[])
     AS fresh (id, content_key, payload, kind, category, lang, time)
 """
-# The rows come as one document: a dozen arrays take longer to encode.
+# The rows are sent as one JSON document: a dozen arrays take longer to encode.
 _CREATE = """
 SELECT service.create_notes(%(revision)s::int8, %(given)s::jsonb, %(owners)s::text[], %(models)s::int2[],
     %(vectors)b::halfvec[], %(digests)s::text[], %(pictures)s::bytea[])
 """
-# Rows that would not change are left alone; the ids of those that did come back.
+# Rows that would not change are skipped. Returns the ids of those that did.
 _UPDATE = f"""
 UPDATE service.notes AS note SET content_key = fresh.content_key, payload = fresh.payload, kind = fresh.kind,
     category = fresh.category, lang = fresh.lang, time = fresh.time, updated = now()
@@ -71,8 +72,8 @@ WHERE (old.content_key, old.kind, old.category, old.time) IS DISTINCT FROM
     (EXCLUDED.content_key, EXCLUDED.kind, EXCLUDED.category, EXCLUDED.time)
 RETURNING note_id
 """
-# Vectors of versions that this caller did not bring follow the note's columns as well.
-_FOLLOW = """
+# Copies a note's filter columns to all of its vectors, also of versions that the caller did not send.
+_COPY_COLUMNS = """
 UPDATE service.vectors AS vector SET kind = note.kind, category = note.category, time = note.time
 FROM service.notes AS note WHERE note.id = ANY(%(ids)s::text[]) AND vector.note_id = note.id
 """
@@ -105,7 +106,7 @@ _PRESENT = "SELECT id FROM service.notes WHERE id = ANY(%(ids)s::text[])"
 
 
 def stored_hits(session: Session, ids: Sequence[str]) -> tuple[set[str], dict[str, tuple[SampleHit, ...]]]:
-    """Return which ids are stored, and the matches of each, best first."""
+    """Return the ids that are stored, and the matches by id, best first."""
     hits: defaultdict[str, tuple[SampleHit, ...]] = defaultdict(tuple)
     for note_id, *hit in _run(session, _HITS, ids=list(ids)):
         hits[note_id] += (SampleHit(*hit),)
@@ -113,26 +114,26 @@ def stored_hits(session: Session, ids: Sequence[str]) -> tuple[set[str], dict[st
 
 
 def store(session: Session, checked: Sequence[Checked], keep_pictures: bool) -> dict[str, Outcome]:
-    """Write checked and matched notes, sorted by id; return their outcomes. Forgotten ones are rejected."""
+    """Write checked and matched notes, sorted by id; return their outcomes. Forgotten notes are rejected."""
     if not checked:
         return {}
-    hashes = {audit.id_hash(one.incoming.note.id): one.incoming.note.id for one in checked}
-    rows = _run(session, _LOOK, ids=list(hashes.values()), hashes=list(hashes)).fetchall()
+    hashes = {audit.id_hash(note.incoming.note.id): note.incoming.note.id for note in checked}
+    rows = _run(session, _LOCK_KNOWN, ids=list(hashes.values()), hashes=list(hashes)).fetchall()
     known = {name: key for name, key, gone in rows if not gone}
     barred = {hashes[name] for name, _, gone in rows if gone}
     reason = "a note of this id was forgotten on request and is not stored again"
     outcomes = {note_id: rejected(note_id, "forgotten", reason) for note_id in barred}
     new: list[Checked] = []
-    there: list[Checked] = []
-    for one in checked:
-        if one.incoming.note.id not in barred:
-            (there if one.incoming.note.id in known else new).append(one)
+    present: list[Checked] = []
+    for note in checked:
+        if note.incoming.note.id not in barred:
+            (present if note.incoming.note.id in known else new).append(note)
     if new:
         create(session, new)
         outcomes |= created(new)
-    changed = [one for one in there if known[one.incoming.note.id] != one.content_key]
-    if there:
-        outcomes |= _change(session, there, changed)
+    changed = [note for note in present if known[note.incoming.note.id] != note.content_key]
+    if present:
+        outcomes |= _change(session, present, changed)
     if keep_pictures:
         _store_pictures(session, new + changed)
     return outcomes
@@ -146,11 +147,11 @@ def create(
     asked: Mapping[str, str] | None = None,
     keep_pictures: bool = False,
 ) -> bool:
-    """Write notes that are all new, with all rows that belong to them, in one statement.
+    """Write new notes with all rows that belong to them, in one statement; return whether they were written.
 
-    revision: of the gallery they were matched with; with it, and when it is not the present one or a note or
-    an idempotency key of `asked` (key to digest) is known, nothing is written and the answer is False.
-    Without it the caller has seen to that, and to the keys and the pictures.
+    revision: revision of the gallery that they were matched with. Nothing is written if it is not the current
+    one, or if one of the notes or idempotency keys of `asked` (key to digest) is stored already. With None
+    these checks are skipped: the caller has done them, and stores keys and pictures itself.
     """
     notes, matches = [], []
     for one in checked:
@@ -190,21 +191,24 @@ def create(
             "digests": list(data),
             "pictures": list(data.values()),
         },
-        prepare=True,  # it looks no table up, so its plan stays good
+        prepare=True,  # a call without tables of its own, so a cached plan stays valid
     )
     return done.fetchone() == (True,)
 
 
-def _change(session: Session, there: Sequence[Checked], changed: Sequence[Checked]) -> dict[str, Outcome]:
-    """Update stored notes where they differ; return outcomes with the hits stored before or found now."""
-    by_id = {one.incoming.note.id: one for one in there}
-    rewritten = {row[0] for row in _run(session, _UPDATE, **_columns(there))}
+def _change(session: Session, present: Sequence[Checked], changed: Sequence[Checked]) -> dict[str, Outcome]:
+    """Update stored notes where they differ; return their outcomes.
+
+    changed: the notes with new content. Their outcomes have the new hits, the others the stored ones.
+    """
+    by_id = {note.incoming.note.id: note for note in present}
+    rewritten = {row[0] for row in _run(session, _UPDATE, **note_columns(present))}
     _replace_content(session, changed)
     if rewritten:
-        _run(session, _FOLLOW, ids=sorted(rewritten))
-    filled = {row[0] for row in _run(session, _VECTORS, **_vector_columns(there))}
+        _run(session, _COPY_COLUMNS, ids=sorted(rewritten))
+    filled = {row[0] for row in _run(session, _VECTORS, **vector_columns(present))}
     if any(one.found for one in changed):
-        _run(session, _MATCHES, **_match_columns(changed))
+        _run(session, _MATCHES, **match_columns(changed))
     new = {one.incoming.note.id for one in changed}
     same = sorted(by_id.keys() - new)
     hits = stored_hits(session, same)[1] if same else {}
@@ -219,7 +223,7 @@ def _change(session: Session, there: Sequence[Checked], changed: Sequence[Checke
 
 
 def _replace_content(session: Session, changed: Sequence[Checked]) -> None:
-    """Delete what was made from the old content. Reviews stay: they name the content that they judged."""
+    """Delete the rows made from the old content. Reviews are kept: each names the content that it judged."""
     if not changed:
         return
     ids = [one.incoming.note.id for one in changed]
@@ -230,7 +234,7 @@ def _replace_content(session: Session, changed: Sequence[Checked]) -> None:
 
 
 def _pictures_of(fresh: Sequence[Checked]) -> tuple[dict[str, bytes], list[tuple[str, str]]]:
-    """Return bytes by digest, digests in order, and pairs of a note with a digest that it shows."""
+    """Return picture bytes by digest, sorted, and the pairs (note id, digest)."""
     shown = {one.incoming.note.id: payload.readable(one.incoming.note.pictures) for one in fresh}
     data = {digest: value for found in shown.values() for digest, value in found.items()}
     return dict(sorted(data.items())), [
@@ -262,44 +266,6 @@ def _log(session: Session, touched: Sequence[Checked], outcomes: dict[str, Outco
 
 
 _ACTIONS = {"updated": "change", "unchanged": "touch"}
-
-
-def _columns(checked: Sequence[Checked]) -> dict[str, list[Any]]:
-    notes = [one.incoming.note for one in checked]
-    return {
-        "ids": [note.id for note in notes],
-        "keys": [one.content_key for one in checked],
-        "payloads": [json.dumps(payload.note_payload(note)) for note in notes],
-        "kinds": [one.incoming.kind for one in checked],
-        "categories": [note.category for note in notes],
-        "langs": [note.lang for note in notes],
-        "times": [one.incoming.time for one in checked],
-    }
-
-
-def _vector_columns(checked: Sequence[Checked]) -> dict[str, list[Any]]:
-    rows = [(one, model, vector) for one in checked for model, vector in sorted(one.vectors.items())]
-    return {
-        "notes": [one.incoming.note.id for one, _, _ in rows],
-        "models": [model for _, model, _ in rows],
-        "keys": [one.content_key for one, _, _ in rows],
-        "vectors": [as_parameter(vector) for _, _, vector in rows],
-        "kinds": [one.incoming.kind for one, _, _ in rows],
-        "categories": [one.incoming.note.category for one, _, _ in rows],
-        "times": [one.incoming.time for one, _, _ in rows],
-    }
-
-
-def _match_columns(checked: Sequence[Checked]) -> dict[str, list[Any]]:
-    rows = [(one, hit) for one in checked for hit in one.found]
-    return {
-        "notes": [one.incoming.note.id for one, _ in rows],
-        "samples": [hit.sample_id for _, hit in rows],
-        "models": [one.model.id for one, _ in rows],
-        "categories": [hit.category for _, hit in rows],
-        "scores": [hit.score for _, hit in rows],
-        "thresholds": [hit.threshold for _, hit in rows],
-    }
 
 
 def _run(session: Session, statement: str, **values: Any) -> Any:

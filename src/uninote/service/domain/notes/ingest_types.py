@@ -19,9 +19,9 @@ Status = Literal["created", "updated", "unchanged", "rejected"]
 
 @dataclass(frozen=True, eq=False)
 class Incoming:
-    """A note with its vector per model version, any length but zero.
+    """A note with its vector per model version, of any length except 0.
 
-    `categories` limits which gallery categories it is matched with; None means all.
+    categories: the gallery categories to match it with; None means all.
     """
 
     note: Note
@@ -33,9 +33,9 @@ class Incoming:
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """Notes that one caller sent together.
+    """Notes of one request.
 
-    actor: who, for the audit log. request: idempotency key and digest of the request, if it has one.
+    actor: the caller, for the audit log. request: idempotency key and digest of the request, if it has a key.
     """
 
     batch: Sequence[Incoming]
@@ -55,7 +55,7 @@ class SampleHit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one note. `reason` is for rejected ones: a stable code and a sentence."""
+    """Result of the ingest of one note. A rejected note has a stable `code` and a sentence as `reason`."""
 
     id: str
     status: Status
@@ -66,7 +66,7 @@ class Outcome:
 
 @dataclass(eq=False)
 class Checked:
-    """A note that can be stored, on its way through the transaction."""
+    """A valid note with its vectors by model id, the model it is matched with, and its hits."""
 
     incoming: Incoming
     content_key: str

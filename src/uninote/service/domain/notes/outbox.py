@@ -1,4 +1,4 @@
-"""Outbox to a vector cluster: at least once, in order per note, and the final state always arrives.
+"""Outbox to a vector cluster: delivery at least once, in order per note, of the final state.
 
 A row only marks a note as changed. Delivery reads the note's current state, so a row may send later changes
 too. Each change has a row of its own, hence the last delivery of a note sends its final state.
@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True)
 class OutboxLag:
-    """What was not delivered yet: rows, and the age of the oldest in seconds."""
+    """Undelivered changes: number of rows, and the age of the oldest in seconds."""
 
     rows: int
     seconds: float
@@ -51,11 +51,10 @@ Sink = Callable[[Sequence[Change]], None]
 
 
 def send(database: Database, sink: Sink, limit: int = 500) -> int:
-    """Send one batch of changes, at most one per note; return how many rows are done.
+    """Send one batch of changes, at most one per note; return how many rows were delivered.
 
-    Returns 0 when there are no rows, or when another process is sending.
-
-    `sink` has made them durable when it returns; when it raises, the batch is sent again by the next call.
+    Returns 0 when there are no rows, or when another process is sending. `sink` makes the changes durable
+    before it returns. When it raises, the next call sends the batch again.
     """
     with database.try_lock("uninote.outbox") as held:
         if held is None:
@@ -67,8 +66,8 @@ def send(database: Database, sink: Sink, limit: int = 500) -> int:
         try:
             held.execute("DELETE FROM service.outbox WHERE seq = ANY(%s)", [rows])
         except (psycopg.OperationalError, psycopg.InterfaceError):
-            # Somebody else may have begun since the lock was lost, and have sent a newer state before this
-            # one arrived: these notes are sent once more.
+            # Since the lock was lost, another process may have sent a newer state before this one arrived.
+            # So these notes are sent again.
             database.transaction(partial(_queue, ids=[change.note_id for change in changes]))
             return 0
         return len(rows)
@@ -77,10 +76,10 @@ def send(database: Database, sink: Sink, limit: int = 500) -> int:
 def follow(
     database: Database, sink: Sink, stop: Event, *, limit: int = 500, idle: float = 0.2, most: float = 30.0
 ) -> None:
-    """Deliver until `stop` is set: at once while there are changes, else every `idle` seconds.
+    """Deliver changes until `stop` is set; when there are none, wait `idle` seconds.
 
-    After an error it waits, twice as long each time up to `most` seconds, and tries again: a cluster or
-    database that is away costs lag, not changes.
+    After an error it retries with exponential backoff, at most `most` seconds apart. So while the cluster or
+    the database is unreachable the lag grows, and no change is lost.
     """
     wait = idle
     while not stop.is_set():
@@ -96,18 +95,16 @@ def follow(
 
 
 def lag(session: Session) -> OutboxLag:
-    """Return what was not delivered yet."""
+    """Return the number and age of the undelivered changes."""
     age = extract("epoch", func.now() - func.min(Outbox.created))
     rows, seconds = session.execute(select(func.count(), age).select_from(Outbox)).one()
     return OutboxLag(rows, float(seconds or 0))
 
 
 def rebuild(database: Database) -> int:
-    """Queue every note, and record every change from now on: for a cluster that is new or was emptied.
+    """Queue every note and record all further changes; return the number of notes. Safe to repeat.
 
-    Returns how many notes. Safe to repeat.
-
-    Gives how many notes. Safe to repeat.
+    For a cluster that is new or was emptied.
     """
     database.transaction(_want)
     total, after = 0, ""
@@ -119,19 +116,19 @@ def rebuild(database: Database) -> int:
 
 
 def wanted(session: Session) -> bool:
-    """Return whether changes are recorded: from the first `rebuild` until `stop`."""
+    """Return whether changes are recorded, which is from the first `rebuild` until `stop`."""
     return session.scalars(select(OutboxState.wanted)).one()
 
 
 def rebuilt(session: Session) -> bool:
-    """Return whether a `rebuild` was completed, with no `stop` since."""
+    """Return whether a `rebuild` was completed since the last `stop`."""
     return session.scalars(select(OutboxState.wanted & OutboxState.filled_at.is_not(None))).one()
 
 
 def filled(session: Session) -> bool:
-    """Return whether all that the last `rebuild` queued was delivered: the cluster knows every note.
+    """Return whether everything that the last `rebuild` queued was delivered, so the cluster has every note.
 
-    False before the first one, and while one is under way or was interrupted.
+    False before the first `rebuild`, and while one runs or was interrupted.
     """
     waits = select(Outbox.seq).where(Outbox.seq <= OutboxState.filled_at).exists()
     found = select(OutboxState.wanted, OutboxState.filled_at.is_not(None), ~waits)
@@ -139,7 +136,7 @@ def filled(session: Session) -> bool:
 
 
 def stop(session: Session) -> None:
-    """Clear the outbox, and record no change until the next `rebuild`: the cluster is gone."""
+    """Clear the outbox and record no change until the next `rebuild`, for a cluster that was removed."""
     gallery_lock.lock_exclusive(session)
     session.execute(update(OutboxState).values(wanted=False, filled_at=None))
     session.execute(delete(Outbox))
@@ -208,6 +205,6 @@ def _read(session: Session, limit: int) -> tuple[list[int], list[Change]]:
 def _change(note_id: str, rows: Mapping[str, NoteVector]) -> Change:
     if not rows:
         return Change(note_id, {})
-    one = next(iter(rows.values()))
+    first = next(iter(rows.values()))  # the filter columns are those of the note in every row
     vectors = {version: from_lists([row.vector])[0] for version, row in rows.items()}
-    return Change(note_id, vectors, one.kind, one.category, one.time)
+    return Change(note_id, vectors, first.kind, first.category, first.time)

@@ -1,4 +1,4 @@
-"""Back-check jobs: searches of stored notes for gallery samples, as rows that survive any worker."""
+"""Back-check jobs: searches of the stored notes for gallery samples, kept as rows of the database."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def create(
     filter: Filter = EVERYTHING,
     record: bool = False,
 ) -> Job:
-    """Create a queued job over the notes stored by now; later ones are matched as they arrive.
+    """Create a queued job over the notes stored by now; later notes are matched when they are stored.
 
     threshold: for all samples; None takes each category's own. record: hits also become matches to review.
-    Raises NotFoundError for an unknown sample or version, InvalidError for no sample, one that is on the
-    allow-list or has no vector of that version, a bad filter, and a category without a threshold.
+    Raises NotFoundError for an unknown sample or version. Raises InvalidError without a sample, for a sample
+    on the allow-list or without a vector of that version, for a bad filter, and for a category without a
+    threshold.
     """
     if not sample_ids:
         raise InvalidError("name at least one gallery sample to search for")
@@ -81,7 +82,7 @@ def get(session: Session, job_id: int) -> Job:
 
 
 def listing(session: Session, *, before: int | None = None, limit: int = 50) -> list[Job]:
-    """Return jobs, the newest first; `before` is the last id of a page."""
+    """Return jobs, the newest first; `before` is the last id of the previous page."""
     query = select(Job).order_by(Job.id.desc()).limit(limit)
     return list(session.scalars(query if before is None else query.where(Job.id < before)))
 
@@ -92,9 +93,9 @@ def unfinished(session: Session) -> list[int]:
 
 
 def cancel(session: Session, job_id: int, actor: str) -> Job:
-    """Cancel a job: at once when it is queued, after the current page when it runs. Its hits stay.
+    """Cancel a job: at once when it is queued, after the current page when it runs. Its hits are kept.
 
-    Raises NotFoundError, and ConflictError when it is over.
+    Raises NotFoundError, and ConflictError when it has ended.
     """
     job = _locked(session, job_id)
     if job.state not in OPEN:
@@ -109,9 +110,7 @@ def cancel(session: Session, job_id: int, actor: str) -> Job:
 
 
 def resume(session: Session, job_id: int, actor: str) -> Job:
-    """Queue a failed or cancelled job again; it continues where it stopped. Raises ConflictError for
-    others.
-    """
+    """Queue a failed or cancelled job again; it continues at its cursor. Raises ConflictError for others."""
     job = _locked(session, job_id)
     if job.state not in ("failed", "cancelled"):
         raise ConflictError(f"job {job_id} is {job.state}; only a failed or cancelled one can be resumed")
@@ -121,7 +120,7 @@ def resume(session: Session, job_id: int, actor: str) -> Job:
 
 
 def fail(session: Session, job_id: int, reason: str) -> None:
-    """Record that a job cannot continue."""
+    """Set a job to failed, with the reason."""
     session.execute(
         update(Job).where(Job.id == job_id).values(state="failed", error=reason, finished=func.now())
     )
@@ -130,14 +129,14 @@ def fail(session: Session, job_id: int, reason: str) -> None:
 def hits(
     session: Session, job_id: int, *, after: tuple[str, int] = ("", 0), limit: int = 1000
 ) -> list[JobHit]:
-    """Return a page of what a job found, by note and sample; `after` is the last pair of the page before."""
+    """Return a page of a job's hits, by note and sample; `after` is the last pair of the previous page."""
     place = func.row(JobHit.note_id, JobHit.sample_id) > func.row(*after)
     query = select(JobHit).where(JobHit.job_id == job_id, place)
     return list(session.scalars(query.order_by(JobHit.note_id, JobHit.sample_id).limit(limit)))
 
 
 def filter_of(job: Job) -> Filter:
-    """Return the filter that a job was made with."""
+    """Return the filter of a job."""
     given: dict[str, Any] = job.params["filter"]
     kinds, categories = (
         None if given[name] is None else tuple(given[name]) for name in ("kinds", "categories")
@@ -151,7 +150,7 @@ def model_of(session: Session, job: Job) -> ModelVersion:
 
 
 def _looked_for(session: Session, sample_ids: Sequence[int], model: ModelVersion) -> dict[int, str]:
-    """Return the category of each sample."""
+    """Return the category of each sample. Raises as `create`."""
     has_vector = exists().where(SampleVector.sample_id == Sample.id, SampleVector.model_id == model.id)
     rows = session.execute(
         select(Sample.id, Sample.category, Sample.allow, has_vector).where(Sample.id.in_(sample_ids))
@@ -159,10 +158,10 @@ def _looked_for(session: Session, sample_ids: Sequence[int], model: ModelVersion
     missing = sorted(set(sample_ids) - {row[0] for row in rows})
     if missing:
         raise NotFoundError(f"there is no gallery sample {missing[0]}")
-    for sample_id, _, allow, there in rows:
+    for sample_id, _, allow, has_one in rows:
         if allow:
             raise InvalidError(f"gallery sample {sample_id} is on the allow-list: it takes hits away")
-        if not there:
+        if not has_one:
             raise InvalidError(
                 f"gallery sample {sample_id} has no vector of {model.version!r}; fill it first"
             )

@@ -1,6 +1,6 @@
-"""Worker of back-check jobs: page by page through the notes, in id order; each page commits with its cursor.
+"""Worker of back-check jobs: reads the notes in id order and commits the hits of a page with its cursor.
 
-A killed worker repeats at most the page it was in, and a page that is done twice finds the same.
+A killed worker loses at most its current page, and repeating a page changes nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from uninote.service.domain.review import backcheck_jobs
 from uninote.store.pgvector.filters import FILTER
 
 PAGE = 5000
-# The samples that the job looks for, and the allow-list of their categories.
+# The samples of the job, and the allow-list of their categories.
 _SAMPLES = """
 SELECT sample.id, sample.category, stored.vector, sample.allow FROM service.samples AS sample
 JOIN service.sample_vectors AS stored ON stored.sample_id = sample.id AND stored.model_id = %(model)s
@@ -43,8 +43,8 @@ _NOTES = f"""
 SELECT note_id, vector, content_key FROM service.vectors
 WHERE model_id = %(model)s AND note_id > %(after)s AND {FILTER} ORDER BY note_id LIMIT %(limit)s
 """
-# A note that was deleted or changed since the page was read is left out. It is locked before anything is
-# written, as in an ingest: an ingest that replaces its content takes away what is found here, or comes first.
+# A note that was deleted or changed since the page was read is left out. The note is locked before the hits
+# are written: an ingest that replaces its content either comes first, or deletes the hits written here.
 _FOUND = """
 WITH found AS (
     SELECT * FROM unnest(%(notes)s::text[], %(keys)s::text[], %(samples)s::int8[], %(categories)s::text[],
@@ -70,10 +70,10 @@ _FOUND_COLUMNS = ("notes", "keys", "samples", "categories", "scores", "limits")
 def run(
     database: Database, job_id: int, *, page: int = PAGE, stop: Callable[[], bool] = lambda: False
 ) -> str:
-    """Work until the job is over or `stop` returns true; return its state.
+    """Process a job until it ends or `stop` returns true; return its state.
 
-    One worker at a time: a second one returns the state and does nothing. Raises StoreError when the database
-    cannot be used.
+    A job has one worker at a time: a second one returns the state and does nothing. Raises StoreError when
+    the database cannot be used.
     """
     with database.try_lock("uninote.job", job_id) as held:
         if held is None:
@@ -84,14 +84,14 @@ def run(
                 if state != "running" or stop():
                     return state
         except Exception as error:
-            # A fault of the program says its kind only: its text may hold what is private.
+            # Of an unexpected error only the type is stored: its message may hold private content.
             reason = str(error) if isinstance(error, UniNoteError) else type(error).__name__
             database.transaction(lambda session: backcheck_jobs.fail(session, job_id, reason))
             raise
 
 
 def step(session: Session, job_id: int, page: int = PAGE) -> str:
-    """Work on one page; return the state of the job after it."""
+    """Process one page; return the state of the job after it."""
     job = session.scalars(select(Job).where(Job.id == job_id).with_for_update()).one_or_none()
     if job is None or job.state not in backcheck_jobs.OPEN:
         return backcheck_jobs.get(session, job_id).state
@@ -140,8 +140,8 @@ def _search(session: Session, job: Job, notes: list[tuple[Any, ...]]) -> None:
     wanted = from_database([vector for _, _, vector, _ in samples], model.dim)
     columns: dict[str, list[Any]] = {name: [] for name in _FOUND_COLUMNS}
     for row, place, score in _hits(stored, wanted, limits, names, [allow for *_, allow in samples]):
-        one = (notes[row][0], notes[row][2], samples[place][0], names[place], score, float(limits[place]))
-        for name, value in zip(_FOUND_COLUMNS, one, strict=True):
+        hit = (notes[row][0], notes[row][2], samples[place][0], names[place], score, float(limits[place]))
+        for name, value in zip(_FOUND_COLUMNS, hit, strict=True):
             columns[name].append(value)
     if columns["notes"]:
         values = {"job": job.id, "model": job.model_id, "record": bool(job.params["record"]), **columns}
@@ -184,7 +184,7 @@ def _rows(session: Session, job_id: int, after: tuple[str, int]) -> list[tuple[A
 
 
 def _csv(values: tuple[Any, ...]) -> str:
-    """Return one line; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    """Return a CSV line; a text that a spreadsheet would run as a formula is prefixed with an apostrophe."""
     line = io.StringIO()
     risky = ("=", "+", "-", "@", "\t", "\r")
     cells = [f"'{cell}" if isinstance(cell, str) and cell.startswith(risky) else cell for cell in values]

@@ -1,8 +1,8 @@
-"""Verdicts as training data: pairs, and examples whose negatives a person has looked at.
+"""Export of verdicts as training data: pairs, and examples with reviewed hard negatives.
 
-A true positive makes a pair of the sample and the note. The notes that the same sample hit wrongly are the
-hard negatives of its pairs. The labels are those of the verdict, 1 and 0, not the model's cosines: those are
-what the verdict is there to correct.
+A true positive makes a pair of the sample and the note. The false positives of the same sample are the hard
+negatives of its pairs. The labels are 1 and 0, by the verdict. They are not the model's cosines, which the
+verdicts correct.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ TASKS = {"image": Task.I2NOTE, "video": Task.I2NOTE, "text": Task.T2NOTE, "note"
 
 @dataclass(frozen=True)
 class ExportReport:
-    """How many lines were written, and how many false positives were left out: those of a sample that hit
-    nothing rightly have no positive to be paired with."""
+    """Numbers of lines written, and of false positives left out.
+
+    A false positive is left out when its sample has no true positive, or more than `MAX_NEGATIVES` others.
+    """
 
     pairs: int
     examples: int
@@ -40,7 +42,7 @@ class ExportReport:
 
 @dataclass
 class _Verdicts:
-    """What people said about the hits of one sample: note ids."""
+    """Verdicts on the hits of one sample: ids of the true and of the false positives."""
 
     kind: str
     right: list[str] = field(default_factory=list)
@@ -50,7 +52,7 @@ class _Verdicts:
 def export_verdicts(session: Session, folder: Path, category: str | None = None) -> ExportReport:
     """Write `pairs.jsonl` for `uninote mine` and `examples.jsonl` for `uninote train sft` into `folder`.
 
-    Of several verdicts on a match the newest counts; those on content that was replaced since are left out.
+    The newest verdict on a match counts. Verdicts on content that was replaced since are left out.
     """
     verdicts = _newest(session, category)
     pairs = examples = 0
@@ -98,14 +100,14 @@ def _newest(session: Session, category: str | None) -> dict[int, _Verdicts]:
         elif verdict == "false_positive":
             found.wrong.append(note_id)
             if source_note and source_note not in found.right:
-                found.right.append(source_note)  # the note a sample was taken from is what it looks for
+                found.right.append(source_note)  # the note that a sample is made from matches it
     return verdicts
 
 
 def _examples(
     session: Session, verdicts: dict[int, _Verdicts]
 ) -> Iterator[tuple[int, Pair, tuple[Item, ...]]]:
-    """Yield pairs with their hard negatives, sample by sample: all pictures at once may not fit in memory."""
+    """Yield (sample id, pair, hard negatives), sample by sample: all pictures may not fit into memory."""
     for sample_id, found in sorted(verdicts.items()):
         if not found.right:
             continue

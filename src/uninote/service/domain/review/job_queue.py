@@ -1,8 +1,8 @@
 """Poll loop over unfinished back-check jobs; any number of processes may run one on the same database.
 
-The `jobs` row is the truth about a job, and an advisory lock names the process that works on it
-(`backcheck_worker.run`). The lock ends with its connection, so the job of a dead process is free at once and
-the next poll of any process takes it over.
+A job is a row of the database, and the process that works on it holds an advisory lock
+(`backcheck_worker.run`). The lock ends with its connection, so after a crash the next poll of any process
+takes the job over.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from uninote.errors import UniNoteError
 from uninote.service.db.engine import Database
 from uninote.service.domain.review import backcheck_jobs, backcheck_worker
 
-POLL_SECONDS = 2.0  # until a job that another process created is seen
+POLL_SECONDS = 2.0  # until a job that another process created is found
 log = structlog.get_logger(__name__)
 
 
 class JobQueue:
-    """Works on jobs while `work` runs. Close it after use."""
+    """Queue of back-check jobs, processed while `work` runs. Close it after use."""
 
     def __init__(self, database: Database, *, page: int = backcheck_worker.PAGE) -> None:
         self._database = database
@@ -33,10 +33,10 @@ class JobQueue:
         self._wake.set()
 
     async def work(self, *, wait: bool = True) -> None:
-        """Work on jobs, the oldest first, until cancelled; with `wait=False` until none can be worked on.
+        """Process jobs, the oldest first, until cancelled; with `wait=False` until no job is left to process.
 
-        A job that fails says so in its row. While the database is away, polling continues. Cancelling ends
-        the work after its current page.
+        A failure is recorded in the job's row. While the database is unreachable, polling continues.
+        Cancelling ends the work after its current page.
         """
         self._stopping.clear()
         loop = asyncio.ensure_future(asyncio.to_thread(self._loop, wait))
@@ -66,7 +66,7 @@ class JobQueue:
                 self._wake.wait(POLL_SECONDS)
 
     def _work_on_all(self) -> bool:
-        """Work on every job that no other process works on; return whether one came to its end."""
+        """Process every job that no other process has locked; return whether a job ended."""
         states = []
         for job_id in self._database.transaction(backcheck_jobs.unfinished):
             if self._stopping.is_set():
@@ -75,6 +75,6 @@ class JobQueue:
                 states.append(
                     backcheck_worker.run(self._database, job_id, page=self._page, stop=self._stopping.is_set)
                 )
-            except Exception as error:  # the others are still worked on
+            except Exception as error:  # the other jobs are still processed
                 log.warning("jobs.failed", job=job_id, error=type(error).__name__)
         return any(state not in backcheck_jobs.OPEN for state in states)

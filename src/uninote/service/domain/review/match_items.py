@@ -1,4 +1,4 @@
-"""Items of a match: the stored content of its note and of its sample, to be encoded again."""
+"""Items of a match: the stored content of its note and its sample, which an explanation encodes again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uninote.service.errors import NotFoundError
 
 @dataclass(frozen=True)
 class Sides:
-    """Both items of a match, and the model version that made it; None when that is retired."""
+    """Both items of a match, and the model version that made it; None when the version is retired."""
 
     note: Item
     sample: Item
@@ -34,7 +34,7 @@ def sides(session: Session, match_id: int) -> Sides:
 
 
 def note_item(session: Session, note_id: str) -> Item:
-    """Return a stored note as it was embedded. Raises NotFoundError."""
+    """Return the item of a stored note. Raises NotFoundError."""
     found = payload.load_notes(session, [note_id]).get(note_id)
     if found is None:
         raise NotFoundError("no note is stored under this id")
@@ -42,7 +42,7 @@ def note_item(session: Session, note_id: str) -> Item:
 
 
 def sample_item(session: Session, sample_id: int) -> Item:
-    """Return a gallery sample as it was embedded. Raises NotFoundError."""
+    """Return the item of a gallery sample. Raises NotFoundError."""
     found = payload.load_items(session, [sample_id]).get(sample_id)
     if found is None:
         raise NotFoundError(f"there is no gallery sample {sample_id}")

@@ -1,4 +1,4 @@
-"""Review queue, and the verdicts of the people who work through it."""
+"""Review queue of matches, and the reviewers' verdicts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uninote.service.errors import InvalidError, NotFoundError
 
 @dataclass(frozen=True)
 class Quality:
-    """What the verdicts say about a category: `precision` is None before the first decided one."""
+    """Numbers of matches of a category by verdict; `precision` is None without a decided one."""
 
     category: str
     open: int
@@ -38,8 +38,9 @@ def queue(
     before: int | None = None,
     limit: int = 50,
 ) -> list[Match]:
-    """Return matches with that verdict (None: without one), the newest first; `before` is the last id of a
-    page.
+    """Return matches with that verdict (None: open ones), the newest first.
+
+    before: the last id of the previous page.
     """
     query = select(Match).order_by(Match.id.desc()).limit(limit)
     query = query.where(Match.verdict.is_(None) if verdict is None else Match.verdict == verdict)
@@ -57,9 +58,9 @@ def matches_of(session: Session, note_id: str) -> list[Match]:
 
 
 def judge(session: Session, match_id: int, verdict: str, actor: str, comment: str = "") -> Review:
-    """Record a verdict; a later one on the same match replaces it in the queue and stays in the history.
+    """Record a verdict. A later one on the same match replaces it in the queue; the history keeps both.
 
-    Raises NotFoundError for a match that is not there (any more), InvalidError for an unknown verdict.
+    Raises NotFoundError for a match that does not exist, InvalidError for an unknown verdict.
     """
     if verdict not in VERDICTS:
         raise InvalidError(f"verdict {verdict!r} is none of {', '.join(VERDICTS)}")
@@ -93,7 +94,7 @@ def history(session: Session, note_id: str, sample_id: int | None = None) -> lis
 
 
 def quality(session: Session) -> list[Quality]:
-    """Open matches and verdicts per category."""
+    """Return the numbers of open matches and verdicts per category."""
     numbers = [func.count().filter(Match.verdict == verdict) for verdict in VERDICTS]
     rows = session.execute(
         select(Match.category, func.count().filter(Match.verdict.is_(None)), *numbers)

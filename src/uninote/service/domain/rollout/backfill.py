@@ -1,4 +1,7 @@
-"""Backfill: encodes stored content for a model version that lacks vectors, while notes keep arriving."""
+"""Backfill: encodes stored notes and samples for a model version that has no vectors of them yet.
+
+It runs while new notes arrive.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ BATCH = 64
 Encode = Callable[[Sequence[Item]], ArrayLike]
 """Items to vectors [n, dim], as `Encoder.encode`."""
 
-# A note that changed since it was read is left out: its ingest brought the vector, or the next page sees it.
+# A note that changed since it was read is left out: its ingest stored a vector, or the next run encodes it.
 _STORE = """
 WITH fresh AS (
     SELECT * FROM unnest(%(ids)s::text[], %(keys)s::text[], %(vectors)b::halfvec[])
@@ -51,7 +54,7 @@ SELECT note_id FROM stored
 
 @dataclass
 class Backfill:
-    """What a run did: notes and samples filled, and (id, reason) of those that could not be encoded."""
+    """Result of a run: numbers of vectors stored, and the reason per id that could not be encoded."""
 
     notes: int = 0
     samples: int = 0
@@ -68,9 +71,9 @@ def backfill(
     progress: Callable[[Backfill], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Backfill:
-    """Encode every sample and note that lacks a vector of this version; a complete version becomes a shadow.
+    """Encode every sample and note without a vector of this version; a complete version becomes a shadow.
 
-    Interrupted, it is simply called again: what has a vector is not looked at. Raises NotFoundError for an
+    After an interruption, call it again: it skips content that has a vector. Raises NotFoundError for an
     unknown version, ConflictError for a retired one.
     """
     model = database.transaction(lambda session: versions.get(session, version))
@@ -100,7 +103,7 @@ def backfill(
         after = ids[-1]
         progress(report)
     if not stop() and not report.failed:
-        # Notes that came meanwhile from a caller that knows only the old version: the next call takes them.
+        # A conflict: a caller stored notes with the old version's vector only. The next run encodes them.
         with suppress(ConflictError):
             database.transaction(lambda session: versions.mark_filled(session, version, actor))
     return report
@@ -111,7 +114,7 @@ def _items_of_samples(session: Session, page: Sequence[int]) -> dict[str, Item]:
 
 
 def _encoded(items: Mapping[str, Item], encode: Encode, dim: int, report: Backfill) -> dict[str, Float16]:
-    """Return vectors by id; an item that cannot be encoded is reported and does not stop the others."""
+    """Return vectors by id; an item that cannot be encoded is added to `report.failed` and skipped."""
     names = sorted(items)
     try:
         rows = np.asarray(encode([items[name] for name in names]))
@@ -122,15 +125,17 @@ def _encoded(items: Mapping[str, Item], encode: Encode, dim: int, report: Backfi
             return {}
     return {
         name: vector
-        for one in names
-        for name, vector in _encoded({one: items[one]}, encode, dim, report).items()
+        for single in names
+        for name, vector in _encoded({single: items[single]}, encode, dim, report).items()
     }
 
 
 def _store(
     session: Session, model: ModelVersion, items: Mapping[str, Item], vectors: Mapping[str, Float16]
 ) -> int:
-    gallery_lock.lock_shared(session)  # the outbox is not switched on between the look at it and the commit
+    gallery_lock.lock_shared(
+        session
+    )  # so that the outbox is not enabled between reading its state and commit
     values = {
         "model": model.id,
         "ids": list(vectors),

@@ -19,8 +19,8 @@ MAX_HITS = 10_000
 class SampleComparison:
     """One sample under both versions.
 
-    overlap: the part of the k nearest notes that both have in common. hits: notes at or above the category's
-    threshold, None where the version has no threshold for it. common: hits of both.
+    overlap: fraction of the k nearest notes that both find. old_hits, new_hits: number of notes at or above
+    the category's threshold, None without a threshold for the version. common: notes that both hit.
     """
 
     sample_id: int
@@ -43,7 +43,7 @@ class Comparison:
 
 
 def compare(session: Session, old: str, new: str, *, k: int = 10, samples: int = 100) -> Comparison:
-    """Compare up to `samples` samples, drawn in a fixed order. Raises NotFoundError for an unknown one."""
+    """Compare two versions on up to `samples` samples. Raises NotFoundError for an unknown version."""
     models = (versions.get(session, old), versions.get(session, new))
     limits = tuple(thresholds.in_force(session, model.id) for model in models)
     compared = []
@@ -56,17 +56,17 @@ def compare(session: Session, old: str, new: str, *, k: int = 10, samples: int =
             found = None if threshold is None else within(session, model, vector, threshold, limit=MAX_HITS)
             hits.append(None if found is None else {hit.note_id for hit in found})
         overlap = len(near[0] & near[1]) / max(1, min(k, len(near[0] | near[1])))
-        counts = [None if one is None else len(one) for one in hits]
+        counts = [None if found is None else len(found) for found in hits]
         common = None if hits[0] is None or hits[1] is None else len(hits[0] & hits[1])
         compared.append(SampleComparison(sample_id, category, overlap, counts[0], counts[1], common))
-    mean = sum(one.overlap for one in compared) / len(compared) if compared else 0.0
+    mean = sum(sample.overlap for sample in compared) / len(compared) if compared else 0.0
     return Comparison(old, new, k, mean, tuple(compared))
 
 
 def _drawn(
     session: Session, models: tuple[ModelVersion, ModelVersion], number: int
 ) -> list[tuple[int, str, list[float], list[float]]]:
-    """Return samples with vectors of both versions, in the order of the hash of their content."""
+    """Return samples with vectors of both versions, ordered by a hash: a repeatable random choice."""
     old = select(SampleVector).where(SampleVector.model_id == models[0].id).subquery()
     new = select(SampleVector).where(SampleVector.model_id == models[1].id).subquery()
     query = (

@@ -1,4 +1,4 @@
-"""Embeddings without storing anything, compatible with OpenAI's clients."""
+"""Routes of embeddings, compatible with OpenAI's clients; nothing is stored."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ router = APIRouter(tags=["embeddings"], responses=RESPONSES)
 
 @router.post("/v1/embeddings", openapi_extra=needs("read"))
 async def embed(body: EmbeddingRequest, service: Service) -> EmbeddingAnswer:
-    """Compatible with OpenAI's embeddings endpoint. An input is a text, a content with pictures, or a note.
+    """Embed inputs, as OpenAI's embeddings endpoint does. An input is a text, a content or a note.
 
-    Vectors are those of the corpus side: a note's equals the stored one.
+    Inputs are encoded like stored notes, without a query instruction: a note gets the vector that is stored.
     """
     version, vectors, tokens = await embed_inputs(service, body)
     encoded = [_encoded(row, body.encoding_format) for row in vectors]
@@ -40,7 +40,7 @@ async def embed(body: EmbeddingRequest, service: Service) -> EmbeddingAnswer:
 
 @router.get("/v1/models", openapi_extra=needs("read"))
 async def list_models(service: Service) -> ModelCards:
-    """The model versions that can be asked for, as OpenAI's clients list them."""
+    """List the model versions that can be used, as OpenAI's models endpoint does."""
     known = await service.transaction(versions.listing)
     return ModelCards(
         data=[

@@ -1,4 +1,4 @@
-"""Explanations: what each picture and each sentence contributes to the similarity of two items."""
+"""Routes of explanations: contributions of pictures and sentences to the similarity of two items."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ router = APIRouter(tags=["explanations"], responses=RESPONSES)
 
 @router.post("/v1/explanations", openapi_extra=needs("read"))
 async def explain_items(body: ExplanationRequest, request: Request, service: Service) -> ExplanationOut:
-    """Any two items: each part is left out once, and the similarity that is lost is what it contributes."""
+    """Explain the similarity of any two items.
+
+    Each part is left out once; its contribution is the decrease of the similarity.
+    """
     return answer(*await explain(service, request.state.charge, body.query, body.target))
 
 
 @router.get("/v1/matches/{match_id}/explanation", openapi_extra=needs("read"))
 async def explain_one_match(match_id: RowIdPath, request: Request, service: Service) -> ExplanationOut:
-    """A match: the note is the query, the sample the target, by the model version that made it."""
+    """Explain a match by the model version that made it. The note is the query, the sample the target."""
     return answer(*await explain_match(service, request.state.charge, match_id))

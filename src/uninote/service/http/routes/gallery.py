@@ -1,4 +1,4 @@
-"""The gallery: categories and the samples that notes are compared with. Changes act at once."""
+"""Routes of the gallery: categories and samples. A change applies to the next note."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["gallery"], responses=RESPONSES)
 
 @router.get("/v1/categories", openapi_extra=needs("read"))
 async def list_categories(service: Service) -> wire.Categories:
-    """All categories with their samples counted and the threshold in force."""
+    """List all categories with their numbers of samples and their current thresholds."""
     return wire.Categories(categories=await gallery.categories(service))
 
 
@@ -30,7 +30,7 @@ async def put_category(
 
 @router.delete("/v1/categories/{name:path}", openapi_extra=needs("operate"))
 async def delete_category(name: NamePath, service: Service, caller: Caller) -> wire.Deleted:
-    """Remove a category with its samples, thresholds and matches."""
+    """Delete a category with its samples, thresholds and matches."""
     await gallery.delete_category(service, name, caller.actor)
     return wire.Deleted(deleted=True)
 
@@ -39,15 +39,15 @@ async def delete_category(name: NamePath, service: Service, caller: Caller) -> w
 async def list_samples(
     service: Service, category: NameQuery = None, after: After = 0, limit: Limit = 100
 ) -> wire.Samples:
-    """A page of samples by id."""
+    """List samples by id, page by page."""
     return wire.Samples(samples=await gallery.samples(service, category, after, limit))
 
 
 @router.post("/v1/samples", openapi_extra=needs("operate"))
 async def add_samples(body: wire.SampleBatch, service: Service, caller: Caller) -> wire.Samples:
-    """Add samples, all or none. One that is there already (category, kind, content) is answered as it is.
+    """Add samples, all or none. A sample that exists already (category, kind, content) is returned unchanged.
 
-    From the next note on they are matched; for the stored notes make a back-check job.
+    New notes are matched with them from now on. To search the stored notes, create a back-check job.
     """
     return wire.Samples(samples=await gallery.add_samples(service, body, caller.actor))
 
@@ -56,11 +56,11 @@ async def add_samples(body: wire.SampleBatch, service: Service, caller: Caller) 
 async def change_sample(
     sample_id: RowIdPath, body: wire.SampleChange, service: Service, caller: Caller
 ) -> wire.Sample:
-    """Change how a sample counts. A field that is left out stays; `disabled_until` follows `enabled`."""
+    """Change the settings of a sample. A field that is left out is kept; `enabled` sets `disabled_until`."""
     return await gallery.change_sample(service, sample_id, body, caller.actor)
 
 
 @router.delete("/v1/samples/{sample_id}", openapi_extra=needs("operate"))
 async def delete_sample(sample_id: RowIdPath, service: Service, caller: Caller) -> wire.Deleted:
-    """Remove a sample with its matches, reviews and job hits."""
+    """Delete a sample with its matches, reviews and job hits."""
     return wire.Deleted(deleted=await gallery.delete_sample(service, sample_id, caller.actor))

@@ -1,4 +1,4 @@
-"""Liveness, readiness, metrics, and the OpenAPI document."""
+"""Routes of liveness, readiness, metrics, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ router = APIRouter(tags=["health"])
     "/openapi.json", methods=["GET", "HEAD"], include_in_schema=False, openapi_extra=needs("read")
 )
 async def document(request: Request) -> JSONResponse:
-    """The OpenAPI document."""
+    """Return the OpenAPI document."""
     return JSONResponse(request.app.openapi())
 
 
 @router.get("/health/live", openapi_extra=needs("public"))
 async def live() -> Live:
-    """The process runs; says nothing about whether it can work."""
+    """Report that the process runs. Use `/health/ready` to check that it can answer."""
     return Live()
 
 
 @router.get("/health/ready", responses={503: RESPONSES[503]}, openapi_extra=needs("public"))
 async def ready(service: Service) -> Ready:
-    """A real forward pass and a look at the database. 503 while the service starts, drains or is broken."""
+    """Check a forward pass and the database. Answers 503 while the service starts, drains or is broken."""
     return await health.ready(service)
 
 
@@ -43,5 +43,5 @@ async def ready(service: Service) -> Ready:
     "/metrics", response_class=Response, responses={**RESPONSES, **_PAGE}, openapi_extra=needs("read")
 )
 async def metrics(service: Service) -> Response:
-    """Counters in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     return Response(service.metrics.page(), media_type=CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""Back-check: gallery samples searched over the stored notes, as jobs that continue after a crash."""
+"""Routes of back-check jobs: searches of the stored notes for gallery samples."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ router = APIRouter(tags=["back-check"], responses=RESPONSES)
 
 @router.get("/v1/jobs", openapi_extra=needs("read"))
 async def list_jobs(service: Service, before: Before = None, limit: Limit = 50) -> Jobs:
-    """Jobs, the newest first."""
+    """List jobs, the newest first."""
     return Jobs(jobs=await jobs.listing(service, before, limit))
 
 
 @router.post("/v1/jobs", openapi_extra=needs("operate"))
 async def create_job(body: JobIn, service: Service, caller: Caller) -> JobOut:
-    """Search the notes stored by now for samples. It runs in the background and shows its progress."""
+    """Create a job that searches the notes stored by now for samples. It runs in the background."""
     return await jobs.create(service, body, caller.actor)
 
 
 @router.get("/v1/jobs/{job_id}", openapi_extra=needs("read"))
 async def read_job(job_id: RowIdPath, service: Service) -> JobOut:
-    """One job with its progress."""
+    """Return a job with its progress."""
     return await jobs.get(service, job_id)
 
 
 @router.post("/v1/jobs/{job_id}/cancel", openapi_extra=needs("operate"))
 async def cancel_job(job_id: RowIdPath, service: Service, caller: Caller) -> JobOut:
-    """Stop it after the page it works on. What it found stays."""
+    """Cancel a job after its current page. Its hits are kept."""
     return await jobs.cancel(service, job_id, caller.actor)
 
 
@@ -57,7 +57,7 @@ async def read_hits(
     after_sample: AfterSample = 0,
     limit: Limit = 100,
 ) -> JobHits:
-    """A page of what it found, also while it runs."""
+    """List the hits of a job, page by page, also while it runs."""
     return JobHits(hits=await jobs.hits(service, job_id, (after_note, after_sample), limit))
 
 
@@ -72,5 +72,5 @@ async def read_hits(
 async def export_hits(
     job_id: RowIdPath, service: Service, form: Literal["jsonl", "csv"] = "jsonl"
 ) -> StreamingResponse:
-    """All hits as JSON lines or CSV."""
+    """Export all hits of a job as JSON lines or CSV."""
     return responses.job_hits(job_id, form, await jobs.export(service, job_id, form))

@@ -1,4 +1,4 @@
-"""API keys and the audit log: for administrators."""
+"""Routes of administration: API keys and the audit log."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ router = APIRouter(tags=["administration"], responses=RESPONSES)
 
 @router.get("/v1/keys", openapi_extra=needs("admin"))
 async def list_keys(service: Service) -> KeyList:
-    """All keys, the newest first; secrets are not stored."""
+    """List all keys, the newest first, without their secrets."""
     return KeyList(keys=await keys.listing(service))
 
 
 @router.post("/v1/keys", openapi_extra=needs("admin"))
 async def create_key(body: NewKey, service: Service, caller: Caller) -> NewKeyAnswer:
-    """Make a key. Its text is in this answer only."""
+    """Create a key. Its text is in this answer only."""
     return await keys.create(service, body, caller.actor)
 
 
 @router.delete("/v1/keys/{prefix}", openapi_extra=needs("admin"))
 async def revoke_key(prefix: KeyPrefix, service: Service, caller: Caller) -> Key:
-    """Stop a key: here at once, on other replicas within a second. Again does nothing."""
+    """Revoke a key: here at once, on other replicas within a second. Repeating it has no effect."""
     return await keys.revoke(service, prefix, caller.actor)
 
 
@@ -43,7 +43,7 @@ async def read_audit(
     before: Before = None,
     limit: Limit = 100,
 ) -> AuditEntries:
-    """Who did what, the newest first. `note_id` finds what happened to a note, even one that is forgotten."""
+    """List entries of the audit log, the newest first. `note_id` selects a note, even a forgotten one."""
     wanted = note_subject(note_id) if note_id is not None else subject
     rows = await service.transaction(
         lambda session: audit.entries(session, subject=wanted, action=action, before=before, limit=limit)

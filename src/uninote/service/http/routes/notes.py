@@ -1,4 +1,4 @@
-"""Storing, matching, reading and forgetting notes."""
+"""Routes of notes: storing, matching, reading and forgetting."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _Key = Annotated[
 
 
 async def _repeatable(request: Request, key: _Key = None) -> tuple[str, str] | None:
-    """The idempotency key, with the digest of the request."""
+    """Return the idempotency key with the digest of the request, or None without a key."""
     return None if key is None else (key, hashlib.sha256(await request.body()).hexdigest())
 
 
@@ -55,10 +55,10 @@ router = APIRouter(tags=["notes"], responses=RESPONSES)
 async def store_note(
     body: NoteIn, service: Service, caller: Caller, repeatable: Repeatable = None
 ) -> NoteOutcome:
-    """Embed a note once, store it, match it with the gallery, and answer with the hits.
+    """Embed a note, store it, match it with the gallery, and return its hits.
 
-    When the answer arrives, note, vectors, matches and audit entry are on disk. Sent again with the same
-    content, nothing changes and it answers what it matched then; other content replaces it.
+    When the answer arrives, note, vectors, matches and audit entry are on disk. Sending the same content
+    again changes nothing and returns the stored hits; new content replaces the note.
     """
     outcomes = await ingest_notes.store(service, [body], caller.actor, repeatable)
     ingest_notes.raise_rejected(outcomes[0])
@@ -69,27 +69,27 @@ async def store_note(
 async def store_notes(
     body: NoteBatch, service: Service, caller: Caller, repeatable: Repeatable = None
 ) -> BatchOutcome:
-    """The same for many notes in one transaction. A bad note is rejected, the others are stored."""
+    """Store many notes in one transaction. An invalid note is rejected; the others are stored."""
     outcomes = await ingest_notes.store(service, body.notes, caller.actor, repeatable)
     return BatchOutcome(outcomes=[_outcome(one) for one in outcomes])
 
 
 @router.post("/v1/match", openapi_extra=needs("read"))
 async def match_notes(body: MatchRequest, service: Service) -> MatchAnswer:
-    """What notes would hit, with nothing stored."""
+    """Match notes with the gallery without storing them."""
     outcomes = await ingest_notes.match(service, body.notes)
     return MatchAnswer(outcomes=[MatchOutcome(hits=_hits(one.hits), error=_reason(one)) for one in outcomes])
 
 
 @router.get("/v1/notes/{note_id:path}", openapi_extra=needs("read"))
 async def read_note(note_id: NoteIdPath, service: Service) -> NoteOut:
-    """A stored note with its matches."""
+    """Return a stored note with its matches."""
     return await notes.read(service, note_id)
 
 
 @router.delete("/v1/notes/{note_id:path}", openapi_extra=needs("operate"))
 async def forget_note(note_id: NoteIdPath, service: Service, caller: Caller) -> Forgotten:
-    """The right to be forgotten: the note and everything made from it goes from every table, for good."""
+    """Forget a note: delete it and everything made from it for good, and bar its id."""
     return Forgotten(deleted=await notes.forget(service, note_id, caller.actor))
 
 
@@ -102,7 +102,7 @@ async def forget_note(note_id: NoteIdPath, service: Service, caller: Caller) -> 
     openapi_extra=needs("read"),
 )
 async def read_picture(digest: Digest, service: Service) -> Response:
-    """The bytes of a stored picture, as they were sent."""
+    """Return the bytes of a stored picture, as they were sent."""
     return responses.picture(await notes.picture(service, digest))
 
 

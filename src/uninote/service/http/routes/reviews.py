@@ -1,4 +1,4 @@
-"""The review queue: hits, verdicts, and verdicts as training data."""
+"""Routes of reviews: the queue of matches, verdicts, and their export as training data."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ async def list_matches(
     before: Before = None,
     limit: Limit = 50,
 ) -> Matches:
-    """Matches with that verdict, the newest first; without `verdict` those that wait for one."""
+    """List matches with that verdict, the newest first; without `verdict`, the open ones."""
     return Matches(matches=await reviews.queue(service, category, verdict, before, limit))
 
 
 @router.post("/v1/matches/{match_id}/verdict", openapi_extra=needs("operate"))
 async def judge(match_id: RowIdPath, body: VerdictIn, service: Service, caller: Caller) -> Review:
-    """Record a verdict. A later one replaces it in the queue and stays in the history."""
+    """Record a verdict. A later one replaces it in the queue; the history keeps both."""
     return await reviews.judge(service, match_id, body, caller.actor)
 
 
 @router.get("/v1/reviews/quality", openapi_extra=needs("read"))
 async def quality(service: Service) -> QualityList:
-    """Open matches and verdicts per category."""
+    """Count open matches and verdicts per category."""
     return QualityList(categories=await reviews.quality(service))
 
 
@@ -55,5 +55,5 @@ async def export_verdicts(
     ] = "examples",
     category: NameQuery = None,
 ) -> Response:
-    """Verdicts as training data: confirmed hits are positives, refuted ones hard negatives."""
+    """Export verdicts as training data: true positives are positives, false ones are hard negatives."""
     return Response(await reviews.export_verdicts(service, form, category), media_type=JSONL)

@@ -1,4 +1,4 @@
-"""Search of the stored notes, one query at a time."""
+"""Route of search over the stored notes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thresholds, and choosing them."""
+"""Routes of thresholds: history, setting, and calibration."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ router = APIRouter(tags=["thresholds"], responses=RESPONSES)
 
 @router.get("/v1/thresholds", openapi_extra=needs("read"))
 async def read_thresholds(category: RequiredName, service: Service, limit: Limit = 100) -> wire.Thresholds:
-    """The thresholds of a category with their history, the newest first."""
+    """List the thresholds of a category with their history, the newest first."""
     return wire.Thresholds(thresholds=await thresholds.history(service, category, limit))
 
 
 @router.put("/v1/thresholds", openapi_extra=needs("operate"))
 async def put_threshold(body: wire.ThresholdIn, service: Service, caller: Caller) -> wire.Threshold:
-    """Put a threshold in force, for every note that is stored after this answer."""
+    """Set a threshold for every note that is stored after this answer."""
     return await thresholds.put(service, body, caller.actor)
 
 
 @router.post("/v1/calibrations", openapi_extra=needs("read"))
 async def calibrate(body: wire.CalibrationIn, service: Service) -> wire.CalibrationOut:
-    """Propose a threshold: for equal volume, a wanted precision or a wanted recall. Nothing is changed."""
+    """Propose a threshold for a number of hits, a precision or a recall. Nothing is changed."""
     return await thresholds.calibrate(service, body)

@@ -1,4 +1,4 @@
-"""What is searched: notes, vectors, pictures, outbox, audit."""
+"""Tables of the corpus: notes, vectors, pictures, outbox, audit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ revision = "0001"
 down_revision = None
 
 BEYOND_TABLES = (
-    # Incompressible, and read one column at a time: out of line as they are when a row gets long.
+    # Vectors cannot be compressed and are read without the other columns: store them out of line (TOAST).
     "ALTER TABLE service.vectors ALTER COLUMN vector SET STORAGE EXTERNAL",
     "ALTER TABLE service.pictures ALTER COLUMN data SET STORAGE EXTERNAL",
     "CREATE FUNCTION service.refuse_change() RETURNS trigger LANGUAGE plpgsql AS "

@@ -1,4 +1,4 @@
-"""What is looked for and found: gallery, matches, reviews, jobs, keys."""
+"""Tables of moderation: gallery, matches, reviews, jobs, keys."""
 
 from __future__ import annotations
 

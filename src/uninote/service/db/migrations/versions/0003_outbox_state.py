@@ -1,4 +1,4 @@
-"""The outbox fills only while somebody wants it; filters find their notes by index."""
+"""Switch of the outbox, which is off until a cluster is rebuilt; indexes for the filters of a search."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def upgrade() -> None:
         schema="service",
     )
     op.execute("INSERT INTO service.outbox_state (id, wanted) VALUES (1, false)")
-    op.execute("DELETE FROM service.outbox")  # a cluster is told of everything when it asks
+    op.execute("DELETE FROM service.outbox")  # a rebuild queues every note
     op.create_index(
         op.f("ix_vectors_model_id_category_kind"),
         "vectors",

@@ -1,4 +1,4 @@
-"""How far the outbox must be delivered until a vector cluster that was rebuilt holds every note."""
+"""Column for the number of the outbox up to which a rebuilt cluster must be delivered to hold every note."""
 
 from __future__ import annotations
 

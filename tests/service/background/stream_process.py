@@ -1,4 +1,4 @@
-"""A consumer as a process of its own: `python feed.py DATABASE PORT`. A note titled `bomb` ends it."""
+"""Process of one stream consumer: `python stream_process.py DATABASE PORT`. A note titled `bomb` ends it."""
 
 from __future__ import annotations
 
