@@ -49,7 +49,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python scripts/check_words.py docs README.md scripts
+	$(BIN)/python scripts/check_words.py src tests benchmarks scripts docs README.md CHANGELOG.md
 
 # Strict: a broken link, or a page that the navigation leaves out, is an error.
 docs: .venv/docs
