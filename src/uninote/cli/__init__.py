@@ -55,7 +55,6 @@ app.add_typer(running.app)
 
 def main(run: Callable[[], Any] = app) -> None:
     """Run the command line. A user's error is one line on stderr and exit code 2."""
-    # Models come from folders and packages; a hub is asked only where the user says so.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")

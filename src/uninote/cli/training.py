@@ -46,7 +46,7 @@ def train_warmup(
 ) -> None:
     """Train the warm-up before stage 1: pictures and texts are aligned on cached tower outputs, in minutes.
 
-    Its result is the start model of `train sft`, and a better reference encoder for `mine` than the untrained.
+    Its result is the start model of `train sft`, and a better reference for `mine` than the untrained model.
     """
     from uninote.encoder.registry import backbone_class
     from uninote.pipeline.train import base_model, warmed_up_model

@@ -127,7 +127,7 @@ def test_a_picture_goes_through_the_vision_tower_once(
 
 def spots_of(backbone: QwenVLBackbone, items: list[Item]) -> list[torch.Tensor | None]:
     spots = {(p.digest, backbone.pixels.side(p, 64)) for item in items for p in item.pictures}
-    return [backbone.seen.get(spot) for spot in spots]
+    return [backbone.feature_cache.get(spot) for spot in spots]
 
 
 def test_remembered_vision_features_change_nothing(

@@ -72,13 +72,13 @@ def over_cluster(
 ) -> Iterator[Result]:
     """Run `work` on every job once, and yield the results in the order in which they finish.
 
-        Args:
-            work: pickled to every actor and kept there, so that its caches are loaded once.
-            share: resources of one actor, from `resources`.
+    Args:
+        work: pickled to every actor and kept there, so that its caches are loaded once.
+        share: resources of one actor, from `resources`.
 
-        Raises:
-    UniNoteError: the first error that `work` raised.
-            ModelError: the cluster itself failed.
+    Raises:
+        UniNoteError: the first error that `work` raised.
+        ModelError: the cluster itself failed.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
