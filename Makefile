@@ -39,7 +39,7 @@ model: $(INSTALLED)
 	@test -n "$(NOTES)" || { echo "make model trains on notes of yours: make model NOTES=path" >&2; exit 2; }
 	$(BIN)/python scripts/release_model.py --notes "$(NOTES)"
 
-# For sentence-transformers as the other side: beside the environment, as the project does without torchvision.
+# For sentence-transformers as the reference: outside the environment, as the project does without torchvision.
 .peer/installed: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .peer 'torchvision>=0.28,<0.29'
 	@touch $@
@@ -49,7 +49,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python scripts/check_words.py docs README.md scripts
+	$(BIN)/python scripts/check_words.py src tests benchmarks scripts docs README.md CHANGELOG.md
 
 # Strict: a broken link, or a page that the navigation leaves out, is an error.
 docs: .venv/docs

@@ -1,9 +1,9 @@
-"""Requests made from the OpenAPI document against a running service: server errors and broken contracts.
+"""Fuzz test of the HTTP API by its OpenAPI document: it finds server errors and broken contracts.
 
     python benchmarks/api_fuzz.py --examples 100                       # starts a service with a stub encoder
     python benchmarks/api_fuzz.py --url http://localhost:8080 --key un_...
 
-The service's data is written to: use one that may be thrown away.
+It writes to the service's data: use a service that may be thrown away.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Baselines at their best, beside the one-vector model: tuned on validation notes, measured on test notes.
+"""Tuned baselines against the one-vector model: tuned on validation notes, measured on test notes.
 
     python benchmarks/baselines.py --notes path/to/notes.jsonl --run work/real/seed-0
 
 `--run` is a finished `uninote demo` of the same notes and seed: its warmed-up model gives the dual tower its
-space. Late fusion weighs pictures and texts of either side as suits each task best on the validation split;
-so do k1 and b of BM25, for all tasks. The last rows say what a note costs in bytes, in runs of an encoder,
-and in processor time, which other work hardly changes.
+space. The weights of late fusion (pictures against texts, on either side) are tuned per task on the
+validation split; k1 and b of BM25 are tuned there for all tasks together. The last rows state the cost of a
+note in bytes, in encoder runs, and in processor time, which other work hardly changes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TIMED = 6
 
 
 def cpu_ms(store: Callable[[Note], object], notes: Sequence[Note]) -> float:
-    """Processor milliseconds a note, pictures decoded and encoded anew."""
+    """Measure processor milliseconds per note, with pictures decoded and encoded again."""
     store(notes[0])
     started = time.process_time()
     for note in notes[1 : TIMED + 1]:
@@ -53,7 +53,7 @@ def cpu_ms(store: Callable[[Note], object], notes: Sequence[Note]) -> float:
 
 
 def costs(folder: Path, test: Sequence[Note], methods: Mapping[str, Ranker], load: Any) -> dict[str, Any]:
-    """By method: bytes, encodes and milliseconds a note. Encoders start without cached features."""
+    """Measure bytes, encodes and milliseconds per note, by method. Encoders start without cached features."""
     one, tower = Encoder.load(folder), Encoder.load(folder)
     fusions = {
         "dual tower": TunedFusion(tower),
@@ -121,7 +121,7 @@ def main() -> None:
     methods: dict[str, Ranker] = {**tuned, "BM25": tuned_bm25(validation)}
     for fusion in tuned.values():
         fusion.tune(validation)
-    # The tuned fusion and BM25 as they were, to see what tuning gives.
+    # Late fusion and BM25 without tuning, to show its gain.
     methods |= {"dual tower, untuned": LateFusion(encoder, fusion="mean_max"), "BM25, untuned": Bm25()}
     methods["perceptual hash"] = perceptual_hash(load)
     ours = evaluate(Encoder.load(arguments.model, feature_folder=features), test)

@@ -1,12 +1,12 @@
-"""Bytes of a note's vector at each dimension and precision, with what is lost, next to a tower per picture.
+"""Size of a note's vector against recall, at each dimension and precision, next to a tower per picture.
 
     python benchmarks/bytes_per_note.py --embeddings demo/state/.../embeddings --report demo/report.json
 
-Works on real embeddings: the shards of `uninote embed` or of a demo, notes and pictures in one pool. Every
-vector asks for its nearest neighbours; recall is how many of the 10 that all dimensions in 32 bits give are
-found by the smaller form alone (`+rescore`: 100 candidates by Hamming distance, put in order by 16 bits of
-the same dimensions, or by the prefix, by those of all, as the service does). The recall of the tasks at
-each dimension, and the bytes of the dual tower, are the demo's own, read from its report.
+It reads real embeddings: the shards of `uninote embed` or of a demo, notes and pictures in one pool. Every
+vector is a query for its nearest neighbours. Recall is the share of the 10 neighbours by all dimensions in 32
+bits that the smaller form finds alone. With `+rescore`, 100 candidates by Hamming distance are ordered by the
+same dimensions in 16 bits, and 100 candidates by prefix are ordered by all dimensions, as in the service. The
+recall of the tasks at each dimension, and the bytes of the dual tower, are read from the demo's report.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Scores = Callable[[Rows, Rows], NDArray[Any]]
 
 
 def read(folder: Path) -> Rows:
-    """Unit vectors float32 [n, dim] of all shards."""
+    """Read the unit vectors of all shards, float32 [n, dim]."""
     tables = [pq.read_table(file, columns=["vector"]) for file in sorted(folder.glob("*.parquet"))]
     rows = np.concatenate([np.stack(table["vector"].to_numpy()) for table in tables]).astype(np.float32)
     return unit(np.unique(rows, axis=0))
@@ -54,7 +54,7 @@ def half(queries: Rows, rows: Rows) -> NDArray[Any]:
 
 
 def int8(queries: Rows, rows: Rows) -> NDArray[Any]:
-    """One scale per vector, 127 for its largest component; the query stays as it is."""
+    """Round each row to int8 with one scale, 127 for its largest component; the query stays as it is."""
     scale = np.abs(rows).max(axis=1, keepdims=True) / 127
     return queries @ (np.round(rows / scale) * scale).T
 
@@ -68,7 +68,7 @@ def rescored(queries: Rows, rows: Rows) -> NDArray[Any]:
 
 
 def ordered(found: NDArray[Any], exact: NDArray[Any]) -> NDArray[Any]:
-    """`exact` for the candidates that `found` puts first, the rest behind them."""
+    """Order the candidates that `found` ranks first by `exact`, followed by the rest."""
     near = top(found, CANDIDATES)
     scores = np.full(exact.shape, -2.0, np.float32)
     np.put_along_axis(scores, near, np.take_along_axis(exact, near, 1), 1)
@@ -89,7 +89,7 @@ FORMS: dict[str, tuple[Callable[[int], float], Scores]] = {
 
 
 def neighbours(rows: Rows, dim: int, scores: Scores, expected: list[set[int]], places: NDArray[Any]) -> float:
-    """Recall@K of the places' neighbours, themselves left out."""
+    """Compute the recall@K of neighbours, without the rows themselves."""
     short = unit(rows[:, :dim])
     found = scores(short[places], short).astype(np.float32)
     found[np.arange(len(places)), places] = -np.inf

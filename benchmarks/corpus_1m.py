@@ -1,11 +1,12 @@
-"""Search over a large corpus: recall, queries per second beside the engine's own, build time, bytes per note.
+"""Search over a large corpus: recall, queries per second against the bare engine, build time, bytes per note.
 
     python benchmarks/corpus_1m.py --rows 1000000 --dim 512 --out work/corpus-1m
 
-Fills the service's own tables in an embedded database (`benchmarks/corpus_vectors.py` says with what), builds
-the indexes of `service.domain.search`, and asks it through `search`. The engine's own rate is the core of the
-same query written by hand, ids only, over one bare connection with a prepared statement; both take turns,
-block by block, so that what else the machine does falls on both. Load and builds are kept in `--out`.
+It fills the service's own tables in an embedded database with vectors of `benchmarks/corpus_vectors.py`,
+builds the indexes of `service.domain.notes.search`, and queries through `search`. The engine's own rate is
+the core of the same query written by hand, ids only, over one bare connection with a prepared statement. Both
+take turns, block by block, so that other work of the machine slows both alike. Load and builds are kept in
+`--out`.
 """
 
 from __future__ import annotations
@@ -52,14 +53,14 @@ VECTORS = (
 
 
 def tune(database: Database, shared: str) -> None:
-    """Room for the index in the server's own cache, as operators of this size set it."""
+    """Set the server's own cache to hold the index, as operators of this size do."""
     with database.connect(autocommit=True) as connection:
         connection.execute(f"ALTER SYSTEM SET shared_buffers = '{shared}'")
         connection.execute("ALTER SYSTEM SET max_wal_size = '8GB'")
 
 
 def load(database: Database, corpus: Corpus) -> float:
-    """Seconds to copy the corpus in; 0 when it is there."""
+    """Copy the corpus in. Returns the seconds it took; 0 when it is stored already."""
     model = database.transaction(lambda session: versions.ensure(session, VERSION, corpus.dim, "bench"))
     began = time.monotonic()
     with database.connect() as connection:
@@ -94,7 +95,7 @@ def note_id(number: int) -> str:
 def build(
     database: Database, model: ModelVersion, form: IndexForm, dims: int | None, graph: list[int]
 ) -> dict[str, Any]:
-    """Seconds and bytes of one index; the seconds of the first time are kept in the folder by the caller."""
+    """Build one index. Returns its seconds and bytes; the caller keeps the seconds of the first build."""
     began = time.monotonic()
     plan = build_index(database, model, form, dims, links=graph[0], effort=graph[1])
     seconds = time.monotonic() - began
@@ -105,7 +106,7 @@ def build(
 
 
 def truth(corpus: Corpus, queries: Rows, out: Path) -> NDArray[np.int64]:
-    """The K nearest rows of each query by brute force [q, K], kept in a file."""
+    """Find the K nearest rows of each query by brute force [q, K]; the result is kept in a file."""
     file = out / f"nearest-{corpus.rows}-{corpus.dim}-{len(queries)}.npy"
     if not file.exists():
         np.save(file, nearest(corpus, queries, K)[0])
@@ -114,7 +115,7 @@ def truth(corpus: Corpus, queries: Rows, out: Path) -> NDArray[np.int64]:
 
 
 def by_hand(plan: Plan, model: ModelVersion) -> tuple[str, dict[str, str]]:
-    """The statement an expert writes for this index, and its settings."""
+    """Return the statement that an expert writes for this index, and its settings."""
     where = f"WHERE model_id = {model.id}"
     if plan.form == "full":
         near = f"(vector::halfvec({plan.dims})) <#> %b::halfvec({plan.dims})"
@@ -137,7 +138,7 @@ def ask(
     expected: NDArray[np.int64],
     seconds: float,
 ) -> dict[str, Any]:
-    """Recall and rates of one index."""
+    """Measure recall and rates of one index."""
     statement, settings = by_hand(plan, model)
     halves = [HalfVector(row.astype(np.float16)) for row in queries]
 
@@ -172,7 +173,7 @@ def ask(
         while time.monotonic() - began < seconds:
             block = [(start + n) % len(queries) for n in range(BLOCK)]
             took = {}
-            turns.reverse()  # whoever is second finds caches warm
+            turns.reverse()  # the second one finds caches warm
             for name, call in turns:
                 times = []
                 for number in block:
@@ -204,7 +205,7 @@ def ask(
 def report(
     corpus: Corpus, kept: dict[str, Any], table: float, rows: list[dict[str, Any]], command: str
 ) -> None:
-    """One file with everything, and one per claim about the full index."""
+    """Write one file with everything, and one per claim about the full index."""
     size = f"{corpus.rows // 1000}k" if corpus.rows < 10**6 else f"{corpus.rows / 10**6:g}m"
     whole = {
         "rows": corpus.rows,

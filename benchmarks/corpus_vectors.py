@@ -1,6 +1,6 @@
-"""Vectors that behave like embeddings: clustered, with a spectrum that decays, in any number.
+"""Synthetic embeddings in any number: clustered vectors with a spectrum that decays.
 
-No set of a million note embeddings is at hand without a network, so the corpus is drawn: topics, groups in
+No set of a million note embeddings is available without a network, so the corpus is drawn: topics, groups in
 topics and items in groups, each level Gaussian with standard deviations that fall as a power of the
 dimension, group sizes by Zipf's law. The first dimensions hold most of the length, as in a Matryoshka model.
 Items come in chunks that depend only on the seed and their number, so a corpus need not fit in memory.
@@ -32,13 +32,13 @@ class Corpus:
     seed: int = 0
 
     def chunks(self) -> Iterator[tuple[int, Rows]]:
-        """(number of the first row, float32 [up to CHUNK, dim])."""
+        """Yield the number of the first row and float32 [up to CHUNK, dim], chunk after chunk."""
         world = _World(self)
         for start in range(0, self.rows, CHUNK):
             yield start, world.draw(1 + start // CHUNK, min(CHUNK, self.rows - start))
 
     def queries(self, count: int) -> Rows:
-        """float32 [count, dim]."""
+        """Draw queries, float32 [count, dim]."""
         return _World(self).draw(0, count)
 
 
@@ -67,7 +67,7 @@ class _World:
 
 
 def nearest(corpus: Corpus, queries: Rows, k: int) -> tuple[NDArray[np.int64], Rows]:
-    """The k nearest rows of every query by brute force over the rows in 16 bits: ids and scores [q, k]."""
+    """Find the k nearest rows of every query by brute force over rows in 16 bits: ids and scores [q, k]."""
     rounded = queries.astype(np.float16).astype(np.float32)
     ids = np.zeros((len(queries), 0), np.int64)
     scores = np.zeros((len(queries), 0), np.float32)

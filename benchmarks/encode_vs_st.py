@@ -1,4 +1,4 @@
-"""Encoding a mixed corpus against `SentenceTransformer.encode`, on the same weights, prompts and pictures.
+"""Speed of encoding a corpus against `SentenceTransformer.encode`: same weights, prompts and pictures.
 
     python benchmarks/encode_vs_st.py --notes path/to/notes.jsonl
 

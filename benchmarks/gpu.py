@@ -9,7 +9,7 @@ other, each with the memory to itself, and train LoRA as `sft_vs_st.py` does.
 
     MFU = model FLOPs per second / peak FLOPs per second of the device in bfloat16, dense (`PEAK`)
 
-Model FLOPs count what the result needs and nothing else: 2 per weight and token of the language model's
+Model FLOPs count only the operations that the result needs: 2 per weight and token of the language model's
 layers, 2 x length x width per token and layer for causal attention, and for the vision tower the same by
 patch, without the causal half; tokens of different items only, no padding, every picture once a batch.
 Training counts the language model twice (forward, and backward to its inputs: the weights are frozen,
@@ -43,7 +43,7 @@ from uninote.evaluation.results import write_json
 from uninote.settings import SftSettings
 
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "B200": 2250e12}
-"""Dense bfloat16 FLOP/s by name of the GPU, as the maker gives them."""
+"""Dense bfloat16 FLOP/s by name of the GPU, as the manufacturer states them."""
 WORDS = ("harbour", "lantern", "violet", "market", "thunder", "paper", "orchard", "signal", "copper", "rain")
 
 
@@ -60,7 +60,7 @@ def peak(device: str) -> float | None:
 
 
 def made_notes(folder: Path, count: int) -> list[Note]:
-    """Posts with 1 to 12 pictures of about 400 x 300 pixels and 5 to 700 words."""
+    """Make posts with 1 to 12 pictures of about 400 x 300 pixels and 5 to 700 words."""
     rng = random.Random(0)
     notes = []
     for n in range(count):
@@ -78,7 +78,7 @@ def made_notes(folder: Path, count: int) -> list[Note]:
 
 @dataclasses.dataclass
 class Work:
-    """What a measured stretch has done, in terms that do not depend on who did it."""
+    """Work of a measured stretch, in terms that do not depend on the side that did it."""
 
     items: int
     tokens: int
@@ -110,7 +110,7 @@ class Meter:
         self.cuda = device == "cuda"
 
     def __call__(self, run: Callable[[], Any]) -> tuple[float, float | None]:
-        """Seconds, and GiB at most where the device can tell."""
+        """Measure seconds, and peak GiB where the device reports it."""
         if not self.cuda:
             start = time.process_time()
             run()
@@ -160,7 +160,7 @@ class Bench:
 
     @property
     def checkpoints(self) -> bool:
-        """Whether training recomputes activations: a chunk of 8B takes more than 139 GiB without."""
+        """True where training recomputes activations: a chunk of 8B takes more than 139 GiB without."""
         return self.name in self.arguments.checkpointing
 
     def sft(self, side: Ours | Theirs) -> tuple[float, float | None]:
@@ -203,7 +203,7 @@ class Bench:
 
 
 def measure(bench: Bench, top: float | None, results: Path, command: str, until: float) -> dict[str, Any]:
-    """Numbers of one shape by stretch; claims are written where both sides ran."""
+    """Measure one shape, by stretch; claims are written where both sides ran."""
     found: dict[str, Any] = {}
     works: dict[str, Work] = {}
     for name, seconds, memory, work in bench.ours():

@@ -1,4 +1,4 @@
-"""Near duplicates, links and chapters, languages, and one modality: a model against what needs none.
+"""Hard evaluation of a model against baselines: near duplicates, links, languages, one modality.
 
     python benchmarks/hard_truth.py --notes path/to/notes.jsonl --model compact
 

@@ -1,10 +1,10 @@
-"""Does training carry over to a source of notes it never saw? Train on all sources but one, test on that.
+"""Transfer to an unseen source of notes: training on all sources but one, and a test on that one.
 
     python benchmarks/held_out_source.py --notes path/to/notes.jsonl --hold sharepoint
 
-The source of a note is what stands before the colon of its id. Notes of the held-out source that share
+The source of a note is the part of its id before the colon. Notes of the held-out source that share
 a picture, a link or their text with training notes are not measured. The table goes to `benchmarks/results/`;
-models stay in `--out`, and a second call goes on from there.
+models stay in `--out`, and a second call resumes from there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def source_of(note: Note) -> str:
 
 
 def parted(notes: list[Note], held: str, most: int, seed: int) -> tuple[list[Note], list[Note]]:
-    """Notes of the other sources, and at most so many of the held-out one, tied to none of them."""
+    """Return the notes of the other sources, and at most `most` of the held-out one, tied to none of them."""
     training = [note for note in notes if source_of(note) != held]
     known = {note.id for note in training}
     tied = {i for group in connected_groups(notes) if group & known for i in group}

@@ -1,4 +1,4 @@
-"""Online mode at load: a real server process, a gallery of 100,000 samples, and an open-loop load.
+"""Load test of online ingest: a real server process, a gallery of 100,000 samples, and an open-loop load.
 
     python benchmarks/online_load.py --rate 500 --seconds 30 --repeat 3 --out work/online
     python benchmarks/online_load.py --encoder compact --rates 5 10 20 40 --out work/online-compact
@@ -56,7 +56,7 @@ WORDS = " ".join(["words"] * 40)
 
 
 def prepare(database: Database, samples: int) -> None:
-    """A gallery of that size and thresholds that `HIT_PART` of the notes reach; does nothing when there."""
+    """Store a gallery of that size and thresholds that `HIT_PART` of the notes reach, if not stored yet."""
     model = database.transaction(lambda s: versions.ensure(s, VERSION, DIM, "bench"))
     if database.transaction(categories.listing):
         return
@@ -81,11 +81,11 @@ def prepare(database: Database, samples: int) -> None:
 
 
 def cpu_seconds(server: Server, folder: Path) -> dict[str, float]:
-    """Used so far by the service, and by the database server with its children."""
+    """Return the seconds used so far by the service, and by the database server with its children."""
     postmaster = psutil.Process(int((folder / "postgres/cluster/postmaster.pid").read_text().split()[0]))
     found = {"service": sum(psutil.Process(server.process.pid).cpu_times()[:2]), "database": 0.0}
     for one in (postmaster, *postmaster.children()):
-        with suppress(psutil.NoSuchProcess):  # it ended just now, and is counted with the postmaster's
+        with suppress(psutil.NoSuchProcess):  # it has just ended, and the postmaster's counter includes it
             found["database"] += sum(one.cpu_times()[:4])  # with those that ended
     return found
 
@@ -106,7 +106,7 @@ def note_bodies(run: str, rows: int, batch: int = 1) -> Callable[[int], bytes]:
 
 
 def check(database: Database, run: str, answered: int, samples: int) -> dict[str, int]:
-    """Differences between what was acknowledged and what is stored, and of 200 notes to brute force."""
+    """Count differences between acknowledged and stored notes, and of 200 notes to brute force."""
 
     def rows(session: Session, statement: str) -> list[Any]:
         return list(session.connection().exec_driver_sql(statement, {"run": f"{run}-%"}))
@@ -146,7 +146,7 @@ def check(database: Database, run: str, answered: int, samples: int) -> dict[str
 
 
 def below_http(folder: Path, samples: int, seconds: float, batch: int) -> dict[str, float]:
-    """Notes per second of ingest and match called directly by one thread, `batch` notes a transaction."""
+    """Measure notes per second of ingest and match, called by one thread, `batch` notes a transaction."""
     vectors = precomputed(samples)
     run, count, spent = f"below-{time.time_ns():x}", 0, []
     with Database(folder / "postgres") as database:
@@ -227,10 +227,10 @@ def with_stub(arguments: argparse.Namespace) -> None:
 
 
 def with_compact(arguments: argparse.Namespace) -> None:
-    """Each rate in turn; a rate is held when nothing is dropped and the answers keep up with the requests."""
+    """Try each rate in turn; a rate is held when nothing is dropped and answers keep up with requests."""
     folder = arguments.out
     if not (folder / "model" / "uninote.json").exists():
-        from uninote.encoder import Encoder  # as fast untrained as trained
+        from uninote.encoder import Encoder  # untrained is as fast as trained
 
         Encoder.compact().save(folder / "model")
     runs, held = [], 0.0

@@ -1,4 +1,4 @@
-"""The processes that `online_load.py` puts load on: the service with precomputed vectors, or as it is."""
+"""Server processes for `online_load.py`: the service with precomputed vectors, or with its own encoder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VERSION = "stub"
 
 
 def precomputed(samples: int) -> NDArray[np.float32]:
-    """Vectors of notes [VECTORS, DIM], drawn from the same distribution as the gallery."""
+    """Draw vectors of notes [VECTORS, DIM] from the same distribution as the gallery."""
     return Corpus(samples, DIM).queries(VECTORS)
 
 
@@ -37,7 +37,7 @@ class Backbone:
 
 
 class Precomputed:
-    """Gives the row of the matrix that the first word of the item's text names."""
+    """Encoder that returns the row of a matrix that the first word of the item's text names."""
 
     version = VERSION
     dims = (DIM,)
@@ -58,7 +58,7 @@ def place_of(title: str) -> int:
 
 
 def serve(folder: Path, samples: int, options: dict[str, Any]) -> None:
-    """The service with the precomputed vectors as its encoder."""
+    """Run the service with the precomputed vectors as its encoder."""
     from uninote.service.main.server import serve as run
 
     rows = precomputed(samples)
@@ -82,7 +82,7 @@ class Server:
             self.process.kill()
             raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
         place = ("127.0.0.1", int(self.url.rpartition(":")[2]))
-        while self.process.poll() is None:  # it says where before it listens
+        while self.process.poll() is None:  # it prints the address before it listens
             with suppress(OSError), socket.create_connection(place):
                 break
             time.sleep(0.05)
@@ -102,7 +102,7 @@ def stub_command(folder: Path, samples: int, options: dict[str, Any]) -> list[st
 
 
 def compact_command(folder: Path, options: dict[str, Any]) -> list[str]:
-    """`uninote serve` with the model that is in the folder."""
+    """Return the command `uninote serve` with the model of the folder."""
     given = [part for name, value in options.items() for part in ("--set", f"service.{name}={value}")]
     cli = [sys.executable, "-c", "from uninote.cli import main; main()"]
     return [*cli, "serve", "--index", str(folder), "--port", "0", *given]

@@ -1,10 +1,10 @@
-"""The compact model in torch against its ONNX export in fp32 and int8: size, speed and nearness of vectors.
+"""ONNX export of the compact model, fp32 and int8, against torch: size, speed and similarity of vectors.
 
     python benchmarks/onnx_int8.py --notes path/to/notes.jsonl --model model-rl
 
 The same items go through all three on one thread, rounds taking turns, timed in CPU seconds, so that other
-work on the machine does not count. "Text" is all behind the vision tower, with the features of pictures at
-hand, as in a corpus whose features are stored; "vision" is the tower alone. Without --model the untrained
+work on the machine does not count. "Text" is everything after the vision tower, with given features of
+pictures, as in a corpus whose features are stored; "vision" is the tower alone. Without --model the untrained
 model is measured. Results: `benchmarks/results/`.
 """
 
@@ -30,13 +30,13 @@ from uninote.export.onnx_graphs import TEXT, TEXT_INT8
 
 
 def ratio(times: dict[str, list[float]], slow: str, fast: str) -> tuple[float, tuple[float, float]]:
-    """How many times as fast, median of the rounds, with the lowest and highest round."""
+    """Return the speed-up of `fast` over `slow`: median of the rounds, with the lowest and highest round."""
     each = [a / b for a, b in zip(times[slow], times[fast], strict=True)]
     return statistics.median(each), (min(each), max(each))
 
 
 def first_hits(queries: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
-    """Share of queries whose own target is nearest."""
+    """Compute the share of queries whose own target is nearest."""
     return float(np.mean((queries @ targets.T).argmax(1) == np.arange(len(queries))))
 
 

@@ -1,4 +1,4 @@
-"""sentence-transformers as the other side of a benchmark, on the very weights, prompts and pictures of ours.
+"""sentence-transformers as the reference of a benchmark, on the same weights, prompts and pictures as ours.
 
 It loads Qwen-VL through torchvision, which the project itself does without: `make .peer/installed` puts it
 into a folder of its own, `.peer`, that only benchmarks look into. Import this module before transformers,
@@ -19,10 +19,10 @@ PEER = Path(__file__).parent.parent / ".peer"
 
 
 def find_torchvision() -> bool:
-    """Make torchvision importable, and say whether it is.
+    """Make torchvision importable. Returns whether it is.
 
-    The registry's is built for CUDA. Where its operators cannot be loaded they are declared: what the peer
-    takes from torchvision is resizing, which is plain torch.
+    The package of the registry is built for CUDA. Where its operators cannot be loaded they are declared: the
+    peer uses torchvision only to resize, which is plain torch.
     """
     if importlib.util.find_spec("torchvision") is None and PEER.is_dir():
         sys.path.append(str(PEER))
@@ -36,7 +36,7 @@ def find_torchvision() -> bool:
         library = torch.library.Library("torchvision", "FRAGMENT")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        find_torchvision.library = library  # type: ignore[attr-defined]  # they go when it goes
+        find_torchvision.library = library  # type: ignore[attr-defined]  # they last as long as this object
         import torchvision  # noqa: F401
     return True
 
@@ -46,7 +46,7 @@ MISSING = (
     if find_torchvision()
     else "sentence-transformers reads pictures with torchvision: `make .peer/installed`"
 )
-"""What to do before `peer_of` works; empty when it does."""
+"""Instruction for the user before `peer_of` works; empty when it does."""
 if importlib.util.find_spec("sentence_transformers") is None:
     MISSING = "sentence-transformers is not installed: pip install 'uninote[export]'"
 
@@ -54,7 +54,7 @@ from uninote import Encoder, Item  # noqa: E402
 
 
 def as_messages(item: Item) -> list[dict[str, Any]]:
-    """A user's chat message with texts and pictures in order, which both sides render alike.
+    """Return a user's chat message with texts and pictures in order, which both sides render alike.
 
     Pictures are opened, not decoded: that happens when they are processed, as on the other side.
     """
@@ -68,9 +68,9 @@ def as_messages(item: Item) -> list[dict[str, Any]]:
 
 
 def peer_of(encoder: Encoder, folder: Path, device: str = "cpu", **options: Any) -> Any:
-    """The encoder as a `SentenceTransformer` of the library's own modules. Adapters are merged on the way.
+    """Convert the encoder to a `SentenceTransformer` of the library's own modules. Merges its adapters.
 
-    Exits with the way out when something is missing.
+    Exits with a message that names the fix when something is missing.
     """
     if MISSING:
         sys.exit(MISSING)

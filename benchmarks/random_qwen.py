@@ -48,12 +48,12 @@ class Shape(NamedTuple):
     vocabulary: int | None = None  # None: that of the trained tokenizer
 
     def text_parameters(self) -> int:
-        """Weights of the language model's layers: what a token is multiplied with."""
+        """Count the weights of the language model's layers, which every token is multiplied with."""
         attention = self.width * self.head * (2 * self.heads + 2 * self.kv)
         return self.layers * (attention + 3 * self.width * self.mlp)
 
     def vision_parameters(self) -> int:
-        """Weights of the vision tower per patch, patch embedding and mergers included."""
+        """Count the weights of the vision tower per patch, patch embedding and mergers included."""
         layer = 4 * self.vision**2 + 2 * self.vision * self.vision_mlp
         # A merger reads MERGE² patches at once.
         merged = MERGE**2 * self.vision
@@ -82,7 +82,7 @@ SHAPES = {
 
 
 def train_tokenizer(texts: Iterable[str], size: int = 8_192) -> Any:
-    """A byte-level BPE with Qwen's splitting and special tokens, learnt from `texts`."""
+    """Train a byte-level BPE with Qwen's splitting and special tokens on `texts`."""
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -115,7 +115,7 @@ def build_qwen(folder: Path, name: str, texts: Iterable[str], device: str = "cpu
     start, stop, image, video = tokenizer.convert_tokens_to_ids(SPECIAL[3:])
     spread = (
         0.02 if shape.vocabulary else 0.08
-    )  # wide where narrow: a random model that tells its inputs apart
+    )  # wide where the model is narrow, so that different inputs get different vectors
     half = shape.head // 2
     section = [half - 2 * (half // 3), half // 3, half // 3]
     config = Qwen3VLConfig(

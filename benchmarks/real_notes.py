@@ -1,10 +1,10 @@
-"""The quality table on your own or the shared real notes: the demo per seed, then one table and the claims.
+"""Quality table on your own or the shared real notes: the demo per seed, then one table and the claims.
 
     python benchmarks/real_notes.py --notes path/to/notes.jsonl --seeds 0 1 2 --out work/real
 
 Every seed is a run of `uninote demo --notes ... --seed S`, resumable like it; a seed changes the split, the
-sampling and the training. What is read off the pictures does not depend on it: the first seed's run makes it,
-and alone counts for the time that a run takes. Results go to `benchmarks/results/`, the table also to
+sampling and the training. OCR and vision features do not depend on it: the first seed's run computes them, so
+only that run counts for the duration. Results go to `benchmarks/results/`, the table also to
 standard output.
 """
 
@@ -32,7 +32,7 @@ GRADED = ("recall@1", "recall@5", "recall@10", "precision@1", "precision@5", "pr
 def over_seeds(
     reports: list[dict[str, Any]], read: Callable[[dict[str, Any]], float]
 ) -> tuple[float, list[float]]:
-    """Mean and [lowest, highest] over seeds."""
+    """Return the mean and [lowest, highest] over seeds."""
     values = [read(report) for report in reports]
     return statistics.fmean(values), [min(values), max(values)]
 
@@ -42,7 +42,7 @@ def stage_tasks(stage: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def table(reports: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean over seeds of every metric, by stage or baseline, then task; with the first seed's intervals."""
+    """Average every metric over seeds, by stage or baseline, then task; with the first seed's intervals."""
     rows: dict[str, Any] = {}
     for kind in ("stages", "baselines"):
         for name in reports[0][kind]:
@@ -59,7 +59,7 @@ def table(reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def markdown(rows: dict[str, Any]) -> str:
-    """Recall@1 (Note2Note: precision@1 and nDCG@10) in percent, tasks down, stages and baselines across."""
+    """Render recall@1 (Note2Note: precision@1 and nDCG@10) in percent: a row a task, a column a method."""
     lines = ["| task | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
     picks = [(task.value, "recall@1") for task in SINGLE_TARGET]
     picks += [("Note2Note", "precision@1"), ("Note2Note", "ndcg@10")]

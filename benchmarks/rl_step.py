@@ -1,4 +1,4 @@
-"""One step of stage 2 against the same step with every candidate of every query encoded on its own.
+"""Speed of one step of stage 2 against the same step with every candidate of every query encoded separately.
 
     python benchmarks/rl_step.py --notes path/to/notes.jsonl
 
@@ -10,9 +10,9 @@ AdamW are timed; decoding pictures, which runs in the background, is not. Three 
   noise is shared by the batch, and a picture goes through the vision tower once a step.
 * separately: the list of each query (its nested candidates and as many noise notes), item by item, each with
   its pictures.
-* prefixes apart: uninote with `rl.shared_prefixes: false`; what the shared pass brings of all that.
+* prefixes apart: uninote with `rl.shared_prefixes: false`, which shows the gain by shared passes alone.
 
-Before anything is timed, the three must give the same cosines.
+Before anything is timed, the three sides must return the same cosines.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from uninote.training.trainer import Schedule, training_arguments
 
 
 class SeparateCollator(RlCollator):
-    """Adds what encoding everything on its own needs: per query its own side and that of its whole list."""
+    """Collator for separate encoding: it adds, per query, its own side and that of its whole list."""
 
     def __call__(self, batch: Any) -> dict[str, Any]:
         inputs = super().__call__(batch)
@@ -58,7 +58,7 @@ class SeparateCollator(RlCollator):
         return inputs | {"separate": sides, "columns": columns}
 
     def drawn(self, batch: Any) -> list[Item]:
-        """The noise that `RlCollator` draws for this batch, by its own means."""
+        """Return the noise that `RlCollator` draws for this batch, by calling it."""
         seen: list[Item] = []
         unsorted = self.settings.model_copy(update={"chunk_size": None})
         RlCollator(_Spy(self.backbone, seen), self.noise, unsorted)(batch)  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ class SeparateCollator(RlCollator):
 
 
 class _Spy:
-    """A backbone that only notes which items it is asked for."""
+    """Backbone that only records the items it is asked for."""
 
     uses_instructions = True
 
@@ -101,7 +101,7 @@ class SeparateTrainer(RlTrainer):
 
 
 def unseen(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs whose pictures are seen anew, as those of another batch would be."""
+    """Return inputs whose pictures pass the tower again, as those of another batch would."""
     for side in ("queries", "candidates"):
         if inputs[side]["pictures"] is not None:
             inputs[side]["pictures"].features = None
@@ -113,7 +113,7 @@ def shortened(note: Note, chars: int) -> Note:
 
 
 def build(folder: Path, shape: str, notes: list[Note], pixels: int) -> Encoder:
-    """Random weights, and adapters that do something already."""
+    """Build a model with random weights, and adapters that already change vectors."""
     build_qwen(folder, shape, (note.body for note in notes[::4]))
     encoder = Encoder.pretrained(folder, dims=(64, SHAPES[shape].width), device="cpu", picture_pixels=pixels)
     encoder.backbone.add_lora(16, 32, 0.0)
@@ -158,7 +158,7 @@ class Sides:
         self.turns = dict.fromkeys(self.trainers, 0)
 
     def check(self) -> None:
-        """Raises AssertionError unless all give the cosines of separate encoding."""
+        """Raise AssertionError unless all variants return the cosines of separate encoding."""
         with torch.no_grad():
             found = {
                 name: trainer._cosines(trainer.model, unseen(self.inputs[name][0]))
@@ -181,7 +181,7 @@ class Sides:
         trainer.optimizer.zero_grad()
 
     def tokens(self, name: str) -> float:
-        """Of the language model in a forward pass of a step, on average."""
+        """Count the tokens of the language model in a forward pass of a step, on average."""
         counts = [
             sum(chunk["ids"].numel() for side in sides for chunk in side["chunks"])
             for inputs in self.inputs[name]

@@ -1,4 +1,4 @@
-"""Sides measured in turns, so that the noise of a shared machine hits all alike; their ratio as a claim."""
+"""Timing in turns, so that the noise of a shared machine affects all sides alike; their ratio as a claim."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def take_turns(
     sync: Callable[[], Any] = lambda: None,
     warm: int = 1,
 ) -> dict[str, list[float]]:
-    """Seconds of every round of every side, after `warm` rounds that are not counted.
+    """Measure the seconds of every round of every side, after `warm` rounds that are not counted.
 
-    On a CPU these are seconds of processor time of this process, all threads together: what other processes
-    take is not counted. On a GPU it is the clock's time.
+    On a CPU these are seconds of processor time of this process, all threads together: time of other
+    processes is not counted. On a GPU they are wall-clock time.
 
     The side that begins changes from round to round. `sync` waits for the device.
     """
@@ -46,7 +46,7 @@ def take_turns(
 def ratio(
     slow: Sequence[float], fast: Sequence[float], samples: int = 2000
 ) -> tuple[float, tuple[float, float] | None]:
-    """How many times as fast: total over total, and its 95 % bootstrap interval over paired rounds.
+    """Return the speed-up, total over total, and its 95 % bootstrap interval over paired rounds.
 
     One round has no interval.
     """

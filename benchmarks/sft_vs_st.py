@@ -1,4 +1,4 @@
-"""Steps of stage 1 against sentence-transformers: CachedMultipleNegativesRankingLoss in MatryoshkaLoss.
+"""Speed of stage 1 against sentence-transformers: CachedMultipleNegativesRankingLoss in MatryoshkaLoss.
 
     python benchmarks/sft_vs_st.py --notes path/to/notes.jsonl
 
@@ -63,7 +63,7 @@ class Hashed:
 
 
 def draw_batches(notes: Sequence[Note], size: int, count: int) -> list[list[Example]]:
-    """Batches of one task each, whose notes differ: neither side has a false negative to deal with."""
+    """Draw batches of one task each, whose notes differ: neither side has a false negative to deal with."""
     rng = random.Random(0)
     batches = []
     for number in range(count):
@@ -85,7 +85,7 @@ def draw_batches(notes: Sequence[Note], size: int, count: int) -> list[list[Exam
 
 
 def moved(tree: Any, device: torch.device) -> Any:
-    """Tensors of nested dicts and lists on the device; what else there is stays."""
+    """Move the tensors of nested dicts and lists to the device; other values stay."""
     if isinstance(tree, torch.Tensor):
         return tree.to(device)
     if isinstance(tree, dict):
@@ -94,7 +94,7 @@ def moved(tree: Any, device: torch.device) -> Any:
 
 
 def autocast(device: torch.device) -> Any:
-    """bfloat16 on a GPU, as both trainers do."""
+    """Return a bfloat16 context on a GPU, as both trainers use it."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
@@ -202,7 +202,7 @@ class Theirs:
 
 
 def with_adapters(model: Any, encoder: Encoder) -> Any:
-    """The same adapters as ours: same layers, same values."""
+    """Add the same adapters as ours: same layers, same values."""
     from peft import LoraConfig
 
     targets = encoder.settings.lora_targets
@@ -223,7 +223,7 @@ def with_adapters(model: Any, encoder: Encoder) -> Any:
 
 
 def recall(side: Ours | Theirs, pairs: dict[Task, list[Pair]], k: int = 10) -> float:
-    """Mean recall@k of the tasks, each among the positives of its pairs."""
+    """Return the mean recall@k of the tasks, each among the positives of its pairs."""
     found = []
     for task, of_task in pairs.items():
         queries = side.encode([pair.query for pair in of_task], task)

@@ -33,7 +33,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def measures(columns: Mapping[str, Json], task: str, metric: str) -> list[Cell]:
-    """One cell a method: percent with the interval over queries; none where it is blind to the task."""
+    """Return one cell per method: percent and interval over queries; none where it cannot do the task."""
     cells: list[Cell] = []
     for entries in columns.values():
         entry = entries[task]

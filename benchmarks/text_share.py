@@ -1,10 +1,10 @@
-"""How much of what training did to the text side is worth keeping, at home and elsewhere.
+"""Share of the text adapters: recall in and out of domain by how much of their training is kept.
 
     python benchmarks/text_share.py --notes notes.jsonl --seeds 0 1 2
 
-The shipped model with its text adapters (the connector's residual, and LoRA if it has any) moved back towards
-the pretrained text tower: the held-out notes it was measured on, and samples of a source it has never seen,
-one a seed.
+The text adapters of the shipped model (the connector's residual, and LoRA if it has any) are moved back
+towards the pretrained text tower. Each step is measured on the held-out notes of its own sources, and on
+samples of a source it has never seen, one per seed.
 Interpolated weights: arXiv 2109.01903. The table goes to `benchmarks/results/text-share.json`.
 """
 
@@ -36,7 +36,7 @@ SHARES = (0.0, 0.5, 1.0)
 
 
 def moved_back(model: Path, share: float, out: Path) -> Path:
-    """`model` in `out`, with that share of its text adapters' residuals."""
+    """Copy `model` to `out`, with that share of its text adapters' residuals."""
     shutil.copytree(model, out, dirs_exist_ok=True)
     for file, name in (("connector", "adapter.2.weight"), ("adapter/adapter_model", "lora_B")):
         if not (out / f"{file}.safetensors").is_file():
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def measured(encoder: Encoder, suites: list[Suite]) -> list[Cell]:
-    """Four cells a suite, percent."""
+    """Evaluate every suite: four cells each, in percent."""
     cells: list[Cell] = []
     for suite in suites:
         encoder.backbone.features.fill([picture for note in suite.notes for picture in note.pictures])

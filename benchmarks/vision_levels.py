@@ -1,4 +1,4 @@
-"""What the vision tower's layers before its last one are worth: the same warm-up with and without them.
+"""Ablation of the vision tower's earlier layers: the same warm-up with and without them.
 
     python benchmarks/vision_levels.py --notes notes.jsonl --seeds 0 1 2
 

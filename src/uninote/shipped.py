@@ -1,4 +1,7 @@
-"""Trained models inside the package, each by its name."""
+"""Shipped models: trained models inside the package, each by its name.
+
+This module is below `encoder`: it only checks that `uninote.json` exists; `encoder.saved` reads it.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,16 @@ from uninote.errors import ModelError
 
 HOME = Path(__file__).parent / "models"
 COMPACT = "compact"
-"""The trained compact model: what was trained only, on top of the towers of the registry packages."""
+"""Trained compact model: only the trained weights; the towers come from the registry packages."""
 
 
 def shipped_models() -> dict[str, Path]:
-    """Folders by name."""
+    """List the folders by name."""
     return {file.parent.name: file.parent for file in sorted(HOME.glob("*/uninote.json"))}
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder meant by `model`: itself, or the shipped model of that name where no such folder is.
+    """Return the folder meant by `model`: itself, or the shipped model of that name if no such folder exists.
 
     Raises ModelError for the name of a shipped model that this installation lacks.
     """

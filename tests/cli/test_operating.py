@@ -1,4 +1,4 @@
-"""What operators do from the command line, on a real database."""
+"""Commands for operators, on a real database."""
 
 from __future__ import annotations
 

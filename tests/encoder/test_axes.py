@@ -31,7 +31,7 @@ def items(make_picture: Callable[..., Picture]) -> list[Item]:
 
 
 def test_axes_of_a_drawn_out_cloud() -> None:
-    """Worked by hand: rows along (3, 4) / 5 and, a little, across it."""
+    """Compare with axes worked by hand: rows lie along (3, 4) / 5 and, a little, across it."""
     rows = torch.tensor([[3.0, 4.0], [-3.0, -4.0], [0.4, -0.3]])
     axes = principal_axes(rows)
     torch.testing.assert_close(axes.T @ axes, torch.eye(2), atol=1e-6, rtol=0)

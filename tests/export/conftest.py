@@ -67,7 +67,7 @@ def as_chat() -> Callable[[Item], list[dict[str, Any]]]:
 
 
 def perturb(encoder: Encoder) -> Encoder:
-    """As after training: adapters that change the vectors."""
+    """Add adapters that change the vectors, as after training."""
     encoder.backbone.add_lora(2, 4, 0.0)
     module: Any = encoder.backbone
     generator = torch.Generator().manual_seed(0)
@@ -78,7 +78,7 @@ def perturb(encoder: Encoder) -> Encoder:
 
 
 def framed(source: Path, folder: Path) -> Path:
-    """A copy whose tokenizer ends every text with a token, as that of Qwen3-Embedding does."""
+    """Copy with a tokenizer that ends every text with a token, as that of Qwen3-Embedding does."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     stored = json.loads((folder / "tokenizer.json").read_text())
     end = "<|endoftext|>"

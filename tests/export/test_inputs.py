@@ -1,4 +1,4 @@
-"""What callers pass becomes the Item they mean, and nothing is fetched."""
+"""Inputs of callers become the intended Item, and nothing is fetched."""
 
 from __future__ import annotations
 

@@ -53,11 +53,11 @@ def test_same_vectors_whatever_form_the_input_has(
         assert got.dtype == np.float32
         assert ((got * want[: len(inputs)]).sum(1) >= 0.9999).all()
     assert model.encode(note).shape == (384,)
-    assert (want @ want.T - np.eye(len(want))).max() < 0.95  # the items are told apart
+    assert (want @ want.T - np.eye(len(want))).max() < 0.95  # the items differ
 
 
 def test_the_folder_alone_is_enough(compact: Encoder, folder: Path, items: list[Item]) -> None:
-    """By the library's own loader: no code lies in the folder, yet it asks before it imports our class."""
+    """Load by the library alone: the folder has no code, yet it asks before it imports our class."""
     assert not list(folder.rglob("*.py"))
     with pytest.raises(ValueError, match="trust_remote_code"):
         SentenceTransformer(str(folder), device="cpu")

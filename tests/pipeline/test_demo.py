@@ -39,7 +39,7 @@ def demo(sample: Path, out: Path) -> list[str]:
 
 
 def numbers(out: Path) -> dict[str, Any]:
-    """Every measured number of the report, without what depends on the clock."""
+    """Return every measured number of the report, without those that depend on the clock."""
     report = json.loads((out / "report.json").read_text())
     stages = {
         name: {key: stage[key] for key in ("tasks", "dims", "extra", "per_query")}

@@ -67,7 +67,7 @@ class TwoNodes:
         self.other: Any = None
 
     def complete(self) -> None:
-        """Both nodes are there."""
+        """Wait until both nodes have joined."""
         if self.other is None:
             self.other = self.cluster.add_node(**self.node)
 
@@ -76,7 +76,7 @@ class TwoNodes:
         self.cluster.remove_node(node, allow_graceful=False)
 
     def busy_nodes(self) -> set[str]:
-        """Ids of the nodes where an actor is alive."""
+        """Return the ids of the nodes where an actor is alive."""
         import ray
 
         actors = ray._private.state.actors().values()
@@ -150,7 +150,7 @@ class Killer(threading.Thread):
 
 
 def content(folder: Path) -> list[tuple[pa.Table, dict[bytes, bytes]]]:
-    """Every shard without its vectors, and its metadata."""
+    """Return every shard without its vectors, and its metadata."""
     tables = [pq.read_table(part) for part in sorted(folder.glob("part-*.parquet"))]
     return [(table.drop_columns("vector"), table.schema.metadata) for table in tables]
 
@@ -179,7 +179,7 @@ def test_embedding_survives_a_killed_node_and_equals_the_local_run(
     local = embed_entries(Encoder.load(model, device="cpu"), entries, here)
     assert set(local) == {"bad 0", "bad 1"}
 
-    # The run goes on from one that was killed after its first two shards.
+    # The run resumes one that was killed after its first two shards.
     there.mkdir()
     for name in ("manifest.json", "part-00000.parquet", "part-00001.parquet"):
         shutil.copy2(here / name, there / name)

@@ -9,7 +9,7 @@ from uninote.training.clusters import neighbour_groups
 
 
 def test_clusters_become_groups() -> None:
-    """Four tight clusters in shuffled order."""
+    """Group four tight clusters in shuffled order."""
     generator = torch.Generator().manual_seed(0)
     cluster = torch.arange(4).repeat(5)
     vectors = normalize(torch.eye(4)[cluster] + 0.05 * torch.randn(20, 4, generator=generator), dim=-1)

@@ -71,7 +71,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(runs: tuple[Path, Path]) -> 
         files = [load_file(folder / case / "weights-0.safetensors") for case in ("cut", "batch")]
         assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
         kept = [p for p in (folder / "cut").rglob("events*") if p.is_file()]
-        assert len(kept) == 2  # it was cut, and went on
+        assert len(kept) == 2  # it was cut, and resumed
 
 
 @pytest.mark.parametrize("chunk_size", [None, 3])

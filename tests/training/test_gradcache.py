@@ -40,7 +40,7 @@ def loss_of(model: ChunkedEncoder, inputs: dict[str, Any]) -> torch.Tensor:
 def step(
     backbone: TinyBackbone, chunk_size: int | None, recompute: bool = True, token_budget: int | None = None
 ) -> dict[str, torch.Tensor]:
-    """The loss and the gradients of one batch, dropout seeded."""
+    """Return the loss and the gradients of one batch, dropout seeded."""
     torch.manual_seed(5)
     settings = SftSettings(chunk_size=chunk_size)
     inputs = SftCollator(backbone, EXAMPLES, INDEX, settings, token_budget=token_budget)(EXAMPLES)
@@ -82,7 +82,7 @@ def test_every_process_makes_as_many_passes(token_budget: int) -> None:
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 1000])
 def test_dropout_is_the_same_when_a_chunk_is_encoded_again(chunk_size: int) -> None:
-    """The same chunks without recomputation draw the same masks, once."""
+    """Compare with the same chunks without recomputation, which draw the same masks once."""
     kept = step(TinyBackbone(0.5), chunk_size, recompute=False)
     cached = step(TinyBackbone(0.5), chunk_size)
     assert all(torch.equal(kept[name], cached[name]) for name in kept)
@@ -102,7 +102,7 @@ def test_every_item_once_and_all_chunks_but_the_last_again() -> None:
 
 
 def test_activations_of_one_chunk_at_a_time() -> None:
-    """What the graph holds after the forward pass, counted by the tensors that it saves."""
+    """Count the tensors that the graph saves in the forward pass."""
     held = {}
     for chunk_size in (None, 2):
         backbone = TinyBackbone()
@@ -139,7 +139,7 @@ def test_equal_items_are_encoded_once_and_chunks_hold_similar_lengths() -> None:
 @pytest.mark.parametrize("sizes", [[1], [2, 1], [1, 1, 1], [3, 1, 2, 1, 1], [1] * 8])
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_dealt_rows_are_found_again(sizes: list[int], world: int) -> None:
-    """Units of several rows (prefix chains) keep together; every process has as many units and rows."""
+    """Deal units of several rows (prefix chains) whole; every process gets equally many units and rows."""
     order = torch.randperm(len(sizes), generator=torch.Generator().manual_seed(len(sizes))).tolist()
     starts, height = Shard(0, world).layout(order, sizes)
     hands = [Shard(rank, world).share(order) for rank in range(world)]

@@ -65,7 +65,7 @@ def test_a_note_of_the_same_pictures_and_words_is_no_negative_but_a_part_of_it_i
 
 
 def several() -> list[Example]:
-    """One query with three positives in the training set, and two other queries."""
+    """Make one query with three positives in the training set, and two other queries."""
     shared, negative = Item.of("shared"), Item.of("hard")
     made = [
         Example(Pair(Task.T2I, shared, Item.of(f"answer {n}"), "note", n), (negative,), (0.2,), 0.5 + 0.1 * n)
@@ -135,7 +135,7 @@ def test_every_process_has_the_labels_of_the_whole_batch() -> None:
 
 
 def test_clusters_bring_similar_positives_into_one_batch() -> None:
-    """Four topics of six examples a task: a positive's reference vector lies near its topic's."""
+    """Use four topics of six examples per task: a positive's reference vector lies near its topic's."""
 
     class Topics:
         def encode(self, items: Sequence[Item]) -> np.ndarray[Any, Any]:

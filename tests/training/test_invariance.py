@@ -73,7 +73,7 @@ def same_bits(one: Run, other: Run) -> bool:
 
 @pytest.mark.parametrize("objective", ["symmetric_kl", "jensen_shannon", "kl", "infonce"])
 def test_eight_times_one_equals_one_times_eight(tmp_path: Path, objective: str) -> None:
-    """Defined for own candidates; candidates of the batch take GradCache instead (a setting refuses both)."""
+    """Accumulate over own candidates; those of the batch take GradCache instead (a setting refuses both)."""
     runs = [
         sft(tmp_path / f"{passes}", objective=objective, candidates="own", accumulate=passes)
         for passes in (1, 2, 8)
@@ -83,7 +83,7 @@ def test_eight_times_one_equals_one_times_eight(tmp_path: Path, objective: str) 
 
 
 def test_chunked_equals_plain_over_a_whole_training(tmp_path: Path) -> None:
-    """Chunks are sorted by length, so this is also: batches by length equal batches in the given order."""
+    """Train in chunks, which are sorted by length: order by length also equals the given order."""
     for name, train in (("sft", sft), ("rl", rl)):
         plain = train(tmp_path / name / "plain")
         assert alike(plain, train(tmp_path / name / "three", chunk_size=3))
@@ -99,7 +99,7 @@ def test_chunked_equals_plain_over_a_whole_training(tmp_path: Path) -> None:
     ],
 )
 def test_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path, train: Any, options: Any) -> None:
-    """Dropout and, in stage 2, sampled rankings included."""
+    """Compare all bits, which depend on dropout and, in stage 2, on sampled rankings."""
     whole = train(tmp_path / "whole", dropout=0.3, **options)
     with suppress(Killed):
         train(tmp_path / "cut", dropout=0.3, callbacks=[Killer()], **options)

@@ -56,7 +56,7 @@ def gradients(encoder: Encoder, sides: list[Content], chunk_size: int | None) ->
 
 
 def counted(backbone: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Pictures of every call of the vision tower."""
+    """Record how many pictures every call of the vision tower takes."""
     seen: list[int] = []
     tower = backbone.core.visual.forward
 
@@ -93,7 +93,7 @@ def test_once_for_all_chunks_and_the_anchor(
 def test_gradients_are_those_of_the_whole_batch(
     build: Build, sides: list[Content], tower: bool, chunk_size: int
 ) -> None:
-    """Also where the tower trains: the chunks' gradients of a picture meet before its own backward pass."""
+    """Include a tower that trains: the chunks' gradients of a picture are summed before its backward pass."""
     whole, chunked = (gradients(build(tower), sides, size) for size in (None, chunk_size))
     assert any("visual" in name for name in whole) == tower
     for name, value in whole.items():

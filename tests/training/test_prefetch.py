@@ -46,7 +46,7 @@ def test_what_goes_wrong_is_raised_where_the_batch_is_needed() -> None:
 
 
 def test_the_next_batch_is_made_during_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first step waits until the second batch has been made; without a thread it would wait forever."""
+    """Hold the first step until the second batch has been made; without a thread it would wait forever."""
     made, order = threading.Semaphore(0), list[str]()
     collate, loss = sft.SftCollator.__call__, sft.SftTrainer.compute_loss
 

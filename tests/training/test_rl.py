@@ -39,7 +39,7 @@ def picture(name: str) -> Picture:
 
 
 def halves_of(name: str, a: str, b: str) -> Halves:
-    """One picture in A, one in B: L_rel = [N_B + a, N_B]."""
+    """Make halves with one picture each: L_rel = [N_B + a, N_B]."""
     query = Item.of(f"{name} query", picture(a))
     rest = (f"{name} rest", picture(b))
     return Halves(query, (Item.of(*rest, picture(a)), Item.of(*rest)))
@@ -98,7 +98,7 @@ def settings_of(**changes: Any) -> RlSettings:
 
 
 def mean_reward(encoder: Encoder, notes: list[Note], settings: RlSettings) -> float:
-    """Of the greedy ranking on one fixed batch of all notes, worked out apart from the trainer."""
+    """Compute the mean reward of the greedy ranking on one batch of all notes, without the trainer."""
     halves = rl_halves(notes, settings, 0)
     collator = RlCollator(encoder.backbone, [note.item() for note in notes], settings)
     inputs = collator(list(enumerate(halves)))
@@ -151,7 +151,7 @@ def test_training_raises_the_reward(
 
 
 def test_towers_may_be_trained_too(fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path) -> None:
-    """Frozen, the connector alone moves, its projector excepted; else LoRA adapters are added and move."""
+    """Train both ways: frozen, only the connector without its projector moves; else LoRA adapters too."""
     for frozen in (True, False):
         backbone: Any = train_rl(
             encoder := fresh(), notes, settings_of(steps=2, frozen_towers=frozen), tmp_path / str(frozen)
@@ -192,8 +192,10 @@ def trained(encoder: Encoder) -> dict[str, torch.Tensor]:
 def test_killed_and_resumed_ends_with_the_same_bits(
     fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path
 ) -> None:
-    """8 notes make 2 batches an epoch: the checkpoint at 3 lies inside the second one. Plackett-Luce draws
-    rankings, so the samples must be the same too."""
+    """Kill a run inside its second epoch: 8 notes make 2 batches an epoch, and the checkpoint is at step 3.
+
+    Plackett-Luce draws rankings, so the samples must be the same too.
+    """
     settings = settings_of(policy="plackett_luce", steps=5, save_every=3)
     run = partial(train_rl, notes=notes, settings=settings, seed=2)
     start = fresh()

@@ -69,7 +69,7 @@ def test_groups_are_mixed_and_the_rest_rotates() -> None:
 def test_passes_and_processes_do_not_change_a_batch(
     groups: list[str], split: tuple[int, int], world: int, seed: int
 ) -> None:
-    """Accelerate deals passes in turn: process r takes the passes r, r + world, …"""
+    """Deal passes as Accelerate does: process r takes the passes r, r + world, …"""
     size, passes = split
     plain, spread = TaskBatchOrder(groups, size, seed), TaskBatchOrder(groups, size, seed, passes, world)
     flat, step = list(spread), size // passes

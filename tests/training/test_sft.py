@@ -65,7 +65,7 @@ def collate(
 def example(
     task: Task, query: str, positive: str, note: str, *negatives: str, rule: str | None = None
 ) -> Example:
-    """Negatives are scored 0.1, 0.2, … in order, and the positive 0.77: numbers no angle gives."""
+    """Score negatives 0.1, 0.2, … in order, and the positive 0.77: values that no angle has."""
     texts = ([rule] if rule else []) + list(negatives)
     counterfactual = Item.of(rule) if rule else None
     pair = Pair(task, Item.of(query), Item.of(positive), note, 0, counterfactual)
@@ -118,8 +118,10 @@ def test_label_of_the_positive_and_number_of_negatives() -> None:
 
 
 def test_batch_candidates_of_an_atomic_task() -> None:
-    """p1 and p3 lie 5 degrees apart (cosine 0.996): neither is a negative of the other's query. Another
-    picture of the same note is one."""
+    """Place p1 and p3 5 degrees apart (cosine 0.996): neither is a negative of the other's query.
+
+    Another picture of the same note is one.
+    """
     inputs = collate(atomic_batch(), [], DEGREES, BATCH)
     every = {"p1", "n1", "p2", "n2", "p3", "n3"}
     assert masked_in(inputs) == [every - {"p3"}, every, every - {"p1"}]
@@ -139,7 +141,7 @@ def test_few_mined_negatives_join_a_batch_by_default() -> None:
 
 
 def test_candidates_of_the_querys_own_note_are_masked_where_membership_decides() -> None:
-    """x… are versions of note X: positives and rule negatives, also of examples outside the batch."""
+    """Mask x…, the versions of note X: positives and rule negatives, also of examples outside the batch."""
     names = ["q1", "q2", "q3", "q4", "x1", "x2", "x3", "x1-", "x2-", "y", "z"]
     degrees = {name: 15 * n for n, name in enumerate(names)}
     batch = [
@@ -273,7 +275,7 @@ class Killer(TrainerCallback):  # type: ignore[misc]
 def test_towers_are_frozen_or_adapted(
     fresh: Callable[[], Encoder], mined: tuple[list[Example], ReferenceIndex], tmp_path: Path
 ) -> None:
-    """Frozen, the connector alone moves, its projector excepted; else LoRA adapters are added and move."""
+    """Train both ways: frozen, only the connector without its projector moves; else LoRA adapters too."""
     original = trained(fresh())
     for frozen in (True, False):
         settings = SftSettings(steps=2, batch_size=4, frozen_towers=frozen, lora=LoraSettings(rank=2))
@@ -290,7 +292,7 @@ def test_towers_are_frozen_or_adapted(
 def test_killed_and_resumed_ends_with_the_same_bits(
     fresh: Callable[[], Encoder], mined: tuple[list[Example], ReferenceIndex], tmp_path: Path, frozen: bool
 ) -> None:
-    """20 examples make 4 batches an epoch: the checkpoint at 6 lies inside the second one."""
+    """Kill a run inside its second epoch: 20 examples make 4 batches, and the checkpoint is at step 6."""
     settings = SftSettings(
         steps=8,
         batch_size=4,

@@ -1,4 +1,4 @@
-"""What both stages share, on a model of two layers; the stages' own tests use it whole."""
+"""Trainer that both stages share, on a model of two layers; the stages' own tests use it whole."""
 
 from __future__ import annotations
 

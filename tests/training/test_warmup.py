@@ -44,7 +44,7 @@ def state_of(encoder: Encoder) -> dict[str, torch.Tensor]:
 
 
 def test_pictures_find_their_descriptions(fresh: Callable[[], Encoder], shape_picture: ShapePicture) -> None:
-    """On shapes at places not seen in training; chance is 1 in 18."""
+    """Retrieve shapes at places not seen in training; chance is 1 in 18."""
     encoder = fresh()
     seen, unseen = gallery(shape_picture, range(4)), gallery(shape_picture, range(7, 8))
     assert recall(encoder, unseen) < 0.25
@@ -58,7 +58,7 @@ def test_pictures_find_their_descriptions(fresh: Callable[[], Encoder], shape_pi
 
 @pytest.mark.parametrize(("pairs", "steps"), [(2, 100), (6_400, 200), (1_000_000, 1200)])
 def test_steps_follow_the_pairs_within_bounds(pairs: int, steps: int) -> None:
-    """Eight times over, in batches of 256."""
+    """Count eight passes over the pairs, in batches of 256."""
     assert warm_up_steps(pairs) == steps
 
 
@@ -90,7 +90,7 @@ def test_nothing_to_learn_from(fresh: Callable[[], Encoder], notes: list[Note], 
 def test_false_negatives_do_not_count(
     fresh: Callable[[], Encoder], shape_picture: ShapePicture, shared: str
 ) -> None:
-    """Two pairs that share a side, or the note where membership decides, are not told apart."""
+    """Mask pairs that share a side, or the note where membership decides."""
     first, second = shape_picture("red", "circle", 0), shape_picture("blue", "square", 0)
     task = Task.I2NOTE if shared == "note" else Task.I2T
     query = first if shared == "query" else second

@@ -118,7 +118,7 @@ class HashedReference:
 
 
 def tiny_examples(count: int = 22) -> list[Example]:
-    """Texts of different lengths, two tasks, one mined negative each."""
+    """Make examples of two tasks: texts of different lengths, one mined negative each."""
     made = []
     for n in range(count):
         task = Task.T2I if n % 2 else Task.T2NOTE

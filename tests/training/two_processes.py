@@ -1,4 +1,7 @@
-"""What `test_distributed` runs under `torchrun`: both stages on the tiny backbone, losses and weights out."""
+"""Script that `test_distributed` runs under `torchrun`: both stages on the tiny backbone.
+
+It writes losses and weights.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class Killer(TrainerCallback):  # type: ignore[misc]
 
 
 def tiny_notes() -> list[Note]:
-    """Three pictures each, which the tiny backbone reads by their digest and OCR text."""
+    """Make notes of three pictures each, which the tiny backbone reads by their digest and OCR text."""
     made = []
     for n in range(8):
         pictures = tuple(Picture.from_bytes(b"%d-%d" % (n, i), ocr=(f"sale {n} {i}",)) for i in range(3))
@@ -93,7 +96,7 @@ def save(encoder: Any, folder: Path) -> None:
 
 
 def one_step(chunk_size: int | None, sharded: bool) -> dict[str, torch.Tensor]:
-    """Weights after a plain step on one batch; `sharded` by FSDP2 over the running process group."""
+    """Return the weights after one step on one batch; `sharded` by FSDP2 over the running process group."""
     examples, shard = [e for e in tiny_examples() if e.pair.task is Task.T2I], Shard.current()
     index = ReferenceIndex(items_of(examples), HashedReference())
     backbone, whole = TinyBackbone(), TinyBackbone()

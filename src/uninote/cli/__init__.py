@@ -1,4 +1,4 @@
-"""The `uninote` command: parses, calls, prints. Every command's work is a public function elsewhere."""
+"""Command line `uninote`: parses, calls and prints. Every command's work is a public function elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="One embedding per item: image, text, OCR text, video or a whole multi-image note.\n\n"
-    "Try `uninote demo` first: it runs the whole way, from notes to a report and a searchable index, "
+    "Try `uninote demo` first: it runs the whole pipeline, from notes to a report and a searchable index, "
     "on a built-in sample or on your own notes.",
 )
 app.add_typer(data.app)
@@ -54,8 +54,7 @@ app.add_typer(running.app)
 
 
 def main(run: Callable[[], Any] = app) -> None:
-    """Entry point: a user's error is one line on stderr and exit code 2."""
-    # Models come from folders and packages; a hub is asked only where the user says so.
+    """Run the command line. A user's error is one line on stderr and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")

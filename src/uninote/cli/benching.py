@@ -1,4 +1,4 @@
-"""`bench list`, `bench run`, `bench page`: experiments, and the page of their results."""
+"""Commands `bench list`, `bench run`, `bench page`: experiments, and the page of their results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Results = Annotated[Path, typer.Option("--results", help="Folder of the result f
 
 @app.command("list")
 def list_experiments(as_json: AsJson = False) -> None:
-    """The built-in experiments."""
+    """List the built-in experiments."""
     from uninote.pipeline.bench.definition import built_in, load_experiment
 
     found = {name: load_experiment(name) for name in built_in()}
@@ -43,10 +43,10 @@ def run(
     results: Results = RESULTS,
     seeds: Annotated[str, typer.Option(help="Instead of the experiments' own, e.g. `0,1,2`.")] = "",
     split: Annotated[
-        str, typer.Option(help="What to measure on: test, or validation to choose settings.")
+        str, typer.Option(help="Split to measure on: test, or validation to choose settings.")
     ] = "test",
     finished: Annotated[
-        bool, typer.Option("--finished", help="Train nothing: tables of the runs that are done.")
+        bool, typer.Option("--finished", help="Train nothing: write tables of the finished runs.")
     ] = False,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that train at once, of one thread each; they share a GPU.")
@@ -56,10 +56,11 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train and measure every variant with every seed; finished runs are not done again.
+    """Train and measure every variant with every seed; finished runs are kept.
 
-    The connector learns alone, on frozen towers. With `--set sft.frozen_towers=false` the text tower learns
-    too (LoRA), which wants a GPU. What you set of training holds for all variants that do not compare it.
+    Only the connector is trained, on frozen towers. With `--set sft.frozen_towers=false` the text tower is
+    trained too (LoRA), for which a GPU is recommended. Training options that you set hold for all variants
+    that do not compare them.
     """
     from uninote.pipeline.bench.definition import built_in, load_experiment
     from uninote.pipeline.bench.run import run_experiments
@@ -100,7 +101,7 @@ def run(
 def page(
     results: Results = RESULTS,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The page; charts go to images/NAME beside it.")
+        Path, typer.Option("--out", "-o", help="The page; charts go to images/NAME in the same folder.")
     ] = Path("docs/results.md"),
     as_json: AsJson = False,
 ) -> None:

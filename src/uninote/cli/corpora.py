@@ -1,4 +1,4 @@
-"""Public notes: `corpus fetch`."""
+"""Command `corpus fetch`: notes from public repositories."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Name(StrEnum):
 
 @app.callback()
 def corpus() -> None:
-    """The benchmark's notes, rebuilt from public repositories."""
+    """Rebuild the benchmark's notes from public repositories."""
 
 
 @app.command()
@@ -30,20 +30,20 @@ def fetch(
     name: Annotated[Name, typer.Argument(help="Which notes.")],
     out: Out = Path("corpus"),
     mirror: Annotated[
-        str, typer.Option(help="Where the repositories lie, as MIRROR/owner/name.")
+        str, typer.Option(help="Base address of the repositories, as in MIRROR/owner/name.")
     ] = "https://github.com",
     pins: Annotated[
         Path | None,
         typer.Option(help="JSON file of other repositories and commits, in the form of `pins.json`."),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--every", help="Also the books that gave no note to the benchmark.")
+        bool, typer.Option("--every", help="Fetch also the books without notes in the benchmark.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the checkouts in OUT/.fetch.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the checkouts in OUT/.fetch.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch public repositories at pinned commits with git, and cut them into notes. Run again to go on.
+    """Fetch public repositories at pinned commits with git, and cut them into notes. Run again to resume.
 
     Pictures get no OCR text here: `uninote annotate` reads it.
     """

@@ -1,4 +1,4 @@
-"""From notes to training examples: `sample`, `annotate`, `pairs`, `mine`."""
+"""Commands `sample`, `annotate`, `pairs` and `mine`: from notes to training examples."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def sample(
 def annotate(
     notes: Notes,
     out: Out = Path("annotated.jsonl"),
-    cache: Annotated[Path, typer.Option(help="Annotations by picture; a rerun goes on from it.")] = Path(
+    cache: Annotated[Path, typer.Option(help="Annotations by picture; a rerun resumes from it.")] = Path(
         "cache"
     ),
     config: Config = None,
@@ -54,7 +54,7 @@ def annotate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fill in missing descriptions and OCR text, each picture once. Run again after a kill to go on.
+    """Fill in missing descriptions and OCR text, each picture once. Run again after a kill to resume.
 
     Descriptions come from the notes' own alt texts, a local model (`--set annotate.describe=transformers`),
     or an OpenAI-compatible server (`annotate.describe=openai`, `annotate.endpoint=…`, key in OPENAI_API_KEY).
@@ -118,7 +118,7 @@ def pairs(
 def mine(
     pairs_file: Annotated[Path, typer.Argument(help="A file of `uninote pairs`.")],
     model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Reference encoder; the untrained one if none.")
+        Path | None, typer.Option("--model", "-m", help="Reference encoder; without it, the untrained one.")
     ] = None,
     out: Out = Path("examples.jsonl"),
     features: Features = None,

@@ -14,13 +14,13 @@ MAX_CHARS = 48
 
 
 def as_lines(found: Explanation) -> list[str]:
-    """The parts of the target that add most, e.g. `+0.123 picture 2`."""
+    """Return the parts of the target with the largest contributions, e.g. `+0.123 picture 2`."""
     best = sorted(found.target, key=lambda one: -one.value)[:MOST]
     return [f"[dim]{one.value:+.3f}[/dim] {escape(_named(one))}" for one in best]
 
 
 def as_fields(found: Explanation) -> dict[str, Any]:
-    """Both sides, in the order of the items."""
+    """Return both sides, in the order of the items."""
     return {
         "score": round(found.score, 6),
         "query": [_fields(one) for one in found.query],

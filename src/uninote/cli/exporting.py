@@ -1,4 +1,4 @@
-"""`export`."""
+"""Command `export`: a trained model for other programs."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def export(
         Path | None, typer.Option(help="report.json of `uninote evaluate` or the demo, for the model card.")
     ] = None,
     stage: Annotated[
-        str | None, typer.Option(help="Which column of the report this model is; the last if none.")
+        str | None, typer.Option(help="Column of the report for this model; without it, the last.")
     ] = None,
     base: Annotated[
-        str | None, typer.Option(help="Where the pretrained weights of a Qwen-VL model are, if they moved.")
+        str | None,
+        typer.Option(help="Folder or hub id of the pretrained weights of a Qwen-VL model, if they moved."),
     ] = None,
     push: Annotated[
         str | None, typer.Option(help="Also upload to this hub repository, e.g. `me/my-notes`.")

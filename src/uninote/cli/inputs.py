@@ -1,4 +1,4 @@
-"""What commands work on: the notes of a source, the encoder of a model folder."""
+"""Inputs of commands: the notes of a source, the encoder of a model folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # both load at first use: `--help` needs neither numpy nor to
 
 
 def read(source: Path, settings: Settings) -> list[Note]:
-    """Usable notes; what was left out is counted on stderr."""
+    """Read the usable notes; counts of those left out go to stderr."""
     from uninote.corpus.skips import SkipReport
     from uninote.pipeline.notes import load_notes
 
@@ -28,7 +28,7 @@ def read(source: Path, settings: Settings) -> list[Note]:
 
 
 def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list[Note]:
-    """The notes of one split ("train" or "test"), or all of them: the same seed splits alike everywhere."""
+    """Read the notes of one split ("train" or "test"), or all; the same seed splits alike everywhere."""
     from uninote.pipeline.notes import split
 
     notes = read(source, settings)
@@ -36,7 +36,7 @@ def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list
 
 
 def encoder_of(model: Path | None, settings: Settings, features: Path | None) -> Encoder:
-    """The model of a folder; the untrained one of the settings if none."""
+    """Load the model of a folder; without one, build the untrained model of the settings."""
     from uninote.encoder import Encoder
 
     if model is not None:

@@ -1,4 +1,4 @@
-"""`evaluate`."""
+"""Command `evaluate`: a model measured on all tasks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ app = typer.Typer()
 def evaluate(
     notes: Notes,
     model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="A model folder; the untrained one if none.")
+        Path | None, typer.Option("--model", "-m", help="A model folder; without it, the untrained model.")
     ] = None,
     out: Out = Path("evaluation"),
     features: Features = None,
@@ -37,11 +37,11 @@ def evaluate(
         bool,
         typer.Option(
             "--hard",
-            help="Also near duplicates, links and chapters, other languages, one modality of the query.",
+            help="Add near duplicates, links and chapters, other languages, one modality of the query.",
         ),
     ] = False,
     edited: Annotated[
-        int, typer.Option(min=1, help="With --hard: pictures that are edited, each in every way.")
+        int, typer.Option(min=1, help="With --hard: number of pictures to edit, each in every way.")
     ] = 100,
     config: Config = None,
     set_: Set = None,

@@ -1,4 +1,4 @@
-"""`merge`."""
+"""Command `merge`: the weights of two models interpolated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def merge(
     first: Annotated[Path, typer.Argument(help="A model folder, e.g. of stage 1.")],
     second: Annotated[Path, typer.Argument(help="A model trained from the first, e.g. by stage 2.")],
     share: Annotated[
-        float, typer.Option(min=0, max=1, help="How far to go from the first to the second.")
+        float, typer.Option(min=0, max=1, help="Share of the second model: 0 is the first, 1 the second.")
     ] = 0.5,
     out: Out = Path("model-merged"),
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""What operators do beside a running service: `db` and `cluster` with their commands."""
+"""Commands `db` and `cluster`: maintenance next to a running service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # loaded at first use
     from uninote.settings import Settings
 
 db = typer.Typer(no_args_is_help=True, help="Back up and restore what a service stores.")
-cluster = typer.Typer(no_args_is_help=True, help="Fill a vector cluster anew, and see how far it is behind.")
+cluster = typer.Typer(no_args_is_help=True, help="Rebuild a vector cluster, and show its lag.")
 
 Index = Annotated[
     Path, typer.Option("--index", "-i", help="The served folder; its database, unless `store.address`.")
@@ -31,7 +31,7 @@ def backup(
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write everything a service stores to a file, as of one moment, while it goes on serving."""
+    """Write everything a service stores to a file, as of one moment, while it serves."""
     from uninote.service.domain.admin.backup import backup as write
 
     with _database(settings_from(config, set_, None), index_folder) as database:
@@ -70,13 +70,13 @@ def build(
             "with a model on principal axes, which a prefix suits)."
         ),
     ] = "full",
-    dims: Annotated[int | None, typer.Option(min=1, help="Dimensions of `prefix`; 128 if none.")] = None,
-    version: Annotated[str | None, typer.Option(help="A model version; the active one if none.")] = None,
+    dims: Annotated[int | None, typer.Option(min=1, help="Dimensions of `prefix`; 128 by default.")] = None,
+    version: Annotated[str | None, typer.Option(help="A model version; by default, the active one.")] = None,
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a vector index, which searches of a large corpus need; notes are stored meanwhile."""
+    """Build a vector index, which searches of a large corpus need; notes can be stored meanwhile."""
     from uninote.service.domain.gallery import versions
     from uninote.service.domain.notes.vector_index import build_index
 
@@ -93,9 +93,9 @@ def build(
 def rebuild(
     index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False
 ) -> None:
-    """Empty the cluster and put every note in line for it; running services deliver them.
+    """Empty the cluster and queue every note for it; running services deliver them.
 
-    After a restore of the database, a loss of the cluster, or another `cluster.index`.
+    Use it after a restore of the database, a loss of the cluster, or a change of `cluster.index`.
     """
     from uninote.service.background.milvus_collections import opener
     from uninote.service.background.milvus_collections import rebuild as run
@@ -105,14 +105,14 @@ def rebuild(
         raise ConfigError("cluster.address is empty: name the cluster, e.g. milvus://host:19530")
     with _database(settings, index_folder) as database:
         notes = run(database, opener(settings.cluster))
-    emit(as_json, {"notes": notes}, f"{notes} notes in line; `uninote cluster status` says how far it is")
+    emit(as_json, {"notes": notes}, f"{notes} notes queued; `uninote cluster status` shows the progress")
 
 
 @cluster.command()
 def status(
     index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False
 ) -> None:
-    """Whether the cluster holds every note, and what is in line for it. Asks the database only."""
+    """Show whether the cluster holds every note, and what is queued for it. Asks the database only."""
     from uninote.service.domain.notes import outbox
 
     with _database(settings_from(config, set_, None), index_folder) as database:
@@ -120,19 +120,19 @@ def status(
         lag = database.transaction(outbox.lag)
     result = {"wanted": wanted, "filled": filled, "lag_rows": lag.rows, "lag_seconds": round(lag.seconds, 3)}
     state = "holds every note" if filled else "is being filled" if wanted else "is not fed"
-    emit(as_json, result, f"the cluster {state}; {lag.rows} changes in line, {lag.seconds:.0f} seconds old")
+    emit(as_json, result, f"the cluster {state}; {lag.rows} changes queued, {lag.seconds:.0f} seconds old")
 
 
 @cluster.command()
 def stop(
     index_folder: Index = DEFAULT, config: Config = None, set_: Set = None, as_json: AsJson = False
 ) -> None:
-    """Put nothing in line any more: for a service that has no cluster from now on."""
+    """Stop queueing changes: for a service that has no cluster from now on."""
     from uninote.service.domain.notes import outbox
 
     with _database(settings_from(config, set_, None), index_folder) as database:
         database.transaction(outbox.stop)
-    emit(as_json, {"wanted": False}, "nothing is put in line for a cluster any more")
+    emit(as_json, {"wanted": False}, "changes are no longer queued for a cluster")
 
 
 def _database(settings: Settings, folder: Path) -> Database:

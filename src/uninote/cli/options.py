@@ -1,4 +1,4 @@
-"""Options that many commands share, and the settings and the result of a call."""
+"""Options that commands share; settings and result of a call."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from uninote.settings import Settings, load_settings
 Notes = Annotated[
     Path, typer.Argument(help="Notes: a .jsonl or .parquet file, a folder, or a saved `datasets` folder.")
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result goes.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="File or folder of the result.")]
 Model = Annotated[Path, typer.Option("--model", "-m", help="A trained model folder.")]
 ModelOrShipped = Annotated[
     Path,
     typer.Option("--model", "-m", help="A trained model folder; `compact`: the model of the package."),
 ]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file that can hold every option.")]
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with any of the settings.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="One option by its path, e.g. `--set sft.steps=100`; repeatable."),
@@ -30,11 +30,9 @@ Set = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Seed of splits, sampling and training.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
-Whole = Annotated[
-    bool, typer.Option("--whole", help="Use all notes, not only the split that is meant for this step.")
-]
+Whole = Annotated[bool, typer.Option("--whole", help="Use all notes instead of the split of this step.")]
 Features = Annotated[
-    Path | None, typer.Option(help="Folder that keeps vision features by picture between runs.")
+    Path | None, typer.Option(help="Folder that caches vision features by picture between runs.")
 ]
 
 Ray = Annotated[
@@ -42,14 +40,14 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="Work on a Ray cluster: `local` starts one here, `auto` or HOST:PORT joins one. "
+        help="Run on a Ray cluster: `local` starts one here, `auto` or HOST:PORT joins one. "
         "Needs `pip install 'uninote[ray]'`.",
     ),
 ]
 
 
 def settings_from(config: Path | None, assignments: Sequence[str] | None, seed: int | None) -> Settings:
-    """Settings of one call. Raises ConfigError for an assignment that is not `section.field=value`."""
+    """Load the settings of a call. Raises ConfigError for an assignment other than `section.field=value`."""
     overrides: dict[str, Any] = {} if seed is None else {"seed": seed}
     for assignment in assignments or ():
         path, equals, value = assignment.partition("=")
@@ -64,5 +62,5 @@ def settings_from(config: Path | None, assignments: Sequence[str] | None, seed: 
 
 
 def emit(as_json: bool, result: dict[str, Any], text: str) -> None:
-    """One result, as JSON for a program or as a sentence for a person."""
+    """Print one result: JSON for a program, or a sentence for a person."""
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else text)

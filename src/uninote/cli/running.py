@@ -1,4 +1,4 @@
-"""The whole way, and what is there: `demo`, `info`."""
+"""Commands `demo` and `info`: the whole pipeline; environment, models and settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = typer.Typer()
 
 @app.command()
 def demo(
-    notes: Annotated[Path | None, typer.Option(help="Your notes; the built-in sample if none.")] = None,
+    notes: Annotated[Path | None, typer.Option(help="Your notes; by default, the built-in sample.")] = None,
     out: Out = Path("demo"),
     config: Config = None,
     set_: Set = None,
@@ -27,7 +27,7 @@ def demo(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Notes in; both training stages, a measured report and a searchable index out. Resumes after a kill."""
+    """Run the pipeline from notes through both stages to a report and an index. Resumes after a kill."""
     settings = settings_from(config, set_, seed)
     reader = ["ocr"] if settings.annotate.ocr == "rapidocr" else []
     require("data", "evaluate", *reader, "store", "train", *([] if notes else ["sample"]))
@@ -49,7 +49,8 @@ def info(
     set_: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the environment, the shipped models and all settings, or what a model or index folder holds."""
+    """Show environment, shipped models and all settings, or the metadata of a model or index folder."""
+    from uninote.encoder.saved import BACKBONE_FILE, FILE
     from uninote.environment import environment
     from uninote.shipped import model_folder, shipped_models
 
@@ -59,7 +60,8 @@ def info(
         result = {"environment": environment(), "models": models, "settings": settings}
     else:
         folder = model_folder(folder)
-        names = ("uninote.json", "backbone.json", "index.json", "manifest.json")
+        # As stored, without `Saved`: a model of another rendering, which cannot be loaded, is shown as well.
+        names = (FILE, BACKBONE_FILE, "index.json", "manifest.json")
         result = {
             name: json.loads((folder / name).read_text()) for name in names if (folder / name).is_file()
         }

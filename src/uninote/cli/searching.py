@@ -42,9 +42,9 @@ def embed(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Embed every note and every picture into Parquet shards. Run again after a kill to go on.
+    """Embed every note and every picture into Parquet shards. Run again after a kill to resume.
 
-    Without a model of your own the trained one of the package does it.
+    The default model is the trained one of the package.
     """
     from uninote.pipeline.embed import catalogue, embed_entries
     from uninote.shipped import model_folder
@@ -98,12 +98,14 @@ def search(
     note: Annotated[
         Path | None, typer.Option(help="Search by the first note of this file or folder.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many results.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of results.")] = 10,
     kind: Annotated[str, typer.Option(help="`note`, `image` or `all`.")] = "note",
     category: Annotated[list[str] | None, typer.Option(help="Only this category; repeatable.")] = None,
     why: Annotated[
         Path | None,
-        typer.Option(help="The notes that were indexed: say what each of their pictures and sentences adds."),
+        typer.Option(
+            help="The indexed notes: show the contribution of each of their pictures and sentences."
+        ),
     ] = None,
     config: Config = None,
     set_: Set = None,

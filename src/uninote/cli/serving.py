@@ -1,4 +1,4 @@
-"""The service: `serve`."""
+"""Command `serve`: the HTTP service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def serve(
     ] = 8080,
     notes: Annotated[
         Path | None,
-        typer.Option(help="Notes to store first, where they are not stored yet; those of the index if none."),
+        typer.Option(
+            help="Notes to store at the start unless stored already; by default, those of the index."
+        ),
     ] = None,
     config: Config = None,
     set_: Set = None,

@@ -1,4 +1,4 @@
-"""Load on a running service: `stress`."""
+"""Command `stress`: load on a running service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = typer.Typer()
 
 @app.command()
 def stress(
-    url: Annotated[str, typer.Option(help="Where the service listens.")] = "http://127.0.0.1:8080",
+    url: Annotated[str, typer.Option(help="Address of the service.")] = "http://127.0.0.1:8080",
     key_file: Annotated[
         Path | None, typer.Option(help=f"File with an API key; without it, the variable {KEY_VARIABLE}.")
     ] = None,
@@ -30,12 +30,12 @@ def stress(
         str,
         typer.Option(
             help="`notes` stores and matches (role ingest; they stay, their ids begin with `stress-`), "
-            "`match` only looks, `search` asks the corpus (both role read)."
+            "`match` stores nothing, `search` queries the corpus (both role read)."
         ),
     ] = "notes",
     rate: Annotated[float, typer.Option(help="Requests a second, one query or `--batch` notes each.")] = 100,
     batch: Annotated[int, typer.Option(min=1, help="Notes of one request, `service.max_batch` at most.")] = 1,
-    seconds: Annotated[float, typer.Option(help="How long requests are sent.")] = 30,
+    seconds: Annotated[float, typer.Option(help="Seconds over which requests are sent.")] = 30,
     arrivals: Annotated[
         str, typer.Option(help="`poisson`, as independent callers come, or `fixed`, evenly spaced.")
     ] = "poisson",
@@ -64,7 +64,7 @@ def stress(
 
     The load is open: requests are sent when they are due, whether or not earlier ones were answered, and
     latency counts from the time a request was due. A service that stalls cannot hide it (no coordinated
-    omission). Exit code 1: a limit was passed; 2: the load could not be put on.
+    omission). Exit code 1: a limit was exceeded; 2: the load could not be sent.
 
     Example: `uninote stress --key-file demo/index/admin.key --rate 200 --limit-p99-ms 50 --limit-drops 0`
     """
@@ -77,7 +77,7 @@ def stress(
     if what not in PATHS:
         raise ConfigError(f"--what is one of {', '.join(PATHS)}, not {what!r}")
     if batch > 1 and what not in BATCHES:
-        raise ConfigError(f"--batch is for {' and '.join(BATCHES)}: a search asks one thing")
+        raise ConfigError(f"--batch is for {' and '.join(BATCHES)}: a search is one query")
     if arrivals not in ("poisson", "fixed"):
         raise ConfigError(f"--arrivals is poisson or fixed, not {arrivals!r}")
     target = Target.of(url, path(what, batch), _key(key_file))
@@ -101,7 +101,7 @@ def stress(
 
 
 def _key(file: Path | None) -> str:
-    """Never an argument: others on the machine can read a command line."""
+    """Read the API key; never an argument, as other users of the machine can read a command line."""
     if file is None:
         key = os.environ.get(KEY_VARIABLE, "")
         if not key:

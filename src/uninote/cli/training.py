@@ -1,4 +1,4 @@
-"""`train warmup`, `train sft`, `train rl`."""
+"""Commands `train warmup`, `train sft` and `train rl`."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def train_warmup(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Before stage 1: align the compact model's pictures and texts on cached tower outputs, in minutes.
+    """Train the warm-up before stage 1: pictures and texts are aligned on cached tower outputs, in minutes.
 
-    The result is the start of `train sft`, and a better reference encoder for `mine` than the untrained one.
+    Its result is the start model of `train sft`, and a better reference for `mine` than the untrained model.
     """
     from uninote.encoder.registry import backbone_class
     from uninote.pipeline.train import base_model, warmed_up_model
@@ -64,10 +64,11 @@ def train_warmup(
 def train_sft(
     examples_file: Annotated[Path, typer.Argument(help="A file of `uninote mine`.")],
     model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Start from this model, best one of `train warmup`.")
+        Path | None,
+        typer.Option("--model", "-m", help="Start model; a model of `train warmup` is recommended."),
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Encoder of the soft labels; the start model if none.")
+        Path | None, typer.Option(help="Encoder of the soft labels; by default, the start model.")
     ] = None,
     out: Out = Path("model-sft"),
     features: Features = None,
@@ -77,7 +78,7 @@ def train_sft(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Stage 1: contrastive fine-tuning on soft labels. Run again after a kill to go on."""
+    """Train stage 1: contrastive fine-tuning on soft labels. Run again after a kill to resume."""
     from uninote.negatives import ReferenceIndex
     from uninote.negatives.files import read_examples
     from uninote.pipeline.train import base_model, sft_model
@@ -107,7 +108,7 @@ def train_rl(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Stage 2: learn to rank the training split by content, from a stage 1 model. Resumes after a kill."""
+    """Train stage 2: ranking of the training split by content, from a stage 1 model. Resumes after a kill."""
     from uninote.pipeline.train import rl_model
 
     settings = settings_from(config, set_, seed)

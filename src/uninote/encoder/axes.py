@@ -1,8 +1,8 @@
-"""Principal axes: a rotation of trained vectors that puts what varies most first, for short prefixes.
+"""Principal axes: a rotation of trained vectors by falling variance, for short prefixes.
 
 A rotation preserves all cosines at full width. The PCA rotation minimises the error of inner products
-computed on any prefix (Eckart and Young, 1936). It costs no training, and no accuracy at full width as
-Matryoshka supervision (Eq. 14) does. Training itself sees the vectors as they are.
+computed on any prefix (Eckart and Young, 1936). It needs no training, and unlike Matryoshka supervision
+(Eq. 14) it costs no accuracy at full width. Training uses the vectors without the rotation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def principal_axes(vectors: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def reset_axes(encoder: Encoder) -> None:
-    """Reset vectors to what the read-out gives, before training. Backbones without axes stay as they are."""
+    """Set the rotation to the identity, before training. Backbones without axes stay as they are."""
     if isinstance(encoder.backbone, HasAxes):
         axes = encoder.backbone.axes
         axes.copy_(torch.eye(len(axes)))
@@ -36,7 +36,7 @@ def reset_axes(encoder: Encoder) -> None:
 
 @torch.no_grad()
 def fit_axes(encoder: Encoder, items: Sequence[Item]) -> None:
-    """Turn the vectors onto their principal axes over `items` after training, if the settings say so.
+    """Rotate the vectors onto their principal axes over `items` after training, if the settings ask for it.
 
     Dimensions beyond the widest that was trained stay where they are.
     """

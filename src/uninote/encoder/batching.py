@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 def token_batches(costs: Sequence[int], budget: int | None, most: int | None = None) -> Iterator[list[int]]:
     """Return positions of items in batches whose padded size (count x longest) is at most `budget` tokens.
 
-    Longest first, so that the largest batch is met at once and memory trouble shows early. An item
-    longer than the budget gets a batch of its own. `most`: items of a batch; None limits nothing.
+    The longest come first, so that a lack of memory shows at once. An item
+    longer than the budget gets a batch of its own. `most`: largest number of items; None: no limit.
     """
     batch: list[int] = []
     for i in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):

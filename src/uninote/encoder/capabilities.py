@@ -1,6 +1,7 @@
-"""Capability protocols: what a backbone may offer on top of `protocol.Backbone`.
+"""Capability protocols: optional abilities of a backbone, in addition to `protocol.Backbone`.
 
-A stage checks with `isinstance(backbone, Capability)`. It does without, or raises ModelError.
+A stage checks with `isinstance(backbone, Capability)`. Without the capability it works in the general way or
+raises ModelError.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Pretrained(Protocol):
 
     Attributes:
         base: hub id, or absolute path of the folder.
-        fingerprint: hash that tells these weights from others; part of `Encoder.version`.
+        fingerprint: hash of these weights; part of `Encoder.version`.
     """
 
     base: str
@@ -48,8 +49,8 @@ class CachesTowers(Protocol):
         """Return a backbone that shares the weights after the towers, and has the same vectors.
 
         Args:
-            items: whose outputs are cached now; others are when they are first prepared.
-            dropout: of the outputs, in training mode only.
+            items: outputs of these are cached now, those of others when they are first prepared.
+            dropout: rate on the outputs, in training mode only.
 
         Raises PictureError for a picture that cannot be decoded.
         """
@@ -67,7 +68,7 @@ class WarmsUp(Protocol):
 
 @runtime_checkable
 class ParamGroups(Protocol):
-    """Learning rates of its own: for parameters that start random, or are no matrices."""
+    """Own learning rates: for parameters that start random, or are no matrices."""
 
     def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
         """Return the parameters whose learning rate is not `rate`, each group with its rate.
@@ -81,7 +82,7 @@ class ParamGroups(Protocol):
 
 @runtime_checkable
 class HasAxes(Protocol):
-    """Vectors that a rotation turns when training is over.
+    """Rotation of the vectors, fitted after training.
 
     Attributes:
         axes: float32 [width, width], orthogonal, written in place; without effect in training mode.
@@ -93,7 +94,7 @@ class HasAxes(Protocol):
 
 @runtime_checkable
 class CachesPictures(Protocol):
-    """Vision features that are kept on disk by picture."""
+    """Vision features cached on disk by picture."""
 
     @classmethod
     def cache_pictures(
@@ -104,20 +105,20 @@ class CachesPictures(Protocol):
         pictures: Iterable[Picture],
         progress: bool = False,
     ) -> dict[str, PictureError]:
-        """Compute what the folder lacks. Returns the errors by digest."""
+        """Compute the features that the folder lacks. Returns the errors by digest."""
         ...
 
 
 @runtime_checkable
 class Exports(Protocol):
-    """Layouts for other programs, in place of the one of sentence-transformers that fits every backbone."""
+    """Export layouts, in place of the one for sentence-transformers that fits every backbone."""
 
     def export_layouts(self) -> Mapping[str, str]:
         """Return the layout (`export.run.WRITERS`) by the format of `uninote export`."""
         ...
 
     def export_limits(self) -> Sequence[str]:
-        """Return sentences for the model card: what of an item is lost, and what a server must not get."""
+        """Return sentences for the model card: lost parts of an item, and limits that a server needs."""
         ...
 
 
@@ -126,8 +127,8 @@ class SplitsLayers(Protocol):
     """Layers that FSDP may shard one by one.
 
     Attributes:
-        layer_classes: their class names; none of the vision tower, as a process whose share has no picture
-            would not join the collectives there.
+        layer_classes: their class names, without those of the vision tower: a process whose share has no
+            picture would not join the collectives there.
     """
 
     layer_classes: Sequence[str]
@@ -147,7 +148,7 @@ class PrefixBackbone(Protocol):
         ...
 
     def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Read-outs float32 [number of items, width], chain after chain in the given order of items.
+        """Return read-outs float32 [number of items, width], chain after chain in the given order of items.
 
         Equal to `forward(prepare(items))` of every item separately, up to float tolerance. `forward` takes
         these inputs too, so that a wrapped model (DDP) can be called: `model(**inputs)`.
@@ -157,10 +158,10 @@ class PrefixBackbone(Protocol):
 
 @runtime_checkable
 class StepBackbone(Protocol):
-    """Pictures of a training step seen once, however many batches the step is cut into.
+    """Vision features computed once per training step, for any number of batches in the step.
 
     Attributes:
-        tower_trains: whether a weight that reads pictures trains.
+        tower_trains: True when a weight of the vision tower is trained.
     """
 
     @property
@@ -177,8 +178,8 @@ class StepBackbone(Protocol):
         ...
 
     def see(self, **pictures: torch.Tensor) -> torch.Tensor:
-        """Return what `forward` takes as `features` with every batch of the step: float [visual tokens, any].
+        """Run the vision tower. Returns `features` for `forward` on every batch: float [visual tokens, any].
 
-        Without gradients unless `tower_trains`.
+        They have no gradients unless `tower_trains`.
         """
         ...

@@ -1,4 +1,4 @@
-"""Device of a model."""
+"""Device of a model by its name in the settings."""
 
 from __future__ import annotations
 

@@ -30,17 +30,17 @@ from uninote.shipped import COMPACT, model_folder
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 CPU_TOKENS = 2048
-"""Most tokens of a large model's batch on a CPU: more fall out of its cache; 16,384 took twice as long."""
+"""Largest token budget of a large model on a CPU: more leave its cache; 16,384 took twice as long."""
 
 
 class Encoder:
-    """One embedding per item; cosine similarity alone retrieves and ranks.
+    """Encoder with one embedding per item; cosine similarity alone retrieves and ranks.
 
     Attributes:
-        backbone: the module that reads items.
+        backbone: module that maps items to read-outs.
         dims: trained Matryoshka dimensions, widest last.
         version: short hash of the weights, stored with every vector; the seed model is `untrained`.
-        memory: vectors of items seen before, off unless `settings.remember` says how many.
+        memory: cache of vectors of earlier items, of size `settings.remember`; 0 switches it off.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Encoder:
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        """Return the model to start from, of the backbone that the settings belong to.
+        """Build the start model of the backbone that the settings belong to.
 
         Raises ModelError when its pretrained weights cannot be loaded.
         """
@@ -155,7 +155,7 @@ class Encoder:
         return truncate_numpy(rows, dim)[[position[item.key] for item in items]]
 
     def _recall(self, unique: dict[str, Item], instruction: str, rows: NDArray[np.float32]) -> list[Item]:
-        """Fill the rows of remembered items; the others are returned."""
+        """Fill the rows of remembered items. Returns the other items."""
         module: Any = self.backbone
         memory, missing = self.memory.of(module), []
         for n, (key, item) in enumerate(unique.items()):
@@ -171,8 +171,8 @@ class Encoder:
     ) -> Iterator[tuple[list[Item], Inputs | PictureError]]:
         """Yield batches with their inputs, or the error of a bad picture among them.
 
-        While the model runs, one thread decodes, tokenises and pins the next batch; not when model and
-        decoding would fight for the same cores.
+        While the model runs, one thread decodes, tokenises and pins the next batch, unless model and decoding
+        would compete for the same cores.
         """
 
         def prepare(batch: list[Item]) -> Inputs | PictureError:
@@ -200,7 +200,7 @@ class Encoder:
     def _vectors(
         self, items: list[Item], inputs: Inputs | PictureError, instruction: str, broken: dict[str, ItemError]
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
-        """Yield readable items with their vectors; a bad one costs its batch a second preparation."""
+        """Yield readable items with their vectors; a bad item makes its batch be prepared a second time."""
         if not isinstance(inputs, PictureError):
             yield from zip(items, self._run(inputs), strict=True)
         elif len(items) == 1:
@@ -219,7 +219,7 @@ class Encoder:
     def save(self, folder: str | Path) -> Path:
         """Write a model folder; `version` becomes the hash of what was written."""
         folder = Path(folder)
-        (folder / FILE).unlink(missing_ok=True)  # it vouches for the rest: a half-written folder has none
+        (folder / FILE).unlink(missing_ok=True)  # written last: a half-written folder has none
         self.backbone.save(folder)
         digest = hashlib.sha256()
         if isinstance(self.backbone, Pretrained):
@@ -244,8 +244,8 @@ class Encoder:
         """Load the model saved in `folder`; `"compact"` is the one that ships with the package.
 
         Args:
-            base: where the pretrained weights are now, when the folder only names them and they have moved.
-            remember: vectors kept in memory, so that a server does not encode an equal item again.
+            base: folder or hub id of the pretrained weights, when the folder only names them and they moved.
+            remember: number of vectors cached in memory, so that equal items are not encoded again.
 
         Raises:
             ModelError: the folder holds no UniNote model, or one of another rendering (RenderingError).

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 Key = tuple[str, str]
-"""`Item.key` and instruction."""
+"""Key of a cached vector: `Item.key` and instruction."""
 
 
 class Memory:
-    """The `size` vectors used last, forgotten as soon as a weight changes. Safe to share between threads."""
+    """Cache of the `size` vectors used last, emptied when a weight changes; safe to share between threads."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -1,4 +1,4 @@
-"""Backbone protocol: what the encoder and both training stages ask of any backbone."""
+"""Backbone protocol: the interface that the encoder and both training stages require of any backbone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from uninote.items import Item
 from uninote.settings import CorpusSettings
 
 Inputs = dict[str, torch.Tensor]
-"""One collated batch: named tensors that move to the device together."""
+"""Collated batch: named tensors that move to the device together."""
 
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """Options of `Backbone.load`: where to find what the folder does not hold; each may be ignored.
+    """Options of `Backbone.load`: places of data that the folder does not hold; a backbone may ignore any.
 
     Attributes:
         corpus: caps of pictures; the defaults if None.
@@ -34,17 +34,17 @@ class LoadOptions:
 
 
 class Backbone(Protocol):
-    """A `torch.nn.Module` that renders items to inputs and reads one hidden state per item.
+    """Backbone: a `torch.nn.Module` that renders items to inputs and reads one hidden state per item.
 
     Invariants: `forward(prepare(items))` does not depend on how items are grouped into batches, up to
     float tolerance; user text never becomes a control token; an item longer than the backbone takes is
-    trimmed with a warning, never refused. What a backbone may offer on top is in `capabilities.py`.
+    trimmed with a warning, never refused. Optional abilities are in `capabilities.py`.
 
     Attributes:
         name: key of the backbone in the registry and in saved folders.
         width: dimension of the read-out hidden state.
-        causal: whether a prefix's hidden state is independent of what follows it.
-        uses_instructions: whether a task instruction changes the embedding of a query.
+        causal: True when a prefix's hidden state does not depend on later tokens.
+        uses_instructions: True when a task instruction changes the embedding of a query.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Backbone(Protocol):
         ...
 
     def __call__(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Read-out hidden state, float32 [n, width], not normalised."""
+        """Return the read-out hidden state, float32 [n, width], not normalised."""
         ...
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
@@ -69,7 +69,7 @@ class Backbone(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write what was trained, and how to find what was not, as safetensors and JSON.
+        """Write the trained weights, and references to the pretrained ones, as safetensors and JSON.
 
         `backbone.json` has the field `name`.
         """
@@ -86,7 +86,7 @@ class Backbone(Protocol):
         """Build the backbone that training starts from; `seed` draws its fresh weights.
 
         Args:
-            settings: of the class that names this backbone as its `implementation`.
+            settings: an instance of the class that names this backbone as its `implementation`.
 
         Raises ModelError when the pretrained weights cannot be loaded.
         """
@@ -94,5 +94,5 @@ class Backbone(Protocol):
 
     @classmethod
     def load(cls, folder: Path, options: LoadOptions) -> Self:
-        """Rebuild from `save`. Raises ModelError when the folder is incomplete."""
+        """Load the backbone that `save` wrote. Raises ModelError when the folder is incomplete."""
         ...

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from uninote.errors import ModelError, RenderingError
+from uninote.files import write_atomic
 from uninote.items import RENDERING, require_rendering
 from uninote.settings import EncoderSettings, encoder_class
 
@@ -17,7 +18,7 @@ BACKBONE_FILE = "backbone.json"
 
 
 class Saved:
-    """A model folder. Raises ModelError when it holds no saved model, or one of another rendering.
+    """Reader of a model folder. Raises ModelError when it holds no saved model, or one of another rendering.
 
     Attributes:
         config: content of `uninote.json`; an entry that an older release did not write is absent.
@@ -87,6 +88,7 @@ def saved_models(folder: Path) -> list[Path]:
 
 
 def write_saved(folder: Path, version: str, dim: int, settings: EncoderSettings) -> None:
-    """Write `uninote.json`, which declares the folder whole."""
+    """Write `uninote.json` atomically, as the last file: it marks the folder as a whole model."""
     config = {"version": version, "dim": dim, "rendering": RENDERING, "encoder": settings.model_dump()}
-    (folder / FILE).write_text(json.dumps(config, indent=2))
+    with write_atomic(folder / FILE) as partial:
+        partial.write_text(json.dumps(config, indent=2), "utf-8")

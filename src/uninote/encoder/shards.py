@@ -1,4 +1,4 @@
-"""Files of tensors that several processes may write at the same time."""
+"""Shard files of tensors that several processes may write at the same time."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ def on_cached_towers(
     The vectors are the same; a training step takes about a hundredth of the time.
 
     Args:
-        items: whose outputs are cached now.
+        items: items whose outputs are cached now.
         frozen: `frozen_towers` of the stage; None: where the backbone can.
-        dropout: of the outputs, in training mode only.
+        dropout: rate on the outputs, in training mode only.
 
     Raises ModelError when `frozen` is True and the backbone caches no tower outputs.
     """

@@ -1,4 +1,4 @@
-"""Fitting the texts of an item into a token budget."""
+"""Trimming of an item's texts to a token budget."""
 
 from __future__ import annotations
 

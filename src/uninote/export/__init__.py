@@ -1,4 +1,4 @@
-"""Trained models for other programs: sentence-transformers, transformers and its servers, ONNX, the hub.
+"""Export of trained models: sentence-transformers, transformers and its servers, ONNX, the hub.
 
 The names load at first use: each format needs its own library only.
 """

@@ -1,4 +1,4 @@
-"""The model card: YAML front matter that the hub reads, then tasks, numbers, use and limits for people."""
+"""Model card: YAML front matter for the hub, then tasks, numbers, use and limits for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exported folder on the hub, as `push_to_hub` of the libraries around it does."""
+"""Upload of an exported folder to the hub, as in `push_to_hub` of other libraries."""
 
 from __future__ import annotations
 

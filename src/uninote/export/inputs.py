@@ -1,4 +1,4 @@
-"""Items from what callers of sentence-transformers pass: texts, pictures, dicts, chat messages, notes.
+"""Items from inputs of sentence-transformers: texts, pictures, dicts, chat messages, notes.
 
 Nothing is fetched: a picture is a PIL image, an array, bytes, a `Picture`, a `data:` URI or a local file.
 """
@@ -22,15 +22,15 @@ from uninote.items import Item, Note, Part, Picture
 from uninote.settings import CorpusSettings
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tiff", ".webp")
-"""A bare text that names such a file, if it is there, is a picture: the rule of sentence-transformers."""
+"""File endings of pictures: a text that names an existing one is a picture, as in sentence-transformers."""
 ADDRESS = ("http://", "https://")
 
 
 def to_item(value: Any) -> Item:
     """Read one input of `SentenceTransformer.encode` as an Item.
 
-    A dict gives its parts in the order of its keys, each a value or a list of values; a chat message gives
-    them in the order of its blocks. What a system message says is `to_prompted`'s.
+    The parts of a dict are in the order of its keys, each a value or a list of values; those of a chat
+    message are in the order of its blocks. `to_prompted` reads system messages.
 
     Raises:
         ItemError: nothing is left to embed, or a part is of a kind that is not read.

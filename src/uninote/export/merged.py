@@ -1,8 +1,9 @@
-"""A Qwen-VL model for servers: adapters merged, plain `transformers` layout, the prompt as its chat template.
+"""Merged Qwen-VL model for servers: plain `transformers` layout, the prompt as its chat template.
 
-What `SentenceTransformer(folder)` and vLLM read is here without any code of ours: weights, tokenizer, picture
-processor, `modules.json` (last token, unit length) and `chat_template.jinja`, which renders messages as
-`encoder.chat` renders items. `uninote_prompt.json` says the same in words a client can check itself against.
+The folder holds all that `SentenceTransformer(folder)` and vLLM read, without code of this package: weights,
+tokenizer, picture processor, `modules.json` (last token, unit length) and `chat_template.jinja`, which
+renders messages as `encoder.qwen.chat` renders items. A client checks its own prompts against
+`uninote_prompt.json`.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def write_merged(encoder: Encoder, folder: Path) -> None:
 
 
 def chat_template(backbone: QwenVLBackbone) -> str:
-    """Return the Jinja template that gives a chat the very tokens of `backbone.prepare`."""
+    """Return the Jinja template that renders a chat to the same tokens as `backbone.prepare`."""
     tokenizer, chat = backbone.tokenizer, backbone.chat
     head, body, picture, tail = chat.frame
     values: dict[str, Any] = {
@@ -118,7 +119,7 @@ def chat_template(backbone: QwenVLBackbone) -> str:
 
 
 def prompt(backbone: QwenVLBackbone, dims: Sequence[int], template: str) -> dict[str, Any]:
-    """Return the exact prompt with an example, the instructions, and limits that a client keeps itself."""
+    """Return the exact prompt with an example, the instructions, and limits that a client must keep."""
     example = [
         {"role": "system", "content": [{"type": "text", "text": next(iter(INSTRUCTIONS.values()))}]},
         {"role": "user", "content": [{"type": "text", "text": "A title"}, *[{"type": "image"}] * 2]},
@@ -132,7 +133,7 @@ def prompt(backbone: QwenVLBackbone, dims: Sequence[int], template: str) -> dict
             "messages": example,
             "prompt": backbone.tokenizer.apply_chat_template(example, chat_template=template, tokenize=False),
         },
-        "limits": backbone.limits(),
+        "limits": backbone.renderer.limits(),
     }
 
 

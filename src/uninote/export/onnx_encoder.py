@@ -1,4 +1,4 @@
-"""ONNX backbone: the exported graphs as an `Encoder`, items in, unit vectors out, on onnxruntime."""
+"""ONNX backbone: the exported graphs as an `Encoder` on onnxruntime."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OnnxTower:
 
 
 class OnnxBackbone(CompactBackbone):
-    """The compact backbone's reading of items, with graphs instead of weights. It cannot be trained."""
+    """Compact backbone with graphs instead of weights. It cannot be trained."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ def load_onnx(
     """Load an encoder that runs the graphs of `folder` on the CPU, with onnxruntime's kernels.
 
     Args:
-        threads: of onnxruntime; None for one a core.
+        threads: threads of onnxruntime; None: one per core.
 
     Raises ModelError when the folder holds no such export.
     """

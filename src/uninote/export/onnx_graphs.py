@@ -1,7 +1,7 @@
-"""The compact model as two ONNX graphs: `vision.onnx` (pictures to features) and `text.onnx` (all the rest).
+"""ONNX graphs of the compact model: `vision.onnx` (pictures to features) and `text.onnx` (the rest).
 
-Both are traced from the module's own `forward`, adapters merged. The int8 graph keeps
-weights of matrix products and embeddings in 8 bits and quantises activations as they come (dynamic).
+Both are traced from the module's own `forward`, adapters merged. The int8 graph stores weights of matrix
+products and embeddings in 8 bits and quantises activations at run time (dynamic quantisation).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _trace_text(backbone: CompactBackbone, path: Path) -> None:
 
 
 class _Tower(torch.nn.Module):
-    """The tower without its inference mode, which a tracer cannot enter."""
+    """Vision tower without its inference mode, which a tracer cannot enter."""
 
     def __init__(self, tower: Any) -> None:
         super().__init__()

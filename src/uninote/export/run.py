@@ -1,4 +1,4 @@
-"""One call from a trained model folder to a folder for other programs."""
+"""Export of a trained model folder to a folder for other programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WRITERS = {
     "transformers": "uninote.export.merged:write_merged",
     "onnx": "uninote.export.onnx_graphs:write_onnx",
 }
-"""Functions from an encoder and a folder, by layout; `card.USE` says how each is used."""
+"""Writers by layout, functions of an encoder and a folder; `card.USE` describes the use of each."""
 
 
 def export_model(
@@ -40,7 +40,7 @@ def export_model(
     Args:
         model: a model folder, or an encoder, which merging changes.
         report: report.json whose numbers go into the card; `stage` names its column.
-        base: where the pretrained weights of a Qwen-VL model are now, when they have moved.
+        base: folder or hub id of the pretrained weights of a Qwen-VL model, when they have moved.
 
     Raises ModelError when the model cannot take this format, or the folder is not empty.
     """
@@ -53,7 +53,7 @@ def export_model(
     layout = layout_of(encoder.backbone, format)
     card = model_card(encoder, layout, report, stage)  # first: a bad report shows before the long work
     to.parent.mkdir(parents=True, exist_ok=True)
-    # Written next to its place and moved there whole: nobody ever loads half a model.
+    # Written to a temporary folder and renamed: a half-written model is never loaded.
     with tempfile.TemporaryDirectory(prefix=f".{to.name}-", dir=to.parent) as space:
         folder = Path(space) / "model"
         folder.mkdir()

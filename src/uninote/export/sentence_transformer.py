@@ -1,4 +1,4 @@
-"""A model folder that sentence-transformers loads: `UniNoteModule`, then its own `Normalize`.
+"""Export for sentence-transformers: a folder of `UniNoteModule`, then the library's own `Normalize`.
 
 The folder holds weights and JSON; the code is this installed package. sentence-transformers 6 imports a class
 of any other package only where the caller says so:
@@ -34,10 +34,10 @@ PREFIX = "uninote_"
 
 
 class UniNoteModule(InputModule):
-    """Any backbone as the first module of a `SentenceTransformer`: inputs to items, items to read-outs.
+    """Backbone as the first module of a `SentenceTransformer`: inputs to items, items to read-outs.
 
-    It takes what `inputs.to_item` takes. A prompt, or a system message, is the instruction of a backbone that
-    uses instructions; for another it is the first text of the item.
+    It takes the inputs of `inputs.to_item`. A prompt, or a system message, is the instruction of a backbone
+    that uses instructions; for another it is the first text of the item.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -122,7 +122,7 @@ def load_sentence_transformer(folder: str | Path, **options: Any) -> SentenceTra
     library's own modules.
 
     Args:
-        options: of `SentenceTransformer`, such as truncate_dim, device, revision and token.
+        options: arguments of `SentenceTransformer`, such as truncate_dim, device, revision and token.
 
     Raises ModelError when there is no such model.
     """

@@ -1,1 +1,1 @@
-"""The whole way from notes to a searchable, measured model: steps, their order, and what a rerun skips."""
+"""Pipeline from notes to a measured model and a searchable index; a rerun skips finished steps."""

@@ -6,11 +6,11 @@ from uninote.settings import Settings
 
 
 def scaled_to(settings: Settings, n_notes: int) -> Settings:
-    """Steps that suit `n_notes` training notes on a laptop CPU; steps that were set are left alone.
+    """Scale the steps of both stages to `n_notes` training notes on a laptop CPU; steps that were set stay.
 
-    Both stages see a note a few times: an eighth of a step a note in stage 1 (batches of one task each) and
-    twice that in stage 2, whose steps are cheap, within bounds that keep a small sample worth training on
-    and a large collection within the hour.
+    Stage 1 takes an eighth of a step per note (batches of one task each), stage 2 a quarter, as its steps are
+    cheap. A lower bound makes training on a small sample worthwhile; an upper one keeps a large collection
+    within the hour.
     """
     sft, rl = settings.sft, settings.rl
     if "steps" not in sft.model_fields_set:

@@ -1,4 +1,4 @@
-"""The whole pipeline in one call: notes in; models, measurements, a report and a searchable index out."""
+"""Whole pipeline in one call: from notes to models, measurements, a report and a searchable index."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from uninote.settings import Settings
 SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
 LATER = {"rl", "evaluation", "store", "service", "stream", "cluster"}
-"""Sections that no step reads, or only steps which then name them."""
+"""Sections that no step reads, or only steps that name them as their dependency."""
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Notes ready for training, and settings with the steps that suit them."""
+    """Notes ready for training, and settings with steps scaled to them."""
 
     notes: list[Note]
     splits: Splits
@@ -61,7 +61,7 @@ class _Prepared:
 def run_demo(
     notes_path: Path | None, out: Path, settings: Settings, console: Console, progress: bool = True
 ) -> Json:
-    """Run or resume the pipeline in `out`; returns the content of `report.json`.
+    """Run or resume the pipeline in `out`. Returns the content of `report.json`.
 
     Pictures' features and OCR are cached by content and outlive a change of settings; trained models and
     measurements belong to one set of notes and settings.
@@ -72,7 +72,7 @@ def run_demo(
 
     # Later steps depend on settings of their own: changing those keeps the long steps before.
     state = RunState(out, fingerprint(notes, settings.model_dump(exclude=LATER)))
-    # The first run's: a later one finds the features in the cache.
+    # Seconds of the first run: a later one finds the features in the cache.
     first = state.step("prepare", lambda: {"seconds": prepared.seconds})
     models = _train(state, splits.train, settings, out / FEATURES, console, progress)
 
@@ -124,7 +124,7 @@ def run_demo(
 def _prepare(
     notes_path: Path | None, out: Path, settings: Settings, console: Console, progress: bool
 ) -> _Prepared:
-    """Read, filter, annotate and split the notes; all pictures' features end up in the cache."""
+    """Read, filter, annotate and split the notes, and cache the features of all pictures."""
     started = time.monotonic()
     console.rule("[bold]notes")
     skips = SkipReport()
@@ -138,7 +138,7 @@ def _prepare(
     prepared = _Prepared(notes, splits, settings, time.monotonic() - started)
     console.print(
         f"{len(notes)} notes with {prepared.pictures} pictures: {len(splits.train)} to train, "
-        f"{len(splits.validation)} to validate, {len(splits.test)} to test; {len(skips)} things left out"
+        f"{len(splits.validation)} to validate, {len(splits.test)} to test; {len(skips)} items left out"
         + (f" (see {out / 'skipped.jsonl'})" if len(skips) else ""),
         soft_wrap=True,
     )
@@ -232,7 +232,7 @@ def _sample_query(notes: Sequence[Note]) -> str:
 
 
 def _commands(notes_path: Path | None, out: Path, text: str, seed: int) -> dict[str, str]:
-    """Return what to type next, quoted for a shell, with the program as it can be called from here."""
+    """Return the next commands, quoted for a shell, with the program's path where it is not on PATH."""
     called = Path(sys.argv[0])
     on_path = shutil.which("uninote") == str(called.absolute()) or called.name != "uninote"
     program = "uninote" if on_path else str(called)

@@ -1,4 +1,4 @@
-"""Every note and picture of a corpus as vectors in Parquet shards: resumable, ready for bulk load."""
+"""Embeddings of a corpus in Parquet shards: every note and picture, resumable, ready for bulk load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PREVIEW_CHARS = 160
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing to be found: its id and kind ("note" or "image"), its item, and what a hit shows."""
+    """Searchable entry: its id and kind ("note" or "image"), its item, and the payload that a hit shows."""
 
     id: str
     kind: str
@@ -39,7 +39,7 @@ class Entry:
 
 
 def catalogue(notes: Sequence[Note]) -> list[Entry]:
-    """Notes in order, then every distinct picture once, with the first note it stands in."""
+    """List the notes in order, then every distinct picture once, with the first note that contains it."""
     entries = [
         Entry(
             note.id,
@@ -50,7 +50,7 @@ def catalogue(notes: Sequence[Note]) -> list[Entry]:
                 "title": note.title or note.body[:PREVIEW_CHARS],
                 "preview": note.body[:PREVIEW_CHARS],
                 "pictures": [str(picture.path) for picture in note.pictures[:1] if picture.path],
-                # By it a service knows that the vector is of the same content, and takes it over.
+                # A service compares this key: a vector of the same content is reused.
                 CONTENT_KEY: note.item().key,
             },
         )
@@ -80,7 +80,7 @@ def catalogue(notes: Sequence[Note]) -> list[Entry]:
 
 @dataclass(frozen=True)
 class Shard:
-    """One file to be written: some entries, and the model version that must embed them.
+    """Shard to write: some entries, and the model version that must embed them.
 
     Attributes:
         file: absolute path of the Parquet file.
@@ -99,7 +99,7 @@ Failures = dict[str, ItemError]
 def embed_entries(
     encoder: Encoder, entries: Sequence[Entry], folder: Path, progress: bool = False
 ) -> Failures:
-    """Write `part-00000.parquet`, … of `SHARD` entries each, here and now. See `embed_shards`."""
+    """Write `part-00000.parquet`, … of `SHARD` entries each, in this process. See `embed_shards`."""
     return embed_shards(
         encoder.version,
         encoder.dims[-1],
@@ -118,10 +118,10 @@ def embed_shards(
     run: Callable[[Sequence[Shard]], Iterable[Failures]],
     progress: bool = False,
 ) -> Failures:
-    """Have `run` write the missing shards, in any order. Returns the errors of all shards by entry id.
+    """Write the missing shards by `run`, in any order. Returns the errors of all shards by entry id.
 
-    Shards of the same model version, rendering and entries are kept, so that a killed run goes on; shards of
-    another run are removed first. A bad entry is left out of its shard, which remembers its error.
+    Shards of the same model version, rendering and entries are kept, so that a killed run resumes; shards of
+    another run are removed first. A bad entry is left out of its shard, whose metadata holds its error.
     """
     parts = -(-len(entries) // SHARD)
     plan = {"version": version, "dim": dim, "rendering": RENDERING, "entries": _key(entries), "parts": parts}
@@ -157,7 +157,7 @@ def embed_shards(
 
 
 def embed_shard(encoder: Encoder, shard: Shard) -> Failures:
-    """Write one shard, whole or not at all; what is already there is kept."""
+    """Write one shard, whole or not at all; a shard that exists is kept."""
     if shard.file.is_file():
         return _failures_of(shard.file)
     errors: dict[int, ItemError] = {}
@@ -189,14 +189,14 @@ def _write(
         ),
         "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
-    told = json.dumps({id: str(error) for id, error in failures.items()}, ensure_ascii=False)
-    table = pa.table(columns).replace_schema_metadata({"model_version": version, "failures": told})
-    # Two machines may be at the same shard when one of them was given up too early.
+    reasons = json.dumps({id: str(error) for id, error in failures.items()}, ensure_ascii=False)
+    table = pa.table(columns).replace_schema_metadata({"model_version": version, "failures": reasons})
+    # Two machines may write the same shard when one of them was declared dead too early.
     with write_atomic(part, several_writers=True) as partial:
         pq.write_table(table, partial)
 
 
 def _failures_of(part: Path) -> Failures:
     metadata = pq.read_schema(part).metadata or {}
-    told: dict[str, str] = json.loads(metadata.get(b"failures", b"{}"))
-    return {id: ItemError(reason) for id, reason in told.items()}
+    reasons: dict[str, str] = json.loads(metadata.get(b"failures", b"{}"))
+    return {id: ItemError(reason) for id, reason in reasons.items()}

@@ -1,4 +1,4 @@
-"""A folder of embedded shards, read again: a manifest, and Parquet files of records in order."""
+"""Reader of a folder of embeddings: a manifest, and Parquet files of records in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class Embeddings:
-    """A finished folder of shards: the model version and dimension of its vectors, and its files in order."""
+    """Finished folder of shards: the model version and dimension of its vectors, and its files in order."""
 
     version: str
     dim: int
@@ -31,9 +31,9 @@ class Embeddings:
 
 
 def open_embeddings(folder: Path) -> Embeddings:
-    """Return what `folder` holds.
+    """Open the embeddings of `folder`.
 
-    Raises StoreError when it holds no embeddings, a part of them only, or those of another rendering.
+    Raises StoreError when it holds no embeddings, only a part of them, or those of another rendering.
     """
     parts = tuple(sorted(folder.glob(f"{PARTS}.parquet")))
     try:
@@ -51,7 +51,7 @@ def open_embeddings(folder: Path) -> Embeddings:
 
 
 def read_records(embeddings: Embeddings) -> Iterator[list[Record]]:
-    """The records, at most `BATCH` at a time, so that memory does not grow with the corpus."""
+    """Yield the records, at most `BATCH` at a time, so that memory does not grow with the corpus."""
     for part in embeddings.parts:
         with pq.ParquetFile(part) as file:
             version = (file.schema_arrow.metadata or {}).get(b"model_version", b"").decode()

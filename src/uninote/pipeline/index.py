@@ -1,4 +1,4 @@
-"""A searchable index: embedded shards in a store, beside the model that made them."""
+"""Searchable index: a folder with a store of embeddings and the model that made them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def build_index(
     progress: bool = False,
     notes: Sequence[Note] = (),
 ) -> int:
-    """Load embedded shards into the store of `folder`; returns the number of records of this model.
+    """Load embedded shards into the store of `folder`. Returns the number of records of this model.
 
-    Rows are upserted by id, so that loading again, or going on after a kill, changes nothing. They are read
-    and written some hundreds at a time. `notes`, if given, are kept beside them: what `uninote serve` begins
-    with, so they must be what was embedded, annotations included.
+    Rows are upserted by id, so that loading again, also after a kill, changes nothing. They are read and
+    written some hundreds at a time. `notes`, if given, are stored in the folder for the first start of
+    `uninote serve`: they must be the embedded ones, annotations included.
 
     Raises ConfigError when another model made the embeddings, StoreError when they are not finished.
     """
@@ -76,7 +76,7 @@ def _rows(part: Path) -> int:
 
 
 class Searcher:
-    """Search an index folder; a context manager, because it may run the embedded server.
+    """Searcher of an index folder; a context manager, because it may run the embedded server.
 
     Raises StoreError for a folder that holds no index, or one of another rendering.
     """
@@ -105,7 +105,7 @@ class Searcher:
         kinds: Sequence[str] | None = ("note",),
         categories: Sequence[str] | None = None,
     ) -> list[Hit]:
-        """The k nearest records, best first, of the index's own model version."""
+        """Find the k nearest records of the index's own model version, best first."""
         chosen = Filter(
             kinds=tuple(kinds) if kinds else None,
             categories=tuple(categories) if categories else None,

@@ -1,4 +1,4 @@
-"""From a source of notes to three clean splits: read, filter, annotate, check pictures, split."""
+"""Preparation of notes: read, filter, annotate, check pictures, split into train, validation and test."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def annotate(
     progress: bool,
     spread: Spread | None = None,
 ) -> list[Note]:
-    """Fill in the descriptions and OCR lines that notes did not bring.
+    """Fill in missing descriptions and OCR lines.
 
-    `spread` (see `on_ray.annotate`) takes the work elsewhere; cache and result stay here.
+    `spread` (see `on_ray.annotate`) distributes the work; cache and result stay on this machine.
     """
     key = os.environ.get("OPENAI_API_KEY") if settings.annotate.describe == "openai" else None
     return annotate_notes(
@@ -59,7 +59,7 @@ def annotate(
 def drop_unreadable(
     notes: Sequence[Note], settings: CorpusSettings, report: SkipReport, progress: bool
 ) -> list[Note]:
-    """Decode all pictures; those that cannot be decoded leave their notes."""
+    """Decode all pictures, and remove those that cannot be decoded from their notes."""
     broken = undecodable((picture for note in notes for picture in note.pictures), settings, progress)
     if not broken:
         return list(notes)
@@ -77,7 +77,7 @@ def drop_unreadable(
 def undecodable(
     pictures: Iterable[Picture], settings: CorpusSettings, progress: bool
 ) -> dict[str, PictureError]:
-    """Return the errors of those that cannot be decoded, by digest. Pictures are decoded on all cores."""
+    """Return the errors of pictures that cannot be decoded, by digest. All cores decode."""
     unique = list({picture.digest: picture for picture in pictures}.values())
 
     broken: dict[str, PictureError] = {}
@@ -96,7 +96,10 @@ def undecodable(
 
 
 def split(notes: Sequence[Note], settings: Settings) -> Splits:
-    """Train, validation and test by connected groups: nothing leaks. Raises NoteError if one is empty."""
+    """Split into train, validation and test by connected groups, without leaks.
+
+    Raises NoteError if train or test is empty.
+    """
     corpus = settings.corpus
     splits = split_notes(notes, corpus.test_fraction, corpus.validation_fraction, settings.seed)
     if not splits.train or not splits.test:

@@ -1,4 +1,4 @@
-"""A trained compact model as it ships with the package: what was trained, nothing of where, with its card."""
+"""Release of a trained compact model with the package: weights without local paths, and a model card."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def release_model(
     elsewhere: str = "",
     share: float = 1.0,
 ) -> Path:
-    """Write `out` with the weights, settings and card of the compact model in `model`; returns `out`.
+    """Write `out` with the weights, settings and card of the compact model in `model`. Returns `out`.
 
     Args:
         report: report.json of the run that trained it: its last stage is this model.
-        origins: what trained it.
-        recipe: the command that makes it again.
+        origins: sources of the training notes.
+        recipe: the command that reproduces it.
         elsewhere: Markdown about notes of another source, for the card.
-        share: of the way from the warmed-up model to that of the last stage, see `soup.best_merge`.
+        share: weight of the last stage in the merge with the warmed-up model, see `soup.best_merge`.
 
     Raises ModelError when `model` is no compact model, or larger than `LARGEST`.
     """

@@ -1,6 +1,7 @@
-"""Model soup: how far to go from the warmed-up model to the last stage's, chosen on validation notes.
+"""Model soup: interpolation between the warmed-up model and the last stage's, chosen on validation notes.
 
-Interpolated weights keep what both ends know (model soups, arXiv 2203.05482; robust fine-tuning, 2109.01903).
+Interpolated weights keep abilities of both models (model soups, arXiv 2203.05482; robust fine-tuning,
+arXiv 2109.01903).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def best_merge(
 ) -> tuple[float, dict[float, float]]:
     """Merge two models of one origin into `out` by the share with the best mean of all tasks.
 
-    Of equals the first share wins. Returns it, and the means by share. Raises ModelError as `merge_folders`.
+    Among equal means the first share wins. Returns it, and the means by share. Raises ModelError as
+    `merge_folders` does.
     """
     means: dict[float, float] = {}
     for share in shares:

@@ -1,4 +1,4 @@
-"""What a run has finished, so that the next one goes on from there."""
+"""State of a run: finished steps, from which the next run resumes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def fingerprint(notes: Iterable[Note], *settings: object) -> str:
-    """Hash of what a run depends on: the release, contents of the notes, and settings or sections of them."""
+    """Hash the inputs of a run: the release, contents of the notes, and settings or sections of them."""
     digest = hashlib.sha256(f"{version('uninote')} {settings!r}".encode())
     for note in notes:
         pictures = [(p.digest, p.description, p.ocr) for p in note.pictures]
@@ -29,8 +29,8 @@ def fingerprint(notes: Iterable[Note], *settings: object) -> str:
 class RunState:
     """Finished steps as one small JSON file each, under `<folder>/state/<fingerprint>`.
 
-    A step is finished when its file is there; files appear by rename, so a kill leaves a step either done
-    or to be done again. Another set of notes or settings has another fingerprint, and starts afresh.
+    A step is finished when its file exists; files are written atomically, so after a kill a step is either
+    finished or not begun. Other notes or settings have another fingerprint, and start from the beginning.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -42,13 +42,13 @@ class RunState:
         self.seconds: dict[str, float] = {}
 
     def path(self, name: str) -> Path:
-        """A folder for what the step `name` keeps besides its result."""
+        """Return the folder for files that the step `name` keeps next to its result."""
         return self.folder / name
 
     def step(self, name: str, work: Callable[[], Json], *depends: object) -> Json:
-        """The result of a finished step, or of `work()`, which is then kept with its duration.
+        """Return the result of a finished step, or of `work()`, which is then kept with its duration.
 
-        `depends`: settings of this step alone; with others it is done again, the rest is kept.
+        `depends`: settings of this step alone; when they change, only this step is run again.
         """
         file = self.folder / (f"{name}-{fingerprint((), *depends)}.json" if depends else f"{name}.json")
         if file.is_file():

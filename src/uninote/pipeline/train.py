@@ -1,4 +1,4 @@
-"""From training notes to the models of both stages, each in a folder of its own."""
+"""Training of all stages from notes, each model in a folder of its own."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from uninote.training.sft import train_sft
 from uninote.training.warmup import warm_up, warm_up_steps
 
 WARMUP_PAIRS = 5000
-"""Of a task, at most: every one costs a run of the text tower."""
+"""Most pairs of a task in the warm-up: every one costs a run of the text tower."""
 
 
 def stages_of(settings: Settings) -> tuple[str, ...]:
-    """Return the stages of the backbone that the settings name, in order; not each has a warm-up."""
+    """Return the stages of the settings' backbone, in order; not every backbone has a warm-up."""
     warms_up = issubclass(backbone_class(type(settings.encoder)), WarmsUp)
     return ("base", *(("warmup",) if warms_up else ()), "sft", "rl")
 
@@ -57,7 +57,7 @@ def base_model(settings: Settings, folder: Path, features: Path | None = None) -
 def warmed_up_model(
     base: Path, notes: Sequence[Note], settings: Settings, folder: Path, features: Path | None, progress: bool
 ) -> Encoder:
-    """Align what starts random on cached tower outputs; also the reference encoder of stage 1."""
+    """Train the warm-up from the model in `base`; the result is also the reference encoder of stage 1."""
     encoder = load_encoder(base, settings, features)
     pairs = drawn_pairs(notes, WARMUP_PAIRS, settings)
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
@@ -67,7 +67,7 @@ def warmed_up_model(
 
 
 def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
-    """Draw the pairs of stage 1, no more of a task than its steps will see: mining each costs time."""
+    """Draw the pairs of stage 1, at most as many as its steps use: mining each costs time."""
     wanted = settings.sft.steps * settings.sft.batch_size
     return drawn_pairs(notes, max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS))), settings)
 
@@ -87,7 +87,7 @@ def stage_one(
     features: Path | None,
     progress: bool,
 ) -> Encoder:
-    """Run pairs, hard negatives and stage 1 in one go, with the start model as reference encoder."""
+    """Make pairs and hard negatives and train stage 1, with the start model as reference encoder."""
     pairs = without_texts(training_pairs(notes, settings), settings.sft.text_dropout, settings.seed)
     whole = settings.negatives.composite == "whole"
     index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features), whole)

@@ -1,4 +1,4 @@
-"""Both training stages. The names below load at first use, so that the formulas import without a trainer."""
+"""Training of both stages. The names load at first use, so that the formulas import without a trainer."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def neighbour_groups(vectors: Tensor, size: int, seed: int) -> list[int]:
-    """Group of every row: a random row still free and its `size` - 1 nearest free ones, until none is left.
+    """Group rows: a random free row with its `size` - 1 nearest free ones, until none is left.
 
-    The last group takes in a rest smaller than `size`. Time grows with n²/size, memory with n.
+    A rest smaller than `size` joins the last group. Time grows with n²/size, memory with n.
 
     Args:
         vectors: unit rows, [n, d] float.

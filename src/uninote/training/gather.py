@@ -1,4 +1,4 @@
-"""Several processes as one: who encodes which items of a batch, and every vector for everyone.
+"""Distributed batches: each process encodes a share of the items, and all processes get all vectors.
 
 All processes draw the same global batch and agree on its unique items; each encodes an equal share. The
 shares are gathered with gradients, so every process computes the loss of the whole batch, over the
@@ -22,14 +22,14 @@ from uninote.training.trainer import StageTrainer
 
 
 class Shard(NamedTuple):
-    """Share of one process among all: `rank` in 0..world - 1."""
+    """Position of one process among all: `rank` in 0..world - 1."""
 
     rank: int = 0
     world: int = 1
 
     @classmethod
     def current(cls) -> Shard:
-        """Return that of the process group, which the training arguments bring up under `torchrun`."""
+        """Return the position in the process group, which the training arguments start under `torchrun`."""
         if dist.is_available() and dist.is_initialized():
             return cls(dist.get_rank(), dist.get_world_size())
         return cls()
@@ -37,15 +37,15 @@ class Shard(NamedTuple):
     def share(self, order: Sequence[int]) -> list[int]:
         """Return the units of this process, dealt in turn from `order`.
 
-        All hands are equally long, so that collectives match: a short one repeats the last unit.
+        All shares are equally long, so that collectives match: a short one repeats its last unit.
         """
         own = list(order[self.rank :: self.world])
         return own + [order[-1]] * (-(-len(order) // self.world) - len(own))
 
     def layout(self, order: Sequence[int], sizes: Sequence[int]) -> tuple[list[int], int]:
-        """Return where dealing puts the rows of units of so many rows each.
+        """Return the place of every unit after dealing, given the rows per unit.
 
-        Returns the first row of each unit in the gathered matrix, and the rows per process.
+        The result is the first row of each unit in the gathered matrix, and the rows per process.
         """
         hands = [Shard(rank, self.world).share(order) for rank in range(self.world)]
         height = max(sum(sizes[unit] for unit in hand) for hand in hands)
@@ -53,7 +53,7 @@ class Shard(NamedTuple):
         for rank, hand in reversed(list(enumerate(hands))):
             row = rank * height
             for unit in hand:
-                # Backwards: a unit's own hand comes before those that repeat it, and has the last word.
+                # In reverse, so that the first occurrence of a unit overwrites its repetitions.
                 starts[unit] = row
                 row += sizes[unit]
         return starts, height
@@ -70,7 +70,7 @@ class _GatherRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         # Every process has the gradient of the same whole loss, so its own rows need no exchange. DDP and
-        # FSDP average gradients over the processes where a sum of the shares is due: hence the factor.
+        # FSDP average gradients over the processes, but the shares must be summed: hence the factor.
         start = ctx.shard.rank * ctx.height
         return grads[0][start : start + ctx.height] * ctx.shard.world, None
 

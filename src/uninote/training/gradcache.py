@@ -24,9 +24,9 @@ from uninote.training.gather import Shard, gather_rows
 
 
 class Pictures:
-    """The pictures of a step, for all its chunks: what the backbone makes of them is made once.
+    """Pictures of a step, for all its chunks: their features are computed once.
 
-    An object, not a dict, so that the trainer and DDP hand it on as it is.
+    An object, not a dict, so that the trainer and DDP pass it unchanged.
     """
 
     def __init__(self, inputs: Inputs) -> None:
@@ -34,7 +34,7 @@ class Pictures:
         self.features: Tensor | None = None
 
     def seen_by(self, backbone: Any, recompute: bool) -> Tensor:
-        """Return features, with gradients where reading pictures trains; else kept, for the anchor too."""
+        """Return features, with gradients if the vision tower trains; else cached, for the anchor too."""
         if self.features is not None:
             return self.features
         device = next(backbone.parameters()).device
@@ -50,7 +50,7 @@ class Pictures:
 
 
 class Side(TypedDict):
-    """One side of a batch, queries or candidates, ready for the backbone.
+    """Side of a batch, queries or candidates, ready for the backbone.
 
     `chunks` are this process's items, `height` the rows of each process, and `rows` int64 [n] finds each
     of the n items in the gathered vectors. `pictures` are those of all sides, None where chunks hold theirs.
@@ -80,7 +80,7 @@ def prepare_sides(
     """Prepare this process's share of every side, each item once, in chunks of items of similar length.
 
     A chunk has at most `chunk_size` items and, padded, `token_budget` tokens, or one item that has more.
-    A picture is decoded, and seen by the backbone, once for all chunks of all sides where it offers that.
+    With a `StepBackbone`, a picture is decoded and encoded once for all chunks of all sides.
 
     Raises PictureError when a picture cannot be decoded.
     """
@@ -146,8 +146,8 @@ class ChunkedEncoder(nn.Module):
     """Model of the trainers: the backbone, called once per step with every side of the batch.
 
     Args:
-        backbone: the module that reads items.
-        recompute: forget a chunk's activations and encode it again in the backward pass.
+        backbone: module that maps items to read-outs.
+        recompute: drop a chunk's activations and encode it again in the backward pass.
     """
 
     def __init__(self, backbone: nn.Module, recompute: bool = False) -> None:

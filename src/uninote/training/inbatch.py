@@ -1,7 +1,7 @@
-"""Candidate sets of a batch: who counts for whom, with which soft label (design of B3, labels of Eq. 6).
+"""Candidate sets of a batch: mask and soft labels of every query and candidate (B3, labels of Eq. 6).
 
 With `candidates="own"` a query sees its positives and its own negatives (the paper's setting). With
-`"batch"` it sees every candidate of the batch, on whatever device, scored by the cached vectors of the
+`"batch"` it sees every candidate of the batch, on any device, scored by the cached vectors of the
 reference encoder: many more negatives for the same encoding. Left out are the false negatives: other
 positives of the same query, candidates cut from a note of the query where membership decides, and
 near-duplicates of its positives.
@@ -28,13 +28,13 @@ from uninote.tasks.definitions import ATOMIC_TASKS
 from uninote.training.clusters import neighbour_groups
 
 NEGATIVES_BESIDE_BATCH = 1
-"""Mined negatives per query (the rule's, if any) where the rest of the batch are negatives anyway."""
+"""Mined negatives per query (the rule's, if any) where all other candidates of the batch are negatives."""
 NEAR_DUPLICATE = 0.98
-"""Reference cosine from which two elements are the same for training."""
+"""Least reference cosine of near-duplicates: two such elements are the same for training."""
 
 
 class CandidateSets(NamedTuple):
-    """B queries against the C unique candidates of their batch.
+    """Candidate sets of B queries over the C unique candidates of their batch.
 
     `labels` float32 and `mask` bool are [B, C]; `positive` int64 [B] is the column of the query's positive.
     """
@@ -83,10 +83,10 @@ def positive_clusters(
 
 
 class InBatchCandidates:
-    """Examples of one task -> their candidate sets.
+    """Builder of candidate sets from examples of one task.
 
     Args:
-        examples: all of the training set: what is positive for whom is read from it.
+        examples: the whole training set, which defines the positives of every query.
         reference: holds every query, positive and negative.
     """
 
@@ -143,7 +143,7 @@ class InBatchCandidates:
         return [example, *islice(others, self.settings.positives_per_query - 1)]
 
     def _mask(self, examples: Sequence[Example], candidates: Sequence[Item]) -> Tensor:
-        """Return which candidates may stand as negatives: bool [B, C]."""
+        """Return the candidates that may be negatives: bool [B, C]."""
         atomic = examples[0].pair.task in ATOMIC_TASKS
         queries = [example.pair.query.key for example in examples]
         mask = np.array(

@@ -1,4 +1,4 @@
-"""Training data from memory: queries with one or several positives, instead of notes in files."""
+"""Labelled training data in memory: queries with one or several positives, instead of notes in files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Content = Item | Picture | str
 
 
 class Labelled(NamedTuple):
-    """A query, everything that it should find, and, where known, what it should not.
+    """Query with its positives and, where known, its negatives.
 
     With `SftSettings.positives_per_query` above 1 the positives of one query share its probability.
     """
@@ -36,7 +36,7 @@ def pairs_from(rows: Iterable[Labelled], task: Task = Task.T2NOTE) -> list[Pair]
     """Make one pair per positive, row by row.
 
     Args:
-        task: whose instruction the queries get, for backbones that use instructions.
+        task: task whose instruction the queries get, for backbones that use instructions.
 
     Raises ItemError for a blank query or positive, or a row without positives.
     """
@@ -60,8 +60,8 @@ def examples_from(
     """Return the input of `train_sft`: examples, own negatives before mined ones, and their scores.
 
     Args:
-        reference: φ of the soft labels, read now: to train the same encoder later does not change them.
-        settings: of mining; `per_query=0` mines none.
+        reference: φ of the soft labels, computed now: training the same encoder later does not change them.
+        settings: options of mining; `per_query=0` mines none.
 
     Raises ItemError as `pairs_from` does.
     """

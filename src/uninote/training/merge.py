@@ -1,4 +1,4 @@
-"""Two models of one origin made one, by interpolating their weights (model soups, arXiv 2203.05482)."""
+"""Merge of two models of one origin by interpolating their weights (model soups, arXiv 2203.05482)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Tensors = dict[str, torch.Tensor]
 def merged_weights(first: Tensors, second: Tensors, share: float) -> Tensors:
     """Move every tensor `share` of the way from `first` to `second`, in float32; the dtype is the first's.
 
-    Principal axes, which would not stay orthogonal, are those of the nearer model.
+    Principal axes, which would not stay orthogonal, are taken from the nearer model.
 
     Raises ModelError when names or shapes differ.
     """

@@ -1,4 +1,4 @@
-"""Batches made in the background: pictures are decoded while the model is busy with the batch before."""
+"""Prefetch of batches in the background: pictures are decoded while the model runs the previous batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Batch = dict[str, Any]
 
 
 class Pending:
-    """A batch on its way, which a data loader passes on as it is."""
+    """Pending batch, which a data loader passes on unchanged."""
 
     def __init__(self, future: Future[Batch]) -> None:
         self.future = future
@@ -21,10 +21,10 @@ class Pending:
 
 
 class Prefetch:
-    """A collator that returns at once. The loader asks one batch ahead, so each has a step's time.
+    """Collator that returns at once. The loader asks one batch ahead, so each has a step's time.
 
-    One thread, in the order of the calls: a trained model does not depend on timing. Its decoding and
-    resizing release the interpreter, and it shares what the backbone remembers.
+    One thread works in the order of the calls, so a trained model does not depend on timing. Decoding and
+    resizing release the interpreter lock, and the thread shares the caches of the backbone.
     """
 
     def __init__(self, collate: Callable[[Sequence[Any]], Batch]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Rewards(NamedTuple):
-    """r and the parts it is the sum of, each [..., G] float32, 0 where a part does not apply.
+    """Reward r and the parts that it sums, each [..., G] float32, 0 where a part does not apply.
 
     Attributes:
         total: r_i of Eq. 11.
@@ -34,7 +34,7 @@ def absolute_reward(positions: Tensor) -> Tensor:
 
 
 def relative_reward(positions: Tensor, relevant: Tensor) -> Tensor:
-    """Return R_rel(i): the share of the other relevant notes that i is rightly above or below (Eq. 10).
+    """Return R_rel(i), the share of the other relevant notes that i is correctly above or below (Eq. 10).
 
     [..., G] int64, [..., G] bool -> [..., G] float32. Pairs are counted within the group; a note that is
     relevant alone has no order to get right, and earns 0.
@@ -48,7 +48,7 @@ def relative_reward(positions: Tensor, relevant: Tensor) -> Tensor:
 
 
 def ndcg_rewards(positions: Tensor, relevant: Tensor, n_relevant: Tensor) -> Rewards:
-    """Return G times what each place adds to nDCG@G: the mean over the group is the ranking's nDCG.
+    """Return G times the term of each place in nDCG@G, so the mean over the group is the ranking's nDCG.
 
     Grades are |L_rel| + 1 - v, as in the evaluation; shapes as in `ranking_rewards`. The parts are 0.
     """

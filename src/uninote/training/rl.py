@@ -1,4 +1,4 @@
-"""Stage 2: relative reranking by group-relative policy optimisation (Eq. 9-13), the paper's on Note2Note."""
+"""Stage 2: ranking by group-relative policy optimisation (Eq. 9-13); the paper trains Note2Note."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from uninote.training.trainer import (
 
 
 class HalvesDataset(Dataset[tuple[int, Halves]]):
-    """Splittable notes with their position, from which the collator draws reproducible noise."""
+    """Dataset of splittable notes with their position, from which the collator draws reproducible noise."""
 
     def __init__(self, halves: Sequence[Halves]) -> None:
         self.halves = halves
@@ -60,7 +60,7 @@ def digests(item: Item) -> frozenset[str]:
 
 
 class RlCollator:
-    """Halves of one task -> queries, unique candidates, true positions.
+    """Collator from halves of one task to queries, unique candidates and true positions.
 
     `L_rank` of a query is its own `L_rel`, then noise: the notes drawn for the batch and the relevant notes
     of the other queries, which are encoded anyway. Columns are the unique candidates of the batch; `mask`
@@ -121,9 +121,9 @@ class RlCollator:
 
 
 class RlTrainer(StageTrainer):
-    """The model is a `ChunkedEncoder`.
+    """Trainer of stage 2 on a `ChunkedEncoder`.
 
-    `reference` is that of the frozen stage 1 model; None when the KL anchor is switched off.
+    `reference` holds the frozen stage 1 model; None when the KL anchor is switched off.
     """
 
     def __init__(
@@ -195,9 +195,9 @@ class RlTrainer(StageTrainer):
 
 
 def anchor(model: nn.Module, share: bool = True) -> nn.Module:
-    """Return a frozen copy. `share`: only what trains is copied, little of a large model with adapters.
+    """Return a frozen copy. `share`: only trained weights are copied, few of a large model with adapters.
 
-    Not to be shared are weights that FSDP will shard in place.
+    Weights that FSDP will shard in place must not be shared.
     """
     frozen = {id(p): p for p in model.parameters() if share and not p.requires_grad}
     return copy.deepcopy(model, frozen).eval().requires_grad_(False)  # type: ignore[arg-type]
@@ -235,12 +235,12 @@ def train_rl(
 ) -> Encoder:
     """Train `encoder` in place and return it; resumes, logs and repeats as `train_sft` does.
 
-    With frozen towers, what follows them is trained on outputs cached once per item: the same vectors, a
-    hundredth of the time.
+    With frozen towers, the layers after them are trained on outputs cached once per item: the same vectors in
+    a hundredth of the time.
 
     Args:
         samples: queries with their ideal rankings; the halves of `notes` if None.
-        callbacks: of `transformers.TrainerCallback`.
+        callbacks: instances of `transformers.TrainerCallback`.
 
     Raises:
         ModelError: too few notes can be split in two halves with a picture each, or the backbone cannot

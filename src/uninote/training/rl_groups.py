@@ -1,4 +1,4 @@
-"""The predicted ranking that stage 2 rewards: the model's top G of a query's candidates."""
+"""Groups of stage 2: the predicted ranking that is rewarded, the model's top G of a query's candidates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Group(NamedTuple):
-    """P = [p_1 … p_G] for a batch of queries, best first.
+    """Group P = [p_1 … p_G] for a batch of queries, best first.
 
     Attributes:
         columns: column of each note in the query's candidates, [B, G] int64.
@@ -29,9 +29,10 @@ def top_group(
 ) -> Group:
     """Return the `size` candidates with the highest cosine, in descending order.
 
-    A relevant note outside the top G is simply not in the group: it has no predicted position and earns
-    nothing. Equal cosines rank the truly worse note first, so a collapsed model cannot look perfect
-    because its candidates were listed in the true order.
+
+    A relevant note outside the top G is not in the group: it has no predicted position and no reward.
+    Equal cosines rank the truly worse note first, so a collapsed model cannot look perfect because its
+    candidates were listed in the true order.
 
     Args:
         cosines: cos(e_q, e_c) over L_rank, [B, N] float.

@@ -1,4 +1,4 @@
-"""The order of training examples: batches of one task each, shuffled, the same for the same seed."""
+"""Sampling order of training examples: shuffled batches of one task each, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 
 class TaskBatchOrder(Sampler[int]):
-    """Positions such that every run of `batch_size` belongs to one group; a group's rest is left out.
+    """Order in which every run of `batch_size` positions belongs to one group; a group's rest is left out.
 
     Candidates of another task would differ by their form alone, so a mixed batch teaches little.
     The rest differs from epoch to epoch. A group smaller than one batch repeats itself to fill one.
@@ -48,7 +48,7 @@ class TaskBatchOrder(Sampler[int]):
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of an epoch."""
+        """Number of optimiser steps of an epoch."""
         return sum(max(1, len(members) // self.batch_size) for members in self.members)
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class TaskBatchOrder(Sampler[int]):
 
 
 class FollowEpochs(TrainerCallback):  # type: ignore[misc]
-    """Tells the order its epoch, from the step: after a resume on several processes the libraries do not."""
+    """Callback that sets the order's epoch from the step; the libraries do not after a distributed resume."""
 
     def __init__(self, order: TaskBatchOrder) -> None:
         self.order = order

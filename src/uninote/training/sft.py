@@ -33,7 +33,7 @@ from uninote.training.trainer import (
 
 
 class ExampleDataset(Dataset[Example]):
-    """`clusters`: see `TaskBatchOrder`."""
+    """Dataset of examples. `clusters`: see `TaskBatchOrder`."""
 
     def __init__(self, examples: Sequence[Example], clusters: Sequence[int] | None = None) -> None:
         self.examples, self.clusters = examples, clusters
@@ -46,13 +46,13 @@ class ExampleDataset(Dataset[Example]):
 
 
 class SftCollator:
-    """Examples of one task -> both sides, this process's share of each, and the candidate sets of all.
+    """Collator from examples of one task to this process's share of both sides, and all candidate sets.
 
     A batch has `queries` and `candidates` (each a `Side`), `labels` float32 and `mask` bool [B, C], and
     `positive` int64 [B]; see `CandidateSets`.
 
     Args:
-        examples: all of the training set: what is positive for whom is read from it.
+        examples: the whole training set, which defines the positives of every query.
         token_budget: tokens of one pass of the backbone, padding included.
     """
 
@@ -86,7 +86,7 @@ class SftCollator:
 
 
 class SftTrainer(StageTrainer):
-    """The model is a `ChunkedEncoder`."""
+    """Trainer of stage 1 on a `ChunkedEncoder`."""
 
     def __init__(
         self, *, settings: SftSettings, dims: Sequence[int], shard: Shard | None = None, **options: Any
@@ -137,11 +137,11 @@ def train_sft(
     weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes share
     the encoding of every batch, and end with the same model.
 
-    With frozen towers, what follows them is trained on outputs cached once per item; without, LoRA adapters
-    learn too, and every step runs the towers.
+    With frozen towers, the layers after them are trained on outputs cached once per item; without, LoRA
+    adapters are trained too, and every step runs the towers.
 
     Args:
-        callbacks: of `transformers.TrainerCallback`.
+        callbacks: instances of `transformers.TrainerCallback`.
 
     Raises:
         ModelError: there are no examples to train on, or the backbone cannot freeze its towers as asked.

@@ -1,4 +1,4 @@
-"""Start of a stage: the encoder as both trainers take it."""
+"""Start of a stage: the encoder prepared for both trainers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prepared(
     """Return the encoder to train: axes reset, towers cached as the settings say, adapters added, seeded.
 
     Args:
-        items: whose tower outputs are cached; `dropout` is applied to those.
+        items: items whose tower outputs are cached; `dropout` is applied to these outputs.
 
     Raises ModelError when the backbone cannot freeze its towers as asked.
     """

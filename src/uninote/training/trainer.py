@@ -31,7 +31,7 @@ METRICS = "metrics.jsonl"
 
 @dataclass(frozen=True)
 class Schedule:
-    """Duration and rates: the part of the stage settings that the Hugging Face arguments take."""
+    """Schedule of a stage: duration and rates, as the Hugging Face arguments take them."""
 
     steps: int
     batch_size: int
@@ -69,7 +69,7 @@ def training_arguments(
 
 
 class MetricsFile(TrainerCallback):  # type: ignore[misc]
-    """Every logged step as one JSON line; after a resume the lines past the checkpoint are dropped."""
+    """Metrics file: every logged step as one JSON line; a resume drops the lines after the checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -100,7 +100,7 @@ class MetricsFile(TrainerCallback):  # type: ignore[misc]
 
 
 class LossBar(TrainerCallback):  # type: ignore[misc]
-    """Progress of the training with its last loss, instead of the library's bar and lines of numbers."""
+    """Progress bar of the training with its last loss, instead of the library's bar and lines of numbers."""
 
     def __init__(self, bar: Step) -> None:
         self.bar = bar
@@ -123,7 +123,7 @@ class LossBar(TrainerCallback):  # type: ignore[misc]
 
 
 class StageTrainer(Trainer):  # type: ignore[misc]
-    """A stage overrides its data side and `compute_loss`; the loop is the library's."""
+    """Trainer base: a stage overrides its data side and `compute_loss`; the loop is the library's."""
 
     optimizer: torch.optim.Optimizer | None
 
@@ -165,7 +165,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         self.model.eval()
 
     def note(self, **parts: torch.Tensor) -> None:
-        """Remember parts of the loss; their means since the last log are logged with it."""
+        """Record parts of the loss; the next log contains their means since the last one."""
         for name, value in parts.items():
             self.parts.setdefault(name, []).append(float(value.detach()))
 
@@ -208,14 +208,14 @@ class StageTrainer(Trainer):  # type: ignore[misc]
 
 
 def last_checkpoint(folder: Path) -> tuple[int, str | None]:
-    """Find step and folder of the newest whole checkpoint, (0, None) without one.
+    """Find step and folder of the newest whole checkpoint; (0, None) if none exists.
 
     Half-written ones, left by a kill, are removed.
     """
     found: list[tuple[int, str]] = []
     for checkpoint in folder.glob("checkpoint-*"):
         try:
-            # Written last by the library, so it vouches for the rest.
+            # The library writes this file last, so the checkpoint is whole.
             step = json.loads((checkpoint / "trainer_state.json").read_text())["global_step"]
         except (OSError, ValueError, KeyError):
             shutil.rmtree(checkpoint)

@@ -1,8 +1,8 @@
 """Warm-up: parts that start random are aligned on cached tower outputs, in a minute, before stage 1.
 
-Stage 1 would spend most of its steps on a random picture head alone. Here what `WarmsUp` names learns from
-pairs of all tasks while the towers run once per item. Plain InfoNCE both ways over large batches of one task,
-no mined negatives.
+Without it, stage 1 would spend most of its steps on a random picture head. The parameters of `WarmsUp` are
+trained on pairs of all tasks, while the towers run once per item. The loss is InfoNCE in both directions over
+large batches of one task, without mined negatives.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ BATCH = 256
 TEMPERATURE = 0.05
 LEARNING_RATE = 2e-3
 ATOMIC_TURNS = 2
-"""Batches of a task between one picture and one text for one batch of any other task."""
+"""Draw ratio: batches of a task between one picture and one text per batch of any other task."""
 DROPOUT = 0.4
-"""Keeps a few thousand pictures from being learnt by heart."""
+"""Dropout that keeps the head from memorising a few thousand pictures."""
 
 
 def codes(values: Iterable[str]) -> torch.Tensor:
@@ -42,7 +42,7 @@ def codes(values: Iterable[str]) -> torch.Tensor:
 
 
 def warm_up_steps(pairs: int) -> int:
-    """Return the steps that suit so many pairs."""
+    """Return the number of steps for `pairs` pairs: eight passes over them, within bounds."""
     fewest, most = STEPS
     return min(most, max(fewest, EPOCHS * pairs // BATCH))
 
@@ -57,10 +57,11 @@ def require_warm_up(backbone: type[Backbone]) -> None:
 
 
 def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, progress: bool = False) -> float:
-    """Train what `WarmsUp` names in place. Returns the last loss; 0.0 with fewer than two pairs.
+    """Train the parameters of `WarmsUp` in place. Returns the last loss; 0.0 with fewer than two pairs.
 
-    Every step takes pairs of one task, drawn with its turns. Another positive of the same query, another
-    query of the same positive and, where membership decides, another pair of the same note are no negatives.
+    Every step takes pairs of one task, drawn by the ratio of the tasks. No negatives are: another positive of
+    the same query, another query of the same positive and, where membership decides, another pair of the same
+    note.
 
     Raises:
         ModelError: the backbone has nothing to warm up.

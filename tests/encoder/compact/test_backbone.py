@@ -25,7 +25,7 @@ def backbone(untrained: Encoder) -> CompactBackbone:
 
 
 def resized(backbone: CompactBackbone, max_tokens: int) -> CompactBackbone:
-    """The same weights with another sequence length; features are zeros, decoding is tested elsewhere."""
+    """Copy with another sequence length; features are zeros, since decoding is tested elsewhere."""
     other = copy.copy(backbone)
     other.settings = EncoderSettings(max_tokens=max_tokens, vision_side=64)
     other._tokens = other._tokenise  # type: ignore[assignment]
@@ -124,7 +124,7 @@ def test_length_within_max_tokens_and_cost(
 def test_cold_visual_tokens_leave_the_words_alone(
     backbone: CompactBackbone, make_picture: Callable[..., Picture]
 ) -> None:
-    """The words of a note read as if there were no picture; the visual tokens read both."""
+    """Compare the words of a note with those of a note without pictures; the visual tokens read both."""
     a, b = make_picture(1), make_picture(2)
     items = [
         Item.of("red cat", a, "sale", b),
@@ -172,7 +172,7 @@ def test_only_the_connector_trains_before_lora_and_adapters_after(backbone: Comp
 def test_gradients_reach_connector_and_adapters_after_encoding(
     untrained: Encoder, make_picture: Callable[..., Picture]
 ) -> None:
-    """Encoding caches features in inference mode; training on them must work."""
+    """Train on features that encoding has cached in inference mode."""
     encoder = Encoder(copy.deepcopy(untrained.backbone), untrained.settings)
     item = Item.of("a red car", make_picture(40))
     encoder.encode([item])

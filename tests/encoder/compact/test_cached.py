@@ -30,7 +30,7 @@ def note(make_picture: MakePicture) -> Note:
 
 
 def test_vectors_are_the_backbones_own(trained: CompactBackbone, note: Note, tmp_path: Path) -> None:
-    """A whole note, texts and pictures alone (one of them twice), in one batch, one by one, and saved."""
+    """Encode a note, texts and pictures alone (one of them twice): in one batch, one by one, and saved."""
     items = [
         note.item(),
         Item.of(note.title, note.body),

@@ -34,7 +34,7 @@ def test_extreme_shapes(tower: VisionTower, size: tuple[int, int]) -> None:
 
 
 def standard(values: torch.Tensor) -> torch.Tensor:
-    """Mean 0 and variance 1 over the channels, by hand: [channels] -> [channels]."""
+    """Normalise to mean 0 and variance 1 over the channels, by hand: [channels] -> [channels]."""
     return (values - values.mean()) / (values.var(correction=0) + 1e-5).sqrt()
 
 

@@ -68,7 +68,7 @@ def one_by_one(backbone: Any, items: list[Item], instruction: str = "") -> torch
 
 @pytest.mark.parametrize("kind", FAMILY)
 def test_equal_to_the_library_s_own_forward(build: Build, items: list[Item], kind: str) -> None:
-    """Positions, scattered features and DeepStack against `transformers`, every picture passed anew."""
+    """Compare positions, scattered features and DeepStack with `transformers`, which caches no picture."""
     backbone = build(kind)
     for item, found in zip(items, embed(backbone, items), strict=True):
         ids = backbone.prepare([item])["ids"]
@@ -127,7 +127,7 @@ def test_a_picture_goes_through_the_vision_tower_once(
 
 def spots_of(backbone: QwenVLBackbone, items: list[Item]) -> list[torch.Tensor | None]:
     spots = {(p.digest, backbone.pixels.side(p, 64)) for item in items for p in item.pictures}
-    return [backbone.seen.get(spot) for spot in spots]
+    return [backbone.feature_cache.get(spot) for spot in spots]
 
 
 def test_remembered_vision_features_change_nothing(
@@ -161,7 +161,7 @@ def test_remembered_vision_features_change_nothing(
 def test_deepstack_features_in_one_piece(
     build: Build, items: list[Item], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As transformers 5.17 gives them."""
+    """Return features as transformers 5.17 does."""
     backbone = build()
     expected, see = embed(backbone, items), backbone.core.get_image_features
 
@@ -186,7 +186,7 @@ def test_features_of_a_tower_that_trains_are_not_kept(build: Build, items: list[
 
 
 def chain(pictures: list[Picture], count: int) -> list[Item]:
-    """L_rel of a query, longest first: N_B with more and more pictures at its end."""
+    """Make L_rel of a query, longest first: N_B with more and more pictures at its end."""
     base = ["a title.", "a body", pictures[0], "SALE."]
     added = [part for n, picture in enumerate(pictures[1:]) for part in (picture, f"ocr {n}.")]
     return [Item.of(*base, *added[: 2 * n]) for n in range(count, -1, -1)]
@@ -295,7 +295,7 @@ def test_pixels_are_those_of_the_model_s_own_processing(
 
 
 def test_half_precision(build: Build, items: list[Item], pictures: list[Picture]) -> None:
-    """The types of a CUDA run: base weights and pixels in bfloat16, adapters and read-out in float32."""
+    """Use the types of a CUDA run: base weights and pixels in bfloat16, adapters and read-out in float32."""
     full, half = build(), build(remember_pictures=8)
     half.model.bfloat16()
     nested = chain(pictures, 3)

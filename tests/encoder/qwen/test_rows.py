@@ -17,7 +17,7 @@ def test_a_chain_in_one_row() -> None:
     batch = collate(rows, order, pad=0, left=False)
     assert batch["ids"].tolist() == [[1, 2, 3, 5, 5, 4, 8, 9, 8, 9]]
     assert batch["slots"].tolist() == [[-1, -1, -1, 7, 8, -1, -1, -1, -1, -1]]
-    # Time stands still in a picture, its width is 2: what follows goes on from 3 + max(1, 2).
+    # Time stands still in a picture, its width is 2: the next token has position 3 + max(1, 2).
     time, height, width = batch["positions"][0].T.tolist()
     assert time == [0, 1, 2, 3, 3, 5, 6, 7, 2, 3]
     assert height == [0, 1, 2, 3, 3, 5, 6, 7, 2, 3]
@@ -34,7 +34,7 @@ def test_who_sees_whom() -> None:
         batch = collate(rows, order, pad=0, left=left)
         seen = tree_mask(batch["branch"], batch["reach"], torch.float32)[:, 0] == 0
         first = seen[0].int().tolist()
-        assert first == [  # head, word, tail behind the word, tail behind the head
+        assert first == [  # head, word, tail after the word, tail after the head
             [1, 0, 0, 0, 0, 0],
             [1, 1, 0, 0, 0, 0],
             [1, 1, 1, 0, 0, 0],

@@ -29,7 +29,7 @@ from uninote.tasks.definitions import INSTRUCTIONS, Task
 def rewritten(
     folder: Path, target: Path, rename: Callable[[str], str | None], architecture: str = ""
 ) -> Path:
-    """A copy of a checkpoint with weights renamed, or left out where `rename` gives None."""
+    """Copy a checkpoint with weights renamed, or left out where `rename` returns None."""
     shutil.copytree(folder, target)
     weights = load_file(target / "model.safetensors")
     kept = {new: tensor for name, tensor in weights.items() if (new := rename(name)) is not None}
@@ -48,7 +48,7 @@ def headless(tiny_qwen: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 
 def published(encoder: Encoder, content: list[dict[str, Any]], instruction: str) -> torch.Tensor:
-    """The usage that the model is published with, by `transformers` alone."""
+    """Embed by the usage example that the model is published with, on `transformers` alone."""
     backbone: Any = encoder.backbone
     system = {"role": "system", "content": [{"type": "text", "text": instruction}]}
     prompt = backbone.tokenizer.apply_chat_template(
@@ -98,7 +98,7 @@ def test_its_bare_layout_gives_the_same_vectors(
 
 
 def test_a_checkpoint_with_gaps_is_refused(headless: Path, tmp_path: Path) -> None:
-    """The library would fill them with random weights, and say so only in a log."""
+    """Refuse gaps, which the library would fill with random weights and only log."""
     cut = rewritten(headless, tmp_path / "cut", lambda name: None if "layers.1.mlp.up_proj" in name else name)
     with pytest.raises(ModelError, match=r"lacks 1 weights.*layers\.1\.mlp\.up_proj"):
         Encoder.pretrained(cut, device="cpu")

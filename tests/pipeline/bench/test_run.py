@@ -71,7 +71,7 @@ def test_stages_resume_and_share_runs(sample, settings, tmp_path, monkeypatch):
 
 @pytest.mark.timeout(600)
 def test_the_text_tower_learns_too(sample, settings, tmp_path):
-    """With a setting of the call, which reaches all variants; stage 2 starts from the adapted tower."""
+    """Set an option for the call: it reaches all variants, and stage 2 starts from the adapted tower."""
     both = experiment(name="both", start="base", variants={"sft": {}, "rl": {"stage": "rl"}}, seeds=[0])
     call = settings.model_copy(update={"sft": SftSettings(frozen_towers=False)})
     tables = run_experiments([both], sample, call, tmp_path / "out", tmp_path / "results")

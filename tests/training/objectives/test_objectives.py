@@ -1,4 +1,4 @@
-"""What every objective must satisfy, and each one's value worked by hand (Eq. 8)."""
+"""Contract of every objective, and each one's value worked by hand (Eq. 8)."""
 
 import math
 from typing import get_args
@@ -28,7 +28,7 @@ BY_HAND = {
 
 
 def batch(seed: int, size: int = 3, candidates: int = 5) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Random cosines, labels, mask and positives (never masked), in float64."""
+    """Draw cosines, labels, mask and positives (never masked), in float64."""
     generator = torch.Generator().manual_seed(seed)
     cosines, labels = torch.rand(2, size, candidates, generator=generator, dtype=torch.float64) * 2 - 1
     positive = torch.randint(candidates, (size,), generator=generator)

@@ -33,12 +33,12 @@ LEADING = torch.tensor([[6.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
 
 
 def noise_to_signal(gradients: Tensor) -> float:
-    """Variance over squared length of the mean, of estimates [repeats, G]."""
+    """Divide the variance of estimates [repeats, G] by the squared length of their mean."""
     return (gradients.var(0).sum() / gradients.mean(0).square().sum()).item()
 
 
 def gradients(cosines: Tensor, positions: list[int], repeats: int, first: int | None = None) -> Tensor:
-    """Independent gradient estimates for a group with two relevant notes, [repeats, 8]."""
+    """Return independent gradient estimates for a group with two relevant notes, [repeats, 8]."""
     generator = torch.Generator().manual_seed(0)
     rows = []
     for _ in range(repeats):
@@ -88,7 +88,7 @@ def test_gradient_of_log_prob() -> None:
 
 
 def test_expected_gradient_is_that_of_the_expected_reward() -> None:
-    """With k = G, many samples agree with enumerating all rankings, up to the factor 1/std of Eq. 12."""
+    """Compare many samples, k = G, with an enumeration of all rankings, up to the factor 1/std of Eq. 12."""
     cosines = torch.tensor([[0.2, 0.0, 0.5, 0.4]], dtype=torch.float64, requires_grad=True)
     rankings = torch.tensor(list(permutations(range(4)))).unsqueeze(1)
     group = group_of(cosines, [1, 2, 3, 4], 2)
@@ -112,13 +112,13 @@ def test_default_depth_is_the_number_of_relevant_notes() -> None:
 
 
 def test_fact_c_first_terms_are_quieter_once_relevant_notes_lead() -> None:
-    """Design fact (c) where stage 2 starts: choices among mere noise add variance and no signal."""
+    """Check design fact (c) where stage 2 starts: choices among mere noise add variance and no signal."""
     short, whole = (noise_to_signal(gradients(LEADING, GOOD, 200, first)) for first in (2, 8))
     assert short < 0.8 * whole
 
 
 def test_fact_c_fails_on_a_poor_ranking() -> None:
-    """Where relevant notes are still scattered, the tail carries signal that the first terms miss."""
+    """Spread the relevant notes: the tail then carries signal that the first terms miss."""
     scattered = torch.zeros(1, 8)
     short, whole = (gradients(scattered, POOR, 200, first) for first in (2, 8))
     assert short.var(0).sum() < whole.var(0).sum()
@@ -126,7 +126,7 @@ def test_fact_c_fails_on_a_poor_ranking() -> None:
 
 
 def test_fact_c_the_baseline_removes_variance() -> None:
-    """Design fact (c): against the same estimate with raw rewards."""
+    """Check design fact (c) against the same estimate with raw rewards."""
     cosines = torch.zeros(1, 8)
     with_baseline = gradients(cosines, POOR, 200)
     generator = torch.Generator().manual_seed(0)
@@ -143,7 +143,7 @@ def test_fact_c_the_baseline_removes_variance() -> None:
 
 
 def test_fact_c_learns_graded_relevance() -> None:
-    """Design fact (c): from the reverse order, the whole order is learnt, not the top note alone."""
+    """Check design fact (c): from the reverse order, the whole order is learnt, not the top note alone."""
     cosines = torch.tensor([[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]], requires_grad=True)
     optimizer = torch.optim.SGD([cosines], lr=0.3)
     generator = torch.Generator().manual_seed(0)

@@ -27,7 +27,7 @@ def group_of(cosines: Tensor, positions: list[list[int]], relevant: list[list[bo
 
 
 def fixed_reward(values: Tensor) -> RewardFunction:
-    """The same rewards whatever the ranking, in float64."""
+    """Return a reward function with the same rewards for every ranking, in float64."""
     return lambda positions, relevant: Rewards(values, *(torch.zeros_like(values) for _ in range(4)))
 
 
@@ -94,7 +94,7 @@ def test_matches_brute_force(name: str, seed: int) -> None:
 @pytest.mark.parametrize("name", ["softmax", "weighted_softmax"])
 @given(seed=SEEDS)
 def test_a_step_lifts_relevant_notes_above_noise(name: str, seed: int) -> None:
-    """The sign of Eq. 13: going down the loss makes what earned more likelier."""
+    """Check the sign of Eq. 13: a step down the loss makes notes of higher reward likelier."""
     generator = torch.Generator().manual_seed(seed)
     cosines = torch.rand(1, 4, generator=generator, dtype=torch.float64).sort(descending=True).values
     cosines.requires_grad_()
@@ -108,7 +108,7 @@ def test_a_step_lifts_relevant_notes_above_noise(name: str, seed: int) -> None:
 def test_fact_a_softmax_pushes_by_the_advantage_whatever_the_scores(
     seed: int, size: int, temperature: float
 ) -> None:
-    """Design fact (a): the gradient is -A / (K τ), so it never fades (here over a batch of 1)."""
+    """Check design fact (a): the gradient is -A / (K τ), so it never fades (here over a batch of 1)."""
     generator = torch.Generator().manual_seed(seed)
     rewards = torch.rand(1, size, generator=generator, dtype=torch.float64)
     expected = -group_advantages(rewards).values / (size * temperature)
@@ -128,7 +128,7 @@ def test_weighted_softmax_gradient_has_its_closed_form(seed: int) -> None:
 
 
 def test_fact_b_weighted_softmax_fades_but_bets_on_the_top_note() -> None:
-    """Design fact (b): all mass goes to the best note, the order of the rest is never learnt."""
+    """Check design fact (b): all mass goes to the best note, the order of the rest is never learnt."""
     # Graded rewards 5 > 4 > 3 > 0, from scores in the opposite order.
     rewards = torch.tensor([[5.0, 4.0, 3.0, 0.0]], dtype=torch.float64)
     cosines = torch.tensor([[0.0, 0.1, 0.2, 0.3]], dtype=torch.float64)

@@ -1,19 +1,19 @@
-"""The compact backbone: MiniLM and EfficientNet-Lite0 in one sequence, for a laptop CPU without a hub.
+"""Compact backbone: MiniLM and EfficientNet-Lite0 in one sequence, for a laptop CPU without a hub.
 
 Texts become word pieces, every picture four visual tokens (pooled grid -> LayerNorm -> projector), all in
 one sequence `[CLS] part [SEP] part [SEP] ...` through MiniLM. Visual tokens read everything; word pieces
-read, and are counted by, one another only, so that t below is what the text tower says of the texts alone.
+attend only to one another, so t below is the output of the text tower on the texts alone.
 The read-out adds three terms:
 
     t = unit(mean of text states)
     e = t + adapter(t) + tanh(g) * unit(mean of visual states) + s * mean_i unit(head(f_i))
 
-and a trained model turns e onto its principal axes (`axes.py`).
+and a trained model rotates e onto its principal axes (`axes.py`).
 
 The adapter starts at zero and t alone is the pretrained sentence embedding, so an untrained model is a
 sound text encoder. The gate g starts near zero (as in Flamingo), so cold visual tokens do no harm. The
-residual head is an MLP on the pooled vision features f_i. Adapter, gate, scale and head read what the towers
-say and can be trained on cached outputs, without running a tower (`cached.py`).
+residual head is an MLP on the pooled vision features f_i. Adapter, gate, scale and head read outputs of the
+towers and can be trained on cached ones, without running a tower (`cached.py`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ TOKENISER_CACHE = 65_536
 
 
 class CompactBackbone(nn.Module):
-    """See the module. Inputs: ids, mask, slots int64 [n, L]; features float32 [u, 4, 3584]; member [n, u]."""
+    """Compact backbone.
+
+    Inputs: ids, mask, slots int64 [n, L]; features float32 [u, 4, 3584]; member [n, u].
+    """
 
     name = "compact"
     causal = False
@@ -88,7 +91,7 @@ class CompactBackbone(nn.Module):
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         transformers_logging.disable_progress_bar()
         verbosity = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()  # the pooler we leave out is not worth a report
+        transformers_logging.set_verbosity_error()  # no report of the unused pooler
         self.text = AutoModel.from_pretrained(
             folder, add_pooling_layer=False, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
         )
@@ -110,7 +113,7 @@ class CompactBackbone(nn.Module):
         return tuple(ids[: self.settings.max_tokens])
 
     def _sequence(self, item: Item) -> list[tuple[int, ...] | Picture]:
-        """Return the parts that fit: ids of a text, or a picture. At most half of the tokens are visual."""
+        """Return the parts that fit into the budget: token ids or a picture. At most half of it is visual."""
         most = max(1, self.settings.max_tokens // 2 // CELLS)
         if len(item.pictures) > most:
             log.warning("item trimmed from %d to its first %d pictures", len(item.pictures), most)
@@ -135,7 +138,7 @@ class CompactBackbone(nn.Module):
         return [part for part in self._sequence(item) if isinstance(part, Picture)]
 
     def texts_of(self, item: Item) -> tuple[tuple[int, ...], ...]:
-        """Return token ids of the texts as they are read, trimmed to what pictures leave; none is empty."""
+        """Return token ids of the texts, trimmed to the tokens that pictures leave; none is empty."""
         return tuple(part for part in self._sequence(item) if isinstance(part, tuple) and part)
 
     def cost(self, item: Item, instruction: str = "") -> int:
@@ -204,7 +207,7 @@ class CompactBackbone(nn.Module):
             inputs_embeds=embedded, attention_mask=attended, position_ids=positions
         ).last_hidden_state
         words = (mask.bool() & ~visual).float()
-        # [CLS] with pictures alone says nothing. A text that has no word pieces (a zero-width space) keeps
+        # [CLS] with only pictures carries no text. A text that has no word pieces (a zero-width space) keeps
         # [CLS] and [SEP], as the pretrained embedding does.
         words = words * ((words.sum(1, keepdim=True) > 1) | ~visual.any(1, keepdim=True))
         return tuple(normalize((states * part[..., None]).sum(1), dim=-1) for part in (words, visual))  # type: ignore[return-value]

@@ -1,8 +1,8 @@
-"""The compact backbone with both towers run once per item: what its connector alone can learn, in seconds.
+"""Cached towers of the compact backbone: both run once per item, and only the connector is trained.
 
-Adapter, gate, scale and head come after the towers. While those and the projector stand still, their outputs
-can be kept, and the vectors are the backbone's own: the warm-up and stage 2 train like this, and an
-experiment that asks which pairs, negatives or objective teach best takes a minute.
+Adapter, gate, scale and head come after the towers. While towers and projector are frozen, their outputs can
+be cached, and the vectors equal those of the full backbone. The warm-up and stage 2 train this way, and an
+experiment on pairs, negatives or objectives takes a minute.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COST = 4
 
 
 class Outputs(NamedTuple):
-    """Of the towers for one item: words, seen float32 [width]; digests of the pictures that are read."""
+    """Tower outputs of one item: words, seen float32 [width]; digests of the pictures that are read."""
 
     words: torch.Tensor
     seen: torch.Tensor
@@ -38,7 +38,7 @@ class Outputs(NamedTuple):
 
 
 class CachedBackbone(nn.Module):
-    """Trains the connector of `compact` in place, its projector excepted.
+    """Backbone that trains the connector of `compact` in place, except its projector.
 
     Inputs: words, seen float32 [n, width]; features float32 [u, 1, 3584], pooled; member float32 [n, u], how
     often picture u stands in item n.
@@ -53,7 +53,7 @@ class CachedBackbone(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.connector, self.width = compact.connector, compact.width
-        self.towers = (compact,)  # in a tuple, so that its weights are none of this module's
+        self.towers = (compact,)  # in a tuple, so that its weights are not registered in this module
         self.outputs: dict[str, Outputs] = {}
         self.pooled: dict[str, torch.Tensor] = {}
 
@@ -63,7 +63,7 @@ class CachedBackbone(nn.Module):
 
     @torch.no_grad()
     def remember(self, items: Sequence[Item], progress: bool = False) -> None:
-        """Run the towers over what was not seen yet. Raises PictureError for one that cannot be decoded."""
+        """Run the towers on uncached items. Raises PictureError for a picture that cannot be decoded."""
         missing = list({item.key: item for item in items if item.key not in self.outputs}.values())
         costs = [self.compact.cost(item) for item in missing]
         device = next(self.compact.parameters()).device

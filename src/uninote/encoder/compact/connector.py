@@ -13,17 +13,17 @@ from uninote.encoder.compact.vision import CHANNELS
 
 HEAD_DECAY = 0.05
 ADAPTER_DECAY = 4.0
-"""Of the text adapter: what some thousand notes teach of texts, which were pretrained, does not carry far."""
+"""Weight decay of the text adapter: some thousand notes teach little about texts beyond the pretraining."""
 SCALAR_FACTOR = 30
-"""Of the connector's learning rate, for gate and scale: AdamW moves a number by its rate a step, and both are
-about 1, some thirty times a weight of a matrix."""
+"""Multiple of the connector's learning rate for gate and scale: AdamW moves a number by its rate per step,
+and both are about 1, some thirty times a weight of a matrix."""
 
 
 class Connector(nn.Module):
     """Connector of the pretrained towers: projector, residual head, text adapter, gate and scale.
 
     Attributes:
-        axes: float32 [width, width], orthogonal; turns what is read out, in training mode nothing.
+        axes: float32 [width, width], orthogonal; rotates the read-out, except in training mode.
     """
 
     axes: torch.Tensor
@@ -70,7 +70,7 @@ class Connector(nn.Module):
         ]
 
     def param_groups(self, head_rate: float) -> list[ParamGroup]:
-        """Return all parameters at `head_rate`, gate and scale at `SCALAR_FACTOR` times that."""
+        """Return all parameters at `head_rate`, except gate and scale at `SCALAR_FACTOR` times that."""
         matrices = [p for p in self.parameters() if p.ndim]
         return [
             ParamGroup(matrices, head_rate),
@@ -78,7 +78,7 @@ class Connector(nn.Module):
         ]
 
     def words(self, readout: torch.Tensor) -> torch.Tensor:
-        """Read-outs of texts with the adapter's residual: float32 [n, width] -> [n, width]."""
+        """Add the adapter's residual to read-outs of texts: float32 [n, width] -> [n, width]."""
         adapted: torch.Tensor = readout + self.adapter(readout)
         return adapted
 

@@ -1,4 +1,4 @@
-"""Vision features by picture digest: computed once, kept on disk, read by memory map.
+"""Vision feature cache by picture digest: computed once, kept on disk, read by memory map.
 
 Shards are safetensors files of float16 [4, 3584] per digest, written to a temporary name and renamed,
 so that a crash leaves whole shards only and the next run continues with the rest. Pictures pass the tower
@@ -33,7 +33,7 @@ MEMORY = 4096
 
 
 class VisionFeatures:
-    """`features(pictures)` with a memory of recent pictures and, given a folder, one on disk.
+    """Cache of vision features in memory for recent pictures and, given a folder, on disk.
 
     The folder belongs to one tower at one input side; `<folder>/<tower>-<side>` keeps them apart.
     """
@@ -88,7 +88,7 @@ class VisionFeatures:
         return cells
 
     def fill(self, pictures: Iterable[Picture], progress: bool = False) -> dict[str, PictureError]:
-        """Compute and store what is missing, on all cores. Returns errors by digest.
+        """Compute and store missing features, on all cores. Returns errors by digest.
 
         Interrupted, it loses at most one shard of work.
         """
@@ -116,7 +116,7 @@ class VisionFeatures:
                         cells[picture.digest] = found
                     bar.advance()
                 self._store(cells)
-        torch.set_num_threads(threads)  # the workers' setting reaches parts of the library's shared state
+        torch.set_num_threads(threads)  # the workers' setting changes shared state of the library
         return failures
 
     def _store(self, cells: dict[str, torch.Tensor]) -> None:

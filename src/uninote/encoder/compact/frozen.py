@@ -1,9 +1,9 @@
-"""The compact backbone with its text tower run once per distinct text, on disk: for experiments.
+"""Frozen towers of the compact backbone, with text outputs cached on disk by text: for experiments.
 
-Words attend to words only, so what the text tower says of an item depends on its texts, however they are
-combined with pictures; and pictures enter by their pooled features. Left out are visual tokens: until the
-projector is trained they are noise, so the gate is closed (g = 0), and the vectors equal those of the
-compact backbone with the same connector.
+Words attend to words only, so the text tower's output for an item depends on its texts alone, not on its
+pictures; pictures enter by their pooled features. Visual tokens are left out: until the projector is trained
+they are noise, so the gate is closed (g = 0), and the vectors equal those of the compact backbone with the
+same connector.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHARD = 1024
 
 
 class WordCache:
-    """Read-outs of the pretrained text tower, float32 [width], by the texts' token ids.
+    """Cache of the pretrained text tower's read-outs, float32 [width], by the texts' token ids.
 
     With a folder, shards of safetensors outlive the process; a killed run loses one shard at most.
     """
@@ -50,7 +50,7 @@ class WordCache:
 
     @torch.no_grad()
     def fill(self, compact: CompactBackbone, wanted: Sequence[Texts], progress: bool = False) -> None:
-        """Run the tower over what is missing, in batches of similar length."""
+        """Run the tower on missing texts, in batches of similar length."""
         missing = [texts for texts in dict.fromkeys(wanted) if texts not in self]
         missing.sort(key=lambda texts: sum(map(len, texts)))
         with show_progress("text tower", len(missing), show=progress, transient=True) as bar:
@@ -79,10 +79,10 @@ class WordCache:
 
 
 class FrozenTowers(CachedBackbone):
-    """A `CachedBackbone` without visual tokens, on a `WordCache` that many models share.
+    """`CachedBackbone` without visual tokens, on a `WordCache` that many models share.
 
     Args:
-        compact: with a text tower as it was pretrained, as the cache does not tell towers apart.
+        compact: with the pretrained text tower; the cache does not distinguish towers.
     """
 
     def __init__(self, compact: CompactBackbone, words: WordCache, dropout: float = 0.0) -> None:

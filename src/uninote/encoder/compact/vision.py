@@ -1,7 +1,7 @@
-"""The frozen vision tower of the compact backbone: EfficientNet-Lite0, four cells per picture.
+"""Frozen vision tower of the compact backbone: EfficientNet-Lite0, four cells per picture.
 
-Its last layer knows what things are. How letters, lines and surfaces look is in the layers before, which cost
-nothing more to read: of those a cell has mean, deviation and maximum, next to the mean of the last.
+Its last layer represents objects. The layers before it represent letters, lines and textures, and reading
+them costs nothing more: a cell holds their mean, deviation and maximum, and the mean of the last layer.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 CELLS = 4
 """Feature vectors per picture: the 7x7 grid pooled to 2x2."""
 LEVELS = {2: 24, 4: 40, 7: 80, 10: 112, 14: 192, 15: 320}
-"""Blocks that are read, the last of each resolution or width, and their channels."""
+"""Blocks that a cell reads, the last of each resolution or width, and their channels."""
 LAST = 1280
 CHANNELS = LAST + 3 * sum(LEVELS.values())
 
 
 class VisionTower(nn.Module):
-    """Pictures to [n, 4, 3584]; weights from the registry package, loaded without running pickled code."""
+    """Vision tower, pictures to [n, 4, 3584]; weights of a registry package, loaded without pickled code."""
 
     def __init__(self, side: int = 224) -> None:
         super().__init__()
@@ -60,9 +60,9 @@ class VisionTower(nn.Module):
 
 
 def read_cells(net: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """Return cells float32 [n, 4, 3584]: the last layer; mean, deviation, maximum a level.
+    """Return cells float32 [n, 4, 3584]: the last layer, then mean, deviation and maximum per level.
 
-    Each part has mean 0 and variance 1 over its channels, or the one of largest values would be all.
+    Each part is normalised to mean 0 and variance 1 over its channels, or the largest part would dominate.
     """
     grid = net._swish(net._bn0(net._conv_stem(pixels)))
     parts: list[torch.Tensor] = []
@@ -78,7 +78,7 @@ def read_cells(net: Any, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def _fold_norms(net: nn.Module) -> None:
-    """Fold every batch norm into the convolution before it: the same function, a fifth less work."""
+    """Fold every batch norm into the convolution before it: the same function with a fifth less work."""
     for block in [net, *net._blocks]:  # type: ignore[misc]
         names = [name for name, _ in block.named_children() if "conv" in name]
         norms = [name for name, _ in block.named_children() if "_bn" in name]

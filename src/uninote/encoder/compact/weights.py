@@ -1,4 +1,4 @@
-"""Trained weights of a compact backbone: the connector's, and those of the text tower's adapters."""
+"""Trained weights of a compact backbone: connector and adapters of the text tower."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from uninote.encoder.protocol import Backbone
 
 Weights = dict[str, torch.Tensor]
 TEXT = "text."
-"""Before the names of the text tower's adapters."""
+"""Prefix of the names of the text tower's adapters."""
 
 
 def trained_weights(backbone: Backbone) -> Weights:
-    """Return copies on the CPU. `backbone` is a `CompactBackbone` or a `CachedBackbone`."""
+    """Return copies of the weights on the CPU. `backbone` is a `CompactBackbone` or a `CachedBackbone`."""
     state: Weights = dict(backbone.connector.state_dict())  # type: ignore[attr-defined]
     if isinstance(backbone, CompactBackbone):
         adapters = get_peft_model_state_dict(backbone.text)
@@ -23,7 +23,7 @@ def trained_weights(backbone: Backbone) -> Weights:
 
 
 def load_weights(backbone: Backbone, state: Weights) -> None:
-    """Load what `trained_weights` returned; adapters need a text tower that has adapters of that rank."""
+    """Load the result of `trained_weights`; adapters need a text tower that has adapters of that rank."""
     own = {name: tensor for name, tensor in state.items() if not name.startswith(TEXT)}
     backbone.connector.load_state_dict(own)  # type: ignore[attr-defined]
     adapters = {name.removeprefix(TEXT): state[name] for name in state if name.startswith(TEXT)}

@@ -1,17 +1,14 @@
-"""The Qwen-VL family as backbone: Qwen3-VL, Qwen2.5-VL and other models that take pictures as they do.
+"""Qwen-VL backbone: Qwen3-VL, Qwen2.5-VL and other models with the same picture inputs.
 
     item -> chat blocks -> token rows -> vision tower once per unique picture -> language model -> last token
 
-Weights come from a local folder or the hub, as safetensors; code never does.
+Weights come from a local folder or the hub, as safetensors; no code is loaded from there.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,34 +18,29 @@ from torch import nn
 
 from uninote.encoder.adapter import add_adapter, save_adapter, with_adapter
 from uninote.encoder.protocol import Inputs, LoadOptions
-from uninote.encoder.qwen.chat import Block, Chat, labels
-from uninote.encoder.qwen.pixels import MIN_UNITS, Pixels
+from uninote.encoder.qwen.chat import Chat
+from uninote.encoder.qwen.feature_cache import FeatureCache
+from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.pretrained import load_pretrained
+from uninote.encoder.qwen.render import Renderer
 from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows, tree_mask
-from uninote.encoder.qwen.seen import Seen
 from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.tree_attention import TREE
-from uninote.encoder.truncate import fit_lengths
 from uninote.errors import ModelError
-from uninote.items import Item, Picture
+from uninote.items import Item
 from uninote.settings import CorpusSettings
-from uninote.tasks.definitions import INSTRUCTIONS
-
-log = logging.getLogger(__name__)
-
-DECODERS = min(8, os.cpu_count() or 1)
 
 
 class QwenVLBackbone(nn.Module):
-    """See the module.
+    """Backbone of the Qwen-VL family; see the module.
 
-    Inputs: those of `rows.collate`; pixels [p, v] and grids [u, 3] of the unique pictures, known [t, width x
-    layers] of those seen before; spots [u, 3] name pictures to remember.
+    Inputs: those of `rows.collate`; pixels [p, v] and grids [u, 3] of the unique pictures; known [t, width x
+    layers], cached vision features; spots int64 [u, 3], keys of the pictures whose features are cached.
 
     Attributes:
         base: hub id or folder of the pretrained weights, which are never copied or changed.
-        fingerprint: tells those weights from others.
-        layer_classes: of the language model; see `SplitsLayers`.
+        fingerprint: hash of those weights.
+        layer_classes: class names of the language model's layers; see `SplitsLayers`.
         padding: side on which shorter rows are padded. Vectors do not depend on it; right is faster.
     """
 
@@ -87,7 +79,8 @@ class QwenVLBackbone(nn.Module):
         self.picture_id = int(self.model.config.image_token_id)
         self.chat = Chat(loaded.tokenizer, self.picture_id)
         self.pixels = Pixels(loaded.processor, corpus)
-        self.seen = Seen(self.settings.remember_pictures)
+        self.renderer = Renderer(self.settings, self.chat, self.pixels)
+        self.feature_cache = FeatureCache(self.settings.remember_pictures)
         self.padding = "right"
         if self.settings.gradient_checkpointing:  # takes effect in training mode only
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -98,81 +91,33 @@ class QwenVLBackbone(nn.Module):
         """Vision tower and language model without the language head, adapters in place."""
         return (self.model.get_base_model() if hasattr(self.model, "peft_config") else self.model).model
 
-    def _sides(self, item: Item, room: int) -> list[tuple[int, int]]:
-        """Return sizes of the pictures that fit, first come first served, in at most half of `room` tokens.
-
-        What a picture gets depends on those before it only: the prefix of an item shows the same pixels.
-        """
-        unit = self.pixels.unit**2
-        left = max(1, min(self.settings.note_pixels // unit, room // 2))
-        sides: list[tuple[int, int]] = []
-        for picture in item.pictures[: self.settings.max_pictures]:
-            if sides and left < MIN_UNITS:
-                break
-            sides.append(self.pixels.side(picture, min(left, max(1, self.settings.picture_pixels // unit))))
-            left -= sides[-1][0] * sides[-1][1] // unit
-        return sides
-
-    def _blocks(self, item: Item, head: int, warn: bool = True) -> list[Block]:
-        """Return the parts that fit into the token budget after a head of `head` tokens."""
-        room = self.settings.max_tokens - head - len(self.chat.tail)
-        sides = self._sides(item, room)
-        pictures = item.pictures[: len(sides)]
-        shown = iter(zip(pictures, sides, labels(pictures, isinstance(item.parts[0], Picture)), strict=True))
-        parts: list[Block | tuple[int, ...]] = []
-        for part in item.parts:
-            if isinstance(part, str):
-                parts.append(self.chat.text(part, room))
-            elif (found := next(shown, None)) is not None:
-                picture, side, label = found
-                visual = side[0] * side[1] // self.pixels.unit**2
-                before, after = self.chat.label(label), self.chat.closed
-                parts.append(Block(before, after, picture.digest, side, visual))
-        fixed = sum(part.length for part in parts if isinstance(part, Block))
-        fixed += len(self.chat.separator) * (len(parts) - 1)
-        lengths = [len(part) for part in parts if not isinstance(part, Block)]
-        fitted = fit_lengths(lengths, room - fixed)
-        if warn and (len(pictures) < len(item.pictures) or fitted != lengths):
-            log.warning(
-                "item trimmed to %d of %d pictures and %d of %d text tokens",
-                *(len(pictures), len(item.pictures), sum(fitted), sum(lengths)),
-            )
-        cut = iter(fitted)
-        blocks: list[Block] = []
-        for tokens in parts:
-            block = tokens if isinstance(tokens, Block) else Block(tokens[: next(cut)])
-            if block.length:
-                lead = self.chat.separator if blocks else ()
-                blocks.append(block._replace(before=lead + block.before))
-        return blocks
-
     def cost(self, item: Item, instruction: str = "") -> int:
         head = len(self.chat.head(instruction))
-        blocks = self._blocks(item, head, warn=False)
+        blocks = self.renderer.blocks(item, head, warn=False)
         return head + sum(block.length for block in blocks) + len(self.chat.tail)
 
     def prepare(self, items: Sequence[Item], instruction: str = "") -> Inputs:
         return self.prepare_prefixes([[item] for item in items], instruction)
 
     def prepare_prefixes(self, chains: Sequence[Sequence[Item]], instruction: str = "") -> Inputs:
-        """Prepare as `PrefixBackbone` says. An item that trimming made no prefix gets a row of its own."""
+        """Prepare chains, see `PrefixBackbone`. An item that is no prefix after trimming gets its own row."""
         (batch,), pictures = self.prepare_step([(chains, instruction)])
         return batch | pictures
 
     def prepare_step(
         self, chunks: Sequence[tuple[Sequence[Sequence[Item]], str]]
     ) -> tuple[list[Inputs], Inputs]:
-        """Prepare as `StepBackbone` says. Slots of all batches count the visual tokens of the step."""
+        """Prepare a step as in `StepBackbone`. Slots of all batches index the visual tokens of the step."""
         heads = [self.chat.head(instruction) for _, instruction in chunks]
         rendered = [
-            [[self._blocks(item, len(head)) for item in chain] for chain in chains]
+            [[self.renderer.blocks(item, len(head)) for item in chain] for chain in chains]
             for head, (chains, _) in zip(heads, chunks, strict=True)
         ]
         items = (item for chains, _ in chunks for chain in chains for item in chain)
         pictures = {picture.digest: picture for item in items for picture in item.pictures}
         blocks = (block for chains in rendered for chain in chains for blocks in chain for block in blocks)
         shown = {(block.digest, block.side): block.visual for block in blocks if block.visual}
-        recalled = {} if self.tower_trains else {spot: self.seen.get(spot) for spot in shown}
+        recalled = {} if self.tower_trains else {spot: self.feature_cache.get(spot) for spot in shown}
         known = {spot: found for spot, found in recalled.items() if found is not None}
         unseen = [spot for spot in shown if spot not in known]
         first: dict[Spot, int] = {}
@@ -185,32 +130,24 @@ class QwenVLBackbone(nn.Module):
             frame = Frame(head, self.chat.tail, self.picture_id, self.pixels.unit)
             rows, order = share_rows(chains, frame, first, self.shares_prefixes)
             batches.append(collate(rows, order, self.tokenizer.pad_token_id or 0, self.padding == "left"))
-        seen = self._pixels(unseen, pictures) if unseen else {}
-        return batches, seen | ({"known": torch.cat(list(known.values()))} if known else {})
+        shared: dict[str, torch.Tensor] = {}
+        if unseen:
+            shared |= self.pixels.batch(unseen, pictures, self.model.dtype)
+            if self.feature_cache.size:
+                shared["spots"] = torch.tensor([FeatureCache.key(spot) for spot in unseen])
+        if known:
+            shared["known"] = torch.cat(list(known.values()))
+        return batches, shared
 
     @property
     def shares_prefixes(self) -> bool:
-        """Whether all layers take the mask of shared prefixes; if not, every item has its own row.
+        """True when all layers take the mask of shared prefixes; otherwise every item has its own row.
 
-        Flash attention has no free mask, and a linear attention layer (Qwen3.5) reads tokens in row order.
+        Flash attention takes no arbitrary mask; a linear attention layer (Qwen3.5) reads tokens in row order.
         """
         config = self.core.language_model.config
         layers = set(getattr(config, "layer_types", None) or ["full_attention"])
         return layers == {"full_attention"} and config._attn_implementation in (TREE, "eager")
-
-    def _pixels(self, spots: Sequence[Spot], pictures: dict[str, Picture]) -> Inputs:
-        def patches(spot: Spot) -> torch.Tensor:
-            return self.pixels.patches(pictures[spot[0]], spot[1])
-
-        if len(spots) == 1 or DECODERS == 1:
-            found = [patches(spot) for spot in spots]
-        else:
-            with ThreadPoolExecutor(min(DECODERS, len(spots))) as pool:
-                found = list(pool.map(patches, spots))
-        size = self.processor.patch_size
-        grids = [[1, height // size, width // size] for _, (height, width) in spots]
-        batch = {"pixels": torch.cat(found).to(self.model.dtype), "grids": torch.tensor(grids)}
-        return batch | ({"spots": torch.tensor([Seen.key(spot) for spot in spots])} if self.seen.size else {})
 
     def forward(
         self,
@@ -280,7 +217,7 @@ class QwenVLBackbone(nn.Module):
                 found = [torch.cat(whole, dim=1)]
             if spots is not None and not trains:
                 sizes = [len(one) for one in seen.pooler_output]
-                self.seen.put(spots.tolist(), found[0].split(sizes))
+                self.feature_cache.put(spots.tolist(), found[0].split(sizes))
         if known is not None:
             found.append(known.to(core.get_input_embeddings().weight.dtype))
         return torch.cat(found) if len(found) > 1 else found[0]
@@ -320,22 +257,11 @@ class QwenVLBackbone(nn.Module):
             raise ModelError(f"{folder} is not a whole Qwen-VL model: {error}") from error
         return backbone
 
-    def limits(self) -> dict[str, int]:
-        """Return what an item may have so that nothing of it is trimmed; a server does not trim."""
-        settings, unit = self.settings, self.pixels.unit**2
-        head = max(len(self.chat.head(text)) for text in ("", *INSTRUCTIONS.values()))
-        room = settings.max_tokens - head - len(self.chat.tail)
-        return {
-            "max_tokens": settings.max_tokens,
-            "max_pictures": settings.max_pictures,
-            "note_pixels": min(settings.note_pixels // unit, room // 2) * unit,
-        }
-
     def export_layouts(self) -> Mapping[str, str]:
         return {"transformers": "transformers", "sentence-transformers": "transformers"}
 
     def export_limits(self) -> Sequence[str]:
-        most = self.limits()
+        most = self.renderer.limits()
         return [
             f"A server does not trim as UniNote does: send at most {most['max_pictures']} pictures and "
             f"{most['max_tokens']} tokens an item, and all pictures within {most['note_pixels']} pixels."

@@ -1,11 +1,11 @@
-"""An item as chat: role-labelled pictures between texts, as blocks of tokens that do not change each other.
+"""Chat format of an item: role-labelled pictures between texts, as blocks of tokens that do not interact.
 
     <|im_start|>system\\n{instruction}<|im_end|>\\n<|im_start|>user\\n{blocks}<|im_end|>\\n<|im_start|>assistant\\n
 
-What stands around the blocks comes from the tokenizer's own chat template. A block is a text or
-`Cover:<|vision_start|><|image_pad|>…<|vision_end|>`; its label depends on what stands before it only, and the
+The text around the blocks comes from the tokenizer's own chat template. A block is a text or
+`Cover:<|vision_start|><|image_pad|>…<|vision_end|>`. Its label depends only on the blocks before it, and the
 separator in front of it never merges with either side. So the tokens of a longer item begin with those of its
-prefix, and tokenising the whole prompt as one string gives the same tokens.
+prefix, and tokenising the whole prompt as one string returns the same tokens.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uninote.errors import ModelError
 from uninote.items import Picture
 
 INSTRUCTION = "Represent the user's input."
-"""The system text of an item without a task: the default of Qwen3-VL-Embedding."""
+"""System text of an item without a task: the default of Qwen3-VL-Embedding."""
 SEPARATOR = " \n"
 CHARS_PER_TOKEN = 12
 """Text beyond this many characters per token of budget cannot survive trimming, so it is not tokenised."""
@@ -31,7 +31,7 @@ CHATML = (
     "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-"""Used when a model folder has no chat template of its own."""
+"""Chat template of a model folder without its own."""
 
 
 class Block(NamedTuple):
@@ -54,7 +54,7 @@ class Block(NamedTuple):
 
 
 def escape(text: str, controls: re.Pattern[str]) -> str:
-    """Return `text` with a space in every control token, so that no tokenizer takes it for one.
+    """Return `text` with a space in every control token, so that no tokenizer reads a control token.
 
     A space is only ever added, so breaking one token up cannot form another.
     """
@@ -62,7 +62,7 @@ def escape(text: str, controls: re.Pattern[str]) -> str:
 
 
 def labels(pictures: Sequence[Picture], first: bool) -> list[str]:
-    """Cover, Picture 2, …, Frame 1, …; empty for a picture that opens an item (`first`), like a lone one."""
+    """Label pictures: Cover, Picture 2, …, Frame 1, …; empty for a picture that opens an item (`first`)."""
     named: list[str] = []
     shown = frames = 0
     for picture in pictures:
@@ -77,13 +77,13 @@ def labels(pictures: Sequence[Picture], first: bool) -> list[str]:
 
 
 class Chat:
-    """The tokens around and inside the parts of an item, for one tokenizer.
+    """Chat tokens around and inside the parts of an item, for one tokenizer.
 
     Attributes:
         frame: strings before the instruction, between it and the content, of a picture, after the content.
-        tail: what follows the content; its last token is the read-out.
+        tail: tokens after the content; the last one is the read-out.
 
-    Raises ModelError when the chat template does not show pictures where they stand.
+    Raises ModelError when the chat template does not place pictures in order of the content.
     """
 
     def __init__(self, tokenizer: Any, picture_id: int) -> None:
@@ -132,7 +132,7 @@ class Chat:
         return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def head(self, instruction: str) -> tuple[int, ...]:
-        """Return what precedes the content; the default instruction when none is given."""
+        """Return the tokens before the content, with the default instruction when none is given."""
         system = escape(instruction or INSTRUCTION, self.controls)
         return self._text_ids(self.frame[0] + system + self.frame[1])
 

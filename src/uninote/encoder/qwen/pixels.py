@@ -1,8 +1,11 @@
-"""Pictures for a Qwen-style vision tower: how large each may be, and its patches."""
+"""Picture inputs of a Qwen-style vision tower: sizes and patches."""
 
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -11,15 +14,18 @@ from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from uninote.corpus.decode import FORMATS, load_picture
+from uninote.encoder.protocol import Inputs
+from uninote.encoder.qwen.rows import Spot
 from uninote.errors import PictureError
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
 
 MIN_UNITS = 4
-"""A picture is enlarged to this many visual tokens, as far as its budget allows."""
+"""Fewest visual tokens of a picture, which is enlarged for it as far as its budget allows."""
 LONGEST_RATIO = 200
-"""Beyond this ratio of its sides a picture is refused, as Qwen's own processing does."""
+"""Largest ratio of the sides of a picture, as in Qwen's own processing."""
 SIZES = 65_536
+DECODERS = min(8, os.cpu_count() or 1)
 
 
 class Pixels:
@@ -33,13 +39,13 @@ class Pixels:
         self.processor = processor
         self.corpus = corpus or CorpusSettings()
         self.unit = int(processor.patch_size * processor.merge_size)
-        # First in, first out: reading changes nothing, so that threads may.
+        # First in, first out: a read changes nothing, so threads may read at once.
         self._sizes: FIFOCache[str, tuple[int, int]] = FIFOCache(SIZES)
 
     def side(self, picture: Picture, budget: int) -> tuple[int, int]:
         """Return height and width at which the picture takes at most `budget` >= 1 visual tokens.
 
-        Read from the header; a picture that has none counts as one token and fails when it is decoded.
+        Sizes come from the header; a picture without one counts as one token and fails when it is decoded.
         """
         height, width = self._size(picture)
         if max(height, width) > LONGEST_RATIO * min(height, width):
@@ -63,7 +69,7 @@ class Pixels:
                     width, height = image.size
                     turned = image.getexif().get(0x0112, 1) >= 5
                 size = (width, height) if turned else (height, width)
-            except Exception:  # on crafted bytes Pillow raises anything; decoding names what is wrong
+            except Exception:  # Pillow may raise anything on crafted bytes; decoding reports the fault
                 size = (1, 1)
             found = self._sizes[picture.digest] = (max(1, size[0]), max(1, size[1]))
         return found
@@ -81,3 +87,21 @@ class Pixels:
             "pixel_values"
         ]
         return found
+
+    def batch(self, spots: Sequence[Spot], pictures: Mapping[str, Picture], dtype: torch.dtype) -> Inputs:
+        """Return pixels [patches, values] of `dtype` and grids int64 [u, 3] of the pictures at `spots`.
+
+        Several pictures are decoded in parallel. Raises what `load_picture` does.
+        """
+
+        def patches(spot: Spot) -> torch.Tensor:
+            return self.patches(pictures[spot[0]], spot[1])
+
+        if len(spots) == 1 or DECODERS == 1:
+            found = [patches(spot) for spot in spots]
+        else:
+            with ThreadPoolExecutor(min(DECODERS, len(spots))) as pool:
+                found = list(pool.map(patches, spots))
+        size = self.processor.patch_size
+        grids = [[1, height // size, width // size] for _, (height, width) in spots]
+        return {"pixels": torch.cat(found).to(dtype), "grids": torch.tensor(grids)}

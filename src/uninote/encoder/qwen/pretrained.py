@@ -1,4 +1,4 @@
-"""Loading a Qwen-VL checkpoint from a folder or the hub: model, tokenizer, picture processor, fingerprint."""
+"""Loader of a Qwen-VL checkpoint, from a folder or the hub: model, tokenizer, processor, fingerprint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLES = 256
 
 
 class Loaded(NamedTuple):
-    """`base` is the hub id, or the absolute path of a folder; `fingerprint` tells its weights apart."""
+    """Loaded checkpoint: `base` is a hub id or an absolute path, `fingerprint` a hash of its weights."""
 
     base: str
     fingerprint: str
@@ -29,8 +29,8 @@ class Loaded(NamedTuple):
 def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
     """Load the checkpoint in bfloat16 on CUDA, in float32 elsewhere.
 
-    Safetensors only, and no code from the checkpoint is run. Raises ModelError when it cannot be read, or is
-    not of a family that takes pictures as Qwen-VL does.
+    It reads safetensors only and runs no code of the checkpoint. Raises ModelError when the checkpoint cannot
+    be read, or is not of a family that takes pictures as Qwen-VL does.
     """
     from transformers import AutoModelForImageTextToText, AutoTokenizer
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
@@ -95,7 +95,7 @@ def _attention(name: str, cuda: bool) -> str | dict[str, str]:
 
 
 def weights_fingerprint(folder: Path) -> str:
-    """Hash over samples of all weight files: 256 of 64 KiB over each, so a small file is read whole."""
+    """Hash samples of all weight files: 256 of 64 KiB from each, so a small file is read whole."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.safetensors")):
         size = file.stat().st_size

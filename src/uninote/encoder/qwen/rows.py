@@ -1,8 +1,8 @@
 """Token rows of a causal model: pictures by slot, three-axis positions, and prefixes that share one pass.
 
-A row is a trunk (head and blocks) and one tail per read-out. Tails stand after the trunk; each sees the
-trunk up to the end of its own prefix and itself only, and counts its positions on from there. So every tail's
-last hidden state is that of the truncated item, whatever else stands in the row.
+A row is a trunk (head and blocks) and one tail per read-out. Tails come after the trunk. Each attends only
+to the trunk up to the end of its own prefix and to itself, and its positions continue from there. So every
+tail's last hidden state is that of the truncated item, independent of the rest of the row.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from uninote.encoder.qwen.chat import Block
 
 Spot = tuple[str, tuple[int, int]]
-"""A picture as it enters the vision tower: digest, and height and width in pixels."""
+"""Picture as it enters the vision tower: digest, and height and width in pixels."""
 
 
 class Frame(NamedTuple):
@@ -30,12 +30,12 @@ class Frame(NamedTuple):
 
 
 class Row:
-    """One sequence under construction: ids, positions [L, 3], slots, and who sees what.
+    """Sequence under construction: ids, positions [L, 3], slots, and the structure of its attention mask.
 
     Attributes:
-        slots: index of the visual token that stands here, among those of the batch; -1 for a text token.
+        slots: index of the visual token at this column, among those of the batch; -1 for a text token.
         branch: 0 in the trunk, 1, 2, … in the tails.
-        reach: how many trunk tokens a token may see.
+        reach: number of trunk tokens that a token attends to.
         ends: column of the read-out of each tail.
     """
 
@@ -60,7 +60,7 @@ class Row:
         self.reach += range(first + 1, first + len(ids) + 1)
 
     def words(self, ids: Sequence[int]) -> None:
-        """Append text tokens: all three axes count on together."""
+        """Append text tokens: all three position axes advance together."""
         steps = np.arange(self.at, self.at + len(ids))
         self._write(ids, [-1] * len(ids), np.repeat(steps[:, None], 3, axis=1))
         self.at += len(ids)
@@ -113,9 +113,9 @@ def share_rows(
     rows: list[Row] = []
     order: list[tuple[int, int]] = []
     for chain in chains:
-        own: dict[int, Sequence[Block]] = {}  # rows of this chain and what stands in them
+        own: dict[int, Sequence[Block]] = {}  # rows of this chain and their content
         places: dict[int, tuple[int, int]] = {}
-        # Longest first, so that whatever can share a row finds it there.
+        # Longest first, so that later items can share its row.
         for n in sorted(range(len(chain)), key=lambda n: -len(chain[n])):
             blocks = chain[n]
             number = next(

@@ -1,8 +1,8 @@
-"""Attention over rows with several tails: a causal pass over all columns, then the few tail tokens again.
+"""Tree attention for rows with several tails: a causal pass over all columns, then the tail tokens again.
 
-A mask of all columns by all columns would keep attention from its fused causal kernel, at twice the work and
-the memory of the square. Tails stand after their trunk, so the causal pass is right for the trunk as it is,
-and only tail tokens, a handful a row, need a mask.
+A mask of all columns by all columns would rule out the fused causal kernel, at twice the work and quadratic
+memory. Tails come after their trunk, so the causal pass is correct for the trunk, and only tail tokens, a
+handful per row, need a mask.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def tree_attention(
     tails: Tensor | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Query [n, heads, L, d], key and value [n, kv heads, L, d] -> [n, L, heads, d].
+    """Compute attention: query [n, heads, L, d], key and value [n, kv heads, L, d] -> [n, L, heads, d].
 
-    A filler of `tails` has column L, which is cut off again.
+    A filler of `tails` has column L, which is removed at the end.
     """
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 

@@ -1,1 +1,1 @@
-"""Experiments: what a small file declares, run for every variant and seed, and the tables made of it."""
+"""Experiments: variants declared in a small file, run for every seed, and their tables."""

@@ -32,15 +32,15 @@ from uninote.training.rl import rl_halves
 from uninote.training.warmup import warm_up, warm_up_steps
 
 DRAW = 0
-"""Seed of which picture of a note becomes the pair of a note task, and of how a note is halved: the same for
+"""Seed that chooses the picture of a note for the pair of a note task, and the halves of a note: the same for
 all seeds of an experiment, so that the text tower reads every item once."""
 
 
 class BenchCorpus:
-    """Notes read, annotated and checked once; towers that every model shares.
+    """Corpus of all seeds: notes read, annotated and checked once; towers that every model shares.
 
     Args:
-        settings: corpus, annotation and encoder options; an experiment may change what comes after.
+        settings: corpus, annotation and encoder options; an experiment may change the later sections.
         cache: features, annotations and read-outs of the text tower, kept by content.
     """
 
@@ -61,7 +61,7 @@ class BenchCorpus:
 
     @cached_property
     def key(self) -> str:
-        """Hash of the notes and of what prepares them."""
+        """Hash of the notes and of the settings that prepare them."""
         settings = self.settings
         return fingerprint(self.notes, settings.corpus, settings.annotate, settings.encoder)
 
@@ -83,7 +83,7 @@ class BenchCorpus:
         self.towers.remember([item for pair in pairs for item in (pair.query, pair.positive)], progress)
 
     def model(self, seed: int) -> Encoder:
-        """Return an untrained connector of its own on the shared towers."""
+        """Return a new untrained connector on the shared towers."""
         backbone = copy.deepcopy(self.towers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -91,7 +91,7 @@ class BenchCorpus:
         return self.with_weights(fresh.state_dict() | {"gate": torch.zeros(())})
 
     def with_weights(self, state: Weights, lora: LoraSettings | None = None) -> Encoder:
-        """Return a connector on the shared towers; with `lora`, on a text tower of its own that can learn.
+        """Return a connector on the shared towers; with `lora`, on its own trainable text tower.
 
         A state that has adapters needs the `lora` they were trained with.
         """
@@ -103,7 +103,7 @@ class BenchCorpus:
 
 
 class SeedCorpus:
-    """One seed's share: the split into train and test, the pairs, and what measures a model.
+    """Corpus of one seed: the split into train and test, the pairs, and the evaluation suite.
 
     Args:
         measured: the notes that models are measured on; `validation` is for choosing settings.
@@ -139,7 +139,7 @@ class SeedCorpus:
         return self._pairs[modal_replacement]
 
     def drawn(self, most: int, modal_replacement: bool) -> list[Pair]:
-        """Return at most so many pairs of each task, drawn by the seed."""
+        """Return at most the given number of pairs of each task, drawn by the seed."""
         pairs = self.pairs(modal_replacement)
         return [
             pair
@@ -149,7 +149,7 @@ class SeedCorpus:
 
     @cached_property
     def reference(self) -> Encoder:
-        """φ: the warmed-up model, which also is the start of stage 1 where an experiment says so."""
+        """φ: the warmed-up model, which is also the start of stage 1 in experiments with that start."""
         encoder = self.corpus.model(self.seed)
         pairs = self.pairs()
         warm_up(encoder, pairs, warm_up_steps(len(pairs)), self.seed)

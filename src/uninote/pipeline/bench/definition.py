@@ -24,15 +24,15 @@ class Section(BaseModel):
 
 
 class Variant(Section):
-    """One row of the table.
+    """Variant: one row of the table.
 
     Attributes:
         settings: overrides of the experiment's settings, nested as in a config file.
-        stage: what is measured; the experiment's if None.
+        stage: the measured stage; the experiment's if None.
         start: the model that stage 1 starts from; the experiment's if None.
         merge: share of the stage 2 weights in an interpolation with those of stage 1; None: stage 2 as it is.
-        rounds: of stage 1, of equally many steps; from the second on, negatives are mined with the model of
-            the round before, labels staying with the reference.
+        rounds: number of rounds of stage 1, of equally many steps; from the second one, negatives are mined
+            with the model of the round before, while labels stay those of the reference.
     """
 
     settings: Overrides = {}
@@ -43,12 +43,12 @@ class Variant(Section):
 
 
 class Goal(Section):
-    """A number to be reached, written to a file of its own.
+    """Goal: a number to be reached, written to a file of its own.
 
     Attributes:
         metric: see `metrics.metric_of`; `worst task` is the largest loss of a task with one target.
-        variant: whose; `against`: the variant it is compared with, None for the number itself.
-        kind: of the comparison.
+        variant: the variant with the number; `against`: the one it is compared with, None for no comparison.
+        kind: kind of the comparison.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -61,13 +61,13 @@ class Goal(Section):
 
 
 class Experiment(Section):
-    """A question, the variants that answer it, and what to tell of them.
+    """Experiment: a question, the variants that answer it, and the columns of their table.
 
     Attributes:
-        base: another file whose `settings` this one's are laid over.
-        stage: what is measured, for variants that do not say.
-        start: where stage 1 starts, for variants that do not say.
-        dropout: of cached features on their way into the connector, in stage 1.
+        base: another file, whose `settings` those of this file override.
+        stage: the measured stage of variants without one.
+        start: the start of stage 1 of variants without one.
+        dropout: rate on cached features at the input of the connector, in stage 1.
         columns: metrics of the table (`metrics.metric_of`); the first is the one that is plotted.
         against: the variant that the others' first column is compared with.
     """
@@ -104,13 +104,13 @@ class Experiment(Section):
             raise ConfigError(f"experiment {self.name}: {error}") from error
 
     def under(self, call: Settings) -> Self:
-        """Put what a call set of training over what the file says; variants stay what they compare."""
+        """Override the file's training settings by those of a call, except where variants compare them."""
         said = call.model_dump(include={"negatives", "tasks", "sft", "rl", "evaluation"}, exclude_unset=True)
         return self.model_copy(update={"settings": merged(self.settings, said)})
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Overrides:
-    """Merge nested options; what is above wins, in whichever section an ablation is written."""
+    """Merge nested options; the upper ones win, also for ablations in their former sections."""
     return _merged(with_experiments(below), with_experiments(above))
 
 

@@ -1,4 +1,4 @@
-"""Numbers by name, read from the result of one run: a stage of the report, see `evaluation.evaluate`."""
+"""Metrics by name, read from the result of one run: a stage of the report, see `evaluation.evaluate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From results per variant and seed to one table and the goals of an experiment."""
+"""Report of an experiment: one table and the goals, from results per variant and seed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from uninote.pipeline.bench.definition import Experiment, Goal
 from uninote.pipeline.bench.metrics import WORST, metric_of, worst_task
 
 Results = Mapping[str, Mapping[int, Json]]
-"""By variant, then seed."""
+"""Results by variant, then seed."""
 
 
 def table_of(experiment: Experiment, results: Results, command: str, facts: str = "") -> Table:
     """Build a row per variant that has a result; intervals over its seeds.
 
-    With `against`, a last column has the difference of the first metric, seed by seed: the spread between
-    splits, which is the larger part of an interval, falls out of it.
+    With `against`, a last column has the difference of the first metric, seed by seed: it does not contain
+    the spread between splits, which is the larger part of an interval.
     """
     columns = ["variant", *experiment.columns]
     if experiment.against:
@@ -79,7 +79,7 @@ def write_report(
 ) -> Table:
     """Write `<name>.json` and one file per goal that has a value.
 
-    `facts`: what the table's note says in addition to the experiment's own.
+    `facts`: sentences of the table's note in addition to the experiment's own.
     """
     table = table_of(experiment, results, command, facts)
     write_table(folder / f"{experiment.name}.json", table)

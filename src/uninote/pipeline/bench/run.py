@@ -37,17 +37,17 @@ def run_experiments(
     Seeds are the outer loop: after the first one, every table is there, without intervals.
 
     Args:
-        settings: of corpus, annotation and encoder, which all experiments share; what it sets of training
-            is laid over theirs.
-        out: what may be thrown away: caches, models, and results per run.
-        seeds: instead of the experiments' own.
+        settings: settings of corpus, annotation and encoder, which all experiments share; training settings
+            override theirs.
+        out: folder of files that may be deleted: caches, models, and results per run.
+        seeds: seeds instead of the experiments' own.
         measured: the split to measure on; `validation` is for choosing settings.
-        options: of the command line other than those above, for the line that says how to repeat a table.
-        train: False only tells of the runs that are finished, e.g. by other processes with other seeds.
-        workers: processes that train at once.
-        tell: gets a line per finished run.
+        options: other options of the command line, for the line that repeats a table.
+        train: False: report only the finished runs, e.g. of other processes with other seeds.
+        workers: number of processes that train at once.
+        tell: called with a line per finished run.
 
-    Raises what a run raises, after the others have been tried: one failed variant does not stop the rest.
+    Raises the first error of a run, after all others were tried: one failed variant does not stop the rest.
     """
     experiments = [experiment.under(settings) for experiment in experiments]
     corpus = BenchCorpus(notes, settings, out / "cache", progress)
@@ -102,7 +102,7 @@ def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None, o
 
 
 def _facts(corpus: BenchCorpus, measured: str, experiment: Experiment) -> str:
-    """Describe what a table's numbers are of; adapters are no variant of the built-in experiments."""
+    """Describe the notes and settings of a table; adapters are no variant of the built-in experiments."""
     sft = experiment.settings_of(Variant(), 0).sft
     trained = (
         f"connector and LoRA of rank {sft.lora.rank}" if sft.frozen_towers is False else "connector alone"

@@ -1,4 +1,4 @@
-"""One variant with one seed: train the connector, on frozen towers or with LoRA; measure, remember."""
+"""Run of one variant with one seed: training on frozen towers or with LoRA, evaluation, cached results."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 
 SEEDS_APART = 1_000
-"""Between the seeds of two rounds, which shall not repeat the batches of another seed."""
+"""Distance between the seeds of two rounds, so that a round repeats no batches of another seed."""
 KEPT = ("tasks", "dims", "cost", "timing_s")
 
 
 class Runs:
-    """Results and models of one corpus in one folder, by what they depend on.
+    """Results and models of one corpus in one folder, by a key of their inputs.
 
-    Variants of different experiments that say the same are one run. A result appears by rename, so a killed
-    run is done again, from the last checkpoint of its training.
+    Equal variants of different experiments are one run. A result is written atomically, so a killed run is
+    repeated from the last checkpoint of its training.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,7 +83,7 @@ class Runs:
 
 
 class Plan:
-    """Plan of a variant's model; keys name what each stage depends on."""
+    """Plan of a variant's model; keys are hashes of the inputs of each stage."""
 
     def __init__(self, runs: Runs, experiment: Experiment, variant: Variant, corpus: SeedCorpus) -> None:
         self.runs, self.variant, self.corpus = runs, variant, corpus
@@ -102,7 +102,7 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """Of the result: the suite, and whatever the measured stage depends on."""
+        """Key of the result: the suite, and the inputs of the measured stage."""
         depends: dict[str, tuple[object, ...]] = {
             "base": (),
             "warmup": (),
@@ -118,7 +118,7 @@ class Plan:
         if self.stage == "dual tower":
             tower = LateFusion(self.warm(), fusion="mean_max")
             return evaluate_baseline(tower, suite, ks=ks, bootstrap=0)
-        # Prefixes that were not trained are measured as well: what else would Matryoshka be worth?
+        # Untrained prefixes are measured as well, to compare Matryoshka supervision with them.
         dims = self.corpus.corpus.settings.encoder.dims
         return evaluate(self.encoder(), suite, ks=ks, dims=dims, bootstrap=0, samples=0)
 
@@ -181,7 +181,7 @@ class Plan:
         )
 
     def _to_train(self, state: Weights) -> Encoder:
-        """Return an encoder with what an experiment may change of it."""
+        """Return an encoder with the settings that an experiment may change."""
         encoder, wanted = self._with(state), self.settings.encoder
         encoder.dims = wanted.dims
         encoder.settings = encoder.settings.model_copy(update={"principal_axes": wanted.principal_axes})

@@ -1,7 +1,7 @@
-"""Parallel training of several experiments: several processes, each thing trained by one of them.
+"""Parallel training of several experiments: several processes, each model trained by one of them.
 
-Stage by stage: nothing of a stage waits for anything of the same one, and what the next stage starts from
-lies in the folder of the runs.
+Work proceeds stage by stage. Jobs of one stage are independent, and the next stage starts from models in the
+folder of the runs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Job:
 
 
 Wave = dict[str, Job]
-"""Jobs by the key of what they make: one of those that make the same is enough."""
+"""Jobs by the key of their result: of jobs with the same result one is enough."""
 
 
 @cache
@@ -71,7 +71,7 @@ def _work(place: Place, job: Job, stage: str) -> None:
 
 
 def waves(jobs: Sequence[Job], runs: Runs, corpus: SeedCorpus) -> dict[str, Wave]:
-    """Return what is not finished of a seed, by stage: warmed-up model, stage 1, stage 2, measuring."""
+    """Return the unfinished jobs of a seed, by stage: warmed-up model, stage 1, stage 2, evaluation."""
     found: dict[str, Wave] = {"warm": {}, "sft": {}, "rl": {}, "measure": {}}
     for job in jobs:
         plan = Plan(runs, job.experiment, job.variant, corpus)
@@ -96,7 +96,7 @@ def run_ahead(
     workers: int,
     progress: bool = False,
 ) -> None:
-    """Finish `jobs`, seed by seed, on so many processes of one thread each, which share a GPU."""
+    """Finish `jobs`, seed by seed, on `workers` processes of one thread each, which share a GPU."""
     of_seed: dict[int, list[Job]] = {}
     for job in jobs:
         of_seed.setdefault(job.seed, []).append(job)

@@ -1,4 +1,4 @@
-"""Jobs over the cluster: a pool of actors works them off, results come back as they finish."""
+"""Pool of Ray actors that runs jobs and returns results as they finish."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from uninote.errors import ConfigError, ModelError, UniNoteError
 
 BLOCKS = 10_000
-"""Units of scheduling at most; more jobs share a unit, and come back together."""
+"""Most units of scheduling; more jobs share a unit, and their results arrive together."""
 
 AGAIN = "run again, what is finished is kept"
 
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 def resources(device: str) -> dict[str, float]:
-    """What an actor takes of the cluster: a GPU where there is one and `device` allows it, else a core.
+    """Return the resources of one actor: a GPU if the cluster has one and `device` allows it, else a core.
 
     Raises ConfigError when the cluster has nothing of the kind.
     """
@@ -38,7 +38,7 @@ def resources(device: str) -> dict[str, float]:
 
 
 def room(share: dict[str, float]) -> int:
-    """How many actors of this `share` the cluster holds now, at least 1."""
+    """Count the actors of this `share` that fit the cluster now, at least 1."""
     import ray
 
     there = ray.cluster_resources()
@@ -48,7 +48,7 @@ def room(share: dict[str, float]) -> int:
 
 @dataclass(frozen=True)
 class _Box(Generic[Result]):
-    """Kept whole by Ray Data, which would take lists and dicts apart into columns."""
+    """Wrapper that Ray Data keeps whole; it would split lists and dicts into columns."""
 
     value: Result
 
@@ -70,14 +70,14 @@ class _Actor(Generic[Job, Result]):
 def over_cluster(
     work: Callable[[Job], Result], jobs: Sequence[Job], share: dict[str, float]
 ) -> Iterator[Result]:
-    """`work` of every job, once each, in the order in which they finish.
+    """Run `work` on every job once, and yield the results in the order in which they finish.
 
     Args:
-        work: travels to every actor by pickle and stays there, so that what it caches is loaded once.
+        work: pickled to every actor and kept there, so that its caches are loaded once.
         share: resources of one actor, from `resources`.
 
     Raises:
-        UniNoteError: whatever `work` raised first.
+        UniNoteError: the first error that `work` raised.
         ModelError: the cluster itself failed.
     """
     import ray
@@ -87,7 +87,7 @@ def over_cluster(
     rows = ray.data.from_items(
         [{"job": _Box(job)} for job in jobs], override_num_blocks=min(len(jobs), BLOCKS)
     )
-    # All at once, as loading takes longest; later the pool follows the machines that come and go.
+    # All actors start at once, as loading takes longest; later the pool follows joining and leaving machines.
     pool = ActorPoolStrategy(min_size=1, initial_size=min(len(jobs), room(share)), max_size=None)
     finished = 0
     try:
@@ -101,4 +101,4 @@ def over_cluster(
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"the Ray cluster failed: {reason}; {AGAIN}") from error
     if finished != len(jobs):
-        raise ModelError(f"the Ray cluster gave back {finished} of {len(jobs)} jobs; run again to go on")
+        raise ModelError(f"the Ray cluster gave back {finished} of {len(jobs)} jobs; {AGAIN}")

@@ -1,4 +1,4 @@
-"""Descriptions and OCR by the cluster; cache and result stay with the driver. Loads no torch."""
+"""Descriptions and OCR on the cluster; cache and result stay with the driver. It loads no torch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from uninote.settings import CorpusSettings
 def annotate_batches(
     batches: Sequence[list[Picture]], annotator: Describer | OcrReader, settings: CorpusSettings
 ) -> Iterator[Outcome]:
-    """`run_batch` over the cluster; a `Spread` for `annotate_notes`.
+    """Run `run_batch` on the cluster; a `Spread` for `annotate_notes`.
 
-    A remote describer runs here: its server does the work, and its key stays on this machine.
+    A remote describer runs in this process: its server does the work, and its key stays on this machine.
     """
     if isinstance(annotator, OpenAIDescriber):
         return (run_batch(batch, annotator, settings) for batch in batches)

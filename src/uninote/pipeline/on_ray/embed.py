@@ -1,4 +1,4 @@
-"""Vectors by the cluster: every machine writes its shards into the one folder."""
+"""Embedding on the cluster: every machine writes its shards into one shared folder."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def embed_on_cluster(
     features: Path | None = None,
     progress: bool = False,
 ) -> Failures:
-    """`embed_entries` over the cluster: the same files, written by the machines that embed them.
+    """Run `embed_entries` on the cluster: the same files, written by the machines that embed them.
 
-    The model is loaded by the actors, not here. Raises ConfigError when a machine does not see the pictures,
+    The actors load the model, not this process. Raises ConfigError when a machine does not see the pictures,
     the model or `folder`, or sees another model.
     """
     device = settings.encoder.device
@@ -40,7 +40,7 @@ def embed_on_cluster(
         work = _Embed(
             model.resolve(),
             settings.corpus,
-            device.partition(":")[0],  # of the GPUs of a machine an actor sees its own only
+            device.partition(":")[0],  # an actor sees only its own GPU
             features.resolve() if features else None,
             (folder / MANIFEST).read_text(),
         )

@@ -1,4 +1,4 @@
-"""A Ray cluster for as long as it is needed: one of this machine, or one that runs."""
+"""Ray session: a cluster started on this machine, or a connection to a running one."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CONNECT_SECONDS = 10
 
 @contextmanager
 def connected(address: str) -> Iterator[None]:
-    """A Ray session for `annotate_batches` and `embed_on_cluster`.
+    """Open a Ray session for `annotate_batches` and `embed_on_cluster`.
 
     Args:
         address: `local` starts a cluster on this machine, which listens on the loopback interface only and
-            ends with the context; `auto` or HOST:PORT joins a running one as its driver. Where this process
-            has a session already, that one is used and left open.
+            ends with the context; `auto` or HOST:PORT joins a running one as its driver. A session that this
+            process has already is used and left open.
 
     Raises:
         ConfigError: Ray is not installed, or there is no cluster at the address.
     """
-    # Before Ray is imported, which reads them then: nothing is reported to its makers, and no warnings of
-    # its core reach the terminal, as what goes wrong comes back as an exception.
+    # Ray reads these at import. They switch off its usage reports and the warnings of its core: errors
+    # arrive as exceptions.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if address == LOCAL:
@@ -62,7 +62,7 @@ def connected(address: str) -> Iterator[None]:
 
 
 def _check_address(address: str) -> None:
-    """Raises ConfigError where Ray itself would try for minutes."""
+    """Raise ConfigError where Ray itself would try for minutes."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")

@@ -1,4 +1,4 @@
-"""Files that every machine must see under the same path."""
+"""Shared storage: files that every machine must see under the same path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uninote.items import Picture
 
 
 def require_folders(pictures: Iterable[Picture]) -> None:
-    """A folder that is missing on one machine is no fault of its pictures."""
+    """Raise ConfigError for a folder that this machine lacks; its pictures must not count as bad ones."""
     for folder in {picture.path.parent for picture in pictures if picture.path and picture.data is None}:
         if not folder.is_dir():
             raise unseen(folder)

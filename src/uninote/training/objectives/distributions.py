@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def log_probabilities(scores: Tensor, temperature: float, mask: Tensor | None = None) -> Tensor:
-    """log softmax(s / τ) over the last dimension: log P from cosines (Eq. 7), log Q from labels (Eq. 6).
+    """Return log softmax(s / τ) over the last dimension: log P of cosines (Eq. 7), log Q of labels (Eq. 6).
 
     A masked entry holds the lowest finite number rather than -inf: its exp is exactly 0, and 0 times a
     difference of two such entries is 0, so neither a divergence nor its gradient turns into NaN.

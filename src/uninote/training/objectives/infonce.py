@@ -13,7 +13,7 @@ def infonce(
 ) -> Tensor:
     """Return -log P(c+ | q), mean over the batch; shapes as in `Objective`.
 
-    Labels are not read. The positive always counts, whatever the mask says of it.
+    Labels are not read. The positive always counts, even if the mask excludes it.
     """
     column = mask.new_zeros(len(mask), dtype=torch.int64) if positive is None else positive
     column = column.unsqueeze(-1)

@@ -1,4 +1,4 @@
-"""The true Jensen-Shannon divergence: bounded by ln 2, so that a wrong label cannot dominate a batch."""
+"""Jensen-Shannon divergence: bounded by ln 2, so that a wrong label cannot dominate a batch."""
 
 from __future__ import annotations
 

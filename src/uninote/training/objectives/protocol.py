@@ -1,4 +1,4 @@
-"""The one call shape of every stage 1 objective."""
+"""Objective protocol: the call signature of every stage 1 objective."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Objective(Protocol):
-    """A loss over one candidate set per query; the minimum over the model's cosines is what is learnt."""
+    """Loss over one candidate set per query, minimised over the model's cosines."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""The anchor of stage 2: how far the policy has moved from the stage 1 model."""
+"""KL anchor of stage 2: the divergence of the policy from the stage 1 model."""
 
 from __future__ import annotations
 

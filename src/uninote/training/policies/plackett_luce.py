@@ -1,4 +1,4 @@
-"""Plackett-Luce over sampled permutations: whole rankings are tried, and better ones made likelier."""
+"""Plackett-Luce policy: whole rankings are sampled, and better ones become likelier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def sample_permutations(
 ) -> Tensor:
     """Draw rankings from Plackett-Luce with scores cos / τ, by sorting Gumbel-perturbed scores.
 
-    [B, G] float -> [samples, B, G] int64: the column taken at each place. `generator` sits on the device
+    [B, G] float -> [samples, B, G] int64: the column taken at each place. `generator` is on the device
     of the cosines; None is torch's global one.
     """
     logits = cosines.detach().to(torch.promote_types(cosines.dtype, torch.float32)) / temperature
@@ -26,7 +26,7 @@ def sample_permutations(
 
 
 def log_prob_terms(cosines: Tensor, permutations: Tensor, temperature: float) -> Tensor:
-    """log of the probability of each place's choice among the notes not yet placed.
+    """Return the log probability of each place's choice among the notes not yet placed.
 
     Term t is s_t - log Σ_{u ≥ t} exp s_u with s = cos / τ in the order of the permutation; the terms sum
     to its log probability. [B, G] float, [samples, B, G] int64 -> [samples, B, G], at least float32.

@@ -1,4 +1,4 @@
-"""The one call shape of every stage 2 ranking policy."""
+"""Policy protocol: the call signature of every stage 2 ranking policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uninote.training.rl_groups import Group
 
 
 class RewardFunction(Protocol):
-    """`ranking_rewards` with |L_rel| and the ablation switches bound, e.g. by `functools.partial`."""
+    """Reward function: `ranking_rewards` with |L_rel| and the ablation switches bound."""
 
     def __call__(self, positions: Tensor, relevant: Tensor, /) -> Rewards:
         """Return rewards of rankings: [..., B, G] int64 true positions and [..., B, G] bool relevance."""
@@ -25,7 +25,7 @@ class PolicyLoss(NamedTuple):
     Attributes:
         loss: scalar to minimise, at least float32, mean over the batch; a skipped group counts as 0.
         rewards: of the predicted (greedy) ranking, [B, G], the same measure for every policy.
-        skipped: how many groups had no variance and so gave no gradient, scalar int64.
+        skipped: number of groups without variance, which have no gradient, scalar int64.
     """
 
     loss: Tensor
@@ -34,7 +34,7 @@ class PolicyLoss(NamedTuple):
 
 
 class Policy(Protocol):
-    """Turns the group's cosines and a reward into the loss -E[A · log π_θ] (Eq. 13)."""
+    """Ranking policy: the loss -E[A · log π_θ] of the group's cosines and a reward (Eq. 13)."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""Softmax over the group's cosines, E as the mean over the list: the plain reading of Eq. 13."""
+"""Softmax policy over the group's cosines, E as the mean over the list: the plain reading of Eq. 13."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def softmax(
 ) -> PolicyLoss:
     """Return -mean_i A_i log π(p_i), π = softmax(cos / τ) over the group; shapes as in `Policy`.
 
-    Advantages have zero mean, so the gradient at cosine i is -A_i / (G τ) whatever the scores: every step
+    Advantages have zero mean, so the gradient at cosine i is -A_i / (G τ) for all scores: every step
     pushes with full force, however good the ranking already is. Anchor it with `group_kl`.
     """
     rewards = reward(group.positions, group.relevant)

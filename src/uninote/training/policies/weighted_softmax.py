@@ -1,4 +1,4 @@
-"""Softmax over the group's cosines, E under the policy itself."""
+"""Weighted softmax policy over the group's cosines, E under the policy itself."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def weighted_softmax(
 ) -> PolicyLoss:
     """Return -Σ_i sg[π(p_i)] A_i log π(p_i), the exact E over i ~ π of Eq. 13; shapes as in `Policy`.
 
-    The gradient at cosine i is -π_i (A_i - Σ π A) / τ: it fades as π settles, but what it settles on is
-    the one note with the highest advantage, and the order of the others is left to chance.
+    The gradient at cosine i is -π_i (A_i - Σ π A) / τ. It fades as π converges, but π converges to the one
+    note with the highest advantage, and the order of the others is left to chance.
     """
     rewards = reward(group.positions, group.relevant)
     advantages, skipped = group_advantages(rewards.total)

@@ -12,10 +12,10 @@ from cachetools import LRUCache
 from uninote.encoder.qwen.rows import Spot
 
 
-class Seen:
-    """Features float [tokens, width x layers] of the `size` pictures used last, in CPU memory.
+class FeatureCache:
+    """Cache of the features of the `size` pictures used last: float [tokens, width x layers] in CPU memory.
 
-    Filled by the model while it runs and read when a batch is prepared, in one process.
+    The model fills it in its forward pass; preparing a batch reads it, in the same process.
     """
 
     def __init__(self, size: int) -> None:
@@ -23,12 +23,12 @@ class Seen:
         self._features: LRUCache[tuple[int, int, int], torch.Tensor] = LRUCache(size)
         self._lock = Lock()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Seen:
+    def __deepcopy__(self, memo: dict[int, Any]) -> FeatureCache:
         """Return self: copies of a backbone share the frozen tower and what it has computed."""
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return no features: what a worker process prepares is computed elsewhere."""
+        """Return no features: a worker process prepares batches for another process, which has them."""
         return {"size": self.size}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,0 +1,58 @@
+"""Sections of the data: `corpus`, `annotate`, `tasks` and `negatives`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from uninote.settings.section import Section
+
+
+class CorpusSettings(Section):
+    """Reading, filtering and splitting notes."""
+
+    min_likes: int = Field(0, ge=0, description="drop notes with a known like count below this")
+    min_text_chars: int = Field(1, ge=0, description="drop notes whose title and body are shorter together")
+    min_pictures: int = Field(1, ge=0, description="drop notes with fewer pictures")
+    max_pictures: int = Field(18, ge=1, description="keep only the first pictures of a longer note")
+    max_picture_bytes: int = Field(20_000_000, ge=1, description="encoded size cap of one picture")
+    max_picture_pixels: int = Field(40_000_000, ge=1, description="pixel cap, checked before decoding")
+    min_picture_side: int = Field(8, ge=1, description="shortest side that a picture may have")
+    max_frames: int = Field(8, ge=1, description="frames sampled uniformly from a video")
+    balance_per_topic: int | None = Field(None, ge=1, description="keep at most this many notes a topic")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of the notes held out to measure on")
+    validation_fraction: float = Field(0.05, ge=0, lt=1, description="share held out to choose by")
+
+
+class AnnotateSettings(Section):
+    """Descriptions and OCR."""
+
+    describe: Literal["none", "existing", "transformers", "openai"] = "existing"
+    describe_model: str = Field("", description="local folder or hub id, or the endpoint's model name")
+    endpoint: str = Field("", description="base URL of an OpenAI-compatible server, e.g. http://host:8000/v1")
+    ocr: Literal["none", "existing", "rapidocr"] = "rapidocr"
+    ocr_min_score: float = Field(0.6, ge=0, le=1)
+    ocr_max_side: int = Field(640, ge=32, description="pictures are read at this longest side, in pixels")
+    workers: int = Field(0, ge=0, description="parallel workers; 0 means one per core")
+
+
+class TaskSettings(Section):
+    """Pairs cut from notes (method, section 1)."""
+
+    modal_replacement: bool = Field(
+        True, description="the picture that finds its note is a description in it (Eq. 2); false: its pixels"
+    )
+
+
+class NegativeSettings(Section):
+    """Hard negatives (method, section 1)."""
+
+    per_query: int = Field(8, ge=0, description="hard negatives per query")
+    band: tuple[float, float] = Field((0.90, 0.995), description="lower and upper edge of the band")
+    band_unit: Literal["quantile", "similarity"] = "quantile"
+    rule: bool = Field(True, description="add the counterfactual negative N minus the query picture")
+    pool: int = Field(512, ge=1, description="nearest candidates considered per query")
+    composite: Literal["maxsim", "whole"] = Field(
+        "maxsim", description="score of a note: best of its elements (Eq. 4), or of the note as one item"
+    )

@@ -1,0 +1,77 @@
+"""Section `encoder`: a union of the settings classes of the registered backbones."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
+
+from uninote.backbones import BACKBONES, default_name, named
+from uninote.lazy import resolve
+from uninote.settings.section import Section
+
+MODEL_DIMS = (64, 512, 1024, 2048, 4096)
+"""Dimensions K of Eq. 14, extended to those of Qwen's 2B and 8B models; those wider than
+the model are left out."""
+
+
+class EncoderSettings(Section):
+    """Options that every backbone shares; each has a subclass with its own, registered in `backbones.py`.
+
+    `EncoderSettings(...)` and a configuration make the subclass that `backbone` names. Without a name, the
+    subclass is that of Qwen-VL if `model` is set, else the compact one; options of the other have no effect.
+
+    Attributes:
+        implementation: path of the backbone's class, `package.module:name`.
+    """
+
+    implementation: ClassVar[str]
+
+    backbone: str = ""
+    max_tokens: int = Field(512, ge=16, le=32_768, description="longest sequence of one item")
+    token_budget: int = Field(4096, ge=64, description="tokens in one encoding batch, padding included")
+    dims: tuple[int, ...] = Field(MODEL_DIMS, description="Matryoshka dimensions")
+    principal_axes: bool = Field(
+        True,
+        description="rotate trained vectors onto their principal axes, where possible: prefixes keep more",
+    )
+    remember: int = Field(0, ge=0, description="vectors kept so that an equal item is not encoded again")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
+
+    def __new__(cls, **values: Any) -> Self:
+        own: Any = encoder_class(_backbone_of(values)) if cls is EncoderSettings else cls
+        made: Self = super().__new__(own)
+        return made
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_backbone(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
+        if cls is not EncoderSettings or not isinstance(values, dict):
+            return handler(values)
+        own = encoder_class(_backbone_of(values))
+        fitting = own.only(values)
+        if "backbone" in values and len(fitting) < len(values):
+            foreign = ", ".join(sorted(set(values) - set(fitting)))
+            raise ValueError(
+                f"backbone {values['backbone']} has no option {foreign}: leave it out, or change "
+                "encoder.backbone"
+            )
+        return own.model_validate(fitting)
+
+    @classmethod
+    def only(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return `values` without the options of other backbones of this package."""
+        others = {name for key in BACKBONES for name in encoder_class(key).model_fields}
+        return {
+            name: value for name, value in values.items() if name in cls.model_fields or name not in others
+        }
+
+
+def encoder_class(backbone: str) -> type[EncoderSettings]:
+    """Return the settings class of a backbone. Raises ValueError for a name that is not registered."""
+    found: type[EncoderSettings] = resolve(named(backbone))
+    return found
+
+
+def _backbone_of(values: dict[str, Any]) -> str:
+    return str(values.get("backbone") or default_name(values.get("model")))

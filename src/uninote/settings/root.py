@@ -1,0 +1,104 @@
+"""All sections in one class, and their sources: defaults < config file < environment < command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from uninote.errors import ConfigError
+from uninote.settings.data import AnnotateSettings, CorpusSettings, NegativeSettings, TaskSettings
+from uninote.settings.encoder import EncoderSettings
+from uninote.settings.evaluation import EvaluationSettings
+from uninote.settings.experiments import ABLATIONS, ExperimentSettings, as_mapping, with_experiments
+from uninote.settings.service import ClusterSettings, ServiceSettings, StoreSettings, StreamSettings
+from uninote.settings.training import RlSettings, SftSettings
+
+
+class Settings(BaseSettings):
+    """All sections. Build with `load_settings`, so that file errors read well."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="UNINOTE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    seed: int = 0
+    corpus: CorpusSettings = CorpusSettings()
+    annotate: AnnotateSettings = AnnotateSettings()
+    tasks: TaskSettings = TaskSettings()
+    negatives: NegativeSettings = NegativeSettings()
+    encoder: SerializeAsAny[EncoderSettings] = Field(default_factory=EncoderSettings)
+    sft: SftSettings = SftSettings()
+    rl: RlSettings = RlSettings()
+    experiments: ExperimentSettings = ExperimentSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    store: StoreSettings = StoreSettings()
+    service: ServiceSettings = ServiceSettings()
+    stream: StreamSettings = StreamSettings()
+    cluster: ClusterSettings = ClusterSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_experiments(cls, values: Any) -> Any:
+        found = with_experiments(values)
+        for stage, kind in ABLATIONS.items():
+            given = as_mapping(as_mapping(found.get("experiments")).get(stage))
+            known = {name: value for name, value in given.items() if name in kind.model_fields}
+            if known:
+                found[stage] = as_mapping(found.get(stage)) | known
+        return found
+
+    @model_serializer(mode="wrap")
+    def _write_experiments(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = handler(self)
+        content.pop("experiments", None)
+        return with_experiments(content)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
+    """Load defaults, then `file` (YAML), then the environment, then `overrides` (nested dicts).
+
+    Raises ConfigError that names the field, what is wrong and what is allowed.
+    """
+    if file is not None and not file.is_file():
+        raise ConfigError(f"config file {file} does not exist")
+
+    class FileSettings(Settings):
+        model_config = SettingsConfigDict(yaml_file=file)
+
+    try:
+        return FileSettings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ConfigError(f"bad setting: {problems}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config file {file} is not valid YAML: {error}") from error
