@@ -17,13 +17,13 @@ from typing import Generic, TypeVar
 
 from uninote.service.errors import BusyError, UnavailableError
 
-Item = TypeVar("Item")
+Call = TypeVar("Call")
 Result = TypeVar("Result")
 STOPPING = "the service is stopping; send the request to another replica"
-_Waiting = tuple[Item, "asyncio.Future[Result]"]
+_Waiting = tuple[Call, "asyncio.Future[Result]"]
 
 
-class Coalescer(Generic[Item, Result]):
+class Coalescer(Generic[Call, Result]):
     """`run(item)` gives what `work` returned for it; to be used inside one event loop.
 
     work: called with the items of a round on one of `threads` threads; one result each, an exception to be
@@ -35,16 +35,16 @@ class Coalescer(Generic[Item, Result]):
     def __init__(
         self,
         name: str,
-        work: Callable[[list[Item]], Sequence[Result | Exception]],
+        work: Callable[[list[Call]], Sequence[Result | Exception]],
         *,
         threads: int,
         most: int,
         waiting: int,
-        weight: Callable[[Item], int] = lambda _: 1,
+        weight: Callable[[Call], int] = lambda _: 1,
     ) -> None:
         self._name, self._work, self._weight = name, work, weight
         self._threads, self._most, self._limit = threads, most, waiting
-        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._queue: deque[_Waiting[Call, Result]] = deque()
         self._busy = 0
         self._closed = False
         self._executor = ThreadPoolExecutor(threads, name)
@@ -54,7 +54,7 @@ class Coalescer(Generic[Item, Result]):
         """Items that wait and rounds under way."""
         return len(self._queue) + self._busy
 
-    async def run(self, item: Item) -> Result:
+    async def run(self, item: Call) -> Result:
         """Raises BusyError when too many wait, UnavailableError after `close`."""
         if self._closed:
             raise UnavailableError(STOPPING)
@@ -86,14 +86,14 @@ class Coalescer(Generic[Item, Result]):
     def _tell(
         self,
         loop: asyncio.AbstractEventLoop,
-        round_: list[_Waiting[Item, Result]],
+        round_: list[_Waiting[Call, Result]],
         done: Future[Sequence[Result | Exception]],
     ) -> None:
         with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             loop.call_soon_threadsafe(self._end, round_, done)
 
-    def _take(self) -> list[_Waiting[Item, Result]]:
-        taken: list[_Waiting[Item, Result]] = []
+    def _take(self) -> list[_Waiting[Call, Result]]:
+        taken: list[_Waiting[Call, Result]] = []
         weight = 0
         while self._queue:
             item, future = self._queue[0]
@@ -105,7 +105,7 @@ class Coalescer(Generic[Item, Result]):
             self._queue.popleft()
         return taken
 
-    def _end(self, round_: list[_Waiting[Item, Result]], done: Future[Sequence[Result | Exception]]) -> None:
+    def _end(self, round_: list[_Waiting[Call, Result]], done: Future[Sequence[Result | Exception]]) -> None:
         self._busy -= 1
         failure = UnavailableError(STOPPING) if done.cancelled() else done.exception()
         results = [failure] * len(round_) if failure is not None else done.result()
