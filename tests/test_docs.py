@@ -179,7 +179,8 @@ def test_the_files_and_names_of_the_design_page_exist() -> None:
         file = next((one for one in (SOURCE / path, ROOT / path) if one.is_file()), None)
         text = "" if file is None else file.read_text("utf-8")
         if file is None or (
-            name and not re.search(rf"^(?:(?:async )?(?:def|class) {name}\b|{name}\b.* = )", text, re.MULTILINE)
+            name
+            and not re.search(rf"^(?:(?:async )?(?:def|class) {name}\b|{name}\b.* = )", text, re.MULTILINE)
         ):
             missing.append(f"{path}:{name}")
     assert missing == []

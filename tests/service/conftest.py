@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import psycopg
@@ -66,6 +67,26 @@ def toward(*components: float, dim: int = DIM) -> NDArray[np.float64]:
     return vector
 
 
+class Toward(Protocol):
+    """The fixture `at`: `toward`."""
+
+    def __call__(self, *components: float, dim: int = DIM) -> NDArray[np.float64]: ...
+
+
+class MakeNote(Protocol):
+    """The fixture `note`: a note with one vector; options are fields of `Note` or `Incoming`."""
+
+    def __call__(
+        self,
+        note_id: str,
+        vector: NDArray[np.float64],
+        title: str = "",
+        *,
+        version: str = "m1",
+        **options: Any,
+    ) -> Incoming: ...
+
+
 @dataclass
 class World:
     """A service with one active model `m1` of 8 dimensions, and short ways to fill it."""
@@ -73,25 +94,25 @@ class World:
     database: Database
     matcher: Matcher
 
-    def category(self, name: str, threshold: float | None = 0.8, **options: object) -> None:
+    def category(self, name: str, threshold: float | None = 0.8, **options: Any) -> None:
         def work(session: Session) -> None:
-            categories.put_category(session, name, "ops", **options)  # type: ignore[arg-type]
+            categories.put_category(session, name, "ops", **options)
             if threshold is not None:
                 thresholds.put(session, name, "m1", threshold, "ops")
 
         self.database.transaction(work)
 
-    def sample(self, category: str, vector: NDArray[np.float64], text: str = "", **options: object) -> int:
+    def sample(self, category: str, vector: NDArray[np.float64], text: str = "", **options: Any) -> int:
         item = Item.of(text or f"sample {next(_numbers)}")
-        new = NewSample(category, "text", item, {"m1": vector}, **options)  # type: ignore[arg-type]
+        new = NewSample(category, "text", item, {"m1": vector}, **options)
         return self.database.transaction(lambda session: samples.add_samples(session, [new], "ops"))[0].id
 
-    def ingest(self, *batch: Incoming, **options: object) -> list[Outcome]:
-        return ingest.ingest(self.database, self.matcher, batch, "app", **options)  # type: ignore[arg-type]
+    def ingest(self, *batch: Incoming, **options: Any) -> list[Outcome]:
+        return ingest.ingest(self.database, self.matcher, batch, "app", **options)
 
-    def rows(self, statement: str) -> list[tuple[object, ...]]:
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database.address) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+            return connection.execute(statement).fetchall()
 
 
 @pytest.fixture
@@ -102,15 +123,22 @@ def world(database: Database) -> World:
 
 
 @pytest.fixture
-def note() -> Callable[..., Incoming]:
-    def make(note_id: str, vector: NDArray[np.float64], title: str = "", **options: object) -> Incoming:
+def note() -> MakeNote:
+    def make(
+        note_id: str,
+        vector: NDArray[np.float64],
+        title: str = "",
+        *,
+        version: str = "m1",
+        **options: Any,
+    ) -> Incoming:
         fields = {name: options.pop(name) for name in ("pictures", "category", "lang") if name in options}
-        content = Note(note_id, title=title or f"note {note_id}", **fields)  # type: ignore[arg-type]
-        return Incoming(content, {"m1": vector}, **options)  # type: ignore[arg-type]
+        content = Note(note_id, title=title or f"note {note_id}", **fields)
+        return Incoming(content, {version: vector}, **options)
 
     return make
 
 
 @pytest.fixture
-def at() -> Callable[..., NDArray[np.float64]]:
+def at() -> Toward:
     return toward

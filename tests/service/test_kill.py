@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
-DRIVER = Path(__file__).parents[2] / "benchmarks" / "kill_ingest.py"
+from tests.service.kill import run
 
 
 def test_acknowledged_notes_survive_kills(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("kill_ingest", DRIVER)
-    assert spec
-    assert spec.loader
-    driver = importlib.util.module_from_spec(spec)
-    sys.modules["kill_ingest"] = driver  # dataclasses look their module up
-    spec.loader.exec_module(driver)
-    report = driver.run(tmp_path, kills=6, seed=1)
+    report = run(tmp_path, kills=6, seed=1)
     assert report.kills == {"service": 2, "database": 2, "backend": 2}
     assert report.stored >= report.acknowledged > 20
     assert report.faults == 0, report

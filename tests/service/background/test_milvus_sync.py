@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 from tests.service.http.test_scheduling import until
 
 from uninote.errors import ConfigError, StoreError
@@ -60,7 +61,9 @@ class Kept(MemoryStore):
 
 
 @contextmanager
-def beside(world: Any, shelf: Shelf, metrics: Metrics | None = None, **options: Any) -> Iterator[MilvusSync]:
+def beside(
+    world: World, shelf: Shelf, metrics: Metrics | None = None, **options: Any
+) -> Iterator[MilvusSync]:
     settings = ClusterSettings(address="milvus://host", **options)
     cluster = MilvusSync(
         settings, world.database, metrics or Metrics(), print, open_one=shelf.open, search_one=shelf.open
@@ -85,7 +88,7 @@ def counted(metrics: Metrics, by: str) -> float:
     return metrics.registry.get_sample_value("uninote_searches_total", {"by": by}) or 0
 
 
-def test_it_fills_itself_follows_and_is_searched(world: Any, note: Any, at: Any) -> None:
+def test_it_fills_itself_follows_and_is_searched(world: World, note: MakeNote, at: Toward) -> None:
     world.database.transaction(outbox.stop)
     world.ingest(note("a", at(1.0)), note("b", at(0.9), category="c"), note("c", at(0.1)))
     shelf, metrics = Shelf(), Metrics()
@@ -103,7 +106,7 @@ def test_it_fills_itself_follows_and_is_searched(world: Any, note: Any, at: Any)
 
 
 def test_without_an_answer_the_database_is_searched_or_callers_are_told(
-    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(milvus_collections, "BREAK_SECONDS", 0.2)  # until it is opened again
     world.ingest(note("a", at(1.0)))
@@ -134,7 +137,9 @@ def test_without_an_answer_the_database_is_searched_or_callers_are_told(
         assert near(cluster, at(1.0)) is None
 
 
-def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(world: Any, note: Any, at: Any) -> None:
+def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(
+    world: World, note: MakeNote, at: Toward
+) -> None:
     world.ingest(note("a", at(1.0)))
     shelf = Shelf()
     with beside(world, shelf) as cluster:
@@ -150,7 +155,7 @@ def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(world: Any, no
         rebuild(world.database, shelf.open)
 
 
-def test_a_rebuild_that_was_killed_is_done_again(world: Any, note: Any, at: Any) -> None:
+def test_a_rebuild_that_was_killed_is_done_again(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("a", at(1.0)))
     while outbox.send(world.database, lambda _: None):
         pass
@@ -161,7 +166,7 @@ def test_a_rebuild_that_was_killed_is_done_again(world: Any, note: Any, at: Any)
         assert near(cluster, at(1.0)) == ["a"]
 
 
-def test_an_address_of_something_else_is_refused_without_its_password(world: Any) -> None:
+def test_an_address_of_something_else_is_refused_without_its_password(world: World) -> None:
     with pytest.raises(ConfigError, match="not a Milvus address") as error:
         MilvusSync(ClusterSettings(address="http://user:secret@host"), world.database, Metrics(), print)
     assert "secret" not in str(error.value)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import redis
 from tests.service.background import stream_process
+from tests.service.conftest import Toward, World
 
 from uninote.errors import StoreError
 from uninote.service.background.stream_consumer import Lag, StreamConsumer, StreamOptions
@@ -31,7 +32,7 @@ def client(broker: Any) -> redis.Redis:
 
 
 @pytest.fixture
-def near(world: Any, at: Any) -> Any:
+def near(world: World, at: Toward) -> Any:
     """A gallery whose one sample every note of these tests matches."""
     world.category("spam")
     world.sample("spam", at(1.0))

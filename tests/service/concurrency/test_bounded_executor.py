@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -17,6 +17,11 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 20))
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
 def test_calls_return_raise_and_are_bounded() -> None:
     async def work() -> None:
         pool, gate = BoundedExecutor("database", 1, 2), threading.Event()
@@ -24,13 +29,12 @@ def test_calls_return_raise_and_are_bounded() -> None:
         with pytest.raises(ZeroDivisionError):
             await pool.run(divmod, 7, 0)
         calls = [asyncio.create_task(pool.run(gate.wait, 10)) for _ in range(3)]
-        await asyncio.sleep(0.05)
+        await until(lambda: pool.calls == 3)
         with pytest.raises(BusyError, match="database"):
             await pool.run(gate.wait, 10)
         gate.set()
         assert await asyncio.gather(*calls) == [True, True, True]
-        while pool.calls:
-            await asyncio.sleep(0.005)
+        await until(lambda: pool.calls == 0)
         pool.close()
 
     run(work())
@@ -41,14 +45,13 @@ def test_a_cancelled_call_that_waits_is_not_begun() -> None:
         pool, gate, begun = BoundedExecutor("database", 1, 2), threading.Event(), []
         first = asyncio.create_task(pool.run(gate.wait, 10))
         second = asyncio.create_task(pool.run(begun.append, 1))
-        await asyncio.sleep(0.05)
+        await until(lambda: pool.calls == 2)
         second.cancel()
-        await asyncio.sleep(0.05)
+        await until(lambda: pool.calls == 1)  # its place is free before the first one ends
         gate.set()
         assert await first
         pool.close()
-        while pool.calls:
-            await asyncio.sleep(0.005)
+        await until(lambda: pool.calls == 0)
         assert begun == []
 
     run(work())

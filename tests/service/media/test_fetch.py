@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "500")
         self.end_headers()
         if self.path == "/dripping":
-            for _ in range(200):
+            for _ in range(1200):  # a minute
                 self.wfile.write(b"x")
                 time.sleep(0.05)
         self.wfile.write(b"x" * (5000 if self.path == "/long" else 100))
@@ -134,7 +134,7 @@ def test_a_server_that_drips_bytes_is_cut_off(make: Make) -> None:
     started = time.monotonic()
     with pytest.raises(InvalidError, match=r"cut off|too long"):
         make(seconds=0.5)(f"{URL}/dripping")
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 30
 
 
 def test_another_name_than_the_certificate_has_is_refused(make: Make) -> None:

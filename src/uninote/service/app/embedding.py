@@ -57,4 +57,4 @@ class Embedding:
 
         Raises BusyError and UnavailableError.
         """
-        return await self._batcher.encode(items, (version, task), rank=priority, tokens=tokens)
+        return await self._batcher.encode(items, (version, task), priority=priority, tokens=tokens)

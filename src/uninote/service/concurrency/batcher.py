@@ -32,7 +32,7 @@ Group = Hashable
 MAX_FAILURES = 3  # consecutive batches that fail before the model counts as broken
 MIN_RETRY, MAX_RETRY = 1.0, 60.0  # seconds
 PROBE, REQUEST, BACKGROUND = 0, 1, 2
-"""Ranks: the lower one goes first. Only requests count against `max_items`."""
+"""Priorities: the lower one goes first. Only requests count against `max_items`."""
 BACKGROUND_PART = 8  # a background batch has the token budget divided by this
 
 
@@ -60,7 +60,7 @@ class Watcher(Protocol):
 class _Job:
     item: Item
     group: Group
-    rank: int
+    priority: int
     future: Future[Vector | ItemError] = field(default_factory=Future)
     came: float = field(default_factory=time.monotonic)
     cost: int = 0
@@ -105,7 +105,7 @@ class Batcher:
         return self._count
 
     async def encode(
-        self, items: Sequence[Item], group: Group, *, rank: int = REQUEST, tokens: list[int] | None = None
+        self, items: Sequence[Item], group: Group, *, priority: int = REQUEST, tokens: list[int] | None = None
     ) -> list[Vector | ItemError]:
         """Encode items; return per item its vector float32 [dim], or the error that prevents one.
 
@@ -113,7 +113,7 @@ class Batcher:
         Cancellation drops the items that are still queued. Raises BusyError when the queue is full,
         UnavailableError when the service stops or the model is broken.
         """
-        jobs = self._submit(items, group, rank)
+        jobs = self._submit(items, group, priority)
         futures = [asyncio.wrap_future(job.future) for job in jobs]
         results = await asyncio.gather(*futures, return_exceptions=True)
         answers: list[Vector | ItemError] = []
@@ -136,12 +136,12 @@ class Batcher:
         self._thread.join(timeout)
         self._fail_all(UnavailableError("the service is stopping; send the request to another replica"))
 
-    def _submit(self, items: Sequence[Item], group: Group, rank: int) -> list[_Job]:
-        jobs = [_Job(item, group, rank) for item in items]
+    def _submit(self, items: Sequence[Item], group: Group, priority: int) -> list[_Job]:
+        jobs = [_Job(item, group, priority) for item in items]
         with self._changed:
             if self.dead is not None or self._closing:
                 raise UnavailableError("the encoder has stopped; send the request to another replica")
-            if rank == REQUEST:
+            if priority == REQUEST:
                 if self._count and self._count + len(jobs) > self._max:
                     raise BusyError(
                         f"{self._count} items wait to be encoded, the queue takes {self._max}; "
@@ -151,7 +151,7 @@ class Batcher:
                 self._count += len(jobs)
             self._inbox.extend(jobs)
             self._changed.notify_all()
-        if rank == REQUEST:
+        if priority == REQUEST:
             for job in jobs:
                 job.future.add_done_callback(self._leave)
         return jobs
@@ -219,12 +219,12 @@ class Batcher:
             self._watcher.drop(len(gone))
         if not self._waiting:
             return [], False
-        first = min(self._waiting, key=lambda job: (job.rank, job.came))
-        budget = self._budget // BACKGROUND_PART if first.rank == BACKGROUND else self._budget
+        first = min(self._waiting, key=lambda job: (job.priority, job.came))
+        budget = self._budget // BACKGROUND_PART if first.priority == BACKGROUND else self._budget
         batch: list[_Job] = []
         tokens = 0
         for job in self._waiting:
-            if (job.group, job.rank) != (first.group, first.rank):
+            if (job.group, job.priority) != (first.group, first.priority):
                 continue
             if batch and tokens + job.cost > budget:
                 return batch, True
@@ -233,8 +233,8 @@ class Batcher:
         return batch, tokens >= budget
 
     def _give_up_background(self) -> None:
-        given_up = [job for job in self._waiting if job.rank == BACKGROUND]
-        self._waiting = [job for job in self._waiting if job.rank != BACKGROUND]
+        given_up = [job for job in self._waiting if job.priority == BACKGROUND]
+        self._waiting = [job for job in self._waiting if job.priority != BACKGROUND]
         _fail(given_up, UnavailableError("the service is stopping; ask again when it is back"))
 
     def _work(self, batch: list[_Job]) -> None:

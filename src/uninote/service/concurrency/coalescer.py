@@ -18,13 +18,13 @@ from typing import Generic, TypeVar
 
 from uninote.service.errors import BusyError, UnavailableError
 
-Item = TypeVar("Item")
+Call = TypeVar("Call")
 Result = TypeVar("Result")
 STOPPING = "the service is stopping; send the request to another replica"
-_Waiting = tuple[Item, "asyncio.Future[Result]"]
+_Waiting = tuple[Call, "asyncio.Future[Result]"]
 
 
-class Coalescer(Generic[Item, Result]):
+class Coalescer(Generic[Call, Result]):
     """Queue whose items are processed in batches; for use inside one event loop.
 
     work: called with the items of a batch on one of `threads` threads. It returns one result per item; an
@@ -36,16 +36,16 @@ class Coalescer(Generic[Item, Result]):
     def __init__(
         self,
         name: str,
-        work: Callable[[list[Item]], Sequence[Result | Exception]],
+        work: Callable[[list[Call]], Sequence[Result | Exception]],
         *,
         threads: int,
         most: int,
         waiting: int,
-        weight: Callable[[Item], int] = lambda _: 1,
+        weight: Callable[[Call], int] = lambda _: 1,
     ) -> None:
         self._name, self._work, self._weight = name, work, weight
         self._threads, self._most, self._limit = threads, most, waiting
-        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._queue: deque[_Waiting[Call, Result]] = deque()
         self._busy = 0
         self._closed = False
         self._executor = ThreadPoolExecutor(threads, name)
@@ -55,7 +55,7 @@ class Coalescer(Generic[Item, Result]):
         """Number of queued items and running batches."""
         return len(self._queue) + self._busy
 
-    async def run(self, item: Item) -> Result:
+    async def run(self, item: Call) -> Result:
         """Process an item. Raises BusyError when the queue is full, UnavailableError after `close`."""
         if self._closed:
             raise UnavailableError(STOPPING)
@@ -87,14 +87,14 @@ class Coalescer(Generic[Item, Result]):
     def _notify(
         self,
         loop: asyncio.AbstractEventLoop,
-        batch: list[_Waiting[Item, Result]],
+        batch: list[_Waiting[Call, Result]],
         done: Future[Sequence[Result | Exception]],
     ) -> None:
         with suppress(RuntimeError):  # the loop has ended, and all callers with it
             loop.call_soon_threadsafe(self._end, batch, done)
 
-    def _take(self) -> list[_Waiting[Item, Result]]:
-        taken: list[_Waiting[Item, Result]] = []
+    def _take(self) -> list[_Waiting[Call, Result]]:
+        taken: list[_Waiting[Call, Result]] = []
         weight = 0
         while self._queue:
             item, future = self._queue[0]
@@ -106,7 +106,7 @@ class Coalescer(Generic[Item, Result]):
             self._queue.popleft()
         return taken
 
-    def _end(self, batch: list[_Waiting[Item, Result]], done: Future[Sequence[Result | Exception]]) -> None:
+    def _end(self, batch: list[_Waiting[Call, Result]], done: Future[Sequence[Result | Exception]]) -> None:
         self._busy -= 1
         failure = UnavailableError(STOPPING) if done.cancelled() else done.exception()
         results = [failure] * len(batch) if failure is not None else done.result()

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.errors import StoreError
 from uninote.items import Picture
@@ -27,7 +28,7 @@ def contents(address: str) -> dict[str, list[Any]]:
 
 
 @pytest.fixture
-def filled(world: Any, note: Any, at: Any, tmp_path: Path) -> Path:
+def filled(world: World, note: MakeNote, at: Toward, tmp_path: Path) -> Path:
     world.category("spam")
     world.sample("spam", at(1.0))
     world.ingest(note("n1", at(0.9), pictures=(Picture.from_bytes(b"png"),)), note("n2", at(0.0, 1.0)))
@@ -39,7 +40,7 @@ def filled(world: Any, note: Any, at: Any, tmp_path: Path) -> Path:
 
 
 def test_a_restored_database_is_the_same_and_goes_on(
-    world: Any, filled: Path, note: Any, at: Any, server: Any
+    world: World, filled: Path, note: MakeNote, at: Toward, server: Any
 ) -> None:
     with psycopg.connect(server.address, autocommit=True) as connection:
         connection.execute("CREATE DATABASE restored")
@@ -59,14 +60,14 @@ def test_a_restored_database_is_the_same_and_goes_on(
         restore(address, filled)
 
 
-def test_into_a_folder_of_its_own(world: Any, filled: Path, tmp_path: Path) -> None:
+def test_into_a_folder_of_its_own(world: World, filled: Path, tmp_path: Path) -> None:
     before = contents(world.database.address)
     restore(tmp_path / "fresh", filled)
     with Database(tmp_path / "fresh") as database:
         assert contents(database.address) == before
 
 
-def test_a_backup_is_private_and_whole_or_not_there(world: Any, filled: Path, tmp_path: Path) -> None:
+def test_a_backup_is_private_and_whole_or_not_there(world: World, filled: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE(filled.stat().st_mode) == 0o600
     with pytest.raises(StoreError, match="cannot be written"):
         backup(world.database, tmp_path / "nowhere" / "x.dump")
@@ -90,7 +91,7 @@ def test_what_is_no_dump_is_refused_and_leaves_nothing(server: Any, tmp_path: Pa
 
 
 def test_the_password_is_not_among_the_arguments(
-    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
 

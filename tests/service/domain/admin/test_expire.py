@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.service.domain.admin.expire import expire_requests
 
 
-def test_old_request_keys_go_and_new_ones_stay(world: Any, note: Any, at: Any) -> None:
+def test_old_request_keys_go_and_new_ones_stay(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("a", at(1.0)), request=("old", "digest"))
     world.ingest(note("b", at(1.0)), request=("new", "digest"))
     world.database.transaction(

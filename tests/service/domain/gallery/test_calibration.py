@@ -43,7 +43,7 @@ def test_equal_volume(volume: int, threshold: float, hits: int) -> None:
 def test_precision() -> None:
     # Going down: 1/1, 1/2, 3/4 (both 0.80), 3/5, 4/6.
     assert by_precision(SCORES, LABELS, 0.75) == Calibration(0.8, 4, 0.75, 0.75)
-    assert by_precision(SCORES, LABELS, 0.65) == Calibration(0.5, 6, pytest.approx(2 / 3), 1.0)
+    assert by_precision(SCORES, LABELS, 0.65) == Calibration(0.5, 6, 2 / 3, 1.0)
     assert by_precision(SCORES, LABELS, 0.8) == Calibration(0.95, 1, 1.0, 0.25)
     with pytest.raises(InvalidError, match=r"precision 0\.9; the best is 0\.5000 at 0\.4"):
         by_precision([0.9, 0.4], [False, True], 0.9)
@@ -52,7 +52,7 @@ def test_precision() -> None:
 def test_recall() -> None:
     assert by_recall(SCORES, LABELS, 0.25) == Calibration(0.95, 1, 1.0, 0.25)
     assert by_recall(SCORES, LABELS, 0.26) == Calibration(0.8, 4, 0.75, 0.75)
-    assert by_recall(SCORES, LABELS, 1.0) == Calibration(0.5, 6, pytest.approx(2 / 3), 1.0)
+    assert by_recall(SCORES, LABELS, 1.0) == Calibration(0.5, 6, 2 / 3, 1.0)
 
 
 def test_a_given_threshold() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.service.domain.gallery import calibration_scores, versions
 from uninote.service.domain.gallery.calibration import by_volume
@@ -13,7 +12,7 @@ from uninote.service.domain.review import verdicts
 from uninote.service.errors import NotFoundError
 
 
-def test_a_threshold_for_a_volume_makes_that_volume(world: Any, note: Any) -> None:
+def test_a_threshold_for_a_volume_makes_that_volume(world: World, note: MakeNote) -> None:
     """Choose a threshold on stored notes, then match the same notes: the hits are as many as wanted."""
     rng = np.random.default_rng(4)
     world.category("spam", None)
@@ -36,7 +35,7 @@ def test_a_threshold_for_a_volume_makes_that_volume(world: Any, note: Any) -> No
         )
 
 
-def test_a_limit_draws_the_same_notes_each_time(world: Any, note: Any, at: Any) -> None:
+def test_a_limit_draws_the_same_notes_each_time(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.sample("spam", at(1.0))
     world.ingest(*[note(f"n{row}", at(row / 30)) for row in range(30)])
@@ -49,7 +48,7 @@ def test_a_limit_draws_the_same_notes_each_time(world: Any, note: Any, at: Any) 
     assert len(set(drawn[0].tolist())) == 10
 
 
-def test_reviewed_matches_with_their_labels(world: Any, note: Any, at: Any) -> None:
+def test_reviewed_matches_with_their_labels(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.5)
     world.sample("spam", at(1.0))
     world.ingest(*[note(f"n{row}", at(0.6 + 0.1 * row)) for row in range(4)])
@@ -72,7 +71,7 @@ def test_reviewed_matches_with_their_labels(world: Any, note: Any, at: Any) -> N
     ]
 
 
-def test_nothing_to_compare_is_said(world: Any, note: Any, at: Any) -> None:
+def test_nothing_to_compare_is_said(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     model = world.database.transaction(versions.active)
     with pytest.raises(NotFoundError, match="enabled sample"):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.service.errors import InvalidError
 
@@ -24,13 +25,13 @@ from uninote.service.errors import InvalidError
         {"disabled_until": datetime(2026, 1, 1)},
     ],
 )
-def test_bad_categories_are_refused(world: Any, options: dict[str, Any]) -> None:
+def test_bad_categories_are_refused(world: World, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidError):
         world.category(**({"name": "spam", "threshold": None} | options))
     assert world.rows("SELECT 1 FROM service.categories") == []
 
 
-def test_sampling_hands_on_a_part(world: Any, note: Any, at: Any) -> None:
+def test_sampling_hands_on_a_part(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", sampling=0.5)
     world.sample("spam", at(1.0))
     outcomes = world.ingest(*[note(f"n{number}", at(0.9)) for number in range(40)])

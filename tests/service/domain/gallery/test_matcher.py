@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.items import Item
 from uninote.service.domain.gallery import thresholds, versions
@@ -32,7 +33,7 @@ def clustered(rng: np.random.Generator, number: int, dim: int) -> np.ndarray[Any
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def test_matches_equal_brute_force_in_sql(world: Any, note: Any) -> None:
+def test_matches_equal_brute_force_in_sql(world: World, note: MakeNote) -> None:
     dim, rng = 96, np.random.default_rng(0)
     world.database.transaction(lambda session: versions.add(session, "wide", dim, "ops"))
     world.database.transaction(lambda session: versions.switch(session, "wide", "ops"))
@@ -46,10 +47,9 @@ def test_matches_equal_brute_force_in_sql(world: Any, note: Any) -> None:
     ]
     world.database.transaction(lambda session: add_samples(session, samples, "ops"))
     notes = [
-        note(f"n{row}", vector) for row, vector in enumerate(clustered(np.random.default_rng(0), 60, dim))
+        note(f"n{row}", vector, version="wide")
+        for row, vector in enumerate(clustered(np.random.default_rng(0), 60, dim))
     ]
-    for one in notes:
-        one.vectors["wide"] = one.vectors.pop("m1")
     outcomes = world.ingest(*notes)
     expected = {(row[0], row[1]): row[2] for row in world.rows(BRUTE_FORCE)}
     found = {(one.id, hit.sample_id): hit.score for one in outcomes for hit in one.hits}
@@ -87,7 +87,7 @@ def test_pruning_loses_nothing(grown: bool) -> None:
     assert found == expected
 
 
-def test_changes_act_at_once_on_every_replica(world: Any, note: Any, at: Any) -> None:
+def test_changes_act_at_once_on_every_replica(world: World, note: MakeNote, at: Toward) -> None:
     other = Matcher()  # a second process in all but name
 
     def hits(name: str) -> list[int]:
@@ -115,13 +115,14 @@ def test_changes_act_at_once_on_every_replica(world: Any, note: Any, at: Any) ->
 
 
 def test_a_sample_disabled_for_a_time_comes_back_by_itself(
-    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.category("spam")
     soon = datetime.now(UTC) + timedelta(hours=1)
     sample = world.sample("spam", at(1.0), disabled_until=soon)
     assert world.ingest(note("now", at(0.9)))[0].hits == ()
     snapshot = world.matcher.latest()
+    assert snapshot is not None
     monkeypatch.setattr(
         "uninote.service.domain.gallery.matcher.time.monotonic", lambda: snapshot.deadline + 1
     )
@@ -131,7 +132,7 @@ def test_a_sample_disabled_for_a_time_comes_back_by_itself(
     assert [hit.sample_id for hit in world.ingest(note("later", at(0.9)))[0].hits] == [sample]
 
 
-def test_the_allow_list_takes_away_what_is_nearer_to_it(world: Any, note: Any, at: Any) -> None:
+def test_the_allow_list_takes_away_what_is_nearer_to_it(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.5)
     world.category("other", 0.5)
     sample, second = world.sample("spam", at(1.0)), world.sample("other", at(1.0))
@@ -148,7 +149,7 @@ def test_sampling_takes_a_fixed_fraction() -> None:
     assert not any(sampled(f"n{number}", "spam", 0.0) for number in range(100))
 
 
-def test_a_note_is_matched_with_chosen_categories_only(world: Any, note: Any, at: Any) -> None:
+def test_a_note_is_matched_with_chosen_categories_only(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.category("scam")
     world.sample("spam", at(1.0))
@@ -157,7 +158,7 @@ def test_a_note_is_matched_with_chosen_categories_only(world: Any, note: Any, at
     assert [hit.sample_id for hit in outcome.hits] == [scam]
 
 
-def test_a_sample_again_is_the_same_sample(world: Any, at: Any) -> None:
+def test_a_sample_again_is_the_same_sample(world: World, at: Toward) -> None:
     world.category("spam")
     assert world.sample("spam", at(1.0), "text") == world.sample("spam", at(0.5), "text")
     assert world.sample("spam", at(1.0), "text", allow=True) != world.sample("spam", at(1.0), "text")

@@ -29,8 +29,7 @@ INF = float("inf")
     ],
 )
 def test_worked_by_hand(comparisons: list[tuple[float, float, bool, str]], expected: list[bool]) -> None:
-    scores, thresholds, allow, groups = (
-        np.array([row[column] for row in comparisons], kind)
-        for column, kind in enumerate((np.float64, np.float64, np.bool_, "U1"))
+    scores, thresholds, allow, groups = zip(*comparisons, strict=True)
+    assert (
+        hits(np.array(scores), np.array(thresholds), np.array(allow), np.array(groups)).tolist() == expected
     )
-    assert hits(scores, thresholds, allow, groups).tolist() == expected

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.errors import UniNoteError
 from uninote.items import Item, Ocr, Picture, compose
@@ -25,12 +26,12 @@ from uninote.service.domain.notes import forget
 from uninote.service.errors import NotFoundError
 
 
-def add(world: Any, *samples: NewSample) -> list[Any]:
+def add(world: World, *samples: NewSample) -> list[Any]:
     stored: list[Any] = world.database.transaction(lambda s: add_samples(s, samples, "ana"))
     return stored
 
 
-def test_samples_come_back_with_their_item(world: Any, at: Any) -> None:
+def test_samples_come_back_with_their_item(world: World, at: Toward) -> None:
     world.category("spam")
     shown = Picture.from_bytes(b"png", description="a red hat", ocr=("SALE",), frame=True)
     item = compose(("a text",), (shown,))
@@ -49,7 +50,7 @@ def test_samples_come_back_with_their_item(world: Any, at: Any) -> None:
     assert world.database.transaction(counts) == {"spam": 1}
 
 
-def test_samples_are_paged_by_id(world: Any, at: Any) -> None:
+def test_samples_are_paged_by_id(world: World, at: Toward) -> None:
     world.category("spam")
     world.category("scam")
     ids = [world.sample(name, at(1.0)) for name in ("spam", "scam", "spam", "spam")]
@@ -62,17 +63,18 @@ def test_samples_are_paged_by_id(world: Any, at: Any) -> None:
     assert page(ids=[ids[1], 999]) == [ids[1]]
 
 
-def test_one_bad_sample_is_named_and_none_is_stored(world: Any, at: Any) -> None:
+def test_one_bad_sample_is_named_and_none_is_stored(world: World, at: Toward) -> None:
     world.category("spam")
     good = NewSample("spam", "text", Item.of("good"), {"m1": at(1.0)})
 
     def bad(**changed: Any) -> NewSample:
-        return NewSample(
-            **(
-                {"category": "spam", "kind": "text", "item": Item.of("x"), "vectors": {"m1": at(1.0)}}
-                | changed
-            )
-        )
+        fields: dict[str, Any] = {
+            "category": "spam",
+            "kind": "text",
+            "item": Item.of("x"),
+            "vectors": {"m1": at(1.0)},
+        }
+        return NewSample(**(fields | changed))
 
     for sample, reason in (
         (bad(category="none"), "no category 'none'"),
@@ -92,7 +94,7 @@ def test_one_bad_sample_is_named_and_none_is_stored(world: Any, at: Any) -> None
     assert world.rows("SELECT count(*) FROM service.samples") == [(0,)]
 
 
-def test_a_sample_is_not_made_from_a_forgotten_note(world: Any, note: Any, at: Any) -> None:
+def test_a_sample_is_not_made_from_a_forgotten_note(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.ingest(note("n", at(1.0)))
     sample = NewSample("spam", "note", Item.of("n"), {"m1": at(1.0)}, source_note="n")
@@ -103,7 +105,7 @@ def test_a_sample_is_not_made_from_a_forgotten_note(world: Any, note: Any, at: A
         add(world, sample)
 
 
-def test_changes_are_logged_and_unknown_ones_refused(world: Any, at: Any) -> None:
+def test_changes_are_logged_and_unknown_ones_refused(world: World, at: Toward) -> None:
     world.category("spam")
     sample = world.sample("spam", at(1.0))
     soon = datetime(2030, 1, 1, tzinfo=UTC)
@@ -122,7 +124,7 @@ def test_changes_are_logged_and_unknown_ones_refused(world: Any, at: Any) -> Non
         world.database.transaction(lambda s: change_sample(s, 999, "bo", label="x"))
 
 
-def test_deleting_takes_along_what_hangs_on_it(world: Any, note: Any, at: Any) -> None:
+def test_deleting_takes_along_what_hangs_on_it(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     shared, own = Picture.from_bytes(b"shared"), Picture.from_bytes(b"own")
     item = Item.of(shared, own)
@@ -140,7 +142,7 @@ def test_deleting_takes_along_what_hangs_on_it(world: Any, note: Any, at: Any) -
         world.database.transaction(lambda s: categories.delete_category(s, "spam", "ops"))
 
 
-def test_vectors_of_another_version_are_filled_in(world: Any, at: Any) -> None:
+def test_vectors_of_another_version_are_filled_in(world: World, at: Toward) -> None:
     world.category("spam")
     sample = world.sample("spam", at(1.0))
     world.database.transaction(lambda s: versions.add(s, "m2", 3, "ops"))

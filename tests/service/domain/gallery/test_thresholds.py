@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from tests.service.conftest import World
 
 from uninote.service.domain.base import audit
 from uninote.service.domain.gallery import thresholds, versions
 from uninote.service.errors import InvalidError, NotFoundError
 
 
-def test_the_newest_is_in_force_and_the_others_stay(world: Any) -> None:
+def test_the_newest_is_in_force_and_the_others_stay(world: World) -> None:
     world.category("spam", None)
     model = world.database.transaction(versions.active)
     for value in (0.7, 0.8, 0.75):
@@ -27,7 +26,7 @@ def test_the_newest_is_in_force_and_the_others_stay(world: Any) -> None:
     assert [one.details["value"] for one in logged] == [0.75, 0.8]
 
 
-def test_versions_have_their_own(world: Any) -> None:
+def test_versions_have_their_own(world: World) -> None:
     world.category("spam", 0.7)
     world.category("off", None, enabled=False)
     other = world.database.transaction(lambda s: versions.add(s, "m2", 4, "ops"))
@@ -49,7 +48,7 @@ def test_versions_have_their_own(world: Any) -> None:
     ],
 )
 def test_bad_ones_are_refused(
-    world: Any, category: str, version: str, value: float, error: type[Exception]
+    world: World, category: str, version: str, value: float, error: type[Exception]
 ) -> None:
     world.category("spam", None)
     with pytest.raises(error):

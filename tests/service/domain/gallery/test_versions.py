@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.errors import ItemError
 from uninote.items import Item, Note, Picture
@@ -32,15 +33,15 @@ def encode(items: Sequence[Item]) -> np.ndarray[Any, Any]:
     return rows
 
 
-def state(world: Any) -> dict[str, str]:
+def state(world: World) -> dict[str, str]:
     return {model.version: model.state for model in world.database.transaction(versions.listing)}
 
 
-def switch(world: Any, version: str, **options: Any) -> Any:
+def switch(world: World, version: str, **options: Any) -> Any:
     return world.database.transaction(lambda s: versions.switch(s, version, "ops", **options))
 
 
-def test_add_fill_compare_switch_roll_back_retire(world: Any, note: Any, at: Any) -> None:
+def test_add_fill_compare_switch_roll_back_retire(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.sample("spam", at(1.0), "apple")
     world.ingest(note("n1", at(0.9), "avocado"), note("n2", at(0.0, 1.0), "banana"))
@@ -76,7 +77,7 @@ def test_add_fill_compare_switch_roll_back_retire(world: Any, note: Any, at: Any
     assert world.database.transaction(lambda s: versions.add(s, "m2", NEW_DIM, "ops")).state == "loading"
 
 
-def test_rolling_back_goes_one_step_each_time(world: Any) -> None:
+def test_rolling_back_goes_one_step_each_time(world: World) -> None:
     for version in ("m2", "m3"):
         world.database.transaction(lambda s, v=version: versions.add(s, v, 4, "ops"))
         switch(world, version)
@@ -97,7 +98,7 @@ def test_rolling_back_goes_one_step_each_time(world: Any) -> None:
     assert back() == "m1"
 
 
-def test_no_note_fails_and_none_is_lost_during_a_switch(world: Any, at: Any) -> None:
+def test_no_note_fails_and_none_is_lost_during_a_switch(world: World, at: Toward) -> None:
     """Store notes of the old model, of both, and of the new one, during its backfill and the switch."""
     world.category("spam")
     world.sample("spam", at(1.0), "apple")
@@ -139,7 +140,9 @@ def test_no_note_fails_and_none_is_lost_during_a_switch(world: Any, at: Any) -> 
     assert len(world.database.transaction(lambda s: search.search(s, model, item, total))) == total
 
 
-def test_backfill_goes_on_where_it_stopped_and_names_what_fails(world: Any, note: Any, at: Any) -> None:
+def test_backfill_goes_on_where_it_stopped_and_names_what_fails(
+    world: World, note: MakeNote, at: Toward
+) -> None:
     world.category("spam")
     world.sample("spam", at(1.0), "apple")
     world.ingest(*[note(f"n{number}", at(0.9), f"apple {number}") for number in range(5)])
@@ -171,7 +174,9 @@ def test_backfill_goes_on_where_it_stopped_and_names_what_fails(world: Any, note
         switch(world, "m2")
 
 
-def test_backfill_fills_videos_and_leaves_what_changed_meanwhile(world: Any, note: Any, at: Any) -> None:
+def test_backfill_fills_videos_and_leaves_what_changed_meanwhile(
+    world: World, note: MakeNote, at: Toward
+) -> None:
     frame = Picture.from_bytes(b"frame", frame=True)
     world.ingest(note("video", at(1.0), "clip", pictures=(frame,)), note("n", at(1.0), "old"))
     model = world.database.transaction(lambda s: versions.add(s, "m2", NEW_DIM, "ops"))
@@ -188,7 +193,7 @@ def test_backfill_fills_videos_and_leaves_what_changed_meanwhile(world: Any, not
     assert state(world)["m2"] == "shadow"
 
 
-def test_bad_versions_are_refused(world: Any) -> None:
+def test_bad_versions_are_refused(world: World) -> None:
     def add(version: str, dim: int) -> Any:
         return world.database.transaction(lambda s: versions.add(s, version, dim, "ops"))
 

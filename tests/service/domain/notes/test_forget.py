@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.items import Note, Picture
 from uninote.service.domain.base import audit
@@ -18,7 +19,7 @@ from uninote.service.domain.review import backcheck_jobs, backcheck_worker, verd
 SECRET = "zebra-crossing"
 
 
-def traces(world: Any, *needles: str) -> set[tuple[str, str]]:
+def traces(world: World, *needles: str) -> set[tuple[str, str]]:
     """Return (table, column) of every place in the schema where one of the texts stands, bytes as hex."""
     columns = world.rows(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'service'"
@@ -35,7 +36,7 @@ def traces(world: Any, *needles: str) -> set[tuple[str, str]]:
 
 
 @pytest.fixture
-def involved(world: Any, at: Any) -> tuple[Any, Picture]:
+def involved(world: World, at: Toward) -> tuple[Any, Picture]:
     """A note that every part of the service knows: matched, reviewed, found by a job, made into a sample."""
     picture = Picture.from_bytes(b"very secret picture", description=SECRET, ocr=(SECRET,))
     private = Note(f"{SECRET}-id", SECRET, SECRET, (picture,), tags=(SECRET,), links=(SECRET,), source=SECRET)
@@ -54,7 +55,7 @@ def involved(world: Any, at: Any) -> tuple[Any, Picture]:
 
 
 def test_nothing_of_a_forgotten_note_is_left_in_any_table(
-    world: Any, involved: Any, note: Any, at: Any
+    world: World, involved: Any, note: MakeNote, at: Toward
 ) -> None:
     private, picture = involved
     world.ingest(note("kept", at(0.9)))
@@ -79,7 +80,7 @@ def test_nothing_of_a_forgotten_note_is_left_in_any_table(
     assert len(world.rows("SELECT 1 FROM service.matches")) == 1
 
 
-def test_it_is_logged_and_does_not_come_back(world: Any, involved: Any, at: Any) -> None:
+def test_it_is_logged_and_does_not_come_back(world: World, involved: Any, at: Toward) -> None:
     private, _ = involved
     world.database.transaction(lambda s: forget.forget(s, [private.id, "never stored"], "dpo"))
     for name in (private.id, "never stored"):
@@ -98,7 +99,7 @@ def test_it_is_logged_and_does_not_come_back(world: Any, involved: Any, at: Any)
     assert world.database.transaction(lambda s: forget.forget(s, [], "dpo")) == 0
 
 
-def test_its_sample_stops_matching_at_once(world: Any, involved: Any, note: Any, at: Any) -> None:
+def test_its_sample_stops_matching_at_once(world: World, involved: Any, note: MakeNote, at: Toward) -> None:
     private, _ = involved
     (first,) = world.ingest(note("near", at(0.9)))
     assert len(first.hits) == 2
@@ -107,7 +108,7 @@ def test_its_sample_stops_matching_at_once(world: Any, involved: Any, note: Any,
     assert len(second.hits) == 1
 
 
-def test_the_running_job_goes_on(world: Any, involved: Any, note: Any, at: Any) -> None:
+def test_the_running_job_goes_on(world: World, involved: Any, note: MakeNote, at: Toward) -> None:
     private, _ = involved
     world.ingest(note("aaa", at(0.9)), note("zzz", at(0.9)))
     (job,) = world.database.transaction(backcheck_jobs.unfinished)
@@ -115,13 +116,13 @@ def test_the_running_job_goes_on(world: Any, involved: Any, note: Any, at: Any) 
     assert backcheck_worker.run(world.database, job) == "done"  # its sample is gone, so it finds nothing
 
 
-def test_the_audit_log_names_notes_by_hash(world: Any, involved: Any) -> None:
+def test_the_audit_log_names_notes_by_hash(world: World, involved: Any) -> None:
     rows = world.rows("SELECT subject, details::text FROM service.audit")
     assert not any(SECRET in subject or SECRET in json.dumps(details) for subject, details in rows)
     assert any(subject == audit.note_subject(involved[0].id) for subject, _ in rows)
 
 
-def test_a_note_that_nothing_else_knows(world: Any, note: Any, at: Any) -> None:
+def test_a_note_that_nothing_else_knows(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("n", at(1.0), "only here"))
     assert traces(world, "only here") == {("notes", "payload")}
     assert world.database.transaction(lambda s: forget.forget(s, ["n", "n"], "dpo")) == 1

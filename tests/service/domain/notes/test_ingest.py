@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
+from tests.service.conftest import MakeNote, Toward, World
 
+from uninote.errors import UniNoteError
 from uninote.items import Note, Picture
 from uninote.service.domain.base.payload import load_notes
 from uninote.service.domain.gallery import versions
@@ -16,11 +19,13 @@ from uninote.service.domain.notes.forget import forget
 from uninote.service.domain.notes.idempotency import hashed
 from uninote.service.domain.notes.ingest import check, match, store_deliveries
 from uninote.service.domain.notes.ingest_sql import create
-from uninote.service.domain.notes.ingest_types import Delivery, Incoming
+from uninote.service.domain.notes.ingest_types import Delivery, Incoming, Outcome
 from uninote.service.errors import ConflictError, InvalidError
 
 
-def test_a_note_is_stored_with_vector_match_audit_and_outbox(world: Any, note: Any, at: Any) -> None:
+def test_a_note_is_stored_with_vector_match_audit_and_outbox(
+    world: World, note: MakeNote, at: Toward
+) -> None:
     world.category("spam", 0.8)
     sample = world.sample("spam", at(1.0))
     world.sample("spam", at(0.0, 1.0))
@@ -38,7 +43,7 @@ def test_a_note_is_stored_with_vector_match_audit_and_outbox(world: Any, note: A
     ]
 
 
-def test_the_same_note_again_changes_nothing(world: Any, note: Any, at: Any) -> None:
+def test_the_same_note_again_changes_nothing(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.sample("spam", at(1.0))
     (first,) = world.ingest(note("n1", at(0.9)))
@@ -49,7 +54,7 @@ def test_the_same_note_again_changes_nothing(world: Any, note: Any, at: Any) -> 
     assert everything(world) == before
 
 
-def test_changed_content_replaces_vector_and_matches(world: Any, note: Any, at: Any) -> None:
+def test_changed_content_replaces_vector_and_matches(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     old, new = world.sample("spam", at(1.0)), world.sample("spam", at(0.0, 1.0))
     (first,) = world.ingest(note("n1", at(0.9), "old"))
@@ -61,7 +66,9 @@ def test_changed_content_replaces_vector_and_matches(world: Any, note: Any, at: 
     assert world.rows("SELECT count(*) FROM service.vectors") == [(1,)]
 
 
-def test_changed_metadata_keeps_matches_and_reaches_the_vector_row(world: Any, note: Any, at: Any) -> None:
+def test_changed_metadata_keeps_matches_and_reaches_the_vector_row(
+    world: World, note: MakeNote, at: Toward
+) -> None:
     world.category("spam")
     world.sample("spam", at(1.0))
     world.ingest(note("n1", at(0.9), category="travel"))
@@ -73,7 +80,7 @@ def test_changed_metadata_keeps_matches_and_reaches_the_vector_row(world: Any, n
     assert world.rows("SELECT id FROM service.matches") == [matched]
 
 
-def test_bad_notes_are_named_and_the_others_go_on(world: Any, note: Any, at: Any) -> None:
+def test_bad_notes_are_named_and_the_others_go_on(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     batch = [
         note("nan", np.full(8, np.nan)),
@@ -106,7 +113,7 @@ def test_bad_notes_are_named_and_the_others_go_on(world: Any, note: Any, at: Any
     assert world.rows("SELECT id FROM service.notes") == [("good",)]
 
 
-def test_an_idempotency_key_answers_without_writing(world: Any, note: Any, at: Any) -> None:
+def test_an_idempotency_key_answers_without_writing(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.sample("spam", at(1.0))
     old = note("n1", at(0.9), "old")
@@ -120,7 +127,7 @@ def test_an_idempotency_key_answers_without_writing(world: Any, note: Any, at: A
         world.ingest(old, request=("key", "other"))
 
 
-def test_many_callers_of_one_note_make_one_effect(world: Any, note: Any, at: Any) -> None:
+def test_many_callers_of_one_note_make_one_effect(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.sample("spam", at(1.0))
     batch = [note(f"n{number}", at(0.9)) for number in range(5)]
@@ -133,7 +140,7 @@ def test_many_callers_of_one_note_make_one_effect(world: Any, note: Any, at: Any
     assert world.rows("SELECT count(*) FROM service.outbox") == [(5,)]
 
 
-def test_pictures_are_kept_while_shown(world: Any, note: Any, at: Any) -> None:
+def test_pictures_are_kept_while_shown(world: World, note: MakeNote, at: Toward) -> None:
     shared, single = Picture.from_bytes(b"shared"), Picture.from_bytes(b"single", ocr=("words",))
     world.ingest(note("n1", at(1.0), pictures=(shared, single)), note("n2", at(1.0), pictures=(shared,)))
     assert world.rows("SELECT count(*) FROM service.pictures") == [(2,)]
@@ -141,7 +148,7 @@ def test_pictures_are_kept_while_shown(world: Any, note: Any, at: Any) -> None:
     assert world.rows("SELECT digest FROM service.pictures") == [(shared.digest,)]
 
 
-def test_match_looks_without_storing(world: Any, note: Any, at: Any) -> None:
+def test_match_looks_without_storing(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.sample("spam", at(1.0))
     before = everything(world)
@@ -151,12 +158,12 @@ def test_match_looks_without_storing(world: Any, note: Any, at: Any) -> None:
     assert everything(world) == before
 
 
-def everything(world: Any) -> list[Any]:
+def everything(world: World) -> list[Any]:
     tables = ("notes", "vectors", "matches", "audit", "outbox")
     return [sorted(world.rows(f"SELECT t::text FROM service.{table} AS t")) for table in tables]
 
 
-def test_bad_words_of_a_picture_are_named(world: Any, note: Any, at: Any) -> None:
+def test_bad_words_of_a_picture_are_named(world: World, note: MakeNote, at: Toward) -> None:
     bad = [Picture.from_bytes(b"x", ocr=("\0",)), Picture.from_bytes(b"x", description="\ud800")]
     outcomes = world.ingest(
         *[note(f"n{row}", at(1.0), pictures=(one,)) for row, one in enumerate(bad)], note("good", at(1.0))
@@ -165,7 +172,7 @@ def test_bad_words_of_a_picture_are_named(world: Any, note: Any, at: Any) -> Non
     assert world.rows("SELECT id FROM service.notes") == [("good",)]
 
 
-def test_what_was_stored_comes_back_as_the_same_note(world: Any, at: Any) -> None:
+def test_what_was_stored_comes_back_as_the_same_note(world: World, at: Toward) -> None:
     pictures = (
         Picture.from_bytes(b"one", description="a hat", ocr=("a", "b")),
         Picture.from_bytes(b"two", ocr=(), frame=True),
@@ -179,9 +186,9 @@ def test_what_was_stored_comes_back_as_the_same_note(world: Any, at: Any) -> Non
     assert [picture.read() for picture in again.pictures] == [b"one", b"two", b"three"]
 
 
-def test_two_models_are_written_in_one_go(world: Any, at: Any) -> None:
+def test_two_models_are_written_in_one_go(world: World, at: Toward) -> None:
     world.database.transaction(lambda s: versions.add(s, "m2", 3, "ops"))
-    both = {"m1": at(1.0), "m2": [0, 1, 0], "retired long ago": [1.0]}
+    both: dict[str, ArrayLike] = {"m1": at(1.0), "m2": [0, 1, 0], "retired long ago": [1.0]}
     assert world.ingest(Incoming(Note("n", "x"), both))[0].status == "created"
     assert world.rows("SELECT model_id, vector::text FROM service.vectors ORDER BY 1")[1] == (2, "[0,1,0]")
     only_new = Incoming(Note("later", "x"), {"m1": at(1.0)})
@@ -190,7 +197,7 @@ def test_two_models_are_written_in_one_go(world: Any, at: Any) -> None:
     assert world.rows("SELECT count(*) FROM service.vectors WHERE note_id = 'later'") == [(2,)]
 
 
-def test_without_pictures_kept_only_their_digests_stay(world: Any, note: Any, at: Any) -> None:
+def test_without_pictures_kept_only_their_digests_stay(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("n", at(1.0), pictures=(Picture.from_bytes(b"x"),)), keep_pictures=False)
     assert world.rows("SELECT 1 FROM service.pictures") == []
     assert world.rows("SELECT payload->'pictures'->0->>'digest' FROM service.notes") == [
@@ -198,7 +205,12 @@ def test_without_pictures_kept_only_their_digests_stay(world: Any, note: Any, at
     ]
 
 
-def test_callers_share_a_transaction_and_fail_apart(world: Any, note: Any, at: Any) -> None:
+def stored(answer: list[Outcome] | UniNoteError) -> list[Outcome]:
+    assert not isinstance(answer, UniNoteError), answer
+    return answer
+
+
+def test_callers_share_a_transaction_and_fail_apart(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     sample = world.sample("spam", at(1.0))
     world.ingest(note("old", at(0.9)), request=("key", "digest"))
@@ -213,11 +225,11 @@ def test_callers_share_a_transaction_and_fail_apart(world: Any, note: Any, at: A
             Delivery([note("n2", at(0.0, 1.0))], "two", ("key", "digest of two")),
         ],
     )
-    assert [outcome.status for outcome in answers[0]] == ["created", "rejected"]
+    assert [outcome.status for outcome in stored(answers[0])] == ["created", "rejected"]
     assert isinstance(answers[1], ConflictError)
-    assert [outcome.status for outcome in answers[2]] == ["unchanged"]
-    assert [hit.sample_id for hit in answers[2][0].hits] == [sample]
-    assert [(outcome.status, outcome.hits) for outcome in answers[3]] == [("created", ())]
+    assert [outcome.status for outcome in stored(answers[2])] == ["unchanged"]
+    assert [hit.sample_id for hit in stored(answers[2])[0].hits] == [sample]
+    assert [(outcome.status, outcome.hits) for outcome in stored(answers[3])] == [("created", ())]
     assert world.rows("SELECT id FROM service.notes ORDER BY id") == [("n1",), ("n2",), ("old",)]
     new = "SELECT DISTINCT xmin FROM service.notes WHERE id LIKE 'n%'"
     assert len(world.rows(new)) == 1
@@ -226,7 +238,7 @@ def test_callers_share_a_transaction_and_fail_apart(world: Any, note: Any, at: A
     assert world.rows(log) == [("app",), ("one",), ("two",)]
 
 
-def test_callers_of_one_note_or_key_go_one_after_the_other(world: Any, note: Any, at: Any) -> None:
+def test_callers_of_one_note_or_key_go_one_after_the_other(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam")
     world.sample("spam", at(1.0))
     deliveries = [
@@ -236,7 +248,7 @@ def test_callers_of_one_note_or_key_go_one_after_the_other(world: Any, note: Any
         Delivery([note("n1", at(0.0, 1.0), "second")], "app", ("key", "digest")),
     ]
     answers = store_deliveries(world.database, world.matcher, deliveries)
-    assert [(answer[0].status, len(answer[0].hits)) for answer in answers] == [
+    assert [(one.status, len(one.hits)) for answer in answers for one in stored(answer)] == [
         ("created", 1),
         ("updated", 0),
         ("unchanged", 0),
@@ -245,20 +257,24 @@ def test_callers_of_one_note_or_key_go_one_after_the_other(world: Any, note: Any
     assert world.rows("SELECT payload->>'title' FROM service.notes") == [("second",)]
 
 
-def test_a_value_that_no_column_holds_fails_its_caller_alone(world: Any, note: Any, at: Any) -> None:
+def test_a_value_that_no_column_holds_fails_its_caller_alone(
+    world: World, note: MakeNote, at: Toward
+) -> None:
     deliveries = [
         Delivery([note("good", at(1.0))], "app"),
         Delivery([note("n1", at(1.0))], "\0"),
         Delivery([note("n2", at(1.0))], "app"),
     ]
     good, bad, also = store_deliveries(world.database, world.matcher, deliveries)
-    assert [good[0].status, also[0].status] == ["created", "created"]
+    assert [one.status for one in (*stored(good), *stored(also))] == ["created", "created"]
     assert isinstance(bad, InvalidError)
     assert world.rows("SELECT id FROM service.notes ORDER BY id") == [("good",), ("n2",)]
 
 
 @pytest.mark.parametrize("why", ["revision", "note", "forgotten", "key"])
-def test_what_is_not_all_new_is_left_to_the_long_way(world: Any, note: Any, at: Any, why: str) -> None:
+def test_what_is_not_all_new_is_left_to_the_long_way(
+    world: World, note: MakeNote, at: Toward, why: str
+) -> None:
     world.category("spam")
     world.sample("spam", at(1.0))
     world.ingest(note("n1", at(0.9)), request=("used", "digest"))
@@ -279,7 +295,7 @@ def test_what_is_not_all_new_is_left_to_the_long_way(world: Any, note: Any, at: 
     assert world.rows("SELECT count(*) FROM service.requests") == [(2,)]
 
 
-def test_new_notes_take_one_statement(world: Any, note: Any, at: Any, monkeypatch: Any) -> None:
+def test_new_notes_take_one_statement(world: World, note: MakeNote, at: Toward, monkeypatch: Any) -> None:
     world.category("spam")
     sample = world.sample("spam", at(1.0))
     world.database.transaction(world.matcher.snapshot)

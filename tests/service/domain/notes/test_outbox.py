@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.errors import StoreError
 from uninote.service.domain.gallery import versions
@@ -18,14 +19,14 @@ from uninote.store.memory import MemoryStore
 from uninote.store.protocol import Filter
 
 
-def drain(world: Any, sink: Any, **options: Any) -> int:
+def drain(world: World, sink: Any, **options: Any) -> int:
     total = 0
     while done := outbox.send(world.database, sink, **options):
         total += done
     return total
 
 
-def test_a_store_ends_in_the_state_of_the_database(world: Any, note: Any, at: Any) -> None:
+def test_a_store_ends_in_the_state_of_the_database(world: World, note: MakeNote, at: Toward) -> None:
     store = MemoryStore(8)
     sink = outbox.store_sink({"m1": store})
     rng = random.Random(5)
@@ -50,7 +51,7 @@ def test_a_store_ends_in_the_state_of_the_database(world: Any, note: Any, at: An
     assert world.database.transaction(outbox.lag) == outbox.OutboxLag(0, 0.0)
 
 
-def test_a_failing_cluster_gets_the_batch_again(world: Any, note: Any, at: Any) -> None:
+def test_a_failing_cluster_gets_the_batch_again(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("a", at(1.0)), note("b", at(1.0)))
 
     def broken(_: Any) -> None:
@@ -66,7 +67,9 @@ def test_a_failing_cluster_gets_the_batch_again(world: Any, note: Any, at: Any) 
     assert seen == ["a", "b"]
 
 
-def test_many_changes_of_a_note_are_one_delivery_of_its_last_state(world: Any, note: Any, at: Any) -> None:
+def test_many_changes_of_a_note_are_one_delivery_of_its_last_state(
+    world: World, note: MakeNote, at: Toward
+) -> None:
     for number in range(4):
         world.ingest(note("a", at(0.1 * number), f"text {number}"))
     batches: list[Any] = []
@@ -75,7 +78,7 @@ def test_many_changes_of_a_note_are_one_delivery_of_its_last_state(world: Any, n
     np.testing.assert_allclose(change.vectors["m1"], at(0.3), atol=1e-3)
 
 
-def test_only_one_process_delivers(world: Any, note: Any, at: Any) -> None:
+def test_only_one_process_delivers(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("a", at(1.0)))
     inner: list[int] = []
     assert (
@@ -84,7 +87,7 @@ def test_only_one_process_delivers(world: Any, note: Any, at: Any) -> None:
     assert inner == [0]
 
 
-def test_a_lost_lock_sends_the_notes_again(world: Any, note: Any, at: Any) -> None:
+def test_a_lost_lock_sends_the_notes_again(world: World, note: MakeNote, at: Toward) -> None:
     """Deliver a newer state from another process while this batch is delayed: the newest must win."""
     store = MemoryStore(8)
     sink = outbox.store_sink({"m1": store})
@@ -108,7 +111,7 @@ def test_a_lost_lock_sends_the_notes_again(world: Any, note: Any, at: Any) -> No
     assert store.search([at(1.0)], 1)[0][0].category == "new"
 
 
-def test_without_a_cluster_nothing_is_put_in_line(world: Any, note: Any, at: Any) -> None:
+def test_without_a_cluster_nothing_is_put_in_line(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("a", at(1.0)))
     world.database.transaction(outbox.stop)
     world.ingest(note("b", at(1.0)))
@@ -122,7 +125,7 @@ def test_without_a_cluster_nothing_is_put_in_line(world: Any, note: Any, at: Any
     assert seen == ["b", "c"]
 
 
-def test_no_note_is_missed_while_the_outbox_is_switched_on(world: Any, note: Any, at: Any) -> None:
+def test_no_note_is_missed_while_the_outbox_is_switched_on(world: World, note: MakeNote, at: Toward) -> None:
     world.database.transaction(outbox.stop)
     stop = threading.Event()
     stored: list[str] = []
@@ -149,7 +152,7 @@ def test_no_note_is_missed_while_the_outbox_is_switched_on(world: Any, note: Any
     assert seen == set(stored)
 
 
-def test_every_version_has_its_store(world: Any, note: Any, at: Any) -> None:
+def test_every_version_has_its_store(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("a", at(1.0)))
     world.database.transaction(lambda s: versions.add(s, "m2", 3, "ops"))
     one, two = MemoryStore(8), MemoryStore(3)
@@ -164,7 +167,7 @@ def test_every_version_has_its_store(world: Any, note: Any, at: Any) -> None:
     assert (one.count(), two.count()) == (0, 0)
 
 
-def test_follow_goes_on_after_an_outage(world: Any, note: Any, at: Any) -> None:
+def test_follow_goes_on_after_an_outage(world: World, note: MakeNote, at: Toward) -> None:
     world.ingest(note("a", at(1.0)))
     stop, calls = threading.Event(), []
 
@@ -180,7 +183,7 @@ def test_follow_goes_on_after_an_outage(world: Any, note: Any, at: Any) -> None:
 
 
 def test_the_cluster_is_filled_once_what_the_rebuild_put_in_line_is_delivered(
-    world: Any, note: Any, at: Any
+    world: World, note: MakeNote, at: Toward
 ) -> None:
     world.ingest(note("a", at(1.0)), note("b", at(1.0)))
     world.database.transaction(outbox.stop)

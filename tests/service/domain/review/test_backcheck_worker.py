@@ -7,12 +7,16 @@ import csv
 import json
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.errors import StoreError
 from uninote.service.domain.gallery import versions
@@ -26,27 +30,27 @@ from uninote.store.protocol import Filter
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def fill(world: Any, note: Any, at: Any, number: int = 12) -> None:
+def fill(world: World, note: MakeNote, at: Toward, number: int = 12) -> None:
     """Store notes n00.. with scores 1.00, 0.98, ... to the first direction."""
     world.ingest(*[note(f"n{row:02}", at(1 - 0.02 * row)) for row in range(number)])
 
 
-def create(world: Any, *samples: int, **options: Any) -> int:
+def create(world: World, *samples: int, **options: Any) -> int:
     return int(world.database.transaction(lambda s: backcheck_jobs.create(s, samples, "ana", **options)).id)
 
 
-def progress(world: Any, job: int) -> Any:
+def progress(world: World, job: int) -> Any:
     return world.database.transaction(lambda s: backcheck_jobs.get(s, job))
 
 
-def found(world: Any, job: int) -> list[tuple[str, int]]:
+def found(world: World, job: int) -> list[tuple[str, int]]:
     return [
         (hit.note_id, hit.sample_id)
         for hit in world.database.transaction(lambda s: backcheck_jobs.hits(s, job))
     ]
 
 
-def test_a_new_sample_finds_history_and_records_matches(world: Any, note: Any, at: Any) -> None:
+def test_a_new_sample_finds_history_and_records_matches(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
     sample = world.sample("spam", at(1.0))
@@ -64,7 +68,7 @@ def test_a_new_sample_finds_history_and_records_matches(world: Any, note: Any, a
     assert len(world.rows("SELECT 1 FROM service.matches")) == 6
 
 
-def test_it_finds_what_the_online_match_would_have_found(world: Any, note: Any) -> None:
+def test_it_finds_what_the_online_match_would_have_found(world: World, note: MakeNote) -> None:
     rng = np.random.default_rng(3)
     world.category("a", 0.5)
     world.category("b", 0.6)
@@ -87,7 +91,7 @@ def test_it_finds_what_the_online_match_would_have_found(world: Any, note: Any) 
     assert world.rows(statement.format("backcheck")) == online
 
 
-def test_filters_and_a_threshold_of_its_own(world: Any, note: Any, at: Any) -> None:
+def test_filters_and_a_threshold_of_its_own(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", None)
     world.ingest(
         note("a", at(0.9), category="food", kind="video", time=DAY),
@@ -111,7 +115,7 @@ def test_filters_and_a_threshold_of_its_own(world: Any, note: Any, at: Any) -> N
         create(world, sample)
 
 
-def test_a_stopped_job_goes_on_behind_the_last_page(world: Any, note: Any, at: Any) -> None:
+def test_a_stopped_job_goes_on_behind_the_last_page(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
     job = create(world, sample := world.sample("spam", at(1.0)))
@@ -123,7 +127,7 @@ def test_a_stopped_job_goes_on_behind_the_last_page(world: Any, note: Any, at: A
     assert progress(world, job).done == 12
 
 
-def test_cancel_and_resume(world: Any, note: Any, at: Any) -> None:
+def test_cancel_and_resume(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
     sample = world.sample("spam", at(1.0))
@@ -143,7 +147,7 @@ def test_cancel_and_resume(world: Any, note: Any, at: Any) -> None:
         world.database.transaction(lambda s: backcheck_jobs.resume(s, running, "bo"))
 
 
-def test_one_worker_at_a_time(world: Any, note: Any, at: Any) -> None:
+def test_one_worker_at_a_time(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
     job = create(world, world.sample("spam", at(1.0)))
@@ -155,7 +159,7 @@ def test_one_worker_at_a_time(world: Any, note: Any, at: Any) -> None:
 
 
 def test_a_note_that_changed_since_it_was_read_is_left_out(
-    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.category("spam", 0.895)
     fill(world, note, at, 2)
@@ -172,7 +176,7 @@ def test_a_note_that_changed_since_it_was_read_is_left_out(
     assert world.rows("SELECT note_id FROM service.matches") == [("n01",)]
 
 
-def test_new_content_takes_away_what_was_found_in_the_old(world: Any, note: Any, at: Any) -> None:
+def test_new_content_takes_away_what_was_found_in_the_old(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
     fill(world, note, at, 2)
     job = create(world, world.sample("spam", at(1.0)), record=True)
@@ -182,7 +186,7 @@ def test_new_content_takes_away_what_was_found_in_the_old(world: Any, note: Any,
     assert world.database.transaction(lambda s: verdicts.matches_of(s, "n00")) == []
 
 
-def test_a_sample_deleted_on_the_way_ends_nothing(world: Any, note: Any, at: Any) -> None:
+def test_a_sample_deleted_on_the_way_ends_nothing(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
     gone, kept = world.sample("spam", at(1.0)), world.sample("spam", at(1.0))
@@ -194,7 +198,7 @@ def test_a_sample_deleted_on_the_way_ends_nothing(world: Any, note: Any, at: Any
 
 
 def test_a_job_that_cannot_go_on_says_why_and_can_be_resumed(
-    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
@@ -217,7 +221,7 @@ def test_a_job_that_cannot_go_on_says_why_and_can_be_resumed(
     assert len(found(world, job)) == 6
 
 
-def test_bad_jobs_are_refused(world: Any, at: Any) -> None:
+def test_bad_jobs_are_refused(world: World, at: Toward) -> None:
     world.category("spam", 0.895)
     sample, allowed = world.sample("spam", at(1.0)), world.sample("spam", at(1.0), allow=True)
     world.database.transaction(lambda s: versions.add(s, "m2", 4, "ops"))
@@ -237,7 +241,7 @@ def test_bad_jobs_are_refused(world: Any, at: Any) -> None:
     assert world.rows("SELECT 1 FROM service.jobs") == []
 
 
-def test_export(world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export(world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backcheck_worker, "PAGE", 2)
     world.category("spam", 0.895)
     world.ingest(note("=1+1", at(1.0), category="a,b", time=DAY), note("n1", at(1.0)), note("n2", at(1.0)))
@@ -261,7 +265,7 @@ def test_export(world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch)
     assert rows[1][5] == "a,b"
 
 
-def test_workers_take_jobs_from_the_queue(world: Any, note: Any, at: Any) -> None:
+def test_workers_take_jobs_from_the_queue(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
     first, second = (create(world, world.sample("spam", at(1.0))) for _ in range(2))
@@ -275,7 +279,7 @@ def test_workers_take_jobs_from_the_queue(world: Any, note: Any, at: Any) -> Non
 
 
 def test_a_job_that_fails_holds_no_other_back(
-    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
@@ -293,7 +297,7 @@ def test_a_job_that_fails_holds_no_other_back(
 
 
 def test_a_wake_up_and_a_poll_reach_a_worker_that_waits(
-    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
@@ -316,6 +320,10 @@ def test_a_wake_up_and_a_poll_reach_a_worker_that_waits(
     asyncio.run(finished(JobQueue(world.database), wake=False))
 
 
+LOCKS = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE locktype = 'advisory' AND datname = current_database()
+"""
 WORKER = """
 import asyncio, sys
 from uninote.service.db.engine import Database
@@ -325,30 +333,37 @@ asyncio.run(JobQueue(Database(sys.argv[1]), page=1).work())
 """
 
 
-def test_a_killed_worker_is_followed_by_another(world: Any, note: Any, at: Any) -> None:
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process is None or process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_killed_worker_is_followed_by_another(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
-    world.ingest(*[note(f"n{row:03}", at(0.95)) for row in range(400)])
+    world.ingest(*[note(f"n{row:03}", at(0.95)) for row in range(40)])
     job = create(world, world.sample("spam", at(1.0)), record=True)
     queue = JobQueue(world.database)
-    process = subprocess.Popen([sys.executable, "-c", WORKER, world.database.address])
-    deadline = time.monotonic() + 120
-    while not progress(world, job).done:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-    process.kill()
-    process.wait()
+    with psycopg.connect(world.database.address) as blocker:
+        blocker.execute("SELECT 1 FROM service.notes WHERE id = 'n003' FOR UPDATE")  # the fourth page waits
+        process = subprocess.Popen([sys.executable, "-c", WORKER, world.database.address])
+        until(lambda: progress(world, job).done == 3, process)
+        process.kill()
+        process.wait()
+    until(lambda: world.rows(LOCKS) == [(0,)])  # the server has noticed
     left = progress(world, job)
-    assert left.state == "running"
-    assert 0 < left.done < 400
+    assert (left.state, left.done) == ("running", 3)
     asyncio.run(queue.work(wait=False))
     queue.close()
     after = progress(world, job)
-    assert (after.state, after.done, after.hits, len(found(world, job))) == ("done", 400, 400, 400)
-    assert world.rows("SELECT count(*), count(DISTINCT note_id) FROM service.matches") == [(400, 400)]
+    assert (after.state, after.done, after.hits, len(found(world, job))) == ("done", 40, 40, 40)
+    assert world.rows("SELECT count(*), count(DISTINCT note_id) FROM service.matches") == [(40, 40)]
 
 
 def test_a_cancelled_worker_ends_behind_its_page(
-    world: Any, note: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
@@ -358,12 +373,18 @@ def test_a_cancelled_worker_ends_behind_its_page(
     async def stop_early() -> None:
         began = asyncio.Event()
         loop = asyncio.get_running_loop()
-        step = backcheck_worker.step
+        step, close, closed = backcheck_worker.step, queue.close, threading.Event()
 
         def slow(*arguments: Any) -> str:
             loop.call_soon_threadsafe(began.set)
+            assert closed.wait(30)
             return step(*arguments)
 
+        def close_first() -> None:
+            close()
+            closed.set()
+
+        monkeypatch.setattr(queue, "close", close_first)
         monkeypatch.setattr(backcheck_worker, "step", slow)
         worker = asyncio.create_task(queue.work())
         await asyncio.wait_for(began.wait(), 30)
@@ -373,7 +394,7 @@ def test_a_cancelled_worker_ends_behind_its_page(
     asyncio.run(stop_early())
     monkeypatch.undo()
     assert progress(world, job).state == "running"
-    assert progress(world, job).done < 12
+    assert progress(world, job).done == 1
     asyncio.run(queue.work(wait=False))
     assert progress(world, job).state == "done"
     assert len(found(world, job)) == 6

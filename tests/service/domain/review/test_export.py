@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.items import Item, Note, Picture
 from uninote.negatives.files import read_examples, read_pairs
@@ -16,7 +17,7 @@ from uninote.service.domain.review import export, verdicts
 from uninote.tasks.definitions import Task
 
 
-def judge(world: Any, note_id: str, sample: int, *given: str) -> None:
+def judge(world: World, note_id: str, sample: int, *given: str) -> None:
     ((match,),) = world.rows(
         f"SELECT id FROM service.matches WHERE note_id = '{note_id}' AND sample_id = {sample}"
     )
@@ -24,12 +25,12 @@ def judge(world: Any, note_id: str, sample: int, *given: str) -> None:
         world.database.transaction(lambda s, v=verdict: verdicts.judge(s, match, v, "ana"))
 
 
-def write(world: Any, folder: Path, category: str | None = None) -> Any:
+def write(world: World, folder: Path, category: str | None = None) -> Any:
     return world.database.transaction(lambda s: export.export_verdicts(s, folder, category))
 
 
 def test_true_positives_are_pairs_and_false_ones_their_negatives(
-    world: Any, note: Any, at: Any, tmp_path: Path
+    world: World, note: MakeNote, at: Toward, tmp_path: Path
 ) -> None:
     world.category("spam")
     picture = Picture.from_bytes(b"shown")
@@ -57,7 +58,7 @@ def test_true_positives_are_pairs_and_false_ones_their_negatives(
 
 
 def test_a_false_positive_stands_beside_the_note_its_sample_came_from(
-    world: Any, note: Any, at: Any, tmp_path: Path
+    world: World, note: MakeNote, at: Toward, tmp_path: Path
 ) -> None:
     world.category("spam")
     source = Note("source", title="the one", body="we look for")
@@ -76,7 +77,7 @@ def test_a_false_positive_stands_beside_the_note_its_sample_came_from(
 
 
 def test_verdicts_on_old_content_and_of_other_categories_are_left_out(
-    world: Any, note: Any, at: Any, tmp_path: Path
+    world: World, note: MakeNote, at: Toward, tmp_path: Path
 ) -> None:
     world.category("spam")
     world.category("scam")
@@ -92,7 +93,9 @@ def test_verdicts_on_old_content_and_of_other_categories_are_left_out(
 
 
 @pytest.mark.parametrize("kind", ["image", "video", "text", "note"])
-def test_every_kind_of_sample_has_its_task(world: Any, note: Any, at: Any, tmp_path: Path, kind: str) -> None:
+def test_every_kind_of_sample_has_its_task(
+    world: World, note: MakeNote, at: Toward, tmp_path: Path, kind: str
+) -> None:
     world.category("spam")
     new = NewSample("spam", kind, Item.of("sample"), {"m1": at(1.0)})
     (sample,) = world.database.transaction(lambda s: samples.add_samples(s, [new], "ops"))
@@ -103,7 +106,7 @@ def test_every_kind_of_sample_has_its_task(world: Any, note: Any, at: Any, tmp_p
     assert pair.task is {"text": Task.T2NOTE, "note": Task.NOTE2NOTE}.get(kind, Task.I2NOTE)
 
 
-def test_no_verdicts_make_empty_files(world: Any, tmp_path: Path) -> None:
+def test_no_verdicts_make_empty_files(world: World, tmp_path: Path) -> None:
     report = write(world, tmp_path)
     assert (report.pairs, report.examples, report.left_out) == (0, 0, 0)
     assert read_pairs(tmp_path / export.PAIRS) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.service.domain.base import audit
 from uninote.service.domain.review import verdicts
@@ -13,7 +14,7 @@ from uninote.service.errors import InvalidError, NotFoundError
 
 
 @pytest.fixture
-def matches(world: Any, note: Any, at: Any) -> dict[str, int]:
+def matches(world: World, note: MakeNote, at: Toward) -> dict[str, int]:
     """Open matches by note: four of spam, one of scam."""
     world.category("spam")
     world.category("scam")
@@ -23,13 +24,13 @@ def matches(world: Any, note: Any, at: Any) -> dict[str, int]:
     return dict(world.rows("SELECT note_id, id FROM service.matches"))
 
 
-def judge(world: Any, match_id: int, verdict: str, actor: str = "ana") -> Any:
+def judge(world: World, match_id: int, verdict: str, actor: str = "ana") -> Any:
     return world.database.transaction(
         lambda s: verdicts.judge(s, match_id, verdict, actor, f"said {verdict}")
     )
 
 
-def test_the_queue_is_paged_newest_first(world: Any, matches: dict[str, int]) -> None:
+def test_the_queue_is_paged_newest_first(world: World, matches: dict[str, int]) -> None:
     def page(**options: Any) -> list[str]:
         return [match.note_id for match in world.database.transaction(lambda s: verdicts.queue(s, **options))]
 
@@ -42,7 +43,7 @@ def test_the_queue_is_paged_newest_first(world: Any, matches: dict[str, int]) ->
     assert page(verdict="true_positive") == ["n2"]
 
 
-def test_a_later_verdict_counts_and_the_history_stays(world: Any, matches: dict[str, int]) -> None:
+def test_a_later_verdict_counts_and_the_history_stays(world: World, matches: dict[str, int]) -> None:
     judge(world, matches["n0"], "true_positive")
     judge(world, matches["n0"], "false_positive", "bo")
     history = world.database.transaction(lambda s: verdicts.history(s, "n0"))
@@ -57,7 +58,7 @@ def test_a_later_verdict_counts_and_the_history_stays(world: Any, matches: dict[
     assert [one.details["verdict"] for one in logged] == ["false_positive", "true_positive"]
 
 
-def test_quality_counts_per_category(world: Any, matches: dict[str, int]) -> None:
+def test_quality_counts_per_category(world: World, matches: dict[str, int]) -> None:
     for name, verdict in (("n0", "true_positive"), ("n1", "false_positive"), ("n2", "unsure")):
         judge(world, matches[name], verdict)
     scam, spam = world.database.transaction(verdicts.quality)
@@ -66,7 +67,7 @@ def test_quality_counts_per_category(world: Any, matches: dict[str, int]) -> Non
 
 
 def test_a_verdict_stays_with_the_content_it_was_given_for(
-    world: Any, note: Any, at: Any, matches: dict[str, int]
+    world: World, note: MakeNote, at: Toward, matches: dict[str, int]
 ) -> None:
     judge(world, matches["n0"], "true_positive")
     world.ingest(note("n0", at(0.95), "changed"))
@@ -77,7 +78,7 @@ def test_a_verdict_stays_with_the_content_it_was_given_for(
     ]
 
 
-def test_bad_verdicts_are_refused(world: Any, matches: dict[str, int]) -> None:
+def test_bad_verdicts_are_refused(world: World, matches: dict[str, int]) -> None:
     with pytest.raises(InvalidError, match="none of"):
         judge(world, matches["n0"], "maybe")
     with pytest.raises(InvalidError, match="NUL"):
