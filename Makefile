@@ -1,6 +1,8 @@
 # The environment .venv is made on first use, and brought up to date when what it is made from changes.
 #   make demo [NOTES=path]   train, measure and index the built-in sample, or your own notes
+#   make check               lint, then the tests that are not marked slow: about two minutes on two cores
 #   make test                lint, then every test
+#   make coverage            the tests of `make check`, and the lines of src/ that they leave out; TESTS= for every test
 #   make bench NOTES=path    the measured claims, on your notes; BENCHES=... for some of them only
 #   make docs                the documentation site, in site/
 #   make model NOTES=path    train the compact model that ships with the package, on those notes
@@ -16,17 +18,28 @@ WORKERS ?= 2
 # Minutes each on two cores, the last one some twenty.
 BENCHES ?= rl_step encode_vs_st sft_vs_st gpu onnx_int8 real_notes
 
-.PHONY: demo test bench docs model lint constraints clean
+# A selection of tests, as pytest takes it; coverage of every test takes twice as long as `make test`.
+TESTS ?= -m "not slow"
+
+.PHONY: demo check test coverage bench docs model lint constraints clean
 
 demo: $(INSTALLED)
 	$(BIN)/uninote demo $(if $(NOTES),--notes "$(NOTES)")
 
 # One thread that sleeps while it waits: many small tensors in parallel runs only fight for the cores.
-test: export OMP_NUM_THREADS = 1
-test: export OMP_WAIT_POLICY = PASSIVE
-test: export HF_HUB_OFFLINE = 1
+check test coverage: export OMP_NUM_THREADS = 1
+check test coverage: export OMP_WAIT_POLICY = PASSIVE
+check test coverage: export HF_HUB_OFFLINE = 1
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+check: lint
+	$(PYTEST) -m "not slow"
+
 test: lint
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+coverage: $(INSTALLED)
+	$(PYTEST) $(TESTS) --cov --cov-report=term-missing:skip-covered
 
 bench: $(INSTALLED) .peer/installed
 	@test -n "$(NOTES)" || { echo "make bench measures on notes of yours: make bench NOTES=path" >&2; exit 2; }

@@ -1,4 +1,4 @@
-"""What several rooms share: a tiny random model of the Qwen-VL family in a folder."""
+"""What several rooms share: which tests are slow, and a tiny random model of the Qwen-VL family."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+PROCESSES = {"broker", "milvus", "nodes", "playwright", "real", "site", "stub", "wheel"}
+"""Fixtures that start a server, a browser or a cluster, or make environments: each takes seconds."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark the tests that use such a fixture."""
+    for item in items:
+        if PROCESSES & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

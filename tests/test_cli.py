@@ -98,6 +98,7 @@ def test_config_file_and_set_reach_the_settings(tmp_path: Path) -> None:
     assert (settings["sft"]["steps"], settings["sft"]["batch_size"]) == (9, 6)
 
 
+@pytest.mark.slow
 def test_step_by_step(folder: Path) -> None:
     notes, tiny = folder / "sample" / "notes.jsonl", ["--set", "encoder.max_tokens=48"]
     made = uninote(

@@ -90,6 +90,7 @@ def test_the_readme_names_every_command() -> None:
     assert [name for name in command.commands if f"uninote {name}" not in readme] == []
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -230,7 +230,6 @@ def test_the_core_brings_no_database_server_fonts_or_ocr() -> None:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("extra", sorted(PROMISES))
 def test_each_extra_alone_keeps_its_promise(installed: Installed, tmp_path: Path, extra: str) -> None:
     shown = installed.run(extra, "uninote", "--help", cwd=tmp_path)
@@ -240,7 +239,6 @@ def test_each_extra_alone_keeps_its_promise(installed: Installed, tmp_path: Path
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("words", "extra"), MISSING, ids=str)
 def test_a_command_without_its_extra_names_it(
     installed: Installed, tmp_path: Path, words: list[str], extra: str

@@ -14,6 +14,8 @@ from uninote.errors import ModelError
 from uninote.export import hub
 from uninote.settings import EncoderSettings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -12,6 +12,8 @@ from uninote.cli import app
 from uninote.sample.notes import write_sample
 from uninote.shipped import COMPACT, HOME
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:

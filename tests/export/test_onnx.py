@@ -14,6 +14,8 @@ from uninote.errors import ItemError, ModelError
 from uninote.export import export_model, load_onnx
 from uninote.items import Item, Picture
 
+pytestmark = pytest.mark.slow
+
 COSINE = 0.97
 """int8 against fp32 with random adapters; `benchmarks/onnx_int8.py` measures it on real weights and notes."""
 

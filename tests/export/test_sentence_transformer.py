@@ -19,6 +19,8 @@ from uninote.export import UniNoteModule, export_model, load_sentence_transforme
 from uninote.items import Item, Note, Picture
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
+pytestmark = pytest.mark.slow
+
 
 def image(picture: Picture) -> Image.Image:
     return Image.open(io.BytesIO(picture.read()))

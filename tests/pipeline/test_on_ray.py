@@ -42,7 +42,7 @@ from uninote.pipeline.on_ray.session import connected
 from uninote.pipeline.on_ray.shared import require_folders
 from uninote.settings import Settings, load_settings
 
-pytestmark = pytest.mark.timeout(900)  # processes start slowly on a machine that is busy
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]  # processes start slowly on a machine that is busy
 QUIET_RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # nodes of a cluster on this machine talk over loopback

@@ -11,6 +11,8 @@ from uninote.pipeline import release
 from uninote.pipeline.release import Origin, release_model
 from uninote.tasks.definitions import SINGLE_TARGET, Task, in_words
 
+pytestmark = pytest.mark.slow
+
 ORIGINS = [Origin("some books", "CC BY 4.0", ("people/books@abc",))]
 
 

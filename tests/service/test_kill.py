@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.service.kill import run
+
+pytestmark = pytest.mark.slow
 
 
 def test_acknowledged_notes_survive_kills(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def open_milvus(milvus: Any) -> Iterator[Callable[..., MilvusStore]]:
         yield open_one
 
 
-@pytest.fixture(params=["memory", "exact", "hnsw", "milvus"])
+@pytest.fixture(params=["memory", "exact", "hnsw", pytest.param("milvus", marks=pytest.mark.slow)])
 def make_store(request: pytest.FixtureRequest) -> Callable[[int], Store]:
     """Opens an empty store of one of the four kinds; PostgreSQL's HNSW never falls back to exact for size."""
     if request.param == "memory":

@@ -14,6 +14,8 @@ import pytest
 
 from uninote.store.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.slow
+
 ROWS = 1500
 ROOT = Path(__file__).parents[2]
 

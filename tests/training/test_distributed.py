@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from tests.training import two_processes
 from tests.training.tiny_backbone import TinyBackbone
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

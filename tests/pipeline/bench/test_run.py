@@ -13,6 +13,8 @@ from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.run import run_experiments
 from uninote.settings import SftSettings, load_settings
 
+pytestmark = pytest.mark.slow
+
 SFT = {"steps": 2, "batch_size": 4, "candidates": "own", "save_every": 2}
 RL = {"steps": 2, "batch_size": 2, "save_every": 2, "noise": 2, "group_size": 4}
 

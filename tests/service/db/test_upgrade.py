@@ -23,6 +23,8 @@ from uninote.service.domain.review import backcheck_jobs, verdicts
 from uninote.service.domain.review.job_queue import JobQueue
 from uninote.store.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.slow
+
 DUMP = Path(__file__).parent / "database-5dbdb82.sql"
 HIT = [f"n{row:02}" for row in range(6)]  # cosines 1.00 to 0.90, the threshold is 0.895
 Toward = Callable[..., NDArray[Any]]
