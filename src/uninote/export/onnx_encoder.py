@@ -12,8 +12,9 @@ from PIL import Image
 from torch import nn
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact.backbone import TOKENISER_CACHE, CompactBackbone
+from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.encoder.compact.features import VisionFeatures
+from uninote.encoder.compact.model import TOKENISER_CACHE
 from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.vision import CELLS, CHANNELS, VisionTower
 from uninote.encoder.saved import check_rendering

@@ -17,7 +17,7 @@ from torch import nn
 
 from uninote.encoder.batching import token_batches
 from uninote.encoder.capabilities import ParamGroup
-from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.model import CompactModel
 from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.vision import CHANNELS
 from uninote.encoder.protocol import Inputs, LoadOptions
@@ -48,7 +48,7 @@ class CachedBackbone(nn.Module):
     causal = False
     uses_instructions = False
 
-    def __init__(self, compact: CompactBackbone, dropout: float = 0.0) -> None:
+    def __init__(self, compact: CompactModel, dropout: float = 0.0) -> None:
         """Apply `dropout` to features and words on their way into the connector, in training mode only."""
         super().__init__()
         self.dropout = nn.Dropout(dropout)
@@ -58,7 +58,7 @@ class CachedBackbone(nn.Module):
         self.pooled: dict[str, torch.Tensor] = {}
 
     @property
-    def compact(self) -> CompactBackbone:
+    def compact(self) -> CompactModel:
         return self.towers[0]
 
     @torch.no_grad()
@@ -123,11 +123,11 @@ class CachedBackbone(nn.Module):
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        return cls(CompactBackbone.start(settings, corpus, feature_folder, seed))
+        return cls(CompactModel.start(settings, corpus, feature_folder, seed))
 
     @classmethod
     def load(cls, folder: Path, options: LoadOptions) -> Self:
-        return cls(CompactBackbone.load(folder, options))
+        return cls(CompactModel.load(folder, options))
 
     @property
     def axes(self) -> torch.Tensor:

@@ -19,8 +19,8 @@ import torch
 from safetensors.torch import load_file
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.encoder.compact.cached import CachedBackbone, Outputs
+from uninote.encoder.compact.model import CompactModel
 from uninote.encoder.compact.vision import CELLS, CHANNELS
 from uninote.encoder.shards import write_shard
 from uninote.items import Item
@@ -49,7 +49,7 @@ class WordCache:
         return self.rows[self._key(texts)]
 
     @torch.no_grad()
-    def fill(self, compact: CompactBackbone, wanted: Sequence[Texts], progress: bool = False) -> None:
+    def fill(self, compact: CompactModel, wanted: Sequence[Texts], progress: bool = False) -> None:
         """Run the tower on missing texts, in batches of similar length."""
         missing = [texts for texts in dict.fromkeys(wanted) if texts not in self]
         missing.sort(key=lambda texts: sum(map(len, texts)))
@@ -85,7 +85,7 @@ class FrozenTowers(CachedBackbone):
         compact: with the pretrained text tower; the cache does not distinguish towers.
     """
 
-    def __init__(self, compact: CompactBackbone, words: WordCache, dropout: float = 0.0) -> None:
+    def __init__(self, compact: CompactModel, words: WordCache, dropout: float = 0.0) -> None:
         super().__init__(compact, dropout)
         self.words = words
         with torch.no_grad():
@@ -118,7 +118,7 @@ class FrozenTowers(CachedBackbone):
                     self.pooled[picture.digest] = self.compact.features([picture])[0].mean(0, True)
 
 
-def _read(compact: CompactBackbone, batch: Sequence[Texts]) -> torch.Tensor:
+def _read(compact: CompactModel, batch: Sequence[Texts]) -> torch.Tensor:
     """Return the text tower's read-out of texts alone: float32 [n, width]."""
     cls, sep, pad = (
         compact.tokenizer.cls_token_id,
