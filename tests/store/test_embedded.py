@@ -183,7 +183,6 @@ import numpy.linalg
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Record
 
-pytestmark = pytest.mark.slow
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid(int(sys.argv[3])), os.setuid(int(sys.argv[2]))
 store = PostgresStore(Path(sys.argv[1]), 2)

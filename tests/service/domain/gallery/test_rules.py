@@ -29,7 +29,6 @@ INF = float("inf")
     ],
 )
 def test_worked_by_hand(comparisons: list[tuple[float, float, bool, str]], expected: list[bool]) -> None:
-    scores, thresholds, allow, groups = zip(*comparisons, strict=True)
-    assert (
-        hits(np.array(scores), np.array(thresholds), np.array(allow), np.array(groups)).tolist() == expected
-    )
+    columns = zip(*comparisons, strict=True) if comparisons else ((), (), np.empty(0, bool), ())
+    scores, thresholds, allow, groups = (np.array(column) for column in columns)
+    assert hits(scores, thresholds, allow, groups).tolist() == expected
