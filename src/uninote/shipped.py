@@ -1,4 +1,4 @@
-"""Trained models inside the package, each by its name."""
+"""Trained models inside the package, by name."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from uninote.errors import ModelError
 
 HOME = Path(__file__).parent / "models"
 COMPACT = "compact"
-"""The trained compact model: what was trained only, on top of the towers of the registry packages."""
+"""Name of the trained compact model, a folder of the trained weights only: its towers come from packages."""
 
 
 def shipped_models() -> dict[str, Path]:
-    """Folders by name."""
+    """Return the folder of each shipped model by its name."""
     return {file.parent.name: file.parent for file in sorted(HOME.glob("*/uninote.json"))}
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder meant by `model`: itself, or the shipped model of that name where no such folder is.
+    """Return the folder that `model` names: itself or, if no such folder exists, the shipped model.
 
     Raises ModelError for the name of a shipped model that this installation lacks.
     """
