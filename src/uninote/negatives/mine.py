@@ -169,7 +169,7 @@ def _sampled_scores(
 def _score_blocks(
     pairs: list[Pair], candidates: list[Item], excluded: list[Ints], index: ReferenceIndex
 ) -> Iterator[tuple[int, Floats]]:
-    """Yield the first pair's index and float32 [block, candidates], -inf if excluded, for blocks of all pairs.
+    """Yield blocks of all pairs: the first pair's index, float32 [block, candidates] with -inf if excluded.
 
     All scores are computed exactly. For the pool sizes of mining, one matrix product and a partial sort take
     a fifth of the time of a flat faiss search, which spends it on selecting that many neighbours.
