@@ -1,4 +1,7 @@
-"""Trained models inside the package, by name."""
+"""Shipped models: trained models inside the package, each by its name.
+
+This module is below `encoder`: it only checks that `uninote.json` exists; `encoder.saved` reads it.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,16 @@ from uninote.errors import ModelError
 
 HOME = Path(__file__).parent / "models"
 COMPACT = "compact"
-"""Name of the trained compact model, a folder of the trained weights only: its towers come from packages."""
+"""Trained compact model: only the trained weights; the towers come from the registry packages."""
 
 
 def shipped_models() -> dict[str, Path]:
-    """Return the folder of each shipped model by its name."""
+    """List the folders by name."""
     return {file.parent.name: file.parent for file in sorted(HOME.glob("*/uninote.json"))}
 
 
 def model_folder(model: str | Path) -> Path:
-    """Return the folder that `model` names: itself or, if no such folder exists, the shipped model.
+    """Return the folder meant by `model`: itself, or the shipped model of that name if no such folder exists.
 
     Raises ModelError for the name of a shipped model that this installation lacks.
     """
