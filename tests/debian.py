@@ -1,4 +1,4 @@
-"""Programs that tests take from Debian: installed where that is possible, asked for where it is not."""
+"""Debian programs for tests: installed if possible; otherwise the test fails and names the package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 def program(name: str, package: str) -> str:
-    """Path of the program. Fails the test when it is missing and cannot be installed."""
+    """Return the path of the program. Fails the test when it is missing and cannot be installed."""
     path = f"{os.environ['PATH']}:/usr/sbin"
     found = shutil.which(name, path=path)
     if found is None and os.geteuid() == 0:

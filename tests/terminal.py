@@ -1,4 +1,4 @@
-"""A pseudo-terminal around one process."""
+"""Pseudo-terminal around one process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def on_a_terminal(words: list[str], stdout: Path | None = None) -> str:
-    """Return what a process shows on a terminal: its errors, and its output unless that goes to `stdout`."""
+    """Return the terminal output of a process: its errors, and its output unless that goes to `stdout`."""
     ours, theirs = pty.openpty()
     with open(stdout, "w") if stdout else os.fdopen(os.dup(theirs), "w") as output:
         process = subprocess.Popen(

@@ -123,7 +123,7 @@ def test_frozen_towers_are_refused_where_there_are_none(
 
 
 def test_a_package_registers_by_an_entry_point(tmp_path: Path) -> None:
-    """In a process that was told nothing but where the package is."""
+    """Start a process that knows only the path of the package."""
     about = tmp_path / "tiny_backbone-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-backbone\nVersion: 1.0\n")
@@ -145,6 +145,6 @@ def test_a_package_registers_by_an_entry_point(tmp_path: Path) -> None:
     assert done.stdout.split() == ["tiny"]
 
 
-def test_a_name_that_nobody_registered_is_refused_with_those_there_are() -> None:
+def test_an_unregistered_name_is_refused_with_the_registered_ones() -> None:
     with pytest.raises(Exception, match=r"no backbone 'siglip': choose one of compact, qwen-vl"):
         load_settings(None, encoder={"backbone": "siglip"})

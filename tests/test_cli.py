@@ -1,4 +1,4 @@
-"""The command line as a user meets it: one real process per call."""
+"""Command line, with one real process per call."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_step_by_step(folder: Path) -> None:
     assert count == json.loads(embedded.stdout)["count"]
     assert version in uninote("info", sft).stdout
 
-    # Progress, nobody watching: a plain line a step.
+    # Progress without a terminal: a plain line per step.
     for done, step in (
         (trained, "training, loss .*: 1"),
         (embedded, "embedding, shards: 1"),

@@ -1,4 +1,4 @@
-"""The container files: linted, and in agreement with the settings, the tests and the repository.
+"""Container files: linted, and in agreement with the settings, the tests and the repository.
 
 Images are not built here: that takes a Docker daemon and a network.
 """
@@ -25,7 +25,7 @@ DOCKERFILE = (DOCKER / "Dockerfile").read_text()
 
 
 def stages() -> list[str]:
-    """The text of each stage."""
+    """Return the text of each stage."""
     return re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)[1:]
 
 
@@ -47,7 +47,7 @@ def test_the_final_stage_has_no_tools_to_build_with_and_no_root() -> None:
     assert "uninstall --yes hatchling pip" in build
 
 
-def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
+def test_everything_that_is_copied_exists_and_is_not_ignored() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
         for source in line.split()[:-1]:

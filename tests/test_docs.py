@@ -1,4 +1,4 @@
-"""The documentation says what the code does: options, commands, names and the Python examples."""
+"""Documentation against the code: options, commands, names and the Python examples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def command_lines() -> list[tuple[str, str]]:
-    """(page, line) of every `uninote` call in a shell block, continuation lines joined, comments dropped."""
+    """Yield (page, line) of every `uninote` call in a shell block, with lines joined and comments dropped."""
     return [
         (page.name, line.partition(" #")[0])
         for page in PAGES

@@ -1,4 +1,4 @@
-"""Missing extras are named, all at once, and nothing else is taken for one."""
+"""Errors for missing extras, which name all of them and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Atomic files: after exceptions and kills the former file stays, and what is written is flushed in order."""
+"""Atomic files: the former file stays after exceptions and kills, and writes are flushed in order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_block_that_writes_nothing_is_an_error_and_changes_nothing(tmp_path: P
     assert path.read_text() == "former"
 
 
-def test_after_a_kill_the_former_file_is_there_and_the_next_writer_cleans_up(tmp_path: Path) -> None:
+def test_after_a_kill_the_former_file_remains_and_the_next_writer_cleans_up(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("former")
     script = (

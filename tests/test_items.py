@@ -1,4 +1,4 @@
-"""What an item embeds: its parts, and the keys that saved databases, indexes and caches hold."""
+"""Items: their parts, and the keys that saved databases, indexes and caches hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOTE = Note("n", title="A walk", body="It rained. We laughed.", pictures=(READ, 
 
 
 def plain(item: Item) -> Item:
-    """The item as it was before a text that was read in a picture had a kind of its own."""
+    """Return the item with plain texts in place of `Ocr` parts, as older releases made it."""
     return Item(tuple(str(part) if isinstance(part, Ocr) else part for part in item.parts))
 
 

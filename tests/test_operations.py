@@ -1,4 +1,4 @@
-"""What operators read names metrics, alerts, settings and log events that exist."""
+"""Operations page and alerts: the metrics, settings and log events that they name exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOURCES = [file.read_text("utf-8") for file in (ROOT / "src" / "uninote" / "serv
 
 
 def metrics() -> set[str]:
-    """Names as Prometheus shows them: counters, histograms, and the gauges that parts of the service add."""
+    """Return the names in Prometheus: counters, histograms, and the gauges that parts of the service add."""
     made = {sample.name for family in Metrics().registry.collect() for sample in family.samples}
     made |= {name for family in Metrics().registry.collect() for name in _names(family)}
     gauges = {name for text in SOURCES for name in re.findall(r'\.gauge\(\s*"(\w+)"', text)}
@@ -28,7 +28,7 @@ def metrics() -> set[str]:
 
 
 def _names(family: Any) -> list[str]:
-    """A family with labels has no samples before it is used."""
+    """Return the sample names of a family; one with labels has no samples before its first use."""
     ends = {"counter": ("_total",), "histogram": ("", "_bucket", "_sum", "_count")}
     return [family.name + end for end in ends.get(family.type, ("",))]
 

@@ -82,7 +82,7 @@ def test_a_step_that_fails_says_how_far_it_got(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err.startswith("indexing: 2 of 5 in ")
 
 
-def test_nothing_to_do_nothing_to_show_and_short_transient_steps_print_nothing(
+def test_steps_without_units_hidden_and_short_transient_steps_print_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with show_progress("indexing", 0), show_progress("hidden", 3, show=False):

@@ -1,4 +1,4 @@
-"""Settings by backbone and by section: what is inferred, what is refused, and what older files say."""
+"""Settings by backbone and by section: inferred values, refused options, and older files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_without_a_name_the_model_decides() -> None:
 
 
 @pytest.mark.parametrize(("model", "kind"), [("", CompactSettings), ("a/b", QwenSettings)])
-def test_a_file_of_before_is_read(tmp_path: Path, model: str, kind: type[EncoderSettings]) -> None:
+def test_a_file_of_an_older_release_is_read(tmp_path: Path, model: str, kind: type[EncoderSettings]) -> None:
     file = tmp_path / "old.yaml"
     file.write_text(f"encoder: {OF_EVERY_BACKBONE | {'model': model}}")
     found = load_settings(file).encoder

@@ -1,4 +1,4 @@
-"""The trained model inside the package."""
+"""Shipped model: the trained model inside the package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uninote.items import Item
 from uninote.shipped import COMPACT, HOME, model_folder, shipped_models
 
 
-def test_the_shipped_model_is_small_and_speaks_of_nobodys_machine() -> None:
+def test_the_shipped_model_is_small_and_names_no_machine() -> None:
     folder = shipped_models()[COMPACT]
     weights = [*folder.rglob("*.safetensors")]
     assert [file.stem for file in weights] == ["connector"]  # the towers are packages of their own
@@ -47,7 +47,7 @@ def test_a_folder_of_that_name_comes_first(tmp_path, monkeypatch) -> None:
     assert model_folder("other") == Path("other")
 
 
-def test_an_installation_without_it_says_so(tmp_path, monkeypatch) -> None:
+def test_an_installation_without_the_model_is_an_error(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("uninote.shipped.HOME", tmp_path / "none")
     assert shipped_models() == {}

@@ -1,4 +1,4 @@
-"""The wheel in environments that hold the core, or the core and one extra, and nothing else.
+"""Wheel in environments with only the core, or the core and one extra.
 
 The wheel is built and installed for real. What pip would install next to it is linked, file by file where it
 must be, from the environment of the tests: the distributions that the extra requires, directly or not. An

@@ -1,4 +1,4 @@
-"""The linter of words: what it refuses, where it looks, and that lines can be excepted."""
+"""Linter of words: refused words, places that it checks, and excepted lines."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_functions_begin_with_a_verb(tmp_path: Path, docstring: str, refused: bo
 @pytest.mark.parametrize(
     "decorator", ["property", "functools.cached_property", 'pytest.fixture(scope="module")']
 )
-def test_what_describes_a_thing_may_be_a_noun(tmp_path: Path, decorator: str) -> None:
+def test_docstrings_of_properties_and_fixtures_may_begin_with_a_noun(tmp_path: Path, decorator: str) -> None:
     assert problems(tmp_path, "a.py", f'@{decorator}\ndef a():\n    """The rows of a page."""\n') == []
 
 

@@ -1,4 +1,4 @@
-"""Facts about the machine and the installed packages that numbers depend on."""
+"""Machine and package versions, recorded next to measured numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = ("uninote", "torch", "transformers", "numpy", "faiss-cpu")
 def environment() -> dict[str, Any]:
     """Return versions, system, processor, cores and GPU; no host name, user or path.
 
-    The GPU is named only when torch is loaded already: importing it would cost seconds.
+    The GPU is named only if torch is already loaded: importing it would cost seconds.
     """
     system = platform.system()
     if system == "Linux":
@@ -50,5 +50,5 @@ def _cpu() -> str:
 
 
 def _cores() -> int:
-    """Cores this process may use, where the system says so."""
+    """Return the number of cores that this process may use, or of the machine if the system does not say."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The one error hierarchy. Every message names what is wrong and how to fix it.
+"""Error hierarchy of the project. Every message names the fault and its fix.
 
 The CLI prints the message of any `UniNoteError` on one line and exits with code 2.
 """
@@ -19,7 +19,7 @@ class MissingExtraError(ConfigError, ImportError):
 
 
 class NoteError(UniNoteError):
-    """One note cannot be used (empty, duplicate id, bad field); the rest of the batch goes on."""
+    """One note cannot be used (empty, duplicate id, bad field); the rest of the batch continues."""
 
 
 class PictureError(NoteError):
@@ -53,10 +53,10 @@ class StoreError(UniNoteError):
 
 
 class ModelError(UniNoteError):
-    """A model folder is missing, incomplete, or not trained for what is asked."""
+    """A model folder is missing, incomplete, or not trained for the requested use."""
 
     code = "bad_model"
 
 
 class RenderingError(ModelError):
-    """A model was trained on items rendered in another way. The message names its folder without the path."""
+    """A model was trained with another `items.RENDERING`. The message names its folder without the path."""

@@ -1,4 +1,4 @@
-"""Atomic file replacement: whole or not at all, after an exception, a kill or a loss of power."""
+"""Atomic file replacement, safe against exceptions, kills and power loss."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def write_atomic(path: Path, *, several_writers: bool = False) -> Iterator[Path]
     """Yield a path to write to, in the folder of `path`, which must exist; move it to `path` at the end.
 
     * A reader of `path` sees the former file or the whole new one.
-    * The content is on the disk before the move, and the move before the block is left (fsync of file and
-      folder): after a loss of power, too, `path` holds one of the two, and the new one once this returned.
+    * The content is synced to the disk before the move, and the folder after it. A power loss therefore
+      leaves the former file or the new one; once the block has ended, it leaves the new one.
     * An exception leaves `path` as it was, and no other file.
     * A kill leaves `path` as it was, and `<name>.partial`, which the next writer replaces.
 
-    several_writers: the yielded path is this writer's own, `<name>.<random>.partial`, so that processes may
-    write the same file at once; the last one wins. After a kill it stays.
+    several_writers: each writer gets a path of its own, `<name>.<random>.partial`, so that several processes
+    may write the same file at once; the last one wins. After a kill that file stays.
     """
     own = f".{uuid4().hex}" if several_writers else ""
     partial = path.with_name(f"{path.name}{own}.partial")
@@ -35,7 +35,7 @@ def write_atomic(path: Path, *, several_writers: bool = False) -> Iterator[Path]
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until the content of a file, or the entries of a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

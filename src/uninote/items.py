@@ -1,8 +1,8 @@
-"""Note, Picture and Item: what is embedded. Plain, immutable, hashable by content, no torch.
+"""Notes, pictures and items: immutable values, hashable by content, without torch.
 
-A note `N = ({I_i}, {OCR_i}, T_title, T_body)` (method, section 1) is cut into Items by the tasks; an Item is
-an ordered list of parts, each a text, a picture or the text read in a picture, and becomes one vector.
-`compose` alone says which parts an item of texts and pictures has.
+The tasks cut a note `N = ({I_i}, {OCR_i}, T_title, T_body)` (method, section 1) into items. An item is an
+ordered list of parts: texts (`str`), pictures (`Picture`) and texts read in pictures (`Ocr`). `compose` is
+the only rule of which parts an item has for given texts and pictures.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from typing import Any, Self
 from uninote.errors import ItemError, PictureError, UniNoteError
 
 RENDERING = 1
-"""Number of the rule by which content becomes an item and an item becomes the input of a model.
+"""Version of the rule by which content becomes an item and an item becomes the input of a model.
 
-Models, embeddings and indexes store it. Raise it with every change of `compose`, or of how a backbone writes
-an item, that changes inputs of saved models: their vectors and the new ones would not fit together.
+Models, embeddings and indexes store it. Raise it with every change of `compose`, or of the way a backbone
+writes an item, that changes the inputs of saved models: old and new vectors could not be compared.
 """
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Encoded picture bytes by reference, with what an annotator and an OCR engine read from them.
+    """Encoded picture bytes by reference, with their annotations: a description and the text read by OCR.
 
-    Equality and hash are by content (`digest`, sha256 of the encoded bytes) and annotations, never by
-    location. As a part of an Item only the pixels count: annotations are never embedded with it.
+    Equality and hash use the content (`digest`, sha256 of the encoded bytes) and the annotations, never the
+    location. As a part of an Item a picture is its pixels only: its OCR text is a part of its own (`Ocr`),
+    and its description is not embedded with it.
 
     Attributes:
         digest: sha256 hex of the encoded bytes.
@@ -37,7 +38,7 @@ class Picture:
         data: the encoded bytes, or None when `path` does.
         description: `S_desc`, empty when not annotated.
         ocr: `S_ocr` as lines; None means "not read yet", `()` means "read, no text found".
-        frame: whether it was cut from a video, which some backbones tell the model.
+        frame: whether it was cut from a video; some backbones mark such pictures in the model's input.
     """
 
     digest: str
@@ -57,7 +58,7 @@ class Picture:
     def from_path(
         cls, path: str | Path, *, description: str = "", ocr: tuple[str, ...] | None = None
     ) -> Picture:
-        """Raises PictureError when the file cannot be read."""
+        """Return the picture of a file. Raises PictureError when the file cannot be read."""
         path = Path(path)
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -67,7 +68,7 @@ class Picture:
         return cls(digest, path, None, description, ocr)
 
     def read(self) -> bytes:
-        """The encoded bytes. Raises PictureError when the file is gone."""
+        """Return the encoded bytes. Raises PictureError when the file cannot be read."""
         if self.data is not None:
             return self.data
         try:
@@ -83,12 +84,12 @@ class Picture:
 
 
 class Ocr(str):
-    """The text read in a picture, as a part of an item.
+    """Text read in a picture by OCR, as a part of an item.
 
-    To models, keys and comparisons it is a plain text like any other. Only its kind says where it is from.
+    Models, keys and comparisons treat it as a plain text. Only its type and `of` say where it comes from.
 
     Attributes:
-        of: digest of the picture. It is no content, just as a picture's annotations are none.
+        of: digest of the picture; it counts neither for `Item.key` nor for equality.
     """
 
     __slots__ = ("of",)
@@ -109,16 +110,16 @@ Part = str | Ocr | Picture
 
 @dataclass(frozen=True)
 class Item:
-    """An ordered list of parts; what the encoder maps to one vector.
+    """Ordered parts (texts, pictures, texts read in pictures) that the encoder maps to one vector.
 
-    A picture alone is its pixels: `Item.of(picture)` leaves its OCR text out, which `compose` puts in.
+    `Item.of(picture)` is the pixels alone; `compose` adds the OCR text of each picture.
     """
 
     parts: tuple[Part, ...]
 
     @classmethod
     def of(cls, *parts: Part) -> Item:
-        """An item of the given parts, blank texts dropped. Raises ItemError when nothing is left."""
+        """Return an item of the given parts without blank texts. Raises ItemError when no part is left."""
         kept = tuple(part for part in parts if isinstance(part, Picture) or part.strip())
         if not kept:
             raise ItemError("an item needs at least one picture or one non-blank text")
@@ -126,7 +127,7 @@ class Item:
 
     @cached_property
     def key(self) -> str:
-        """sha256 hex over texts and picture digests: equal keys are equal content, annotations apart."""
+        """sha256 hex over texts and picture digests; equal for equal content, whatever the annotations."""
         digest = hashlib.sha256()
         for part in self.parts:
             if isinstance(part, str):
@@ -152,8 +153,8 @@ def compose(
 ) -> Item:
     """Return the item of texts and pictures: the texts, then each picture followed by the text read in it.
 
-    `shown` gives what stands in a picture's place, by default the picture itself. Raises ItemError when every
-    text is blank and there is no picture.
+    `shown` returns the part that represents a picture, by default the picture itself. Raises ItemError when
+    every text is blank and there is no picture.
     """
     parts: list[Part] = [*texts]
     for picture in pictures:
@@ -162,7 +163,7 @@ def compose(
 
 
 def require_rendering(stored: Mapping[str, Any], what: str, fix: str, error: type[UniNoteError]) -> None:
-    """Raise `error`, which names `what` and how to `fix` it, unless `stored` has the `RENDERING` of today.
+    """Raise `error` with `what` and `fix` in its message, unless `stored` has the current `RENDERING`.
 
     stored: content of the JSON file of a model, embeddings or an index; without a number it counts as 1.
     """
@@ -176,7 +177,7 @@ def require_rendering(stored: Mapping[str, Any], what: str, fix: str, error: typ
 
 @dataclass(frozen=True)
 class Note:
-    """One post: title, body and pictures, with what is needed to filter, balance, split and link it."""
+    """One post: title, body and pictures, with the fields that filter, balance, split and link notes."""
 
     id: str
     title: str = ""

@@ -1,4 +1,4 @@
-"""Lazy names: objects that a package offers and loads at first use (PEP 562)."""
+"""Lazy imports: names of a package that are loaded at first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of `package`, whose names live in its modules `homes`."""
+    """Return the `__getattr__` of `package`. `homes` maps each lazy name to the module that defines it."""
 
     def load(name: str) -> Any:
         if name not in homes:

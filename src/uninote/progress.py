@@ -11,23 +11,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 BRIEF = 1.0
-"""Seconds from which a transient step gets its line."""
+"""Seconds below which a transient step prints no line."""
 
 
 class Step:
-    """A running step: call `advance` as its units get done."""
+    """A running step; its owner calls `advance` for every finished unit."""
 
     def __init__(self, name: str, total: int | None, done: int, bar: Progress | None) -> None:
         self.name, self.total, self.done, self.bar = name, total, done, bar
         self.task = bar.add_task(name, total=total, completed=done) if bar else None
 
     def advance(self, units: int = 1) -> None:
-        """Count units that were done."""
+        """Count finished units."""
         self.done += units
         self._draw()
 
     def describe(self, name: str, total: int | None = None) -> None:
-        """Rename the step; set its number of units, too, when it was not known before."""
+        """Rename the step; set its number of units too if `total` is given."""
         self.name, self.total = name, self.total if total is None else total
         self._draw()
 
@@ -36,7 +36,7 @@ class Step:
             self.bar.update(self.task, description=self.name, total=self.total, completed=self.done)
 
     def line(self, seconds: float) -> str:
-        """Return what is printed of a step that took so long."""
+        """Return the line printed for the step after `seconds`."""
         of = "" if self.total in (None, self.done) else f" of {self.total:,}"
         return f"{self.name}: {self.done:,}{of} in {seconds:.1f} s"
 
@@ -45,19 +45,19 @@ class Step:
 def show_progress(
     name: str, total: int | None, *, done: int = 0, show: bool = True, transient: bool = False
 ) -> Iterator[Step]:
-    """Show how far a step is while the block runs.
+    """Show the progress of a step while the block runs.
 
-    On a terminal a bar is drawn. Elsewhere one line is printed when the step ends, also by an exception:
-    its name, the units done and the seconds taken, as in `indexing: 1,200 of 3,000 in 12.3 s`. A step without
-    units prints nothing.
+    A terminal shows a bar. Elsewhere one line is printed when the step ends, also by an exception: its name,
+    the finished units and the seconds, as in `indexing: 1,200 of 3,000 in 12.3 s`. A step without units
+    prints nothing.
 
     Args:
-        name: of the step; printed as it is, not as markup.
+        name: name of the step, printed literally, not as markup.
         total: units of the step; None while unknown.
         done: units that an earlier run finished.
         show: False shows nothing.
-        transient: for a step that occurs many times: its bar is removed at the end, and it prints its line
-            only if it took a second.
+        transient: for a step that occurs many times. Its bar is removed at the end, and its line is printed
+            only if it took `BRIEF` seconds or more.
     """
     bar = _bar(transient) if show and total != 0 else None
     step = Step(name, total, done, bar)
@@ -72,9 +72,9 @@ def show_progress(
 
 
 def _bar(transient: bool) -> Progress | None:
-    """Return a bar for the terminal, or the notebook; None where nobody would see it move."""
+    """Return a bar for a terminal or a notebook, None for any other output."""
     console = Console(stderr=True)
-    # Asked of the stream, too: FORCE_COLOR makes every file a terminal to the library.
+    # The stream is checked too: with FORCE_COLOR, rich takes every file for a terminal.
     terminal = sys.stderr.isatty() and console.is_terminal and not console.is_dumb_terminal
     if not (terminal or console.is_jupyter):
         return None
@@ -85,6 +85,6 @@ def _bar(transient: bool) -> Progress | None:
         TimeRemainingColumn(),
         console=console,
         transient=transient,
-        # What is printed to a file meanwhile must not reach the terminal instead.
+        # Output to a redirected stdout must stay in its file.
         redirect_stdout=sys.stdout.isatty(),
     )

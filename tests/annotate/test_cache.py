@@ -1,4 +1,4 @@
-"""The annotation cache: values by annotator and digest, kept across openings."""
+"""Annotation cache: values by annotator and digest, kept across openings."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible describer against a real HTTP server on this machine."""
+"""OpenAI-compatible describer against a local HTTP server."""
 
 import base64
 import io
@@ -22,7 +22,7 @@ SOON = {"retry-after-ms": "10"}
 
 
 class Server(ThreadingHTTPServer):
-    """Answers by `script` (status, headers) in order, then 200; keeps what was asked and when."""
+    """Server that answers by `script` (status, headers) in order, then 200, and records its requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -126,7 +126,7 @@ def test_retry_after_is_capped(server):
     assert server.times[1] - server.times[0] < 60
 
 
-def test_refused_picture_spares_the_others(server):
+def test_a_refused_picture_does_not_fail_the_others(server):
     with pytest.raises(PartialError) as caught:
         describer(server)([RED, BLUE, GREEN])
     first, refused, last = caught.value.results
@@ -136,7 +136,7 @@ def test_refused_picture_spares_the_others(server):
     assert len(server.asked) == 3
 
 
-def test_server_that_always_fails_on_a_picture_gives_up_on_it(server):
+def test_a_picture_on_which_the_server_always_fails_is_given_up(server):
     server.script = [(500, SOON)] * 3
     with pytest.raises(PartialError) as caught:
         describer(server, retries=2)([RED])
@@ -159,7 +159,7 @@ def test_quota_that_stays_used_up_stops_the_run(server):
         describer(server, retries=1)([RED])
 
 
-def test_redirect_never_carries_the_key_away(server):
+def test_the_key_is_never_sent_to_a_redirect(server):
     server.script = [(302, {"Location": f"{server.url}/elsewhere"})]
     with pytest.raises(ModelError, match="302"):
         describer(server)([RED])

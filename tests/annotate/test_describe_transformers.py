@@ -1,4 +1,4 @@
-"""The local describer on a tiny random LLaVA, saved to a folder and loaded by the normal code."""
+"""Local describer with a tiny random LLaVA, saved to a folder and loaded by the normal code."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def pictures() -> list[Image.Image]:
     return [Image.new("RGB", (40, 30), name) for name in ("red", "blue", "green", "white", "black")]
 
 
-def test_batches_give_what_single_pictures_give(folder, pictures):
+def test_batches_equal_single_pictures(folder, pictures):
     describer = TransformersDescriber(str(folder), prompt="What?", max_new_tokens=8, batch_size=2)
     together = describer(pictures)
     assert len(together) == len(pictures)

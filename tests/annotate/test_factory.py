@@ -1,4 +1,4 @@
-"""Annotators from settings."""
+"""Factory of annotators from settings."""
 
 import pytest
 

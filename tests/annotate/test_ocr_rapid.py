@@ -1,4 +1,4 @@
-"""RapidOCR really reads drawn text, English and Chinese."""
+"""RapidOCR on drawn text, English and Chinese."""
 
 import json
 import pickle
@@ -53,7 +53,7 @@ def test_minimum_score_drops_lines():
     assert RapidOcrReader(min_score=1.0)([drawn("FRESH BREAD")]) == [()]
 
 
-def test_travels_without_its_engine(reader):
+def test_pickling_leaves_the_engine_out(reader):
     reader([drawn("warm up")])
     copy = pickle.loads(pickle.dumps(reader))  # noqa: S301 - what a worker process is sent
     assert "_engine" not in vars(copy)

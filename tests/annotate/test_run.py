@@ -1,4 +1,4 @@
-"""Filling notes: only what is missing, each picture once, failures apart, resumed after a kill."""
+"""Annotation runs: only missing values, each picture once, separate failures, resumption after a kill."""
 
 import io
 import subprocess
@@ -32,7 +32,7 @@ def png(image: Image.Image) -> bytes:
 
 @dataclass
 class ByColour:
-    """Describes or reads a picture by its red value; `seen` holds the values of every call."""
+    """Annotator that describes or reads a picture by its red value; `seen` holds the values of every call."""
 
     name: str = "by-colour"
     lines: bool = False
@@ -49,7 +49,7 @@ class ByColour:
 
 @dataclass
 class Refusing(ByColour):
-    """Cannot do odd values: `whole` fails the batch, otherwise the batch is partial."""
+    """Annotator that fails on odd values: with `whole` for the whole batch, else for those pictures."""
 
     error: Exception = field(default_factory=lambda: PictureError("too odd"))
     whole: bool = True
@@ -108,7 +108,7 @@ def test_without_annotators_nothing_changes(tmp_path):
     assert annotate(notes, tmp_path) == notes
 
 
-def test_bad_picture_is_told_and_the_rest_goes_on(tmp_path):
+def test_a_bad_picture_is_reported_and_the_rest_continues(tmp_path):
     broken = Picture.from_bytes(b"not a picture")
     report = SkipReport()
     notes = [Note("a", "t", "b", (picture(2), broken)), Note("b", "t", "b", (broken,))]
@@ -122,7 +122,7 @@ def test_bad_picture_is_told_and_the_rest_goes_on(tmp_path):
 
 @pytest.mark.parametrize("error", [PictureError("too odd"), RuntimeError("too odd")])
 @pytest.mark.parametrize("whole", [True, False])
-def test_failed_picture_does_not_take_its_batch_along(tmp_path, whole, error):
+def test_a_failed_picture_does_not_fail_its_batch(tmp_path, whole, error):
     report = SkipReport()
     notes = [Note("a", "t", "b", tuple(picture(number) for number in range(1, 5)))]
     (filled,) = annotate(notes, tmp_path, Refusing(whole=whole, error=error), report=report)
@@ -137,7 +137,7 @@ def test_failed_picture_does_not_take_its_batch_along(tmp_path, whole, error):
     assert [p.description for p in filled.pictures] == ["red 1", "red 2", "red 3", "red 4"]
 
 
-def test_empty_description_is_told_and_not_kept(tmp_path):
+def test_an_empty_description_is_reported_and_not_kept(tmp_path):
     class Silent(ByColour):
         def one(self, value: int) -> object:
             return " "
@@ -199,7 +199,7 @@ assert [p.ocr for p in filled[0].pictures] == [(str(number),) for number in rang
 """
 
 
-def test_killed_run_resumes_and_reads_nothing_twice(tmp_path):
+def test_a_killed_run_resumes_and_annotates_nothing_twice(tmp_path):
     def run(dies_at_call: int) -> int:
         command = [sys.executable, "-c", KILLED, str(tmp_path), str(dies_at_call)]
         return subprocess.run(command, check=False, timeout=120).returncode

@@ -23,7 +23,7 @@ WORDS = ("rain", "sun", "dog")
 
 
 class Counting:
-    """Counts words: the vector of an item is how often it says each, normalised; a task adds a constant."""
+    """Encoder of normalised word counts; a task adds a constant."""
 
     def __init__(self) -> None:
         self.encoded: list[Item] = []
@@ -50,7 +50,7 @@ def test_numbers_worked_by_hand() -> None:
     assert values(found) == ([0.5, round(0.5 - 2**-0.5, 4)], [0.5, round(0.5 - 2**-0.5, 4)])
 
 
-def test_two_that_say_the_same_stand_in_for_each_other() -> None:
+def test_equal_pieces_replace_each_other() -> None:
     found = explain(Counting(), Item.of("rain."), Item.of("rain. rain."))
     assert values(found) == ([1.0], [0.0, 0.0])  # the only piece of the query carries all of the score
     assert found.query[0].left == 0
@@ -65,13 +65,13 @@ def test_the_instruction_goes_to_the_query_alone_and_equal_sides_are_encoded_in_
     assert told.score == pytest.approx(2 / (2**0.5 * 2.25**0.5))
 
 
-def test_the_whole_and_what_is_left() -> None:
+def test_leave_one_out_returns_the_whole_and_the_rest() -> None:
     score, left = leave_one_out([[1, 0], [0, 1], [0.6, 0.8]], [0.8, 0.6])
     assert score == pytest.approx(0.8)
     assert left == pytest.approx([0.6, 0.96])
 
 
-def test_the_compact_encoder_gives_what_leaving_each_part_out_by_hand_gives(tmp_path: Path) -> None:
+def test_the_compact_encoder_equals_leaving_each_part_out_by_hand(tmp_path: Path) -> None:
     from uninote.encoder import Encoder
 
     notes = read_notes(write_sample(tmp_path / "sample", 3), CorpusSettings(), SkipReport())

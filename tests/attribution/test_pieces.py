@@ -1,4 +1,4 @@
-"""Items cut into pictures and sentences, and put together again without one of them."""
+"""Pieces of items: cuts into pictures and sentences, and items without one of them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_piece_is_left_out_of_its_place() -> None:
 
 
 @pytest.mark.parametrize("hostile", ["." * 200_000 + "x", ".)" * 100_000, "。" * 200_000, "a.\n" * 60_000])
-def test_texts_made_to_cost_are_cut_as_fast_as_others(hostile: str) -> None:
+def test_hostile_texts_are_cut_as_fast_as_others(hostile: str) -> None:
     assert len(pieces_of(Item.of(hostile))) <= 32
 
 
@@ -84,7 +84,7 @@ parts = st.lists(st.one_of(texts.filter(str.strip), st.sampled_from([PICTURE, BA
 
 
 @given(parts, st.integers(1, 12))
-def test_the_pieces_are_the_whole_item_and_no_more_than_asked(
+def test_the_pieces_cover_the_item_and_are_at_most_as_many_as_requested(
     given_parts: list[str | Picture], most: int
 ) -> None:
     item = Item.of(*given_parts)

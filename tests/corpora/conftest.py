@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def commit_files():
-    """Commits files into a new repository; returns the commit."""
+    """Commit files into a new repository; return the commit."""
 
     def commit(folder, files):
         for name, data in files.items():

@@ -33,7 +33,7 @@ says.<!-- a comment --></para>
 </content></document>"""
 
 
-def test_a_module_gives_title_body_and_links():
+def test_a_module_has_title_body_and_links():
     page = read_module(MODULE.encode())
     assert page.title == "Tides"
     assert page.body.splitlines() == [
@@ -86,12 +86,12 @@ def test_a_document_type_is_refused(text):
         (b"<d>" * 5000 + b"</d>" * 5000, "not well-formed"),
     ],
 )
-def test_a_broken_module_says_why(data, reason):
+def test_a_broken_module_is_an_error_with_the_reason(data, reason):
     with pytest.raises(PageError, match=reason):
         read_module(data)
 
 
-def test_a_collection_gives_modules_with_their_innermost_chapter():
+def test_a_collection_lists_modules_with_their_innermost_chapter():
     book = read_collection(b"""<col:collection xmlns:col="http://cnx.rice.edu/collxml"
 xmlns:md="http://cnx.rice.edu/mdml"><col:metadata><md:title>Seas</md:title>
 <md:license url="http://creativecommons.org/licenses/by/4.0/">CC</md:license></col:metadata><col:content>

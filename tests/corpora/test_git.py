@@ -19,7 +19,7 @@ def test_a_complete_checkout_needs_no_network(tmp_path, commit_files):
     checkout(source.as_uri(), commit, tmp_path / "out")
     shutil.rmtree(source)
     checkout(source.as_uri(), commit, tmp_path / "out")
-    # A killed checkout: files missing, a lock left behind.
+    # A killed checkout lacks files and leaves a lock.
     (tmp_path / "out" / "a.md").unlink()
     (tmp_path / "out" / ".git" / "index.lock").touch()
     assert (checkout(source.as_uri(), commit, tmp_path / "out") / "a.md").read_text() == "one"
@@ -52,7 +52,7 @@ def test_without_git_the_error_says_what_to_install(tmp_path, monkeypatch):
         checkout("https://example.com/a/b", "0" * 40, tmp_path / "out")
 
 
-def test_a_password_in_the_address_is_not_told(tmp_path):
+def test_a_password_in_the_address_is_not_shown(tmp_path):
     with pytest.raises(ConfigError, match=r"https://127\.0\.0\.1:1/a/b failed") as error:
         checkout("https://user:secret@127.0.0.1:1/a/b", "0" * 40, tmp_path / "out")
     assert "secret" not in str(error.value)

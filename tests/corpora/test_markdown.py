@@ -114,6 +114,6 @@ def test_deep_nesting_and_stray_directives_do_no_harm():
     assert read_page(text.encode()).body.endswith("end")
 
 
-def test_bytes_that_are_not_utf8_say_so():
+def test_bytes_that_are_not_utf8_are_an_error():
     with pytest.raises(PageError, match="not UTF-8"):
         read_page(b"\xff\xfe\x00")

@@ -46,7 +46,7 @@ def frames():
         (b"", "empty"),
     ],
 )
-def test_what_the_benchmark_left_out_is_refused(tmp_path, data, reason):
+def test_pictures_that_the_benchmark_left_out_are_refused(tmp_path, data, reason):
     (tmp_path / "a.gif").write_bytes(data)
     with pytest.raises(PictureError, match=reason):
         convert(tmp_path, "a.gif", tmp_path / "out")

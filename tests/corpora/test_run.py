@@ -150,7 +150,7 @@ def test_the_package_reads_what_was_fetched_and_ocr_is_left_to_annotate(tmp_path
     assert not len(report)
 
 
-def test_a_killed_fetch_goes_on_and_ends_the_same(tmp_path, commit_files, monkeypatch):
+def test_a_killed_fetch_resumes_with_the_same_result(tmp_path, commit_files, monkeypatch):
     pins, mirror = textbook(tmp_path, commit_files), str(tmp_path / "mirror")
     whole = run.fetch_corpus(pins, tmp_path / "whole", mirror=mirror, progress=False)
     real, made = run.make_note, []

@@ -1,4 +1,4 @@
-"""Real picture and video files, made on the spot."""
+"""Fixtures of real picture and video files, encoded by the tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report() -> SkipReport:
 
 @pytest.fixture(scope="session")
 def noise() -> Callable[..., Image.Image]:
-    """A random RGB picture; equal seeds give equal pixels."""
+    """Make a random RGB picture; equal seeds yield equal pixels."""
 
     def make(seed: int = 0, size: tuple[int, int] = (40, 24)) -> Image.Image:
         pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)

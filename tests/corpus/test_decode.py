@@ -19,7 +19,7 @@ Make = Callable[..., bytes]
 
 
 def refused(data: bytes, settings: CorpusSettings, match: str) -> None:
-    """Both the header check and the load refuse the bytes."""
+    """Check that both the header check and the load refuse the bytes."""
     picture = Picture.from_bytes(data)
     with pytest.raises(PictureError, match=match):
         check_picture(picture, settings)
@@ -28,7 +28,7 @@ def refused(data: bytes, settings: CorpusSettings, match: str) -> None:
 
 
 def huge_png(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header claims any size."""
+    """Make a PNG of a few bytes whose header claims any size."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -138,7 +138,7 @@ def test_corrupt_png_checksum_is_found_without_decoding(png: Make, settings: Cor
 
 
 @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_animations_give_their_first_frame(encode: Make, settings: CorpusSettings, form: str) -> None:
+def test_animations_load_as_their_first_frame(encode: Make, settings: CorpusSettings, form: str) -> None:
     first, second = Image.new("RGB", (16, 16), (255, 0, 0)), Image.new("RGB", (16, 16), (0, 0, 255))
     options = {"lossless": True} if form == "WEBP" else {}
     data = encode(first, form, save_all=True, append_images=[second], **options)
@@ -172,7 +172,7 @@ def test_missing_files_folders_and_pipes(tmp_path: Path, settings: CorpusSetting
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_random_damage_gives_a_picture_or_a_picture_error(png: Make, settings: CorpusSettings) -> None:
+def test_random_damage_yields_a_picture_or_a_picture_error(png: Make, settings: CorpusSettings) -> None:
     rng = np.random.default_rng(0)
     outcomes = set()
     for form in FORMATS:

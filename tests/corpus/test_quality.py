@@ -35,7 +35,7 @@ def test_title_and_body_count_together(report: SkipReport) -> None:
 
 
 def balanced() -> list[Note]:
-    """Topic a: 20 notes with one picture, 3 with two, 1 with four. Topic b: 2 notes."""
+    """Balance topic a (20 notes with one picture, 3 with two, 1 with four) and topic b (2 notes)."""
     counts = [1] * 20 + [2] * 3 + [4]
     return [note(f"a{index}", count, "a") for index, count in enumerate(counts)] + [
         note("b0", 1, "b"),

@@ -27,7 +27,7 @@ def saved(folder: Path, name: str, data: bytes) -> str:
 # JSONL
 
 
-def test_jsonl_skips_each_bad_line_and_goes_on(
+def test_jsonl_skips_each_bad_line_and_continues(
     tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport
 ) -> None:
     saved(tmp_path, "images/a.png", png(1))

@@ -34,7 +34,7 @@ def test_deep_integers_and_floats_are_stretched() -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_goes_on_white(mode: str) -> None:
+def test_transparency_is_composited_on_white(mode: str) -> None:
     image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     image.paste((0, 0, 0, 255), (4, 0, 8, 8))
     rgb = to_rgb(image.convert(mode))
@@ -46,7 +46,7 @@ def test_half_transparent_is_mixed_with_white() -> None:
     assert to_rgb(Image.new("RGBA", (8, 8), (255, 0, 0, 128))).getpixel((0, 0)) == (255, 127, 127)
 
 
-def test_transparent_palette_and_colour_key_go_on_white(encode: Encode) -> None:
+def test_transparent_palette_and_colour_key_are_composited_on_white(encode: Encode) -> None:
     palette = Image.new("P", (8, 8), 0)
     palette.putpalette([0, 0, 0, 200, 10, 10])
     palette.putpixel((1, 0), 1)
@@ -81,7 +81,7 @@ def test_exif_rotation_is_applied_once(encode: Encode, form: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage!!!!", b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03"])
-def test_broken_exif_does_not_cost_the_picture(
+def test_a_picture_with_broken_exif_loads(
     noise: Callable[..., Image.Image], encode: Encode, exif: bytes
 ) -> None:
     assert to_rgb(reopened(encode(noise(), "JPEG", exif=exif))).size == (40, 24)

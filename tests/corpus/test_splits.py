@@ -17,7 +17,7 @@ def plain(count: int) -> list[Note]:
 
 @st.composite
 def corpora(draw: st.DrawFn) -> list[Note]:
-    """Notes with pictures, links (also to missing notes) and texts that often coincide."""
+    """Draw notes with pictures, links (also to missing notes) and texts that often coincide."""
     count = draw(st.integers(0, 25))
     return [
         Note(
@@ -36,7 +36,7 @@ def sides(splits: Splits) -> dict[str, str]:
 
 @settings(max_examples=50, deadline=None)
 @given(corpora(), st.floats(0, 0.6), st.floats(0, 0.39), st.integers(0, 5))
-def test_nothing_leaks_and_nothing_is_lost(
+def test_splits_share_no_group_and_hold_every_note(
     notes: list[Note], test: float, validation: float, seed: int
 ) -> None:
     splits = split_notes(notes, test, validation, seed)
@@ -87,7 +87,7 @@ def test_a_huge_group_trains_and_the_rest_is_shared_out() -> None:
         assert (len(splits.validation), len(splits.test)) == (10, 20)
 
 
-def test_groups_are_transitive_over_all_three_ties() -> None:
+def test_groups_are_transitive_over_all_three_connections() -> None:
     shared = (PICTURES[0],)
     notes = [
         Note("a", body="one", pictures=shared),

@@ -64,7 +64,7 @@ def test_the_frame_cap_holds(film: Film, asked: int, setting: int, given: int) -
     assert len(frames(film("long.mp4", count=70, fps=2), asked, capped)) == given
 
 
-def test_a_clip_with_fewer_frames_gives_them_all(film: Film, settings: CorpusSettings) -> None:
+def test_a_clip_with_fewer_frames_yields_all_of_them(film: Film, settings: CorpusSettings) -> None:
     assert len(frames(film(count=3), 8, settings)) == 3
     assert len(frames(film("slides.mp4", count=5, fps=1), 8, settings)) == 5
 

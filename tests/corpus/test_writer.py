@@ -82,7 +82,7 @@ def test_pictures_are_stored_once_and_referenced_when_inside(
     assert read_notes(moved / "notes.jsonl", settings, report) == written
 
 
-def test_pictures_are_linked_where_that_is_possible(
+def test_pictures_are_linked_if_possible(
     tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport
 ) -> None:
     file = tmp_path / "outside.png"

@@ -16,7 +16,7 @@ WORDS = ("river", "mountain", "harbour", "bridge", "market", "castle", "forest",
 
 
 def picture_of(seed: int, description: str = "", ocr: tuple[str, ...] | None = None) -> Picture:
-    """A small PNG of coarse random blocks."""
+    """Make a small PNG of coarse random blocks."""
     blocks = np.random.default_rng(seed).integers(0, 255, (4, 4, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(blocks).resize((48, 40)).save(buffer, "PNG")
@@ -24,7 +24,7 @@ def picture_of(seed: int, description: str = "", ocr: tuple[str, ...] | None = N
 
 
 def note_of(number: int, pictures: int = 3, **fields: object) -> Note:
-    """A note with its own words, so that nothing is shared with other notes but everyday words."""
+    """Make a note with words of its own; it shares only everyday words with other notes."""
     word = WORDS[number % len(WORDS)] + str(number)
     made = tuple(
         picture_of(100 * number + i, f"view {i} of the {word}", (f"sign {word} {i}",))
@@ -35,7 +35,7 @@ def note_of(number: int, pictures: int = 3, **fields: object) -> Note:
 
 
 class HashEncoder:
-    """Unit vectors drawn from the item's key: equal items equal, others nearly orthogonal."""
+    """Encoder of random unit vectors seeded by the item's key: different items are nearly orthogonal."""
 
     uses_instructions = False
 
@@ -58,7 +58,7 @@ class HashEncoder:
 
 
 class LookupEncoder(HashEncoder):
-    """Vectors given by hand for text items."""
+    """Encoder of text items with a table of vectors."""
 
     def __init__(self, table: dict[str, Sequence[float]]) -> None:
         super().__init__((len(next(iter(table.values()))),))
@@ -83,7 +83,7 @@ def text_task(
     graded: bool = False,
     excluded: dict[str, Sequence[str]] | None = None,
 ) -> TaskSuite:
-    """A task of text items written out by hand."""
+    """Make a task of text items."""
     key = {text: Item.of(text).key for text in targets}
     queries = tuple(
         Query(

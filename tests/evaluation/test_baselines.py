@@ -23,7 +23,7 @@ def suite(make_note):
 
 
 def bm25_by_hand(query: str, documents: list[str]) -> list[float]:
-    """Lucene's BM25 with k1 = 1.5, b = 0.75."""
+    """Compute Lucene's BM25 with k1 = 1.5, b = 0.75."""
     counts = [Counter(words(document)) for document in documents]
     mean = sum(sum(count.values()) for count in counts) / len(counts)
     scores = []

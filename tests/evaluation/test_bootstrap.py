@@ -6,7 +6,7 @@ import pytest
 from uninote.evaluation.bootstrap import intervals, paired_difference
 
 
-def test_covers_the_true_mean_about_as_often_as_it_says() -> None:
+def test_intervals_cover_the_true_mean_at_their_level() -> None:
     generator = np.random.default_rng(0)
     draws = generator.random((300, 120)) < 0.4
     covered = 0
@@ -30,7 +30,7 @@ def test_narrows_with_more_queries_and_close_to_the_normal_width() -> None:
     assert width[1] == pytest.approx(width[0] / 5, rel=0.2)
 
 
-def test_pairing_sees_a_small_change_that_two_intervals_do_not() -> None:
+def test_pairing_detects_a_small_change_that_two_intervals_do_not() -> None:
     before = np.random.default_rng(3).random(400)
     after = before + 0.01
     difference, (low, high) = paired_difference(before, after, 500, 0)

@@ -26,7 +26,7 @@ VECTORS = {
 
 @pytest.fixture
 def tiny(make_task) -> Suite:
-    # q1: a first. q2: c (0.8) before b (0.6). q3: b, c (0.48) behind d (0.6) and a (0.48, earlier).
+    # q1: a first. q2: c (0.8) before b (0.6). q3: b, c (0.48) after d (0.6) and a (0.48, earlier).
     task = make_task({"q1": {"a": 1}, "q2": {"b": 1}, "q3": {"c": 2, "d": 1}}, list("abcd"), graded=True)
     return Suite((), (task,))
 

@@ -62,14 +62,14 @@ def test_headlines_come_from_the_last_stage() -> None:
     assert "base: 15.0" in cards[0]["detail"]
 
 
-def test_best_in_row_is_what_the_eye_sees() -> None:
+def test_best_in_row_compares_rounded_values() -> None:
     entries = [{"r": 0.5001}, {"r": 0.5}, None, {"r": 0.2}, {"other": 1}]
     assert best_in_row(entries, "r") == {0, 1}
     assert best_in_row([{"r": 0.3}, {"r": 0.3}], "r") == set()
     assert best_in_row([None], "r") == set()
 
 
-def test_terminal_table_has_a_row_a_task_and_a_column_a_method(capsys) -> None:
+def test_terminal_table_has_a_row_per_task_and_a_column_per_method(capsys) -> None:
     from rich.console import Console
 
     blind = {"I2T": {"recall@1": 0, "note": "no text"}, "T2I": {"recall@1": 0.7}}

@@ -28,7 +28,7 @@ def test_none_without_links_in_the_pool(make_note) -> None:
     assert links_task([make_note(0, links=("n9",)), make_note(1)]) is None
 
 
-def test_titles_go_whatever_their_case_and_spacing_but_not_inside_words() -> None:
+def test_titles_are_removed_whatever_their_case_and_spacing_but_not_inside_words() -> None:
     note = Note("a", "t", "Read ART  of war. The artist. 参见安装指南一节 (C++).")
     assert without_titles(note, ["Art of War"]).body == "Read  . The artist. 参见安装指南一节 (C++)."
     assert "artist" in without_titles(note, ["art"]).body

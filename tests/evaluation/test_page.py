@@ -69,7 +69,7 @@ def test_page_holds_tables_in_order_and_goals(tmp_path):
         assert (page.parent / "images" / "results" / f"{name}.svg").is_file()
 
 
-def test_nothing_to_show_is_an_error(tmp_path):
+def test_no_table_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="run experiments first"):
         write_page([tmp_path], tmp_path / "results.md")
     (tmp_path / "bad.json").write_text("{")

@@ -22,7 +22,7 @@ ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
 class Page(HTMLParser):
-    """Tags with attributes, and a check that every element is closed in order."""
+    """HTML parser that collects tags with attributes and checks that every element is closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ def texts(svg: str) -> list[str]:
     return ["".join(element.itertext()) for element in ET.fromstring(svg).iter(f"{SVG}text")]
 
 
-def test_charts_scale_take_the_pages_colours_and_load_nothing(stages) -> None:
+def test_charts_scale_use_the_colours_of_the_page_and_load_nothing(stages) -> None:
     baselines = {"BM25": {"tasks": {"I2T": {"recall@1": 0.1}}, "cost": {"bytes_per_note": 3000}}}
     charts = [recall_bars(stages), matryoshka_curves(stages), cost_scatter(stages, baselines)]
     for svg in charts:

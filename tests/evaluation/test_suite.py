@@ -25,7 +25,7 @@ def test_has_the_ten_tasks_in_order(suite) -> None:
     assert [task.name for task in suite.tasks] == [task.value for task in Task]
 
 
-def test_every_relevant_target_stands_in_the_pool_once(suite) -> None:
+def test_every_relevant_target_is_in_the_pool_once(suite) -> None:
     for task in suite.tasks:
         assert len(task.index) == len(task.targets)
         for query in task.queries:
@@ -33,7 +33,7 @@ def test_every_relevant_target_stands_in_the_pool_once(suite) -> None:
             assert query.relevant.keys() <= task.index.keys()
 
 
-def test_note_level_tasks_draw_one_pair_a_note_and_atoms_all(suite, notes) -> None:
+def test_note_tasks_draw_one_pair_per_note_and_atomic_tasks_all(suite, notes) -> None:
     by_name = {task.name: task for task in suite.tasks}
     for task in (task for task in Task if task.spec.one_per_note):
         assert len(by_name[task].queries) == len(notes)
@@ -96,12 +96,12 @@ def test_notes_with_refused_pictures_are_dropped(notes) -> None:
     assert suite.facts()["dropped_notes"] == 1
 
 
-def test_nothing_to_ask_is_an_error() -> None:
+def test_notes_without_queries_are_an_error() -> None:
     with pytest.raises(NoteError, match="no query"):
         build_suite([Note("a", "title", "body")])
 
 
-def test_fingerprint_is_of_content_and_seed_decides_the_draw(notes, suite) -> None:
+def test_fingerprint_depends_on_content_and_seed(notes, suite) -> None:
     assert build_suite(notes, seed=0).fingerprint == suite.fingerprint
     assert build_suite(notes, seed=1).fingerprint != suite.fingerprint
     assert build_suite(notes[:-1], seed=0).fingerprint != suite.fingerprint

@@ -7,7 +7,7 @@ from uninote.errors import ConfigError
 from uninote.evaluation.tables import Measure, Table, over_seeds, read_table, write_table
 
 
-def test_interval_is_students():
+def test_interval_is_students_t():
     # Mean 2, deviation 1, three values: 4.302653 * 1 / sqrt(3).
     measure = over_seeds([1.0, 2.0, 3.0])
     assert measure.value == 2
@@ -40,7 +40,7 @@ def test_ragged_rows_are_refused():
         Table(title="t", columns=("a", "b"), rows=((1, 2), (3,)))
 
 
-def test_what_is_no_table_is_named(tmp_path):
+def test_a_file_without_a_table_is_named(tmp_path):
     (tmp_path / "t.json").write_text('{"title": "t"}')
     with pytest.raises(ConfigError, match=r"t\.json holds no table"):
         read_table(tmp_path / "t.json")

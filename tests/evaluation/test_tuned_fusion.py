@@ -13,7 +13,7 @@ from uninote.tasks.definitions import Task
 
 
 class ByPart:
-    """Vectors by hand for elements: text, or picture number by its place in `pictures`."""
+    """Encoder with a table of vectors, by text or by index in `pictures`."""
 
     def __init__(self, table) -> None:
         self.table = table
@@ -54,7 +54,7 @@ def test_weights_decide_between_pictures_and_texts(mixed) -> None:
         assert fusion.rank(task(first), 2)[0, 0] == best
 
 
-def test_tuning_finds_what_the_task_wants(mixed) -> None:
+def test_tuning_chooses_the_best_weights_per_task(mixed) -> None:
     encoder, task, first, second = mixed
     for answer in (first, second):
         fusion = TunedFusion(encoder)
@@ -62,7 +62,7 @@ def test_tuning_finds_what_the_task_wants(mixed) -> None:
         assert fusion.rank(task(answer), 1)[0, 0] == (0 if answer is first else 1)
 
 
-def test_untuned_it_is_late_fusion(mixed, make_note, hash_encoder) -> None:
+def test_without_tuning_it_equals_late_fusion(mixed, make_note, hash_encoder) -> None:
     items = [make_note(i).item() for i in range(5)]
     queries = tuple(Query(item, "q", {items[0].key: 1}) for item in items)
     task = TaskSuite("Any", Task.NOTE2NOTE, queries, tuple(items))

@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class HashReference:
-    """A reference encoder that gives each content its own random unit vector, and counts its work."""
+    """Reference encoder of random unit vectors by content, which records the encoded items."""
 
     def __init__(self, dim: int = 8) -> None:
         self.dim = dim
@@ -25,7 +25,7 @@ class HashReference:
 
 
 class TableReference:
-    """A reference encoder with given vectors for texts."""
+    """Reference encoder with given vectors for texts."""
 
     def __init__(self, table: dict[str, Sequence[float]]) -> None:
         self.table = table

@@ -30,7 +30,7 @@ def pairs(tmp_path: Path, picture) -> list[Pair]:
 
 
 def content(value: Pair | Example) -> tuple[object, ...]:
-    """What must survive: every field, items by their key."""
+    """Return every field that a file must keep, with items by their key."""
     if isinstance(value, Example):
         return (content(value.pair), [n.key for n in value.negatives], value.scores, value.positive_score)
     rest = value.counterfactual.key if value.counterfactual else None
@@ -38,7 +38,7 @@ def content(value: Pair | Example) -> tuple[object, ...]:
 
 
 def kinds(item: Item) -> list[tuple[type, str | None]]:
-    """Of every part its kind, and the picture that it is or was read in."""
+    """Return the kind of every part, and the picture that it is or was read in."""
     return [(type(part), getattr(part, "of", getattr(part, "digest", None))) for part in item.parts]
 
 

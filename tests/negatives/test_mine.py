@@ -15,7 +15,7 @@ from uninote.tasks.pairs import make_pairs
 
 @pytest.fixture
 def pairs(picture) -> list[Pair]:
-    """All nine tasks of 12 notes with repeated descriptions, a shared picture and shared OCR lines."""
+    """Pairs of all tasks of 12 notes with repeated descriptions, a shared picture and shared OCR lines."""
     rng = random.Random(0)
     notes = [
         Note(
@@ -76,7 +76,7 @@ def test_scores_are_maxsim_of_the_reference(pairs, reference) -> None:
         assert example.scores == pytest.approx([score(query, item) for item in example.negatives], abs=1e-6)
 
 
-def test_the_rule_negative_stands_first_and_is_additional(pairs, reference) -> None:
+def test_the_rule_negative_comes_first_and_is_additional(pairs, reference) -> None:
     on = mine_examples(pairs, reference, NegativeSettings(per_query=2), 0)
     off = mine_examples(pairs, reference, NegativeSettings(per_query=2, rule=False), 0)
     assert any(example.pair.counterfactual for example in on)
@@ -93,7 +93,7 @@ def test_the_seed_decides(pairs, reference) -> None:
     assert mine_examples(pairs, reference, settings, 1) != mine_examples(pairs, reference, settings, 2)
 
 
-def test_tasks_do_not_disturb_each_other(pairs, reference) -> None:
+def test_tasks_are_mined_independently(pairs, reference) -> None:
     settings = NegativeSettings(per_query=3)
     mixed = [pair for group in itertools.zip_longest(pairs[::2], pairs[1::2]) for pair in group if pair]
     together = mine_examples(mixed, reference, settings, 0)

@@ -1,4 +1,4 @@
-"""The built-in sample: complete, unique, reproducible, and readable by the reader of notes."""
+"""Built-in sample: complete, unique, reproducible, and readable by the reader of notes."""
 
 import json
 from collections import Counter
@@ -66,7 +66,7 @@ def test_pictures_are_unique_small_jpegs(sample, notes):
             assert 200 <= min(image.size) <= max(image.size) <= 384
 
 
-def test_descriptions_and_ocr_tell_pictures_apart(notes):
+def test_descriptions_and_ocr_are_unique_to_a_picture(notes):
     images = [image for note in notes for image in note["images"]]
     alts = [image["alt"] for image in images]
     texts = [tuple(image["ocr"]) for image in images if image["ocr"]]

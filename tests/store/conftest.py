@@ -1,4 +1,4 @@
-"""One embedded server for the whole room, and stores on it that share nothing."""
+"""Fixtures of stores: one embedded server for all tests of this folder, with a collection per store."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a database that nobody runs: deep, oddly named, and half-made at first."""
+    """Data folder with a stopped database, at a long and unusual path, after an interrupted creation."""
     folder = tmp_path_factory.mktemp("data") / 'it\'s a, "deep" $HOME `ünïcode` folder' / ("d" * 100)
     (folder / "postgres/cluster.new/base").mkdir(parents=True)
     EmbeddedServer(folder / "postgres").close()

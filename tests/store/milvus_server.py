@@ -1,4 +1,4 @@
-"""A real Milvus server process in a folder, from the binaries of the `milvus` wheel.
+"""Milvus server process in a folder, from the binaries of the `milvus` wheel.
 
 The wheel's own launcher leaves the server running when it is killed, so the binary is started directly, with
 the configuration that the wheel renders. The server listens on every interface: it has no setting for that.
@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 START_SECONDS = 200
-TICK = "proxy.timeTickInterval"  # what a search with strong consistency waits for
+TICK = "proxy.timeTickInterval"  # a search with strong consistency waits for it
 
 
 class MilvusProcess:
-    """Started on creation. `kill` is SIGKILL; `start` brings the same data up again on the same ports."""
+    """Server that starts on creation. `kill` is SIGKILL; `start` serves the same data on the same ports."""
 
     def __init__(self, folder: Path) -> None:
         import milvus
@@ -79,7 +79,7 @@ class MilvusProcess:
 
 
 def _etcd(folder: Path) -> str:
-    """Settings of the etcd within, whose ports are fixed otherwise: a second server would not start."""
+    """Write settings of the embedded etcd with free ports, since fixed ones would stop a second server."""
     client, peer = (f"127.0.0.1:{_free_port()}" for _ in range(2))
     (folder / "etcd.yaml").write_text(
         f"""name: default

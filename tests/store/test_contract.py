@@ -1,4 +1,4 @@
-"""What every store promises, asked of every store."""
+"""Contract suite of the stores: every promise of the protocol, for every store."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_filters_combine(store: Store) -> None:
         assert store.count(filter) == len(names), filter
 
 
-def test_delete_counts_what_was_there(store: Store) -> None:
+def test_delete_counts_the_removed_records(store: Store) -> None:
     store.upsert([Record(name, EAST, "note") for name in "abc"])
     assert store.delete(["a", "a", "b", "nobody", "a\0", "\ud800"]) == 2
     assert store.delete(["a"]) == 0
@@ -198,7 +198,7 @@ def test_concurrent_writers_lose_nothing(store: Store) -> None:
     assert store.count() == 4 * 5 + 5
 
 
-def test_a_closed_store_says_so(store: Store) -> None:
+def test_a_closed_store_is_an_error(store: Store) -> None:
     store.close()
     store.close()
     with pytest.raises(StoreError, match="closed"):

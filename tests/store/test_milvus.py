@@ -1,4 +1,4 @@
-"""What only the Milvus store can get wrong, on a real server, killed and restarted as well."""
+"""Milvus store on a real server: its own faults, kills and restarts."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def test_a_killed_server_comes_back_with_everything(
     assert store.count() == 8
 
 
-def test_the_outbox_brings_it_to_the_state_of_the_database(
+def test_the_outbox_brings_the_cluster_to_the_state_of_the_database(
     milvus: Any, server: EmbeddedServer, open_milvus: Callable[..., MilvusStore]
 ) -> None:
-    """Notes are created, changed and forgotten, the cluster dies on the way; in the end both are equal."""
+    """Create, change and forget notes while the cluster is killed; database and cluster end up equal."""
     with psycopg.connect(server.address, autocommit=True) as connection:
         connection.execute("CREATE DATABASE feeding")
     store, rows = open_milvus(8), np.eye(8)
@@ -186,7 +186,7 @@ def test_expressions() -> None:
     )
 
 
-def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CALL_SECONDS", 1.0)
     monkeypatch.setattr(module, "RECOVER_SECONDS", 1.0)
     with pytest.raises(StoreError, match="cannot be reached") as error:
@@ -194,7 +194,9 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in str(error.value)
 
 
-def test_a_service_fills_and_searches_it(milvus: Any, server: EmbeddedServer, tmp_path: Path) -> None:
+def test_a_service_fills_and_searches_the_cluster(
+    milvus: Any, server: EmbeddedServer, tmp_path: Path
+) -> None:
     with psycopg.connect(server.address, autocommit=True) as connection:
         connection.execute("CREATE DATABASE serving")
     address = server.address.replace("/postgres?", "/serving?")

@@ -1,4 +1,4 @@
-"""What only the PostgreSQL store can get wrong."""
+"""PostgreSQL store: its own faults, beyond the contract of all stores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RARE = Filter(kinds=("rare",))
 
 
 def clustered(rows: int, dim: int, seed: int) -> NDArray[np.float32]:
-    """Unit rows around 30 centres, as embeddings lie."""
+    """Draw unit rows around 30 centres, clustered as embeddings are."""
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(0).normal(size=(30, dim))
     points = centres[random.integers(30, size=rows)] + 0.5 * random.normal(size=(rows, dim))
@@ -183,7 +183,7 @@ def test_bad_collection_names(open_postgres: Callable[..., PostgresStore], name:
         ("not an address secret", "not a PostgreSQL address"),
     ],
 )
-def test_a_server_that_is_not_there(address: str, message: str) -> None:
+def test_an_unreachable_server_is_an_error(address: str, message: str) -> None:
     with pytest.raises(StoreError, match=message) as error:
         PostgresStore(address, 4)
     assert "secret" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The arithmetic of `sizing` against the sizes of real tables and indexes, and the table of the docs."""
+"""Sizes computed by `sizing` against those of real tables and indexes, and against the table of the docs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def loaded() -> ModuleType:
-    """The script as a module."""
+    """Load the script as a module."""
     spec = importlib.util.spec_from_file_location("sizing", ROOT / "scripts" / "sizing.py")
     assert spec
     assert spec.loader

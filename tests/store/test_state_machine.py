@@ -32,7 +32,7 @@ def unit(vector: list[float]) -> Any:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """`reopen` gives a new handle on the same records; `exact` says whether search must find the best."""
+    """Store under test. `reopen` returns a new handle on the same records; `exact`: search finds the best."""
 
     def __init__(self, reopen: Callable[[Store | None], Store], exact: bool) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store.count(Filter(kinds=("note",))) == notes
 
     def check(self, query: list[float], filter: Filter, hits: list[Hit]) -> dict[str, float]:
-        """Order, uniqueness, kinds and scores of the hits; gives the true score of every selected record."""
+        """Check order, uniqueness, kinds and scores of the hits; return the true score of every record."""
         scores = {
             name: float(vector @ unit(query))
             for name, (vector, kind) in self.model.items()

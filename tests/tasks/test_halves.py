@@ -18,7 +18,7 @@ def note(picture: Make) -> Note:
 
 
 def test_worked_by_hand(note: Note) -> None:
-    """The relevant items are N_B alone and N_B with the pictures of A put behind, most pictures first."""
+    """Check that the relevant items are N_B with pictures of A at its end, most first, and N_B alone."""
     halves = split_note(note, 0)
     assert halves is not None
     n_b = halves.relevant[-1]

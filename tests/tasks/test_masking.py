@@ -45,7 +45,7 @@ JOINED = "[abc_]"  # characters above that join to words; Han characters never d
 
 
 def occurs(needle: str, text: str) -> bool:
-    """The rule by another route: a regular expression over the unchanged text."""
+    """Check for an occurrence by other means: a regular expression over the unchanged text."""
     tokens = needle.split()
     if sum(map(str.isalnum, needle)) < 2:
         return False

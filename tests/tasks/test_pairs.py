@@ -136,7 +136,7 @@ NOTES = st.builds(Note, st.just("n"), PHRASES, PHRASES, st.lists(PICTURES, max_s
 
 
 def spaced(text: str) -> str:
-    """One space around each word, so that `in` finds whole words."""
+    """Put one space around each word, so that `in` finds whole words."""
     return f" {normalise(text)} "
 
 

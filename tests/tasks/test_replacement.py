@@ -15,7 +15,7 @@ def note(picture: Make) -> Note:
     return Note("n", "Pets", "Two animals.", pictures)
 
 
-def test_description_stands_in_the_place_of_the_picture(note: Note) -> None:
+def test_the_description_takes_the_place_of_the_picture(note: Note) -> None:
     p, q, r = note.pictures
     assert replace_picture(note, 0) == Item(("Pets", "Two animals.", "a cat", "MEOW\nshop", q, r, "WOOF"))
     assert replace_picture(note, 1) == Item(("Pets", "Two animals.", p, "MEOW\nshop", "a dog", r, "WOOF"))
@@ -27,7 +27,7 @@ def test_every_occurrence_of_the_picture_is_replaced(picture: Make) -> None:
     assert replace_picture(Note("n", pictures=pictures), 0) == Item(("a cat", other, "a cat", "the same cat"))
 
 
-def test_nothing_can_stand_in_for_an_undescribed_picture(note: Note) -> None:
+def test_a_picture_without_description_cannot_be_replaced(note: Note) -> None:
     with pytest.raises(ItemError, match="picture 2 of note 'n'"):
         replace_picture(note, 2)
 

@@ -1,7 +1,7 @@
-"""Annotations already made, keyed by annotator and picture digest, so that nothing is read twice.
+"""Annotation cache, keyed by annotator and picture digest, so that no picture is annotated twice.
 
-One SQLite file in write-ahead mode: a batch is stored in one transaction, and what was committed survives
-the process being killed. Values are JSON (a text, or a list of lines).
+It is one SQLite file in write-ahead mode. A batch is stored in one transaction, and committed batches survive
+a kill of the process. Values are JSON (a text, or a list of lines).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VARIABLES = 500
 
 
 class AnnotationCache:
-    """A context manager over `folder`/annotations.sqlite3, made when missing.
+    """Context manager over `folder`/annotations.sqlite3, which is made when missing.
 
     Raises ConfigError when the folder cannot be written or the file is not such a cache.
     """
@@ -44,7 +44,7 @@ class AnnotationCache:
             ) from error
 
     def get(self, annotator: str, digests: Iterable[str]) -> dict[str, Annotation]:
-        """What `annotator` made of those of `digests` that it has seen."""
+        """Return the cached annotations by `annotator` for `digests`; digests without one are left out."""
         wanted = list(digests)
         found: dict[str, Annotation] = {}
         for start in range(0, len(wanted), _VARIABLES):
@@ -58,7 +58,7 @@ class AnnotationCache:
         return found
 
     def put(self, annotator: str, values: Mapping[str, Annotation]) -> None:
-        """Store `values` (by digest) in one transaction, over older ones."""
+        """Store `values` (by digest) in one transaction; they replace older ones."""
         rows = [(annotator, digest, json.dumps(value)) for digest, value in values.items()]
         with self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO annotation VALUES (?, ?, ?)", rows)

@@ -1,4 +1,4 @@
-"""Descriptions from any OpenAI-compatible server (`/chat/completions` with the picture in the request)."""
+"""Describer with any OpenAI-compatible server (`/chat/completions` with the picture in the request)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _REFUSED_PICTURE = frozenset({400, 413, 415, 422})
 
 @dataclass(frozen=True)
 class OpenAIDescriber:
-    """One request per picture, `concurrency` at a time.
+    """Describer that sends one request per picture, `concurrency` at a time.
 
-    The client tries 408, 409, 429 and 5xx answers and broken connections again up to `retries` times, after
-    the time that the server's Retry-After names, else after a pause that doubles each time.
+    Answers 408, 409, 429 and 5xx and broken connections are retried up to `retries` times, after the time in
+    the server's Retry-After, else after a pause that doubles each time.
 
     Attributes:
         endpoint: base URL, e.g. "http://host:8000/v1".
@@ -61,8 +61,11 @@ class OpenAIDescriber:
         return f"openai:{self.model}:{sha256(asked.encode()).hexdigest()[:12]}"
 
     def __call__(self, images: Sequence[Image.Image]) -> list[str]:
-        """Raises PartialError when the server refuses some pictures, ModelError when it cannot be used."""
-        # No redirects: one would carry the key to another host.
+        """Describe pictures, one text each.
+
+        Raises PartialError when the server refuses some pictures, ModelError when it cannot be used.
+        """
+        # No redirects, which would send the key to another host.
         http = openai.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [self._cap_wait]})
         with (
             openai.OpenAI(

@@ -1,4 +1,4 @@
-"""Descriptions from a local image-text-to-text model through `transformers` (any with a chat template)."""
+"""Describer with a local image-text-to-text model of `transformers` (any with a chat template)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from uninote.errors import ModelError
 
 @dataclass(frozen=True)
 class TransformersDescriber:
-    """Greedy descriptions in batches; the model is loaded at the first call.
+    """Describer with greedy decoding in batches; the model is loaded at the first call.
 
     Attributes:
         model: local folder or hub id of an `AutoModelForImageTextToText` model.
-        device: "auto" takes CUDA when there is one, where weights are bfloat16; elsewhere float32.
+        device: "auto" is CUDA if available, else the CPU. Weights are bfloat16 on CUDA, float32 elsewhere.
     """
 
     model: str
@@ -36,7 +36,7 @@ class TransformersDescriber:
         return f"transformers:{self.model}:{sha256(asked.encode()).hexdigest()[:12]}"
 
     def __call__(self, images: Sequence[Image.Image]) -> list[str]:
-        """One text per RGB picture. Raises ModelError when the model cannot be loaded."""
+        """Describe RGB pictures, one text each. Raises ModelError when the model cannot be loaded."""
         texts: list[str] = []
         for start in range(0, len(images), self.batch_size):
             texts += self._describe(images[start : start + self.batch_size])
@@ -63,7 +63,7 @@ class TransformersDescriber:
             raise ModelError(f"model {self.model} cannot be loaded to describe pictures: {error}") from error
         if getattr(processor, "chat_template", None) is None or not hasattr(processor, "image_processor"):
             raise ModelError(f"model {self.model} has no image processor with a chat template")
-        processor.tokenizer.padding_side = "left"  # generation goes on from the last position
+        processor.tokenizer.padding_side = "left"  # generation continues from the last position
         if processor.tokenizer.pad_token is None:
             processor.tokenizer.pad_token = processor.tokenizer.eos_token
         return processor, model.to(device).eval()

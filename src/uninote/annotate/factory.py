@@ -1,4 +1,4 @@
-"""Annotators from settings."""
+"""Factory of annotators from settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from uninote.settings import AnnotateSettings
 
 
 def make_describer(settings: AnnotateSettings, api_key: str | None = None) -> Describer | None:
-    """The describer that `settings` names, None for "none" and "existing". Raises ConfigError."""
+    """Make the describer of `settings`, None for "none" and "existing".
+
+    Raises ConfigError when no model is named, MissingExtraError when its package is not installed.
+    """
     if settings.describe == "openai":
         from uninote.annotate.describe_openai import OpenAIDescriber
 
@@ -25,7 +28,10 @@ def make_describer(settings: AnnotateSettings, api_key: str | None = None) -> De
 
 
 def make_reader(settings: AnnotateSettings) -> OcrReader | None:
-    """The OCR reader that `settings` names, None for "none" and "existing"."""
+    """Make the OCR reader of `settings`, None for "none" and "existing".
+
+    Raises MissingExtraError when its package is not installed.
+    """
     if settings.ocr == "rapidocr":
         require("ocr")
         return RapidOcrReader(settings.ocr_min_score, settings.ocr_max_side)

@@ -1,4 +1,4 @@
-"""OCR by RapidOCR (PP-OCR models, Chinese and English) from the models inside its wheel: no network."""
+"""OCR reader with RapidOCR (PP-OCR models, Chinese and English), whose wheel contains the models."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from uninote.errors import PictureError
 
 @dataclass(frozen=True)
 class RapidOcrReader:
-    """Text lines of pictures, from top to bottom.
+    """OCR reader: text lines of pictures, from top to bottom.
 
     Attributes:
         min_score: lines recognised with a lower confidence (0-1) are dropped.
-        max_side: longest side in pixels at which text is looked for.
-        threads: onnxruntime threads; 1 because pictures, not operators, are read in parallel.
+        max_side: longest side in pixels of the picture in which text is detected.
+        threads: onnxruntime threads; 1, because the work is parallel over pictures.
     """
 
     min_score: float = 0.6
@@ -33,11 +33,11 @@ class RapidOcrReader:
         return f"rapidocr-{version('rapidocr')}-{self.max_side}-{self.min_score}"
 
     def __call__(self, images: Sequence[Image.Image]) -> list[tuple[str, ...]]:
-        """The OCR lines of RGB pictures. Raises PictureError when the engine fails on one."""
+        """Read the OCR lines of RGB pictures. Raises PictureError when the engine fails on one."""
         return [self._read(image) for image in images]
 
     def __getstate__(self) -> dict[str, Any]:
-        """The parameters only: each process loads its own engine."""
+        """Return the parameters only: each process loads its own engine."""
         return {key: getattr(self, key) for key in self.__dataclass_fields__}
 
     @cached_property
@@ -46,7 +46,7 @@ class RapidOcrReader:
 
         return RapidOCR(
             params={
-                "Global.log_level": "critical",  # an empty picture is no warning
+                "Global.log_level": "critical",  # else it warns about pictures without text
                 "Global.text_score": self.min_score,
                 "Global.use_cls": False,
                 "Det.limit_type": "max",

@@ -1,4 +1,4 @@
-"""What annotators look like from outside: pictures in, descriptions or OCR lines out."""
+"""Annotator protocols: a Describer and an OcrReader map pictures to descriptions or OCR lines."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DESCRIBE_PROMPT = (
 
 
 class Describer(Protocol):
-    """Writes `S_desc` (method, section 1).
+    """Annotator that writes `S_desc` (method, section 1).
 
     `name` is its cache namespace: it must change whenever the descriptions would (model, prompt). A call
-    maps n RGB pictures to n non-empty texts. Raises PictureError for a picture it cannot describe (or
+    maps n RGB pictures to n non-empty texts. It raises PictureError for a picture it cannot describe (or
     PartialError for some of several), ModelError when no picture can be described.
     """
 
@@ -30,10 +30,10 @@ class Describer(Protocol):
 
 
 class OcrReader(Protocol):
-    """Reads `S_ocr` as lines from top to bottom; `()` where there is no text.
+    """Annotator that reads `S_ocr` as lines from top to bottom; `()` if there is no text.
 
-    `name` and errors as for Describer. It is sent to worker processes, so it must survive pickling in
-    memory: keep parameters only and load models at the first call.
+    `name` and errors as for Describer. It is pickled and sent to worker processes: keep only parameters in it
+    and load models at the first call.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Fill the missing descriptions and OCR lines of notes: each picture once, cached, in parallel, resumable."""
+"""Annotation run: fills missing descriptions and OCR lines of notes, in parallel, cached and resumable."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _Call = Callable[[Sequence[Any]], Sequence[object]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one batch: values and failure reasons by picture digest."""
+    """Result of one batch: values and failure reasons by picture digest."""
 
     values: dict[str, Annotation]
     failures: dict[str, str]
 
 
 Spread = Callable[[Sequence[list[Picture]], Describer | OcrReader, CorpusSettings], Iterator[Outcome]]
-"""Runs `run_batch` on every batch, wherever it likes; outcomes come in any order."""
+"""Function that runs `run_batch` on every batch, on any machine, and yields the outcomes in any order."""
 
 
 def annotate_notes(
@@ -49,12 +49,15 @@ def annotate_notes(
     progress: bool,
     spread: Spread | None = None,
 ) -> list[Note]:
-    """The notes with empty descriptions and unread OCR (`ocr is None`) filled in; the rest is kept.
+    """Fill empty descriptions and unread OCR lines (`ocr is None`) of notes; keep the rest.
 
-    Each distinct picture is annotated once and kept in `cache_dir`, also when the run is killed: the next
-    run goes on after the last finished batch. The reader runs in `workers` processes (0: one per core), the
-    describer in this one; or both where `spread` takes them. A picture that fails is left as it is, told to
-    `report`, and tried again by the next run. Raises ModelError when an annotator as a whole does not work.
+    * Each distinct picture is annotated once and stored in `cache_dir`. After a kill, the next run resumes
+      after the last finished batch.
+    * The reader runs in `workers` processes (0: one per core), the describer in this one; with `spread`, both
+      run where it sends them.
+    * A picture that fails is left unchanged, reported in `report`, and tried again by the next run.
+
+    Raises ModelError when an annotator fails on all pictures.
     """
     with AnnotationCache(cache_dir) as cache:
         texts, text_failures = _annotate(
@@ -109,7 +112,7 @@ def _annotate(
     spread: Spread,
     progress: bool,
 ) -> tuple[dict[str, Annotation], dict[str, str]]:
-    """Values and failure reasons by digest; new values go to the cache batch by batch."""
+    """Return values and failure reasons by digest; store new values in the cache batch by batch."""
     if annotator is None or not pictures:
         return {}, {}
     values, failures = cache.get(annotator.name, pictures), dict[str, str]()
@@ -149,7 +152,7 @@ def _in_processes(
 
 
 _worker: dict[str, Any] = {}
-"""The annotator of a worker process, which thus loads its model once."""
+"""Annotator of this worker process; kept, so that its model is loaded once."""
 
 
 def _start_worker(annotator: Describer | OcrReader, settings: CorpusSettings) -> None:
@@ -161,7 +164,7 @@ def _run_in_worker(batch: list[Picture]) -> Outcome:
 
 
 def run_batch(batch: list[Picture], annotator: Describer | OcrReader, settings: CorpusSettings) -> Outcome:
-    """Annotate the pictures of one batch in this process; bad pictures are told in the outcome."""
+    """Annotate the pictures of one batch in this process; bad pictures are failures of the outcome."""
     outcome = Outcome({}, {})
     loaded = []
     for picture in batch:
@@ -183,7 +186,7 @@ def run_batch(batch: list[Picture], annotator: Describer | OcrReader, settings: 
 
 
 def _call(annotator: _Call, images: Sequence[Any]) -> Sequence[Any]:
-    """Each picture's value or error; a batch that fails as a whole is done again one by one."""
+    """Return each picture's value or error; a batch that fails as a whole is repeated one by one."""
     try:
         return annotator(images)
     except PartialError as error:

@@ -1,4 +1,4 @@
-"""Why two items are similar: the contribution of each picture and each sentence, by any encoder. No torch."""
+"""Attribution: the contribution of each picture and sentence to the similarity of two items. No torch."""
 
 from uninote.attribution.contributions import Contribution, Explanation, explain
 from uninote.attribution.pieces import Piece

@@ -1,15 +1,17 @@
-"""Why two items are similar: what each picture and each sentence contributes, by leaving it out.
+"""Leave-one-out attribution: the contribution of each picture and sentence to the similarity of two items.
 
 For items a and b with vectors e(a) and e(b), s(a, b) = cos(e(a), e(b)). The contribution of a piece p of a is
 
     c(p) = s(a, b) - s(a without p, b)
 
-with b whole, and that of a piece of b the same way around, with a whole. "Without" means that the item is
-encoded again as if the piece had never been there: when a picture goes, the text that was read in it stays,
-as a piece of its own, and in a text longer than the encoder reads, what comes after moves up. The only piece
-of an item leaves nothing, which is similar to nothing: its contribution is all of s. Contributions may be
-negative and need not add up to s; of two pieces that say the same, each alone contributes little, because the
-other one stays.
+with b whole. The contribution of a piece of b is defined likewise, with a whole.
+
+* "Without" means that the item is encoded again as if the piece did not exist. Removing a picture keeps its
+  OCR text, which is a piece of its own. If a text is longer than the encoder reads, later text moves into its
+  window.
+* Removing the only piece of an item leaves nothing to compare, so its contribution is all of s.
+* Contributions may be negative and need not add up to s. If two pieces say the same, each contributes little,
+  because the other one stays.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The cosine of two items, and the contributions of the pieces of both, in the order of the items."""
+    """The cosine of two items and the contributions of their pieces, in the order of the items."""
 
     score: float
     query: tuple[Contribution, ...]
@@ -46,10 +48,10 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Cuts:
-    """What has to be encoded to explain one side.
+    """The items to encode for explaining one side.
 
-    items: the whole item, then the item without each piece, where something is left of it.
-    rows: for each piece the place in `items` of what is left; None when nothing is.
+    items: the whole item, then the item without each piece, unless that piece was the whole item.
+    rows: for each piece the index in `items` of the item without it; None if the piece was the whole item.
     """
 
     pieces: tuple[Piece, ...]
@@ -58,7 +60,7 @@ class Cuts:
 
     @classmethod
     def of(cls, item: Item, most: int = MOST) -> Cuts:
-        """The cuts of an item into at most `most` pieces (see `pieces_of`)."""
+        """Return the cuts of an item into at most `most` pieces (see `pieces_of`)."""
         pieces = pieces_of(item, most)
         items: list[Item] = [item]
         rows: list[int | None] = []
@@ -70,17 +72,17 @@ class Cuts:
 
 
 def leave_one_out(vectors: ArrayLike, other: ArrayLike) -> tuple[float, NDArray[np.float64]]:
-    """The similarity of the whole, and what is left of it without each piece.
+    """Return the similarity of the whole item and its similarities without each piece.
 
     vectors: unit rows [1 + n, d], the whole item first. other: the unit vector [d] of the other item.
-    Gives the cosine and float64 [n]: the contribution of piece i is the first minus the second's i-th entry.
+    Returns the cosine s and float64 [n], cosines `left`: the contribution of piece i is `s - left[i]`.
     """
     scores = np.asarray(vectors, np.float64) @ np.asarray(other, np.float64)
     return float(scores[0]), scores[1:]
 
 
 def contributions(query: Cuts, query_rows: ArrayLike, target: Cuts, target_rows: ArrayLike) -> Explanation:
-    """The explanation from the vectors of both sides' `Cuts.items`: unit rows [len(items), d]."""
+    """Return the explanation from the vectors of `Cuts.items` of both sides: unit rows [len(items), d]."""
     query_vectors, target_vectors = np.asarray(query_rows), np.asarray(target_rows)
     score, left = leave_one_out(query_vectors, target_vectors[0])
     _, right = leave_one_out(target_vectors, query_vectors[0])
@@ -88,7 +90,7 @@ def contributions(query: Cuts, query_rows: ArrayLike, target: Cuts, target_rows:
 
 
 class Encodes(Protocol):
-    """What `explain` asks of `uninote.Encoder`."""
+    """Interface of `uninote.Encoder` that `explain` needs."""
 
     def encode(self, items: Sequence[Item], *, task: Task | None = None) -> NDArray[np.float32]: ...
 
@@ -96,13 +98,14 @@ class Encodes(Protocol):
 def explain(
     encoder: Encodes, query: Item, target: Item, *, task: Task | None = None, most: int = MOST
 ) -> Explanation:
-    """Why `target` is similar to `query`, by any encoder: 2 + n items are encoded for n pieces.
+    """Explain why `target` is similar to `query`, by any encoder: 2 + n items are encoded for n pieces.
 
-    task: the instruction that the query was searched with, None for none. most: pieces of one side; beyond it
-    sentences are taken together. Raises ItemError when an item cannot be read.
+    task: the task whose instruction the query was searched with, None for no instruction. most: pieces of one
+    side; a longer text is cut into passages of several sentences. Raises ItemError when an item cannot be
+    read.
     """
     first, second = Cuts.of(query, most), Cuts.of(target, most)
-    if task is None:  # in one go, so that equal items and pictures are encoded once
+    if task is None:  # one call, so that equal items and pictures are encoded once
         rows = encoder.encode([*first.items, *second.items])
         return contributions(first, rows[: len(first.items)], second, rows[len(first.items) :])
     return contributions(first, encoder.encode(first.items, task=task), second, encoder.encode(second.items))

@@ -1,4 +1,4 @@
-"""An item cut into the pieces that people point at: its pictures, and the sentences of its texts."""
+"""Pieces of an item for attribution: its pictures and the sentences of its texts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from uninote.items import Item, Ocr, Part, Picture
 MOST = 32
 """Pieces of one item; a longer text is cut into passages of several sentences."""
 
-# Where sentences end. A full stop does so before a space only, so that 3.5 stays whole; those of CJK texts
-# always do. Looked at once per run of marks and never backwards: texts are anybody's.
+# End of a sentence. A full stop ends one only before white space, so that 3.5 stays whole; a CJK full stop
+# always does. Possessive quantifiers rule out backtracking, since texts come from untrusted users.
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s|\Z)|[。！？｡]++[\"'”’」』）)]*+|\n++")
 
 Kind = Literal["picture", "sentence", "ocr"]
@@ -22,14 +22,14 @@ Kind = Literal["picture", "sentence", "ocr"]
 
 @dataclass(frozen=True)
 class Piece:
-    """A picture, or the characters `start` to `end` of a text; the pieces of a text are the whole of it.
+    """A picture, or the characters `start` to `end` of a text; the pieces of a text cover all of it.
 
     Attributes:
         kind: `ocr` is a sentence of a text that was read in a picture of the item (see `items.Ocr`).
-        part: place of its part in `Item.parts`.
+        part: index of its part in `Item.parts`.
         text: the characters, without the space around them; empty for a picture.
         picture: the picture itself, or the one that an `ocr` piece was read in.
-        number: which picture of the item that is, from 1; 0 for a sentence.
+        number: number of that picture in the item, from 1; 0 for a sentence.
     """
 
     kind: Kind
@@ -42,9 +42,9 @@ class Piece:
 
 
 def pieces_of(item: Item, most: int = MOST) -> tuple[Piece, ...]:
-    """The pieces in the order of the item, at most `most` unless it has more parts than that.
+    """Return the pieces in the order of the item, at most `most` unless it has more parts than that.
 
-    With more sentences than there is room for, neighbours become passages of equally many sentences.
+    If there are too many sentences, neighbours are joined into passages of equally many sentences.
     """
     begins = {n: _sentences(part) for n, part in enumerate(item.parts) if isinstance(part, str)}
     room = max(most - len(item.pictures), len(begins))
@@ -70,7 +70,7 @@ def pieces_of(item: Item, most: int = MOST) -> tuple[Piece, ...]:
 
 
 def without(item: Item, piece: Piece) -> Item | None:
-    """The item without that piece; None when nothing is left."""
+    """Return the item without that piece; None when nothing is left."""
     part = item.parts[piece.part]
     rest: tuple[Part, ...] = ()
     if not isinstance(part, Picture):
@@ -83,7 +83,7 @@ def without(item: Item, piece: Piece) -> Item | None:
 
 
 def _sentences(text: str) -> list[int]:
-    """Where sentences start, the first at 0; marks alone (`---`) belong to the one before."""
+    """Return the starts of sentences, the first at 0; punctuation alone (`---`) belongs to the one before."""
     ends = [one.end() for one in _END.finditer(text)]
     bounds = [0, *(end for end in ends if end < len(text)), len(text)]
     starts = [a for a, b in pairwise(bounds) if any(map(str.isalnum, text[a:b]))]

@@ -1,7 +1,7 @@
-"""OpenStax modules (CNXML) to pages, and their collections (CollXML) to the order of modules.
+"""CNXML reader: OpenStax modules as pages, and collections (CollXML) as ordered lists of modules.
 
 CNXML (namespace http://cnx.rice.edu/cnxml) is a tree of sections, paragraphs, lists, notes and figures.
-Tables, exercises, footnotes, figures and the abstract stay out of the body; figures become pictures.
+Tables, exercises, footnotes, figures and the abstract are left out of the body; figures become pictures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Collection:
 
 
 def read_module(data: bytes) -> Page:
-    """The page of one `index.cnxml`. Raises PageError when it is not well-formed, or has no content."""
+    """Read the page of one `index.cnxml`. Raises PageError when it is not well-formed, or has no content."""
     root = _parsed(data)
     content = _child(root, "content")
     if content is None:
@@ -57,7 +57,7 @@ def read_module(data: bytes) -> Page:
 
 
 def read_collection(data: bytes) -> Collection:
-    """The order of one `.collection.xml`; a module's chapter is the nearest title above it.
+    """Read the modules of one `.collection.xml`; a module's chapter is the nearest title above it.
 
     Raises PageError when it is not well-formed.
     """
@@ -78,12 +78,15 @@ def read_collection(data: bytes) -> Collection:
 
 
 def read_books(data: bytes) -> list[str]:
-    """Paths of the collections, relative to `META-INF`, that a `books.xml` names."""
+    """Return the paths of the collections, relative to `META-INF`, that a `books.xml` names."""
     return [href for book in _parsed(data).iter("{*}book") if (href := book.get("href"))]
 
 
 def _parsed(data: bytes) -> etree._Element:
-    """The root. Nothing outside the bytes is read; a document type, where entity bombs live, is refused."""
+    """Parse bytes and return the root, without external resources.
+
+    Raises PageError for malformed XML and for any document type, which could hold entity bombs.
+    """
     parser = etree.XMLParser(
         resolve_entities=False, load_dtd=False, no_network=True, remove_comments=True, remove_pis=True
     )
@@ -121,7 +124,7 @@ def _collect(node: etree._Element, blocks: list[str]) -> None:
 
 
 def _nested(block: etree._Element, blocks: list[str]) -> None:
-    """Lists and notes inside a paragraph or an item follow it as blocks of their own."""
+    """Add lists and notes inside a paragraph or an item as blocks of their own."""
     for child in block:
         if _name(child) in ("list", "note"):
             _collect(child, blocks)
@@ -130,7 +133,7 @@ def _nested(block: etree._Element, blocks: list[str]) -> None:
 
 
 def _text(node: etree._Element) -> str:
-    """The running text of one block, without what stands in it as a block of its own."""
+    """Return the text of one block, without nested elements that are blocks of their own."""
     return one_line("".join(_pieces(node)))
 
 

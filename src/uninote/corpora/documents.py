@@ -1,4 +1,4 @@
-"""Which pages a checkout holds, and what their place in it says: id, category, tags, how links resolve."""
+"""Documents of a checkout: its pages, with id, category, tags and link resolution by their paths."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _CC_BY = "creativecommons.org/licenses/by/"
 
 @dataclass(frozen=True)
 class Document:
-    """One page to be read.
+    """One page of a checkout, not yet read.
 
     Attributes:
         id: the note's id.
-        path: of the page in the checkout, with `/`.
-        read: the page; raises PageError.
-        link: the id that a link of the page leads to.
+        path: path of the page in the checkout, with `/`.
+        read: parses the page's bytes; raises PageError.
+        link: maps the target of a link to the id of its page.
     """
 
     id: str
@@ -40,19 +40,19 @@ class Document:
     link: Callable[[str], str]
 
     def picture(self, src: str) -> str:
-        """Path in the checkout of a picture that the page names; `~/` is the root, as in docs."""
+        """Return the checkout's path of a picture that the page names; `~/` is the root, as in docs."""
         return _relative(self.path, src)
 
 
 def documents(root: Path, pins: CorpusPins, repository: Repository, skips: SkipReport) -> Iterator[Document]:
-    """All pages of the checkout `root`, in the benchmark's order; unusable books go to `skips`."""
+    """Return all pages of the checkout `root`, in the benchmark's order; report unusable books in `skips`."""
     if pins.format == "cnxml":
         return _modules(root, pins, repository, skips)
     return _markdown(root, pins)
 
 
 def contents(root: Path, path: str) -> bytes:
-    """The bytes of the file `path` of a checkout. Raises PageError when it is missing, huge or outside."""
+    """Read the file `path` of a checkout. Raises PageError when it is missing, too large or outside it."""
     try:
         file = resolve_inside(root, path)
         if (size := file.stat().st_size) > MAX_PAGE_BYTES:
@@ -118,7 +118,7 @@ def _of_book(
 
         def read(data: bytes, chapter: str = chapter) -> Page:
             page = read_module(data)
-            if page.title == "Introduction" and chapter:  # one in every chapter: alone it says nothing
+            if page.title == "Introduction" and chapter:  # every chapter has one, so the title is ambiguous
                 return replace(page, title=f"{chapter}: introduction")
             return page
 
@@ -134,7 +134,7 @@ def _of_book(
 
 
 def _collections(root: Path) -> list[str]:
-    """The books that `META-INF/books.xml` names, else all collections."""
+    """Return the books that `META-INF/books.xml` names, else all collections."""
     try:
         named = [
             _relative("META-INF/books.xml", href) for href in read_books(contents(root, "META-INF/books.xml"))

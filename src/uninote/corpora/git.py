@@ -1,4 +1,4 @@
-"""One commit of a public repository as a folder, by the `git` command: shallow, without hooks or links."""
+"""Git checkout of one commit of a public repository: shallow, without hooks or symbolic links."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from uninote.errors import ConfigError
 
-# Files of a stranger's repository are data: no hook runs, no link is made, no helper program transports them.
+# The repository is untrusted: no hook runs, no symbolic link is made, no transport helper is started.
 _SAFE = (
     "core.hooksPath=/dev/null",
     "core.symlinks=false",
@@ -25,17 +25,17 @@ _SAFE = (
 
 
 def checkout(url: str, commit: str, folder: Path) -> Path:
-    """The files of `commit` (40 hex digits) of the repository at `url`, in `folder`; returns `folder`.
+    """Check out `commit` (40 hex digits) of the repository at `url` into `folder`; return `folder`.
 
-    A complete checkout is used as it is; an interrupted one goes on. Raises ConfigError, with what git said
-    and what to do, when git is missing or the commit cannot be fetched.
+    A complete checkout is used as it is; an interrupted one is resumed. Raises ConfigError, with git's
+    message and the fix, when git is missing or the commit cannot be fetched.
     """
     if shutil.which("git") is None:
         raise ConfigError("git is not installed: install it (e.g. `apt install git`) and run again")
     if _head(folder) == commit and _git(folder, "status", "--porcelain", "--untracked-files=no").stdout == "":
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    for lock in (folder / ".git").glob("*.lock"):  # left by a killed run; this folder is ours alone
+    for lock in (folder / ".git").glob("*.lock"):  # left by a killed run; no other process uses this folder
         lock.unlink()
     _must(folder, url, "init", "--quiet")
     if (
@@ -53,7 +53,7 @@ def _head(folder: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # GIT_DIR and its like would redirect the work to another repository: a hook of the user's may set them.
+    # GIT_DIR and similar variables, which a hook of the user may have set, would select another repository.
     environment = {key: value for key, value in os.environ.items() if key not in _REDIRECTING}
     environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     options = [word for setting in _SAFE for word in ("-c", setting)]
@@ -81,7 +81,7 @@ def _must(folder: Path, url: str, *arguments: str) -> None:
         said = " ".join(done.stderr.split())[-500:] or f"exit code {done.returncode}"
         message = (
             f"git {arguments[0]} of {url} failed: {said}. Check the network and the free disk space and run "
-            "the same command again (it goes on); where the host is not reachable, give --mirror the address "
+            "the same command again (it resumes); if the host is not reachable, give --mirror the address "
             "of a copy"
         )
         raise ConfigError(_CREDENTIALS.sub("//", message))

@@ -1,4 +1,4 @@
-"""Pages that are done, one JSON line each, so that a killed fetch goes on where it was."""
+"""Journal of finished pages, one JSON line each, from which a killed fetch resumes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uninote.corpus.skips import Skip
 
 @dataclass(frozen=True)
 class Done:
-    """A page's result: the note, or None, and what was left out."""
+    """A page's result: the note, or None, and its skips."""
 
     id: str
     note: dict[str, Any] | None
@@ -21,10 +21,10 @@ class Done:
 
 
 class Journal:
-    """The results in the file `path`, which belongs to one repository, commit and version of the converters.
+    """Append-only file `path` of the results of one repository, commit and version of the converters.
 
     Attributes:
-        done: results by id. A line that a kill cut short is dropped, as is one whose pictures are gone.
+        done: results by id. A line that a kill cut short is dropped, as is one whose pictures are missing.
     """
 
     def __init__(self, path: Path, out: Path) -> None:

@@ -1,7 +1,7 @@
-"""Markdown of Microsoft's documentation to pages: CommonMark with tables, plus the `:::image` directive.
+"""Markdown reader for Microsoft's documentation: CommonMark with tables and the `:::image` directive.
 
-Code blocks, pictures, directives, includes and `<xref:…>` stay out of the body. Headings, list items and
-quotes stand on lines of their own; an empty line parts paragraphs.
+Code blocks, pictures, directives, includes and `<xref:…>` are left out of the body. Headings, list items and
+quotes are lines of their own; an empty line separates paragraphs.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ _FOREIGN = re.compile(r"\w[\w+.-]*:|//|#")
 
 
 def read_page(data: bytes, fallback_title: str = "") -> Page:
-    """The page of one `.md` file. The title is that of the front matter, else the first heading of level 1.
+    """Read the page of one `.md` file.
 
-    Raises PageError when the bytes are not UTF-8.
+    The title is that of the front matter, else the first heading of level 1, else `fallback_title`. Raises
+    PageError when the bytes are not UTF-8.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -47,7 +48,7 @@ def read_page(data: bytes, fallback_title: str = "") -> Page:
 
 
 def _title(front: str) -> str:
-    """The title in the front matter; a broken front matter has none."""
+    """Return the title in the front matter, empty if it has none."""
     try:
         fields = yaml.safe_load(front)
     except yaml.YAMLError:
@@ -64,8 +65,8 @@ def _parser() -> MarkdownIt:
 
 
 def _directive(state: StateInline, silent: bool) -> bool:
-    """`:::image …:::` becomes a picture, `[!INCLUDE […](…)]` nothing."""
-    span = (state.src, state.pos, state.posMax)  # no copy: this is asked at every special character
+    """Replace `:::image …:::` by a picture and drop `[!INCLUDE […](…)]`."""
+    span = (state.src, state.pos, state.posMax)  # no copy: this rule runs at every special character
     if not state.src.startswith((":::", "[!"), state.pos):
         return False
     found = _DIRECTIVE.match(*span) or _INCLUDE.match(*span)
@@ -81,7 +82,7 @@ def _directive(state: StateInline, silent: bool) -> bool:
 
 
 class _Reader:
-    """Collects blocks, pictures and links over the token stream of one page."""
+    """Collector of blocks, pictures and links from the token stream of one page."""
 
     def __init__(self) -> None:
         self.blocks: list[str] = []
@@ -118,14 +119,13 @@ class _Reader:
     def _head(self, tag: str, text: str) -> None:
         self._section = cut(text, MAX_SECTION) or self._section
         if tag == "h1" and not self.heading:
-            self.heading = text  # the note's title already
+            self.heading = text  # it becomes the title, not a block
         else:
             self.blocks.append(text)
         self._close = True
 
     def _paragraph(self, text: str) -> None:
-        """Add a block; an empty line parts it from the one before, but not after a heading, at the start of a
-        list item, or in a quote."""
+        """Add a block, after an empty line except after a heading, in a quote or in a new list item."""
         lines = (line for line in text.splitlines() if not _MARKER.fullmatch(line))
         if text := one_line(" ".join(lines)):
             self.blocks.append(text if self._close else f"\n{text}")
@@ -154,7 +154,7 @@ class _Reader:
                 yield token.content  # text and inline code; markup has none
 
     def _html(self, html: str) -> str:
-        """The text of raw HTML; its pictures and links are collected."""
+        """Return the text of raw HTML and collect its pictures and links."""
         parser = _Html()
         parser.feed(html)
         parser.close()
@@ -169,7 +169,7 @@ class _Reader:
 
 
 def _plain(alt: str) -> str:
-    """Description without emphasis and code marks, which screen readers would spell out."""
+    """Remove emphasis and code marks from a description."""
     return re.sub(r"[*`]+", "", alt)
 
 

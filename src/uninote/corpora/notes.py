@@ -1,4 +1,4 @@
-"""One page to one note with the benchmark's fields; what had to be left out, with the reason."""
+"""Conversion of a page to a note with the benchmark's fields; everything left out is reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uninote.errors import PictureError
 MIN_BODY = 150
 MAX_PICTURES = 12
 
-# What a caption says when its picture is not under the page's licence.
+# Words of a caption whose picture is not under the page's licence.
 _RESTRICTED = re.compile(
     r"CC BY-N[CD]|CC-BY-N[CD]|non-?commercial|no-?deriv|all rights reserved", re.IGNORECASE
 )
@@ -25,9 +25,10 @@ _RESTRICTED = re.compile(
 def make_note(
     document: Document, root: Path, pins: CorpusPins, out: Path, skips: SkipReport
 ) -> dict[str, Any] | None:
-    """The note of `document`, its pictures written under `out`/images; None when the page gives none.
+    """Make the note of `document` and write its pictures under `out`/images; None when the page is unusable.
 
-    `links` are still all pages linked to. Pictures have no `ocr`: it is read by `uninote annotate`.
+    `links` holds all linked pages, whether or not they become notes. Pictures have no `ocr`, which
+    `uninote annotate` reads.
     """
     try:
         page = document.read(contents(root, document.path))
@@ -61,7 +62,7 @@ def make_note(
 def _images(
     document: Document, figures: tuple[Figure, ...], root: Path, out: Path, skips: SkipReport
 ) -> list[dict[str, Any]]:
-    """The first usable pictures, each once."""
+    """Convert the first usable pictures, each once."""
     images: dict[str, dict[str, Any]] = {}
     for figure in figures:
         src = document.picture(figure.src)

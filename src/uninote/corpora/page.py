@@ -1,4 +1,4 @@
-"""What a source page says, whatever its format: title, body, pictures in document order, links."""
+"""Source page independent of its format: title, body, pictures in document order, links."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Figure:
     """One picture of a page.
 
     Attributes:
-        src: address as the page has it, relative to the page.
-        alt: description for readers who cannot see, at most 500 characters.
+        src: address as written in the page, relative to it.
+        alt: alternative text, at most 500 characters.
         section: the nearest heading above it, at most 200 characters.
-        caption: at most 600 characters; None where the format has no captions.
+        caption: at most 600 characters; None if the format has no captions.
     """
 
     src: str
@@ -34,7 +34,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Page:
-    """`body` is plain text, not yet cut; `links` are the targets as the page has them, in order."""
+    """Content of a page. `body` is plain text, not yet cut; `links` are the targets as written, in order."""
 
     title: str
     body: str
@@ -43,15 +43,15 @@ class Page:
 
 
 def one_line(text: str) -> str:
-    """`text` with every run of white space as one space."""
+    """Replace every run of white space in `text` by one space."""
     return " ".join(text.split())
 
 
 def cut(text: str, length: int) -> str:
-    """At most `length` characters, no white space at the end."""
+    """Cut `text` to at most `length` characters, without white space at the end."""
     return text[:length].rstrip()
 
 
 def joined(blocks: list[str]) -> str:
-    """One block a line, empty ones left out."""
+    """Join blocks, one per line, without empty ones."""
     return re.sub(r"\n{3,}", "\n\n", "\n".join(block for block in blocks if block)).strip()

@@ -1,4 +1,4 @@
-"""Source pictures to the notes' pictures: JPEG, at most 448 px, named by a hash of their bytes."""
+"""Picture conversion for the notes of a corpus: JPEG, at most 448 px, named by a hash of the bytes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CAPS = CorpusSettings(max_picture_bytes=50_000_000, max_picture_pixels=60_000_00
 
 
 def convert(root: Path, path: str, out: Path) -> dict[str, Any]:
-    """Write the picture `path` of the checkout `root` under `out`/images; returns path, src_w and src_h.
+    """Write the picture `path` of the checkout `root` under `out`/images; return path, src_w and src_h.
 
-    Raises PictureError when it lies outside `root`, cannot be decoded safely, moves, has a side under 64
-    pixels, or is over 8 times longer than wide.
+    Raises PictureError when it lies outside `root`, cannot be decoded safely, is an animation, has a side
+    under 64 pixels, or is over 8 times longer than wide.
     """
     picture = read_picture(resolve_inside(root, path), CAPS, name=path)
     _refuse_animation(picture.read(), path)
@@ -52,8 +52,8 @@ def convert(root: Path, path: str, out: Path) -> dict[str, Any]:
 def _refuse_animation(data: bytes, path: str) -> None:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            moves = getattr(image, "is_animated", False)
-    except Exception as error:  # on crafted bytes Pillow's decoders raise far more than OSError
+            animated = getattr(image, "is_animated", False)
+    except Exception as error:  # on crafted bytes Pillow's decoders raise many other types than OSError
         raise PictureError(f"picture {path} cannot be decoded: {error or type(error).__name__}") from error
-    if moves:
+    if animated:
         raise PictureError(f"picture {path} is an animation")

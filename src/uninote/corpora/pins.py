@@ -1,4 +1,4 @@
-"""Which public repositories the benchmark's notes come from: names, commits, licences (`pins.json`)."""
+"""Pinned public repositories of the benchmark corpora: names, commits, licences (`pins.json`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Pinned(BaseModel):
 
 
 class Repository(_Pinned):
-    """One repository. `benchmark` is false where the books gave no note to the published benchmark."""
+    """One repository. `benchmark` is false if the published benchmark has no note of its books."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
@@ -29,7 +29,7 @@ class Repository(_Pinned):
 
 
 class CorpusPins(_Pinned):
-    """One corpus: its repositories, and what all its notes share."""
+    """One corpus: its repositories, and the properties that all its notes share."""
 
     format: Literal["cnxml", "markdown"]
     corpus: str = Field(pattern=r"^\w+$")
@@ -40,7 +40,7 @@ class CorpusPins(_Pinned):
 
 
 def load_pins(path: Path | None = None) -> dict[str, CorpusPins]:
-    """The corpora by name; the package's own unless `path` names a file of the same form.
+    """Load the corpora by name from `path`, by default from the package's own file.
 
     Raises ConfigError when the file cannot be read or a field is wrong.
     """

@@ -1,4 +1,4 @@
-"""Fetch a corpus: repositories to `notes.jsonl`, pictures, a skip report, and what they were made of."""
+"""Corpus fetch: converts repositories to `notes.jsonl`, pictures, a skip report and `META.json`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from uninote.progress import show_progress
 
 HOST = "https://github.com"
 VERSION = 1
-"""Of the converters: results of another version are made anew."""
+"""Version of the converters: results of another version are made again."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a fetch left: the file of the notes, how many there are, and how often each skip kind occurs."""
+    """Result of a fetch: the file of the notes, their number, and the count of each skip kind."""
 
     path: Path
     notes: int
@@ -44,15 +44,16 @@ def fetch_corpus(
     keep: bool = False,
     progress: bool = True,
 ) -> Fetched:
-    """Rebuild the notes of `pins` in the folder `out`; call it again after a kill to go on.
+    """Rebuild the notes of `pins` in the folder `out`; a call after a kill resumes.
 
     Args:
-        mirror: where repositories lie, as `mirror`/owner/name.
-        every: also the repositories that gave no note to the published benchmark.
-        keep: leave the checkouts in `out`/.fetch.
+        mirror: address of the host or folder with the repositories `mirror`/owner/name.
+        every: include the repositories without notes in the published benchmark.
+        keep: keep the checkouts in `out`/.fetch.
 
-    Writes `notes.jsonl` last and whole, `images/`, `skipped.jsonl` and `META.json`. Raises ConfigError when
-    `out` holds other notes, git is missing, or a repository cannot be fetched; bad pages are only reported.
+    Writes `images/`, `skipped.jsonl`, `META.json` and, last and atomically, `notes.jsonl`. Raises ConfigError
+    when `out` holds other notes, git is missing, or a repository cannot be fetched; bad pages are only
+    reported.
     """
     chosen = [repository for repository in pins.repositories if every or repository.benchmark]
     about = _about(pins, chosen)
@@ -103,13 +104,13 @@ def _of_repository(
 
 
 def _address(mirror: str, repository: Repository) -> str:
-    """Of the repository; a folder as `file://`, which git fetches from as shallowly as from a server."""
+    """Return the repository's address; a folder is a `file://` URL, from which git can fetch shallowly."""
     base = Path(mirror).resolve().as_uri() if Path(mirror).is_dir() else mirror.rstrip("/")
     return f"{base}/{repository.name}"
 
 
 def _digest(pins: CorpusPins, repository: Repository) -> str:
-    """What the results depend on."""
+    """Return a hash of all that the results depend on."""
     key = [VERSION, repository.name, repository.commit, pins.model_dump(exclude={"repositories"})]
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
@@ -125,7 +126,7 @@ def _about(pins: CorpusPins, chosen: Iterable[Repository]) -> dict[str, Any]:
 
 
 def _finished(out: Path, about: dict[str, Any]) -> Fetched | None:
-    """The result that lies in `out` already, None if there is none."""
+    """Return the result that `out` already holds, None if it holds none."""
     notes, meta = out / "notes.jsonl", out / "META.json"
     if not notes.exists():
         return None
@@ -149,7 +150,7 @@ def _finish(
     meta = about | {"notes": len(notes), "pictures": pictures, "skipped": counts}
     _write(out / "META.json", json.dumps(meta, ensure_ascii=False, indent=1) + "\n")
     linked = (note | {"links": [link for link in note["links"] if link in ids]} for note in notes)
-    # Last: the file says that all is there.
+    # Written last: its existence means that the fetch is complete.
     _write(out / "notes.jsonl", "".join(json.dumps(note, ensure_ascii=False) + "\n" for note in linked))
     if not keep:
         shutil.rmtree(out / ".fetch", ignore_errors=True)
@@ -157,6 +158,6 @@ def _finish(
 
 
 def _write(path: Path, text: str) -> None:
-    # A lone surrogate, which an XML or Markdown file cannot hold but a broken title might, becomes "?".
+    # A lone surrogate, which a broken title might hold, becomes "?".
     with write_atomic(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")

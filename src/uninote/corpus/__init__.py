@@ -1,1 +1,1 @@
-"""Notes in and out: readers, safe decoding, quality, balance, splits and the built-in sample."""
+"""Corpus of notes: readers and writer, safe picture decoding, quality filter, balance and splits."""

@@ -1,7 +1,7 @@
-"""Safe picture decoding: caps first, then the header, then the pixels. Everything bad is a PictureError.
+"""Safe picture decoding. Every unusable picture raises PictureError.
 
 Order of the checks: byte cap by `stat` before reading, format allow-list, pixel cap and shortest side from
-the header, truncation; pixels are decoded only by `load_picture`. Only the first frame is ever decoded.
+the header, truncation. Only `load_picture` decodes pixels, and only those of the first frame.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from uninote.items import Picture
 from uninote.settings import CorpusSettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Decoders that are ever tried; any other format is refused unread."""
+"""Allowed formats; Pillow tries no other decoder."""
 
 _JPEG_END = b"\xff\xd9"
 
@@ -34,9 +34,9 @@ def read_picture(
     description: str = "",
     ocr: tuple[str, ...] | None = None,
 ) -> Picture:
-    """The checked Picture of a file (kept by path) or of encoded bytes (kept in memory), pixels undecoded.
+    """Return the checked Picture of a file (kept by path) or of encoded bytes (kept in memory), not decoded.
 
-    `name` is what errors call it. Raises PictureError as `check_picture` does.
+    `name` names it in errors. Raises PictureError as `check_picture` does.
     """
     if isinstance(source, bytes):
         data, path, kept = source, None, source
@@ -50,8 +50,8 @@ def check_picture(picture: Picture, settings: CorpusSettings, decode: bool = Fal
     """Raise PictureError unless the picture can be used under the caps of `settings`.
 
     Without `decode` this reads the bytes and the header only: byte cap, allowed format, pixel cap, shortest
-    side, and the truncation that shows without decoding (PNG checksums, JPEG end marker, WebP size). With
-    `decode` the first frame is decoded as `load_picture` does, which finds all truncation.
+    side, and truncation as far as it is visible without decoding (PNG checksums, JPEG end marker, WebP size).
+    With `decode` the first frame is decoded as `load_picture` does, which finds all truncation.
     """
     if decode:
         load_picture(picture, settings)
@@ -60,10 +60,10 @@ def check_picture(picture: Picture, settings: CorpusSettings, decode: bool = Fal
 
 
 def load_picture(picture: Picture, settings: CorpusSettings) -> Image.Image:
-    """The picture as upright RGB (see `to_rgb`); of an animation the first frame.
+    """Decode the picture as upright RGB (see `to_rgb`); of an animation the first frame.
 
-    Raises PictureError when the bytes are missing, empty, too many, truncated, not an allowed format, or
-    when the pixels are too many or a side is too short.
+    Raises PictureError when the bytes are missing, empty, too many, truncated or of no allowed format, or
+    when there are too many pixels or a side is too short.
     """
     with _opened(_encoded(picture, settings), _name(picture), settings) as image:
         image.load()
@@ -83,7 +83,7 @@ def _encoded(picture: Picture, settings: CorpusSettings) -> bytes:
 def _read_capped(path: Path, name: str, settings: CorpusSettings) -> bytes:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe or device would block or never end
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or device might block or never end
             raise PictureError(f"picture {name} is not a regular file")
         _check_bytes(status.st_size, name, settings)
         return path.read_bytes()
@@ -105,7 +105,7 @@ def _check_bytes(size: int, name: str, settings: CorpusSettings) -> None:
 
 @contextmanager
 def _opened(data: bytes, name: str, settings: CorpusSettings) -> Iterator[ImageFile.ImageFile]:
-    """The lazily opened picture, its header within all caps; Pillow's errors become PictureErrors."""
+    """Open a picture without decoding it and check its header; Pillow's errors become PictureErrors."""
     _check_bytes(len(data), name, settings)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -119,7 +119,7 @@ def _opened(data: bytes, name: str, settings: CorpusSettings) -> Iterator[ImageF
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooLargePicture(f"picture {name} has too many pixels: {error}") from error
-    except Exception as error:  # on crafted bytes Pillow's decoders raise far more than OSError
+    except Exception as error:  # on crafted bytes Pillow's decoders raise many other types than OSError
         raise PictureError(f"picture {name} cannot be decoded: {error or type(error).__name__}") from error
 
 

@@ -1,4 +1,4 @@
-"""A shuffle that does not depend on the order of what is shuffled."""
+"""Seeded shuffle, independent of the given order."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import hashlib
 
 
 def seeded_rank(name: str, seed: int) -> bytes:
-    """Sort key of `name` in the shuffle of this seed: sha256 over both."""
+    """Return the sort key of `name` in the shuffle of this seed: sha256 over both."""
     return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()

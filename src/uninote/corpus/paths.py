@@ -1,4 +1,4 @@
-"""Paths that come out of data are untrusted: they may point only into the folder the data lies in."""
+"""Confinement of untrusted paths: a path found in data may point only into the folder of that data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uninote.errors import PictureError
 
 
 def resolve_inside(base: Path | None, name: str) -> Path:
-    """`name` resolved against the folder `base`, symbolic links followed.
+    """Resolve `name` against the folder `base`, following symbolic links.
 
     Raises PictureError when the result lies outside `base`, when there is no `base` (then only embedded
     bytes are allowed), or when `name` is no path at all.

@@ -1,4 +1,4 @@
-"""Which notes are good enough, and how many of each kind (method, section 1: likes filter, balance)."""
+"""Quality filter and topic balance of notes (method, section 1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uninote.settings import CorpusSettings
 
 
 def filter_notes(notes: Sequence[Note], settings: CorpusSettings, report: SkipReport) -> list[Note]:
-    """The notes with enough likes (an unknown count passes), text and pictures; a Skip for each other."""
+    """Return the notes with enough likes (an unknown count passes), text and pictures; report the others."""
     kept = []
     for note in notes:
         reason = _fault(note, settings)
@@ -35,11 +35,11 @@ def _fault(note: Note, settings: CorpusSettings) -> str:
 
 
 def balance_notes(notes: Sequence[Note], per_topic: int | None, seed: int) -> list[Note]:
-    """At most `per_topic` notes of each category, spread evenly over its picture-count buckets.
+    """Return at most `per_topic` notes of each category, spread evenly over its picture-count buckets.
 
-    Buckets are 0, 1, 2-3, 4-7, 8-15, ... pictures; they give one note each in turn until the topic is full,
-    so rare counts are kept whole and common ones thinned. Which notes of a bucket stay depends only on the
-    seed and their ids; the given order is kept. None keeps everything.
+    Buckets are 0, 1, 2-3, 4-7, 8-15, ... pictures. One note is taken from each in turn until the topic is
+    full, so that small buckets are kept whole and large ones thinned. The choice within a bucket depends only
+    on the seed and the ids; the given order is kept. None keeps everything.
     """
     if per_topic is None:
         return list(notes)
@@ -48,7 +48,6 @@ def balance_notes(notes: Sequence[Note], per_topic: int | None, seed: int) -> li
         buckets[note.category][len(note.pictures).bit_length()].append(note)
     chosen: set[str] = set()
     for topic in buckets.values():
-        # The turn at which a note is drawn is its place in its bucket.
         turns = [(turn, bucket, note.id) for bucket in topic for turn, note in enumerate(topic[bucket])]
         chosen.update(note_id for _, _, note_id in sorted(turns)[:per_topic])
     return [note for note in notes if note.id in chosen]

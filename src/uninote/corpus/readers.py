@@ -1,4 +1,4 @@
-"""Notes in, from any source: what cannot be used becomes a Skip, the rest goes on."""
+"""Readers of notes from files, folders, datasets and records; unusable ones are reported as skips."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from uninote.settings import CorpusSettings
 __all__ = ["notes_from_dataset", "notes_from_records", "read_notes", "write_notes"]
 
 _AHEAD = 256
-"""Records in work at once: bounds memory while the pool stays busy."""
+"""Records in progress at once: bounds memory and keeps the pool busy."""
 
 _JSONL_SUFFIXES = (".jsonl", ".ndjson")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
 def read_notes(source: str | Path, settings: CorpusSettings, report: SkipReport) -> list[Note]:
-    """Notes of a JSONL or Parquet file, a saved Hugging Face dataset, or a folder, in source order.
+    """Read the notes of a JSONL or Parquet file, a saved Hugging Face dataset, or a folder, in source order.
 
     A folder is, in this order: a dataset of `save_to_disk`, a folder with `notes.jsonl`, or one sub-folder
     per note (see `folder_entries`). Picture paths are relative to the file's folder and confined in it.
@@ -48,7 +48,7 @@ def notes_from_records(
     settings: CorpusSettings,
     report: SkipReport,
 ) -> list[Note]:
-    """Notes of records as `uninote.corpus.records` describes them.
+    """Build the notes of records with the fields of `uninote.corpus.records`.
 
     Paths are relative to `base_dir` and confined in it; None allows embedded bytes only.
     """
@@ -65,7 +65,7 @@ def notes_from_records(
 def notes_from_dataset(
     dataset: Any, settings: CorpusSettings, report: SkipReport, base_dir: str | Path | None = None
 ) -> list[Note]:
-    """Notes of a `datasets` Dataset, IterableDataset or DatasetDict; its pictures are never decoded here.
+    """Build the notes of a `datasets` Dataset, IterableDataset or DatasetDict, without decoding pictures.
 
     Columns are the fields of `uninote.corpus.records`. Pictures stored as paths are read only from inside
     `base_dir`; None allows embedded bytes only.
@@ -95,11 +95,11 @@ def _entries(source: Path) -> Iterator[Entry | Skip]:
 
 def _saved_dataset_entries(folder: Path) -> Iterator[Entry | Skip]:
     with needs("data"):
-        from datasets import load_from_disk  # seconds to import, and only needed here
+        from datasets import load_from_disk  # takes seconds to import
 
     try:
         dataset = load_from_disk(str(folder))
-    except Exception as error:  # broken metadata surfaces as whatever the parser met
+    except Exception as error:  # broken metadata raises errors of many types
         raise NoteError(f"{folder} is not a readable saved dataset: {error}") from error
     return dataset_entries(dataset, folder, folder.name)
 
@@ -120,7 +120,7 @@ Built = tuple[str, Note | None, list[Skip]]
 
 
 def _built(entries: Iterable[Entry | Skip], settings: CorpusSettings) -> Iterator[Built]:
-    """Each entry built in a pool of threads (hashing and reading release the lock), results in order."""
+    """Build entries in a pool of threads (hashing and reading release the GIL); yield results in order."""
 
     def build(entry: Entry | Skip) -> Built:
         if isinstance(entry, Skip):

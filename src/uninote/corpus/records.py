@@ -1,11 +1,16 @@
-"""One raw record (a JSON object, a table row, a folder's content) to one checked Note.
+"""Records: conversion of a raw record (JSON object, table row, folder content) to a checked Note.
 
-Fields, all optional but `id`: id (text or integer), title, body, category, lang,
-source (text), tags, links (lists of text or integers), likes (integer), `images` (list) or `image` (one),
-`video` (one path or a list of paths; the sampled frames are appended as pictures). Null means absent, unknown
-fields are ignored. A picture is a path, the encoded bytes, or an object with `path` or `bytes` (bytes win, as
-in Hugging Face `{bytes, path}`), or with `image` holding one of these, and with `alt` or `description` (text)
-and `ocr` (list of lines; absent means not read yet, empty means none found).
+Fields, all optional except `id`:
+
+* `id` (text or integer), `title`, `body`, `category`, `lang`, `source` (text), `likes` (integer);
+* `tags`, `links` (lists of text or integers);
+* `images` (list of pictures) or `image` (one picture);
+* `video` (one path or a list of paths); the sampled frames are appended as pictures.
+
+Null means absent; unknown fields are ignored. A picture is a path, the encoded bytes, or an object. The
+object has `path` or `bytes` (bytes win, as in Hugging Face `{bytes, path}`) or an `image` with one of these.
+It may have `alt` or `description` (text) and `ocr` (list of lines; absent means not read yet, empty means
+none found).
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from uninote.settings import CorpusSettings
 
 @dataclass(frozen=True)
 class Entry:
-    """A raw record, where it was found, and the folder that its paths are relative to and confined in."""
+    """A raw record, its place in the source, and the folder that its relative paths are confined in."""
 
     record: Mapping[str, Any]
     where: str
@@ -43,7 +48,7 @@ class Entry:
 
 
 def _storable(text: str) -> str:
-    """Lone surrogates and NUL, which no UTF-8 file or database text can hold, become U+FFFD."""
+    """Replace lone surrogates and NUL, which no UTF-8 file or database text can hold, by U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
 
 
@@ -68,7 +73,7 @@ class _Raw(BaseModel):
 
     @classmethod
     def of(cls, record: Mapping[Any, Any]) -> Self:
-        """Raises ValidationError; null counts as absent."""
+        """Validate a record; null counts as absent. Raises ValidationError."""
         return cls.model_validate({key: value for key, value in record.items() if value is not None})
 
 
@@ -96,7 +101,7 @@ class _RawNote(_Raw):
 
 
 def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, list[Skip]]:
-    """The note with its usable pictures, or None when nothing usable is left; and a Skip for each loss."""
+    """Return the note with its usable pictures, or None if no content is usable, and a Skip for each loss."""
     if entry.record.get("id") in (None, ""):
         return None, [Skip("", "missing id: every note needs a non-empty id", entry.where)]
     try:
@@ -167,7 +172,7 @@ def _picture(given: Any, base: Path | None, settings: CorpusSettings) -> Picture
 
 
 def _fields(given: Any) -> Iterator[tuple[str, Any]]:
-    """The fields of a picture in any of its spellings, flattened."""
+    """Yield the fields of a picture in any of its forms, flattened."""
     if isinstance(given, str):
         yield "path", given
     elif isinstance(given, bytes):

@@ -1,4 +1,4 @@
-"""Any decoded Pillow picture to upright 8-bit RGB as a person sees it: rotated, scaled, on white paper."""
+"""RGB conversion of any decoded Pillow picture: upright, 8 bits, on a white background."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ _SIXTEEN_BIT_MAX = 65535
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Upright RGB copy of the first frame of `image`, uint8.
+    """Return an upright RGB copy of the first frame of `image`, uint8.
 
-    EXIF orientation is applied; transparency (RGBA, LA, palette or colour key) is composited on white;
-    16-bit greys are scaled by 255 / 65535 and not clipped; 32-bit integers outside that range and floats,
-    which have no natural white, are stretched from their own minimum to their own maximum.
+    * EXIF orientation is applied.
+    * Transparency (RGBA, LA, palette or colour key) is composited on white.
+    * 16-bit greys are scaled by 255 / 65535.
+    * 32-bit integers outside that range and floats, which have no defined white, are stretched from their
+      minimum to their maximum.
     """
     image = _upright(image)
     if image.mode.startswith("I") or image.mode == "F":
@@ -28,7 +30,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # broken EXIF raises anything, and must not cost the picture
+    except Exception:  # broken EXIF raises errors of any type; the picture is still usable
         return image
 
 

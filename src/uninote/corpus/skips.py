@@ -1,4 +1,4 @@
-"""What was left out and why: one `Skip` for each note, picture or video that could not be used as given."""
+"""Skip report: one `Skip`, with its reason, for each note, picture or video that could not be used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Skip:
-    """One thing left out.
+    """A note, picture or video that was left out.
 
     Attributes:
         note_id: the note's id, empty when it could not be read.
@@ -48,10 +48,10 @@ class SkipReport:
         return iter(self._skips)
 
     def counts(self) -> dict[str, int]:
-        """How often each kind of reason occurs, most frequent first."""
+        """Count the skips of each kind, most frequent first."""
         return dict(Counter(skip.kind for skip in self._skips).most_common())
 
     def write(self, path: str | Path) -> None:
-        """Write one JSON object a line: note_id, reason, where."""
+        """Write one JSON object per line: note_id, reason, where."""
         lines = (json.dumps(asdict(skip), ensure_ascii=False) + "\n" for skip in self._skips)
         Path(path).write_text("".join(lines), encoding="utf-8", errors="replace")

@@ -1,6 +1,6 @@
-"""Where raw records come from: JSONL, Parquet, a folder of notes, a Hugging Face dataset. All stream.
+"""Sources of raw records: JSONL, Parquet, folders of notes, Hugging Face datasets. All are streamed.
 
-Each source yields an `Entry` for each record it can parse and a `Skip` for each that it cannot.
+Each source yields an `Entry` for each record that it can parse and a `Skip` for each other one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BATCH = 64
 
 
 def jsonl_entries(path: Path) -> Iterator[Entry | Skip]:
-    """One record a line; blank lines are passed over. Paths are relative to the file's folder."""
+    """Yield one record per line; blank lines are skipped. Paths are relative to the file's folder."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             where = f"{path.name}:{number}"
@@ -47,7 +47,7 @@ def _json_object(encoded: bytes, where: str) -> dict[str, Any] | Skip:
 
 
 def parquet_entries(path: Path) -> Iterator[Entry | Skip]:
-    """One record a row. A row group that cannot be read is one Skip. Raises NoteError on a broken file."""
+    """Yield one record per row, one Skip per unreadable row group. Raises NoteError on a broken file."""
     with needs("data"):
         import pyarrow.parquet as pq
 
@@ -71,7 +71,7 @@ def parquet_entries(path: Path) -> Iterator[Entry | Skip]:
 
 
 def dataset_entries(dataset: Any, base: Path | None, name: str = "dataset") -> Iterator[Entry]:
-    """One record a row of a `datasets` Dataset or IterableDataset, or of every split of a DatasetDict.
+    """Yield one record per row of a Hugging Face Dataset, IterableDataset, or every split of a DatasetDict.
 
     Rows are read as Arrow, which leaves pictures as undecoded `{bytes, path}` (the effect of
     `Image(decode=False)`, at any depth of nesting).
@@ -88,13 +88,13 @@ def dataset_entries(dataset: Any, base: Path | None, name: str = "dataset") -> I
 
 
 def folder_entries(root: Path) -> Iterator[Entry | Skip]:
-    """One note per sub-folder, in name order; hidden ones are passed over. A sub-folder holds
+    """Yield one record per sub-folder, in name order; hidden ones are skipped. A sub-folder holds
 
     * optionally `note.json`, one record as in JSONL (its `id` defaults to the sub-folder's name);
     * else optionally `note.txt` or one `*.md`: the first line is the title (leading `#` dropped), the rest
       the body;
     * picture files in name order (numbers by value: 2.jpg before 10.jpg), unless `note.json` lists `images`;
-      `<picture>.txt` beside `<picture>.jpg` (or `<picture>.jpg.txt`) is the description of that picture;
+      `<picture>.txt` or `<picture>.jpg.txt` is the description of `<picture>.jpg`;
     * video files, unless `note.json` has `video`; their sampled frames are appended as pictures.
 
     Paths are relative to the sub-folder and confined in it.
@@ -149,5 +149,5 @@ def _text(folder: Path, name: str) -> str:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key that orders digits by value: img2 before img10."""
+    """Return a sort key that orders digits by value: img2 before img10."""
     return [(int(run), "") if run.isdecimal() else (-1, run) for run in re.split(r"(\d+)", path.name)]

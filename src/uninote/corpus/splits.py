@@ -1,7 +1,7 @@
-"""Train, validation and test by connected groups, so that nothing leaks from one side to another.
+"""Train, validation and test split by connected groups, which prevents leaks between them.
 
 Two notes are connected when they share a picture (by digest), when one links to the other, or when their
-non-empty text (title and body, spaces and case apart) is the same. A whole group goes to one side.
+non-empty text (title and body, except for spaces and case) is the same. A whole group is on one side.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uninote.items import Note
 
 @dataclass(frozen=True)
 class Splits:
-    """Three disjoint lists that together hold every note, each in the order given."""
+    """Three disjoint lists that together hold every note, each in the given order."""
 
     train: list[Note]
     validation: list[Note]
@@ -26,10 +26,10 @@ class Splits:
 
 
 def split_notes(notes: Sequence[Note], test_fraction: float, validation_fraction: float, seed: int) -> Splits:
-    """Split by connected groups; fractions are of the note count and are met as closely as groups allow.
+    """Split notes by connected groups; fractions of the note count are met as closely as the groups allow.
 
     Groups are shuffled by a hash of the seed and their smallest id, so a note's side does not depend on the
-    order of the notes. The biggest group always trains.
+    order of the notes. The largest group is always in the training set.
 
     Raises ConfigError when a fraction is negative or both together leave nothing to train on.
     """
@@ -69,7 +69,7 @@ def connected_groups(notes: Iterable[Note]) -> list[set[str]]:
 
 
 def _fill(groups: Sequence[set[str]], target: int) -> tuple[set[str], list[set[str]]]:
-    """Ids of groups that fit into `target` notes, taken in order, and the groups left over."""
+    """Take groups in order while they fit into `target` notes; return their ids and the remaining groups."""
     taken: set[str] = set()
     left: list[set[str]] = []
     for group in groups:
@@ -78,7 +78,7 @@ def _fill(groups: Sequence[set[str]], target: int) -> tuple[set[str], list[set[s
         else:
             left.append(group)
     smallest = min(left, key=len, default=set())
-    if smallest and len(smallest) < 2 * (target - len(taken)):  # overshooting is nearer than stopping
+    if smallest and len(smallest) < 2 * (target - len(taken)):  # adding it comes closer to the target
         taken |= smallest
         left.remove(smallest)
     return taken, left

@@ -1,7 +1,7 @@
-"""Videos as picture sequences: frames sampled uniformly, capped on every path, as JPEG pictures.
+"""Video frames: uniformly sampled JPEG pictures, with a cap on the number of decoded frames.
 
-A short video is decoded from start to end after its packets are counted, which needs neither an announced
-duration nor a frame count; a long one is sampled by seeking to the middle of equal segments.
+The packets of a short video are counted and its frames decoded from start to end, which needs neither a
+duration nor a frame count in the header. A long video is sampled by seeking to the middle of equal segments.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _OPTIONS = {
 }
 _SHORT_SECONDS = 30.0
 _MAX_DECODED = 20_000
-"""Frames decoded of one video at most: a bound on the time a hostile file can cost."""
+"""Most frames decoded per video: bounds the time that a hostile file can cost."""
 _COMPLETE = 0.9
-"""Share of the announced frames that must be there; below it the file is truncated."""
+"""Smallest share of the frames announced in the header that a complete file has."""
 _JPEG_QUALITY = 90
 
 
 def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[Picture]:
-    """At most `max_frames` (and `settings.max_frames`) frames, uniform over the video, in time order.
+    """Sample at most `max_frames` (and `settings.max_frames`) frames, uniform over the video, in time order.
 
     Each is an upright JPEG `Picture` held in memory. Raises PictureError when the file is missing,
-    truncated, not a video of an allowed container, or when its frames break the pixel caps.
+    truncated, not a video of an allowed container, or when its frames exceed the pixel caps.
     """
     path = Path(path)
     count = min(max_frames, settings.max_frames)
@@ -64,7 +64,7 @@ def _sample(path: Path, count: int, settings: CorpusSettings) -> list[Any]:
             sampled = _by_seeking(container, stream, count, seconds)
             if len(sampled) == count:
                 return sampled
-    # Short, or the announced duration is missing or wrong, or the index cannot seek: read it through.
+    # The video is short, or its duration is missing or wrong, or it cannot seek: read it from start to end.
     with av.open(str(path), options=_OPTIONS) as container:
         total = _count_frames(container, _stream(container, path, settings), path)
     with av.open(str(path), options=_OPTIONS) as container:
@@ -91,7 +91,7 @@ def _seconds(container: Any, stream: Any) -> float | None:
 
 
 def _by_seeking(container: Any, stream: Any, count: int, seconds: float) -> list[Any]:
-    """The first frame at or after the middle of each of `count` equal segments; fewer where there is none."""
+    """Return the first frame at or after the middle of each of `count` equal segments, if it has one."""
     start = float((stream.start_time or 0) * stream.time_base)
     found: dict[int, Any] = {}
     for segment in range(count):
@@ -105,7 +105,7 @@ def _by_seeking(container: Any, stream: Any, count: int, seconds: float) -> list
 
 
 def _count_frames(container: Any, stream: Any, path: Path) -> int:
-    """Packets that hold a frame: as many as frames, counted without decoding and whatever the header says."""
+    """Count the packets with a frame, which needs no decoding. Raises PictureError for a truncated file."""
     total = sum(1 for packet in container.demux(stream) if packet.size)
     if total < _COMPLETE * (stream.frames or 0):
         raise PictureError(f"video {path} is truncated: {total} of {stream.frames} frames are there")
@@ -113,7 +113,7 @@ def _count_frames(container: Any, stream: Any, path: Path) -> int:
 
 
 def _by_index(container: Any, stream: Any, count: int, total: int) -> list[Any]:
-    """The frames in the middle of `count` equal runs of `total` frames, or all when there are no more."""
+    """Return the middle frames of `count` equal runs of `total` frames, or all of at most `count`."""
     wanted = {int((run + 0.5) * total / count) for run in range(count)} if total > count else range(total)
     return [frame for index, frame in enumerate(_decoded(container, stream, total)) if index in wanted]
 

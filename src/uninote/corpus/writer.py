@@ -1,4 +1,4 @@
-"""Notes out: JSONL that `read_notes` reads back to equal notes, with the pictures as files beside it."""
+"""Writer of notes: a JSONL file that `read_notes` reads back to equal notes, and picture files next to it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from uninote.items import Note, Picture
 def write_notes(notes: Iterable[Note], path: str | Path, *, link: bool = False) -> Path:
     """Write `notes` to the JSONL file `path` and return it.
 
-    A picture whose file already lies under the folder of `path` is referenced by its relative path; any
-    other is stored once as `<stem>_images/<digest>.<format>`. Descriptions and OCR are kept, None apart from
-    empty. The file appears whole or not at all. link: pictures of the same file system are linked, not
-    copied; what is written into such a file later shows in both. Raises PictureError when a picture's file
-    is gone.
+    A picture file under the folder of `path` is referenced by its relative path; any other picture is stored
+    once as `<stem>_images/<digest>.<format>`. Descriptions and OCR are kept, with None distinct from empty.
+    The JSONL file is replaced atomically.
+
+    link: pictures of the same file system are hard-linked instead of copied; a later change of either file
+    changes both. Raises PictureError when a picture's file cannot be read.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +57,7 @@ def _picture(picture: Picture, path: Path, link: bool) -> dict[str, Any]:
 
 
 def _reference(picture: Picture, path: Path, link: bool) -> str:
-    """Path of the picture relative to the JSONL file's folder; the picture is stored there when it is not."""
+    """Return the picture's path relative to the JSONL file's folder; store the picture there if necessary."""
     root = path.parent.resolve()
     if picture.path is not None and picture.path.resolve().is_relative_to(root):
         return picture.path.resolve().relative_to(root).as_posix()
@@ -85,5 +86,5 @@ def _suffix(data: bytes) -> str:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return (image.format or "bin").lower()
-    except Exception:  # an unreadable picture is still written as it is; the reader reports it
+    except Exception:  # an unreadable picture is written unchanged; the reader reports it
         return "bin"

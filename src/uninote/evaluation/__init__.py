@@ -1,4 +1,4 @@
-"""The suite of tasks, metrics with intervals, baselines and the report."""
+"""Evaluation: suite of tasks, metrics with intervals, baselines and report."""
 
 from uninote.extras import require
 

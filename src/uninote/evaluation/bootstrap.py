@@ -1,4 +1,4 @@
-"""95 % intervals by resampling queries: how far a mean could be off with another draw of queries."""
+"""Bootstrap: 95 % intervals of means by resampling queries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ LEVEL = 0.95
 
 
 def intervals(values: Values, resamples: int, seed: int, level: float = LEVEL) -> Values:
-    """Percentile bootstrap interval of the mean of each column.
+    """Compute the percentile bootstrap interval of the mean of each column.
 
     Args:
-        values: float64 `[q, m]`, one row a query; columns are resampled together.
-        resamples: how many draws of q queries with replacement, 1 or more.
+        values: float64 `[q, m]`, one row per query; columns are resampled together.
+        resamples: number of draws of q queries with replacement, 1 or more.
 
     Returns float64 `[m, 2]`: low and high.
     """
@@ -28,7 +28,9 @@ def intervals(values: Values, resamples: int, seed: int, level: float = LEVEL) -
 def paired_difference(
     before: Values, after: Values, resamples: int, seed: int
 ) -> tuple[float, tuple[float, float]]:
-    """Mean of `after - before` over the same queries, and its interval; 0 outside means a real change.
+    """Compute the mean of `after - before` over the same queries, and its interval.
+
+    An interval without 0 means a significant change.
 
     Args:
         before, after: float64 `[q]`, the same query at the same position.

@@ -1,4 +1,4 @@
-"""Measures one encoder on the suite: all tasks, all Matryoshka dimensions, intervals, examples."""
+"""Evaluation of one encoder on the suite: all tasks, all Matryoshka dimensions, intervals, examples."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def evaluate(
     samples: int = 6,
     progress: bool = False,
 ) -> Json:
-    """One stage of the report: exact search by cosine, at full width and at every Matryoshka dimension.
+    """Measure one stage of the report by exact cosine search, at full width and every Matryoshka dimension.
 
     Args:
         ks: cut-offs of the metrics; 1 is always among them.

@@ -1,4 +1,4 @@
-"""Hits and misses for the report: what a few queries found, and what speaks for each result."""
+"""Examples for the report: results of a few queries, with the reasons for each result."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ SHOWN = 5
 
 
 def draw_examples(vectors: ItemVectors, suite: Suite, samples: int, seed: int) -> dict[str, list[Json]]:
-    """By task name, `samples` queries with their best results.
+    """Return, by task name, `samples` random queries with their best results.
 
-    The queries are drawn before anything is known of their results, so that hits and misses appear in
-    their true proportion. An example holds `query` (item key), `note`, `relevant` (count), `best_rank`
-    (1-based rank of the best placed relevant target), `best_relevant` (its key), and `top`: key, score,
-    grade and `why` of each result.
+    The draw does not depend on the results, so that hits and misses appear in their true proportion. An
+    example holds `query` (item key), `note`, `relevant` (count), `best_rank` (1-based rank of the best placed
+    relevant target), `best_relevant` (its key), and `top`: key, score, grade and `why` of each result.
     """
     everyday = everyday_words(suite)
     examples = {}
@@ -62,15 +61,15 @@ def _example(vectors: ItemVectors, task: TaskSuite, row: int, everyday: frozense
 
 
 def everyday_words(suite: Suite) -> frozenset[str]:
-    """Words of more than one note in twenty, and of at least three: they explain nothing."""
+    """Return the words of at least three notes and more than one note in twenty, which explain nothing."""
     spread = Counter(word for note in suite.notes for word in _words(note.item()))
     return frozenset(word for word, count in spread.items() if count > max(2, len(suite.notes) / 20))
 
 
 def why(query: Item, target: Item, everyday: frozenset[str] = frozenset()) -> Json:
-    """What both sides share, as people see it: pictures, OCR lines of a picture, the longest words.
+    """Return the visible content that both sides share: pictures, OCR lines of a picture, the longest words.
 
-    OCR lines count although a picture item is pixels only: they say what can be read in those pixels.
+    The OCR lines of a picture item count although it is embedded as pixels only: a reader sees that text.
     """
     ours, theirs = _lines(query), _lines(target)
     common = (_words(query) & _words(target)) - everyday
@@ -85,7 +84,7 @@ def why(query: Item, target: Item, everyday: frozenset[str] = frozenset()) -> Js
 
 
 def nearest_part(vectors: ItemVectors, query: Floats, target: Item) -> Json:
-    """The part of a composite target that is nearest to the query on its own: its name and cosine."""
+    """Return the name and cosine of that part of a composite target which alone is nearest to the query."""
     if len(target.parts) < 2:
         return {}
     parts = [Item((part,)) for part in target.parts]

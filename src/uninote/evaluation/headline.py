@@ -1,4 +1,4 @@
-"""The few numbers people read first, and what changed from one stage to the next."""
+"""Headline numbers of a report, and changes from one stage to the next."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from uninote.tasks.definitions import SINGLE_TARGET, Task
 
 
 def first_metric(task: str) -> str:
-    """Return what one number says about a task: precision@1 where several targets are relevant.
+    """Return the metric that sums up a task: precision@1 if several targets are relevant, else recall@1.
 
-    They are in tasks outside of the table, e.g. author-made links.
+    Tasks outside of `Task`, e.g. author-made links, have several relevant targets.
     """
     return Task(task).spec.first_metric if task in set(Task) else "precision@1"
 
 
 def mean_recall(tasks: Mapping[str, Json]) -> float:
-    """Return the mean recall@1 over the tasks with one relevant target; several cap it far below 1."""
+    """Return the mean recall@1 over the tasks with one relevant target.
+
+    With several relevant targets the maximum of recall@1 is far below 1.
+    """
     values = [tasks[task.value]["recall@1"] for task in SINGLE_TARGET if task.value in tasks]
     return float(np.mean(values)) if values else float("nan")
 
 
 def changes(before: Json, after: Json, bootstrap: int, seed: int) -> dict[str, Json]:
-    """By task, the paired difference of its first metric: `metric`, `difference`, `interval`, `real`.
+    """Return the paired difference of each task's first metric: `metric`, `difference`, `interval`, `real`.
 
-    `real`: the 95 % interval leaves 0 out. Raises ValueError when the stages ran on different suites.
+    `real`: the 95 % interval excludes 0. Raises ValueError when the stages ran on different suites.
     """
     if before["suite"] != after["suite"]:
         raise ValueError("stages measured on different suites cannot be paired; evaluate both again")
@@ -48,7 +51,7 @@ def changes(before: Json, after: Json, bootstrap: int, seed: int) -> dict[str, J
 
 
 def headlines(report: Json) -> list[Json]:
-    """Cards of the report: `label`, `value`, `unit`, `detail`; only those the report has numbers for."""
+    """Return the cards of the report that it has numbers for: `label`, `value`, `unit`, `detail`."""
     stages = report["stages"]
     names = list(stages)
     last, first = stages[names[-1]], stages[names[0]]
@@ -88,7 +91,7 @@ def headlines(report: Json) -> list[Json]:
 
 
 def best_in_row(entries: Sequence[Json | None], metric: str) -> set[int]:
-    """Positions of the highest value, as shown with one decimal in percent; none when all are equal."""
+    """Return the positions of the highest value, rounded to 0.1 %; none when all are equal."""
     shown = [round(100 * entry[metric], 1) if entry and metric in entry else None for entry in entries]
     known = [value for value in shown if value is not None]
     if not known or min(known) == max(known):

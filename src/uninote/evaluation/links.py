@@ -1,4 +1,4 @@
-"""Author-made links as relevance that no training stage sees: a note must find the notes it links to."""
+"""Links task: a note must find the notes its author linked to, a relevance that no training stage sees."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from uninote.tasks.definitions import Task
 
 
 def links_task(notes: Sequence[Note]) -> TaskSuite | None:
-    """Query: a note with links into the pool; relevant: the linked notes; excluded: the note itself.
+    """Return the links task, or None when no note links to another one of the pool.
 
-    The title of a linked note is the link's usual text, so it is masked out of the linking note's body,
-    on the query side and on the target side alike (links are often mutual). None when no note links to
-    another one of the pool.
+    Query: a note with links into the pool; relevant: the linked notes; excluded: the note itself. The text of
+    a link is usually the title of the linked note, so titles are removed from the body of the linking note,
+    both as query and as target (links are often mutual).
     """
     by_id = {note.id: note for note in notes}
     linked = {note.id: [by_id[i] for i in note.links if i in by_id and i != note.id] for note in notes}
@@ -25,7 +25,7 @@ def links_task(notes: Sequence[Note]) -> TaskSuite | None:
     for note in notes:
         try:
             items[note.id] = without_titles(note, [other.title for other in linked[note.id]]).item()
-        except ItemError:  # the note was nothing but the masked titles
+        except ItemError:  # the note held only the removed titles
             continue
     queries = []
     for note in notes:
@@ -38,7 +38,7 @@ def links_task(notes: Sequence[Note]) -> TaskSuite | None:
 
 
 def without_titles(note: Note, titles: Sequence[str]) -> Note:
-    """The note with every given title removed from its body, whatever its case and spacing."""
+    """Return the note with every given title removed from its body, whatever its case and spacing."""
     body = note.body
     for title in sorted(filter(str.strip, titles), key=len, reverse=True):
         words = title.split()

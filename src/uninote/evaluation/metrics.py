@@ -1,7 +1,7 @@
 """Recall, precision and nDCG per query, over the grades of the retrieved targets.
 
-Own vectorised numpy and not `ranx`, because ranx compiles for about a minute on first use (numba), longer
-than a whole evaluation; a test holds these functions equal to ranx.
+Vectorised numpy instead of `ranx`, which compiles for about a minute on first use (numba), longer than a
+whole evaluation. A test checks that these functions equal those of ranx.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Values = npt.NDArray[np.float64]
 
 
 def recall_at(gains: Floats, relevant_counts: Ids, k: int) -> Values:
-    """float64 `[q]`: relevant targets among the first k, over all relevant ones.
+    """Compute float64 `[q]`: relevant targets among the first k, over all relevant ones.
 
     Args:
         gains: `[q, K]`, K >= k: grade of the target at each rank, 0 when it is not relevant.
@@ -25,14 +25,17 @@ def recall_at(gains: Floats, relevant_counts: Ids, k: int) -> Values:
 
 
 def precision_at(gains: Floats, k: int) -> Values:
-    """float64 `[q]`: relevant targets among the first k, over k."""
+    """Compute float64 `[q]`: relevant targets among the first k, over k."""
     return np.asarray((gains[:, :k] > 0).sum(axis=1) / k, dtype=np.float64)
 
 
 def ndcg_at(gains: Floats, ideal: Floats, k: int) -> Values:
-    """float64 `[q]`: `DCG@k / ideal DCG@k` with `DCG = sum_r grade_r / log2(r + 1)` (Järvelin, Kekäläinen).
+    """Compute float64 `[q]`: `DCG@k / ideal DCG@k`.
+
+    `DCG = sum_r grade_r / log2(r + 1)` (Järvelin, Kekäläinen).
 
     Args:
+        gains: as for `recall_at`.
         ideal: `[q, K]`: the grades of all relevant targets in descending order, 0-padded.
     """
     discount = 1 / np.log2(np.arange(2, k + 2))

@@ -1,6 +1,6 @@
-"""The results page: every table and claim of a folder of JSON files, as Markdown with charts.
+"""Results page: every table and claim of a folder of JSON files, as Markdown with charts.
 
-What people conclude from the numbers stands in `summary.md` beside them, and on the page before them.
+The conclusions are written by people in `summary.md` of that folder; the page shows them before the tables.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ one seed.
 
 
 def write_page(folders: Sequence[Path], page: Path, order: Sequence[str] = ()) -> int:
-    """Writes the page, and its charts to `images/<name of the page>` beside it. Returns the number of tables.
+    """Write the page, and its charts to `images/<name of the page>` in its folder; return the table count.
 
     Args:
-        folders: of JSON files; a file is a table, a claim, or left alone.
+        folders: folders of JSON files; a file that is neither a table nor a claim is ignored.
         order: names of tables that come first.
 
-    Raises ConfigError when there is no table.
+    Raises ConfigError when there is no table or a file is not readable JSON.
     """
     tables, claims = _read(folders)
     if not tables:
@@ -84,7 +84,7 @@ def _claims(claims: Sequence[Json]) -> str:
         interval = claim.get("interval")
         span = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
         goal = claim.get("goal")
-        told = f"{goal:g}{unit}" if goal is not None else "–"
+        aim = f"{goal:g}{unit}" if goal is not None else "–"
         text = str(claim["claim"]).replace("|", "\\|")
-        lines.append(f"| {text} | {claim['value']:.2f}{unit}{span} | {told} |")
+        lines.append(f"| {text} | {claim['value']:.2f}{unit}{span} | {aim} |")
     return "\n".join(lines)

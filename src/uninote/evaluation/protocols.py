@@ -1,4 +1,4 @@
-"""What the evaluation asks of an encoder; `uninote.encoder.Encoder` fits, and so does any other."""
+"""Encoder protocols of the evaluation; `uninote.encoder.Encoder` implements `ItemEncoder`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Json = dict[str, Any]
 
 
 class ItemEncoder(Protocol):
-    """Maps items to unit vectors.
+    """Encoder of items as unit vectors.
 
     Attributes:
         dims: Matryoshka dimensions the model was trained at, the full width among them.
-        uses_instructions: False when a query and a target of the same content get the same vector, so
-            that every distinct item is encoded once for all tasks and both sides.
+        uses_instructions: False when a query and a target of the same content have the same vector; then
+            every distinct item is encoded once for all tasks and both sides.
     """
 
     @property
@@ -39,13 +39,13 @@ class ItemEncoder(Protocol):
         dim: int | None = None,
         progress: bool = False,
     ) -> Floats:
-        """float32 `[n, dim]` unit rows; a query passes its task, a target passes None."""
+        """Return float32 `[n, dim]` unit rows. `task` is the task of queries, None for targets."""
         ...
 
 
 class ElementEncoder(Protocol):
-    """Maps single pictures and single texts to unit vectors (one tower per modality, or one for both)."""
+    """Encoder of single pictures and texts as unit vectors (one tower per modality, or one for both)."""
 
     def encode(self, items: Sequence[Item]) -> Floats:
-        """float32 `[n, d]` unit rows."""
+        """Return float32 `[n, d]` unit rows."""
         ...

@@ -1,4 +1,4 @@
-"""report.json and report.html: everything measured, one file each, nothing loaded from outside."""
+"""Evaluation report: report.json and report.html, a page that loads nothing from outside."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def build_report(
     commands: Mapping[str, str] | None = None,
     hard: Json | None = None,
 ) -> Json:
-    """The content of report.json.
+    """Build the content of report.json.
 
     Args:
         stages: results of `evaluate` by stage name, in the order they were trained.
         baselines: results of `evaluate_baseline` by name.
         timing_s: seconds by step of the whole run.
-        commands: exact command lines by what they do (search, repeat).
+        commands: exact command lines by purpose (search, repeat).
         hard: result of `evaluate_hard`.
 
     Raises ConfigError when there is no stage.
@@ -69,7 +69,7 @@ def write_report(
     load: Load,
     training: Mapping[str, Path] | None = None,
 ) -> Path:
-    """Writes `report.json` and `report.html` into `folder`; returns the path of the page.
+    """Write `report.json` and `report.html` into `folder`; return the path of the page.
 
     Args:
         load: decodes a picture for its thumbnail.
@@ -89,7 +89,7 @@ def render_html(
     load: Load,
     training: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
 ) -> str:
-    """The page as one self-contained HTML document; all text of notes is escaped."""
+    """Render the page as one self-contained HTML document; all text of notes is escaped."""
     environment = Environment(
         loader=PackageLoader("uninote.evaluation"),
         autoescape=True,
@@ -124,7 +124,7 @@ def render_html(
 
 
 def read_records(path: Path) -> list[dict[str, object]]:
-    """The objects of a JSON-lines file; a torn last line, as a killed run leaves it, is passed over."""
+    """Read the objects of a JSON Lines file; an incomplete line, as a killed run leaves it, is skipped."""
     records = []
     for line in path.read_text("utf-8").splitlines():
         try:

@@ -1,6 +1,7 @@
-"""Charts of report.html, as inline SVG whose colours are CSS variables: one page serves light and dark.
+"""Charts of report.html, as inline SVG with CSS variables as colours, for light and dark mode.
 
-Matplotlib knows no CSS: each variable is drawn in a colour of its own that is swapped in the SVG text.
+Matplotlib knows no CSS: each variable is drawn in a colour of its own, which is then replaced in the SVG
+text.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _STYLE = {
 
 
 def recall_bars(stages: Mapping[str, Json]) -> str:
-    """Recall@1 in percent by task, one bar a stage, with the 95 % interval."""
+    """Draw recall@1 in percent by task, one bar per stage, with the 95 % interval."""
     tasks = list(dict.fromkeys(task for stage in stages.values() for task in stage["tasks"]))
     place = np.arange(len(tasks))
     width = 0.8 / max(len(stages), 1)
@@ -69,7 +70,7 @@ def recall_bars(stages: Mapping[str, Json]) -> str:
 
 
 def matryoshka_curves(stages: Mapping[str, Json]) -> str:
-    """Draw the mean recall@1 of the tasks with one target against the dimension kept."""
+    """Draw the mean recall@1 of the tasks with one target against the Matryoshka dimension."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(5.2, 3.4)
         ticks: set[int] = set()
@@ -87,7 +88,7 @@ def matryoshka_curves(stages: Mapping[str, Json]) -> str:
 
 
 def cost_scatter(stages: Mapping[str, Json], baselines: Mapping[str, Json]) -> str:
-    """Mean recall@1 against bytes stored per note: the last stage at each dimension, and every baseline."""
+    """Draw mean recall@1 against bytes per note: the last stage at each dimension, and every baseline."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(5.2, 3.4)
         name, stage = list(stages.items())[-1]
@@ -113,7 +114,7 @@ def cost_scatter(stages: Mapping[str, Json], baselines: Mapping[str, Json]) -> s
 
 
 def training_curves(records: Sequence[Mapping[str, object]], most: int = 6) -> str:
-    """One small chart for each number that was logged over steps, at most `most`, losses first.
+    """Draw one small chart for each number that was logged over steps, at most `most`, losses first.
 
     Returns an empty string when nothing was logged twice.
     """

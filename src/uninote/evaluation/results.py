@@ -1,4 +1,4 @@
-"""Benchmark results as small JSON files that say what was claimed, measured, where and how to repeat it."""
+"""Benchmark results as JSON files: claim, value, machine, and the command that repeats the measurement."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def write_result(
     interval: tuple[float, float] | None = None,
     command: str = "",
 ) -> Path:
-    """Writes `<folder>/<name>.json` and returns its path.
+    """Write `<folder>/<name>.json` and return its path.
 
     Args:
         claim: one sentence that the value supports or refutes.
-        goal: the value aimed at, None when the number is for orientation.
+        goal: target value, None for a number without a goal.
         interval: 95 % interval of the value.
-        command: what repeats the measurement.
+        command: command line that repeats the measurement.
 
     Raises ConfigError when the name is not letters, digits, `-`, `_`, `.`.
     """
@@ -53,7 +53,7 @@ def write_result(
 
 
 def write_json(path: Path, content: Json) -> None:
-    """Writes whole or not at all: a reader never sees half a file."""
+    """Write a JSON file atomically: a reader never sees an incomplete file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomic(path) as partial:
         partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""From rankings to one task's numbers, shared by stages and baselines."""
+"""Scoring of rankings: the metrics of one task, for stages and baselines."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from uninote.evaluation.suite import TaskSuite
 
 
 def per_query(task: TaskSuite, ids: Ids, ks: Sequence[int]) -> dict[str, Values]:
-    """float64 `[q]` by metric name: recall@k; for a graded task also precision@k and nDCG at the largest k.
+    """Compute the metrics of each query: float64 `[q]` by metric name.
+
+    They are recall@k and, for a graded task, precision@k and nDCG at the largest k.
 
     Args:
-        ids: int64 `[q, K]`, K >= max(ks): positions in `task.targets`, best first, -1 for "nothing".
+        ids: int64 `[q, K]`, K >= max(ks): positions in `task.targets`, best first, -1 for no result.
     """
     gains = task.gains(ids)
     values = {f"recall@{k}": recall_at(gains, task.relevant_counts, k) for k in ks}
@@ -27,7 +29,7 @@ def per_query(task: TaskSuite, ids: Ids, ks: Sequence[int]) -> dict[str, Values]
 
 
 def summary(task: TaskSuite, values: Mapping[str, Values], bootstrap: int, seed: int) -> Json:
-    """The task's entry of the report: sizes, means, and `<metric>_interval` when `bootstrap` > 0."""
+    """Return the task's entry of the report: sizes, means, and `<metric>_interval` when `bootstrap` > 0."""
     result: Json = {"n_queries": len(task.queries), "n_targets": len(task.targets)}
     result |= {name: float(column.mean()) for name, column in values.items()}
     if bootstrap:

@@ -1,4 +1,4 @@
-"""Exact top-k: by inner product over vectors, or over a matrix of scores. Ties go to the earlier target."""
+"""Exact top-k search by inner product or over a score matrix. Ties go to the earlier target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uninote.evaluation.suite import TaskSuite
 
 
 def nearest(task: TaskSuite, queries: Floats, targets: Floats, k: int) -> tuple[Floats, Ids]:
-    """The k best targets of each query by inner product, its excluded targets left out.
+    """Find the k best targets of each query by inner product, without its excluded targets.
 
     Args:
         queries: float32 `[q, d]`; targets: float32 `[t, d]`.
@@ -29,13 +29,13 @@ def nearest(task: TaskSuite, queries: Floats, targets: Floats, k: int) -> tuple[
 
 
 def top_of_scores(scores: Floats, k: int) -> tuple[Floats, Ids]:
-    """The k best columns of each row; -inf means "not retrieved". Shapes as `nearest`."""
+    """Return the k best columns of each row; -inf means "not retrieved". Shapes as `nearest`."""
     ids = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return _padded(np.take_along_axis(scores, ids, 1), ids.astype(np.int64), k)
 
 
 def mask_excluded(task: TaskSuite, scores: Floats, start: int) -> None:
-    """Sets the excluded targets of the queries `start, start + 1, ...` to -inf in `scores [n, t]`."""
+    """Set the excluded targets of the queries `start, start + 1, ...` to -inf in `scores [n, t]`."""
     for row, query in enumerate(task.queries[start : start + len(scores)]):
         for key in query.excluded & task.index.keys():
             scores[row, task.index[key]] = -np.inf

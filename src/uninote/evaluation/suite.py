@@ -1,8 +1,8 @@
-"""The suite of retrieval tasks: queries, one pool of distinct targets per task, and the answers.
+"""Suite of retrieval tasks: queries, one pool of distinct targets per task, and the relevant targets.
 
-Two targets of the same content (equal `Item.key`) are one target, and two queries of the same content are
-one query with the targets of both: alternative texts such as "screenshot" repeat, and no encoder can tell
-equal items apart.
+Targets of the same content (equal `Item.key`) are one target, and queries of the same content are one query
+with the targets of both: alternative texts such as "screenshot" repeat, and no encoder can distinguish equal
+items.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TaskSuite:
 
     Attributes:
         instruction: the task whose instruction goes with the queries.
-        graded: several targets are relevant, so that precision and nDCG are reported beside recall.
+        graded: several targets are relevant, so that precision and nDCG are reported in addition to recall.
     """
 
     name: str
@@ -63,7 +63,7 @@ class TaskSuite:
         return np.array([len(query.relevant) for query in self.queries], dtype=np.int64)
 
     def gains(self, ids: Ids) -> Floats:
-        """float32 `[q, k]`: grade of each retrieved target, 0 where it is not relevant or id is -1."""
+        """Return float32 `[q, k]`: the grade of each retrieved target, 0 if not relevant or the id is -1."""
         width = len(self.targets)
         pairs = sorted(
             (row * width + self.index[key], grade)
@@ -77,7 +77,7 @@ class TaskSuite:
         return np.where((codes[found] == wanted) & (ids >= 0), grades[found], np.float32(0))
 
     def ideal_gains(self, k: int) -> Floats:
-        """float32 `[q, k]`: the grades in the best possible order, 0-padded."""
+        """Return float32 `[q, k]`: the grades in the best possible order, 0-padded."""
         ideal = np.zeros((len(self.queries), k), dtype=np.float32)
         for row, query in enumerate(self.queries):
             best = sorted(query.relevant.values(), reverse=True)[:k]
@@ -85,7 +85,7 @@ class TaskSuite:
         return ideal
 
     def facts(self) -> Json:
-        """Sizes, the recall@1 of a random order and the best recall@1 that any order can reach."""
+        """Return the sizes, the recall@1 of a random order and the best recall@1 that any order can reach."""
         return {
             "n_queries": len(self.queries),
             "n_targets": len(self.targets),
@@ -99,7 +99,7 @@ class Suite:
     """All tasks over one set of held-out notes.
 
     Attributes:
-        tasks: those of `Task` that the notes give queries for, in its order.
+        tasks: the members of `Task` for which the notes have queries, in its order.
         extra: tasks outside of it, e.g. author-made links.
         dropped: ids of notes left out because the check refused a picture.
     """
@@ -120,7 +120,7 @@ class Suite:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits: equal for equal queries, pools and relevance, so that stages can be paired."""
+        """16 hex digits, equal for equal queries, pools and relevance; required for comparing stages."""
         digest = hashlib.sha256()
         for task in self.all_tasks:
             rows = [(query.item.key, sorted(query.relevant.items())) for query in task.queries]
@@ -128,7 +128,7 @@ class Suite:
         return digest.hexdigest()[:16]
 
     def facts(self) -> Json:
-        """The report's "dataset": sizes of the held-out set and of every task."""
+        """Return the report's "dataset": sizes of the held-out set and of every task."""
         pictures = {picture.digest: picture for note in self.notes for picture in note.pictures}
         return {
             "notes": len(self.notes),
@@ -152,11 +152,11 @@ def build_suite(
     check: Callable[[Picture], object] | None = None,
     extra: Callable[[Sequence[Note]], TaskSuite | None] | None = None,
 ) -> Suite:
-    """Return all tasks over held-out notes; the same notes and seed give the same suite.
+    """Return all tasks over held-out notes; the same notes and seed yield the same suite.
 
     Args:
-        check: called once per distinct picture, e.g. a decoder; a note whose picture makes it raise
-            PictureError or ItemError is left out and listed in `Suite.dropped`.
+        check: called once per distinct picture, e.g. a decoder. If it raises PictureError or ItemError, the
+            notes with that picture are left out and listed in `Suite.dropped`.
         extra: builds a task outside of `Task`, e.g. `links.links_task`.
 
     Raises NoteError when no task gets a query.
@@ -171,7 +171,7 @@ def build_suite(
 
 
 def pair_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
-    """Return a task of pairs, where a query has one relevant target (method, section 1)."""
+    """Return a task of pairs: each query has one relevant target (method, section 1)."""
     pairs = make_pairs(notes, task, per_note=1 if task.spec.one_per_note else None, seed=seed)
     queries = (Query(pair.query, pair.note_id, {pair.positive.key: 1}) for pair in pairs)
     return TaskSuite(task.value, task, merged(queries), distinct(pair.positive for pair in pairs))
@@ -180,8 +180,8 @@ def pair_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
 def graded_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
     """Return a task whose queries have several targets, graded by their order, among all others' targets.
 
-    Note2Note (method, section 3): half a note finds `L_rel`. Notes that give no query (with one picture, or
-    no text for each half) stand whole in the pool as noise.
+    Note2Note (method, section 3): half a note finds `L_rel`. Notes without a query (with one picture, or no
+    text for each half) are whole targets in the pool, as noise.
     """
     queries: list[Query] = []
     targets: list[Item] = []
@@ -200,7 +200,7 @@ def graded_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
 
 
 def merged(queries: Iterable[Query]) -> tuple[Query, ...]:
-    """Queries of equal content joined: their relevant targets united, the higher grade kept."""
+    """Merge queries of equal content: unite their relevant targets and keep the higher grade."""
     by_key: dict[str, Query] = {}
     for query in queries:
         known = by_key.get(query.item.key)
@@ -215,7 +215,7 @@ def merged(queries: Iterable[Query]) -> tuple[Query, ...]:
 
 
 def distinct(items: Iterable[Item]) -> tuple[Item, ...]:
-    """Items with equal keys once, in order of first appearance."""
+    """Return items with equal keys once, in order of first appearance."""
     return tuple({item.key: item for item in items}.values())
 
 

@@ -1,4 +1,4 @@
-"""Figures as SVG text: the style and the axis that charts of the report and of result tables share."""
+"""SVG figures: style, axis and output shared by the charts of the report and of result tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLE: Mapping[str, object] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
 }
-"""Settings of matplotlib; equal figures give equal texts."""
+"""Settings of matplotlib; equal figures yield equal SVG text."""
 
 
 def log_axis(axes: Axes, ticks: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The report's numbers as a table for the terminal."""
+"""Terminal table of a report's numbers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
 
 def summary_table(report: Json) -> Table:
-    """First metric of every task in percent with half the width of its interval, best in the row bold.
+    """Return the first metric of every task in percent ± half its interval, the best of a row in bold.
 
-    Columns are stages, then baselines; a task that a method cannot do shows a dash.
+    Columns are stages, then baselines; a dash marks a task that a method cannot do.
     """
     columns = {**report["stages"], **report.get("baselines", {})}
     shown = {

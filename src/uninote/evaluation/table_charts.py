@@ -1,4 +1,4 @@
-"""Charts of result tables, as SVG files of the documentation: readable on a light and on a dark page."""
+"""Charts of result tables, as SVG files of the documentation that suit light and dark pages."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ COLOURS = ("#3b6fb6", "#c9702b", "#3f8f5f", "#8a5ea8", "#b0474f", "#6b6b6b")
 
 
 def chart(table: Table) -> str | None:
-    """Lines where the columns are numbers (a table over dimensions), else bars of the first column.
+    """Draw lines if the columns are numbers (a table over dimensions), else bars of the first column.
 
-    None when a table has fewer than two numbers to compare.
+    Returns None when a table has fewer than two numbers to compare.
     """
     places = [n for n, name in enumerate(table.columns) if _number(name) is not None]
     with mpl.rc_context(_STYLE):
@@ -29,7 +29,7 @@ def chart(table: Table) -> str | None:
 
 
 def _number(column: str) -> int | None:
-    """64 of `64` and of `dim 64`."""
+    """Return 64 for `64` and for `dim 64`, None for any other name."""
     last = column.split()[-1:] if column.startswith("dim ") else [column]
     return int(last[0]) if last and last[0].isdecimal() else None
 

@@ -1,4 +1,4 @@
-"""Tables of results as small JSON files: what every experiment writes and the results page is made of."""
+"""Result tables as JSON files, written by experiments and shown by the results page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEVEL = 0.95
 
 
 class Measure(BaseModel):
-    """A number with its 95 % interval; `low` and `high` are None where one measurement stands alone."""
+    """A number with its 95 % interval; `low` and `high` are None for a single measurement."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,7 +27,7 @@ class Measure(BaseModel):
     high: float | None = None
 
     def text(self, digits: int = 1) -> str:
-        """E.g. `41.2 ± 0.8`, or `41.2 [40.1, 41.9]` where the interval is lopsided."""
+        """Format as `41.2 ± 0.8`, or as `41.2 [40.1, 41.9]` if the interval is asymmetric."""
         shown = f"{self.value:.{digits}f}"
         if self.low is None or self.high is None:
             return shown
@@ -44,11 +44,11 @@ class Table(BaseModel):
     """One table of the results page.
 
     Attributes:
-        columns: the first names what a row is.
-        rows: one cell a column; None where there is no value.
-        seeds: of the runs behind the numbers; intervals are over them.
-        command: what makes the table again.
-        note: how to read it, what was and was not measured. Markdown.
+        columns: names; the first column holds the names of the rows.
+        rows: one cell per column; None for no value.
+        seeds: seeds of the runs; the intervals are taken over them.
+        command: command line that repeats the measurement.
+        note: how to read the table, and its limits. Markdown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,7 +68,7 @@ class Table(BaseModel):
         return self
 
     def markdown(self, digits: int = 1) -> str:
-        """The rows alone, as a Markdown table."""
+        """Format the rows as a Markdown table, without title and note."""
         lines = [
             "| " + " | ".join(_plain(column) for column in self.columns) + " |",
             "|---" + "|---:" * (len(self.columns) - 1) + "|",
@@ -78,7 +78,7 @@ class Table(BaseModel):
 
 
 def over_seeds(values: Sequence[float]) -> Measure:
-    """Mean of one number per seed and its 95 % t interval; one seed has none.
+    """Compute the mean of one number per seed and its 95 % t interval; one seed has no interval.
 
     Raises ValueError for no values.
     """
@@ -96,7 +96,7 @@ def write_table(path: Path, table: Table) -> None:
 
 
 def read_table(path: Path) -> Table:
-    """Raises ConfigError when the file is no table."""
+    """Read a table. Raises ConfigError when the file is no table."""
     try:
         return Table.model_validate_json(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError, json.JSONDecodeError) as error:
@@ -112,5 +112,5 @@ def _shown(cell: Cell, digits: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line that does not end the cell."""
+    """Join the text into one line, with `|` escaped so that it does not end the cell."""
     return " ".join(text.split()).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""Small pictures for the report, each embedded once however often it is shown."""
+"""Thumbnails for the report, each embedded once however often it is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIDE = 144
 
 
 class Thumbnails:
-    """CSS class names by picture; the images themselves go into one style sheet as data URIs.
+    """Style sheet of thumbnails: a CSS class per picture, with the image as data URI.
 
     Args:
         load: decodes a picture to RGB; a PictureError shows as an empty frame.
@@ -27,7 +27,7 @@ class Thumbnails:
         self._rules: list[str] = []
 
     def name(self, picture: Picture) -> str:
-        """The class that shows the picture; empty when it cannot be decoded."""
+        """Return the class that shows the picture; empty when it cannot be decoded."""
         if picture.digest not in self._names:
             self._names[picture.digest] = self._add(picture)
         return self._names[picture.digest]

@@ -1,4 +1,4 @@
-"""Each distinct item is encoded once for the whole evaluation, whatever tasks and sides it stands on."""
+"""Vector cache of an evaluation: each distinct item is encoded once for all tasks and sides."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ItemVectors:
         return len(self._rows)
 
     def add(self, items: Sequence[Item], task: Task | None = None) -> None:
-        """Encodes the items that are not known yet. Raises VectorError when a vector is not finite."""
+        """Encode the items that were not encoded before. Raises VectorError when a vector is not finite."""
         side = self._side(task)
         new = list({item.key: item for item in items if (side, item.key) not in self._rows}.values())
         if not new:
@@ -38,7 +38,7 @@ class ItemVectors:
             self._rows[side, item.key] = vector
 
     def add_suite(self, suite: Suite) -> None:
-        """All targets in one call, then the queries that differ from them."""
+        """Encode all targets in one call, then the queries that differ from them."""
         targets = [item for task in suite.all_tasks for item in task.targets]
         if not self._encoder.uses_instructions:
             self.add(list(suite.items.values()))
@@ -48,7 +48,7 @@ class ItemVectors:
             self.add([query.item for query in task.queries], task.instruction)
 
     def of(self, items: Sequence[Item], task: Task | None = None) -> Floats:
-        """float32 `[n, width]`, contiguous; every item must have been added for this task."""
+        """Return float32 `[n, width]`, contiguous; every item must have been added for this task."""
         side = self._side(task)
         return np.stack([self._rows[side, item.key] for item in items])
 

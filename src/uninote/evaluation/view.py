@@ -1,4 +1,4 @@
-"""What the report's template shows, computed from the report: no markup here, no arithmetic there."""
+"""View model of the report's template: computes the values that it shows, without markup."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PER_TASK = 2
 
 
 def cutoffs(report: Json) -> list[int]:
-    """The k of every recall@k in the report, ascending."""
+    """Return the k of every recall@k in the report, ascending."""
     entries = [entry for stage in report["stages"].values() for entry in stage["tasks"].values()]
     names = {name for entry in entries for name in entry if name.startswith("recall@") and "_" not in name}
     return sorted(int(name.removeprefix("recall@")) for name in names)
 
 
 def recall_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json]:
-    """Rows of the main table: one a task, cells for stages then baselines, and first-to-last change."""
+    """Return the rows of the main table, one per task: stages, then baselines, and first-to-last change."""
     methods = {**report["stages"], **report["baselines"]}
     stages = list(report["stages"].values())
     change = changes(stages[0], stages[-1], bootstrap, seed) if len(stages) > 1 else {}
@@ -42,7 +42,7 @@ def recall_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json
 
 
 def graded_rows(report: Json) -> list[Json]:
-    """Rows of the table of tasks with several relevant targets: one a metric, one value a method."""
+    """Return the table of tasks with several relevant targets: one row per metric, one value per method."""
     methods = {**report["stages"], **report["baselines"]}
     rows = []
     for section in ("tasks", "extra"):
@@ -58,9 +58,9 @@ def graded_rows(report: Json) -> list[Json]:
 
 
 def example_groups(report: Json, items: Mapping[str, Item], thumbnails: Thumbnails) -> list[Json]:
-    """By task: hits and misses of the last stage, with the rank that every stage gave the right target.
+    """Return hits and misses of the last stage by task, with the rank of the relevant target at every stage.
 
-    Raises ConfigError when an item of the examples is not in `items`: the suite is another one.
+    Raises ConfigError when an item of the examples is not in `items`, because they are of another suite.
     """
     stages = report["stages"]
     last = list(stages.values())[-1]
@@ -79,7 +79,7 @@ def example_groups(report: Json, items: Mapping[str, Item], thumbnails: Thumbnai
 
 
 def explain(why: Json) -> str:
-    """One line on what query and result share."""
+    """Describe in one line what query and result share."""
     reasons = []
     if count := why.get("pictures"):
         reasons.append("same picture" if count == 1 else f"{count} same pictures")
@@ -93,7 +93,7 @@ def explain(why: Json) -> str:
 
 
 def meaning(task: str) -> str:
-    """What the task asks for, in words."""
+    """Return the instruction of the task."""
     return INSTRUCTIONS[Task(task)] if task in set(Task) else "Find the notes that this note links to."
 
 

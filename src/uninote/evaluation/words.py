@@ -1,4 +1,4 @@
-"""Words of a text for keyword search and for explanations; Chinese, Japanese and Korean by bigrams."""
+"""Tokeniser for keyword search and explanations: words, and bigrams for Chinese, Japanese and Korean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words in order; a run of CJK characters becomes its overlapping pairs of characters."""
+    """Split a text into lower-case words, in order; a run of CJK characters into overlapping bigrams."""
     found: list[str] = []
     for run in _TOKEN.findall(text.lower()):
         if len(run) > 1 and re.match(f"[{_CJK}]", run):

@@ -1,4 +1,4 @@
-"""Hard negatives: similarity band, MaxSim scores, the counterfactual rule, and mining of all three."""
+"""Hard-negative mining: similarity band, MaxSim scores and the counterfactual rule (method, section 1)."""
 
 from uninote.negatives.example import Example
 from uninote.negatives.index import ReferenceEncoder, ReferenceIndex

@@ -14,14 +14,14 @@ from uninote.settings import NegativeSettings
 
 
 class Band(NamedTuple):
-    """Edges as similarities, both inclusive; NaN when there was nothing to take quantiles of."""
+    """Edges of the band as similarities, both inclusive; NaN for quantiles of no scores."""
 
     low: float
     high: float
 
 
 def resolve_band(scores: Floats, settings: NegativeSettings) -> Band:
-    """The band of `settings` as similarities.
+    """Return the band of `settings` as similarities.
 
     The paper's [0.5, 0.7] was set by inspection for its φ; another φ needs its own, so by default the
     edges are quantiles of φ's score distribution.
@@ -45,5 +45,5 @@ def resolve_band(scores: Floats, settings: NegativeSettings) -> Band:
 
 
 def in_band(scores: Floats, band: Band) -> npt.NDArray[np.bool_]:
-    """Mask of the shape of `scores`, edges included."""
+    """Return the bool mask, of the shape of `scores`, of the scores in the band, edges included."""
     return (scores >= band.low) & (scores <= band.high)

@@ -1,4 +1,4 @@
-"""What a training run reads: a pair with its hard negatives and their soft labels."""
+"""Training example: a pair with its hard negatives and their soft labels."""
 
 from __future__ import annotations
 

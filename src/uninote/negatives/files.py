@@ -1,11 +1,15 @@
-"""Pairs and examples as JSON lines, each distinct text, picture and item written once.
+"""JSON Lines files of pairs and examples; each distinct text, picture and item is written once.
 
-A line defines a part, `{"part": n, "text": …}` or `{"part": n, "digest": …, "path": …}` or, for the text of
-part m read in a picture, `{"part": n, "ocr": m, "of": digest}`, or an item,
-`{"item": n, "parts": […]}`, or is a record that refers to items by number. Definitions come before
-their use, so a file is read in one pass. Paths of pictures are relative to the folder of the file;
-pictures without a file are written inside it (`data`, base64). Descriptions and OCR of a picture are no
-part of an item's content and are not written: items come back with the same keys.
+A line is one of
+
+* a part: `{"part": n, "text": …}`, `{"part": n, "digest": …, "path": …}`, or, for the text of part m that was
+  read in a picture, `{"part": n, "ocr": m, "of": digest}`;
+* an item: `{"item": n, "parts": […]}`;
+* a record, which refers to items by number.
+
+Definitions come before their use, so a file is read in one pass. Paths of pictures are relative to the folder
+of the file; pictures without a file are written inside it (`data`, base64). Descriptions and OCR lines of a
+picture do not count as its content and are not written: the items read have the same keys.
 """
 
 from __future__ import annotations
@@ -37,8 +41,10 @@ def write_pairs(pairs: Iterable[Pair], path: str | Path) -> None:
 
 
 def read_examples(path: str | Path) -> list[Example]:
-    """What `write_examples` wrote. Raises ItemError (file and line) when the file is unreadable, damaged,
-    or holds pairs that were not mined."""
+    """Read the examples of a file that `write_examples` wrote.
+
+    Raises ItemError with file and line when the file is unreadable or damaged, or a pair has no negatives.
+    """
     examples: list[Example] = []
     for number, _, example in _read(Path(path)):
         if example is None:
@@ -48,7 +54,7 @@ def read_examples(path: str | Path) -> list[Example]:
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
-    """The pairs of a file of pairs or of examples. Raises ItemError when it is unreadable or damaged."""
+    """Read the pairs of a file of pairs or of examples. Raises ItemError when it is unreadable or damaged."""
     return [pair for _, pair, _ in _read(Path(path))]
 
 
@@ -75,7 +81,7 @@ def _write(records: Iterable[tuple[Pair, Example | None]], path: Path) -> None:
 
 
 class _Table:
-    """Numbers parts and items at their first use."""
+    """Numbering of parts and items, by first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -92,7 +98,7 @@ class _Table:
         return number
 
     def take(self) -> list[Record]:
-        """The definitions since the last call."""
+        """Return the definitions added since the last call."""
         new, self._new = self._new, []
         return new
 
@@ -119,7 +125,7 @@ class _Table:
 
 
 def _read(path: Path) -> Iterator[tuple[int, Pair, Example | None]]:
-    """(line number, pair, its example if it was mined) of each record."""
+    """Yield the line number, the pair, and its example if it was mined, of each record."""
     parts: list[Part] = []
     items: list[Item] = []
     try:

@@ -1,4 +1,4 @@
-"""Vectors of the reference encoder φ, computed once per element, and the scores read from them."""
+"""Reference index: vectors of the reference encoder φ, one per element, and the scores computed from them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _PAIRED_BLOCK = 256  # pairs scored at once by paired_scores
 
 
 class ReferenceEncoder(Protocol):
-    """φ: what gives the soft labels and finds the hard negatives."""
+    """Reference encoder φ of the soft labels and of hard-negative mining."""
 
     def encode(self, items: Sequence[Item]) -> Floats:
-        """float32 [n, d], unit rows, in the order of `items`."""
+        """Return float32 [n, d], unit rows, in the order of `items`."""
         ...
 
 
@@ -34,19 +34,19 @@ class ElementRows:
         return len(self.starts)
 
     def part(self, start: int, stop: int) -> ElementRows:
-        """Items `start` to `stop` (exclusive)."""
+        """Return items `start` to `stop` (exclusive)."""
         first = self.starts[start]
         last = self.starts[stop] if stop < len(self) else len(self.rows)
         return ElementRows(self.rows[first:last], self.starts[start:stop] - first)
 
 
 class ReferenceIndex:
-    """Soft-label scores of any query item against any candidate item, without encoding twice.
+    """Index for soft-label scores of any query item against any candidate item.
 
     An element is one part of an item (one picture or one text) as an item of its own; equal elements
-    of different items are encoded once. An atomic item has one element, so it scores by plain cosine
-    (Eq. 3); a composite candidate scores by MaxSim over its elements (Eq. 4). The paper has no formula
-    for a composite query (Note2I, Note2T); here it takes the maximum over its own elements likewise:
+    of different items are encoded once. An atomic item has one element, so its score is the plain cosine
+    (Eq. 3); the score of a composite candidate is MaxSim over its elements (Eq. 4). The paper has no formula
+    for a composite query (Note2I, Note2T); here the maximum is taken over the query's elements too:
 
         s(q, c) = max_{f ∈ q} max_{e ∈ c} cos(φ(f), φ(e))
 
@@ -56,8 +56,8 @@ class ReferenceIndex:
     def __init__(self, items: Iterable[Item], reference: ReferenceEncoder, whole: bool = False) -> None:
         """Encode every distinct element of `items` in one call.
 
-        `whole`: an item is its only element, however many parts it has, so that every score is a plain
-        cosine; for the ablation of Eq. 4.
+        `whole`: each item is one element, however many parts it has, so that every score is a plain cosine;
+        for the ablation of Eq. 4.
 
         Raises VectorError when φ does not return one finite vector per element.
         """
@@ -87,7 +87,7 @@ class ReferenceIndex:
         return item.key in self._rows
 
     def elements(self, items: Sequence[Item]) -> ElementRows:
-        """The element rows of `items`. Raises ItemError when an item was not indexed."""
+        """Return the element rows of `items`. Raises ItemError when an item was not indexed."""
         try:
             rows = [self._rows[item.key] for item in items]
         except KeyError as error:
@@ -97,14 +97,14 @@ class ReferenceIndex:
         return ElementRows(flat, np.cumsum(lengths) - lengths)
 
     def composites(self, elements: ElementRows) -> Composites:
-        """The vectors of items, each distinct element once."""
+        """Return the vectors of items, each distinct element once."""
         distinct, places = np.unique(elements.rows, return_inverse=True)
         if len(distinct) == len(elements.rows):
             distinct, places = elements.rows, np.arange(len(elements.rows))
         return Composites(self.vectors[distinct], places, elements.starts)
 
     def scores(self, queries: Sequence[Item], candidates: Sequence[Item]) -> Floats:
-        """s(q, c) for all: float32 [len(queries), len(candidates)], cosines in [-1, 1].
+        """Return s(q, c) of all queries and candidates: float32 [q, c], cosines in [-1, 1].
 
         Raises ItemError when an item was not indexed.
         """
@@ -112,7 +112,7 @@ class ReferenceIndex:
         return composite_maxsim(*sides)
 
     def paired_scores(self, queries: Sequence[Item], candidates: Sequence[Item]) -> Floats:
-        """s(q_k, c_k) for each k: float32 [n]. Raises ItemError when an item was not indexed."""
+        """Return s(q_k, c_k) for each k: float32 [n]. Raises ItemError when an item was not indexed."""
         blocks = [
             np.diagonal(
                 self.scores(queries[start : start + _PAIRED_BLOCK], candidates[start : start + _PAIRED_BLOCK])

@@ -18,7 +18,7 @@ class Composites:
     Attributes:
         vectors: float32 [u, d], unit rows, the distinct elements.
         places: int64 [e], the row of `vectors` of each element, items one after the other.
-        starts: int64 [n], where in `places` each item begins; rises strictly from 0.
+        starts: int64 [n], the index in `places` at which each item begins; rises strictly from 0.
     """
 
     vectors: Floats
@@ -27,7 +27,7 @@ class Composites:
 
 
 def maxsim(query_vectors: Floats, element_vectors: Floats, owners: Ints) -> Floats:
-    """`s'(q, c) = max_{e ∈ c} sim(φ(q), φ(e))` (Eq. 4) for every query and candidate.
+    """Compute `s'(q, c) = max_{e ∈ c} sim(φ(q), φ(e))` (Eq. 4) for every query and candidate.
 
     Args:
         query_vectors: float32 [q, d], unit rows.
@@ -52,9 +52,9 @@ def maxsim(query_vectors: Floats, element_vectors: Floats, owners: Ints) -> Floa
 
 
 def composite_maxsim(queries: Composites, candidates: Composites) -> Floats:
-    """`max_{f ∈ q} max_{e ∈ c} cos(f, e)`: float32 [queries, candidates].
+    """Compute `max_{f ∈ q} max_{e ∈ c} cos(f, e)`: float32 [queries, candidates].
 
-    With one element a query this is Eq. 4; with one element a candidate too, plain cosine (Eq. 3).
+    With one element per query this is Eq. 4; with one element per candidate too, plain cosine (Eq. 3).
     Each distinct element is multiplied once, however many items share it.
     """
     cosines: Floats = queries.vectors @ candidates.vectors.T
@@ -63,7 +63,7 @@ def composite_maxsim(queries: Composites, candidates: Composites) -> Floats:
 
 
 def _run_maximum(values: Floats, places: Ints, starts: Ints, axis: int) -> Floats:
-    """Maximum along `axis` over the places of each item."""
+    """Take the maximum along `axis` over the places of each item."""
     if len(starts) == 0:
         return np.take(values, places, axis=axis)
     in_place = len(places) == values.shape[axis] and np.array_equal(places, np.arange(len(places)))

@@ -1,4 +1,4 @@
-"""Batch mining of hard negatives for the pairs of any tasks (method, section 1)."""
+"""Batch mining of hard negatives for the pairs of any task (method, section 1)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from uninote.settings import NegativeSettings
 from uninote.tasks.definitions import Pair, Task
 
 _BLOCK_VALUES = 2**24  # similarities held at once: 64 MiB
-_SAMPLE = 512  # queries and candidates whose scores give the quantiles of the band
+_SAMPLE = 512  # queries and candidates from whose scores the quantiles of the band are taken
 
 
 @dataclass(frozen=True)
 class TaskReport:
-    """How one task was mined: sizes, the band as similarities, and negatives by origin."""
+    """Statistics of mining one task: sizes, the band as similarities, and negatives by origin."""
 
     task: Task
     queries: int
@@ -44,16 +44,18 @@ def mine_examples(
     seed: int,
     report: list[TaskReport] | None = None,
 ) -> list[Example]:
-    """Hard negatives for every pair, in the order of `pairs`; all elements are encoded once.
+    """Mine hard negatives for every pair, in the order of `pairs`; each element is encoded once.
 
-    The candidates of a query are the positives of the other pairs of its task, distinct by `Item.key`;
-    never a positive of the same query, never from a note the query was cut from. `settings.per_query`
-    of them are drawn as `pick_negatives` says, scored by φ (cosine, or MaxSim for composite items). With
-    `settings.rule` the counterfactual negative stands first, in addition. An example has fewer
-    negatives only when there are no more candidates. The same pairs and seed give the same examples.
+    * The candidates of a query are the positives of the other pairs of its task, distinct by `Item.key`.
+      Positives of the same query, and items from a note the query was cut from, are excluded.
+    * `pick_negatives` draws `settings.per_query` of them by their φ scores (cosine, or MaxSim for composite
+      items).
+    * With `settings.rule` the counterfactual negative comes first, in addition.
+    * An example has fewer negatives only when there are no more candidates.
+    * The same pairs and seed yield the same examples.
 
     Args:
-        report: gets one TaskReport per task appended.
+        report: one TaskReport per task is appended to it.
     """
     index = ReferenceIndex(pair_items(pairs), reference, settings.composite == "whole")
     return mine_from_index(pairs, index, settings, seed, report)
@@ -66,7 +68,7 @@ def mine_from_index(
     seed: int,
     report: list[TaskReport] | None = None,
 ) -> list[Example]:
-    """`mine_examples` on an index that already holds `pair_items(pairs)`. Raises ItemError if not."""
+    """Mine as `mine_examples`, on an index of `pair_items(pairs)`. Raises ItemError if an item is missing."""
     by_task: dict[Task, list[int]] = defaultdict(list)
     for position, pair in enumerate(pairs):
         by_task[pair.task].append(position)
@@ -81,7 +83,7 @@ def mine_from_index(
 
 
 def pair_items(pairs: Sequence[Pair]) -> Iterator[Item]:
-    """Every item whose reference score mining or training may ask for."""
+    """Yield every item whose reference score mining or training may need."""
     for pair in pairs:
         yield pair.query
         yield pair.positive
@@ -129,10 +131,10 @@ def _mine_task(
 
 
 def _excluded(pairs: list[Pair], candidates: list[Item]) -> list[Ints]:
-    """Per pair: the numbers of the candidates that are no negatives of its query.
+    """Return, for each pair, the numbers of the candidates that cannot be negatives of its query: int64.
 
-    Everything from every note that the same query was cut from (its positives among them), the query
-    itself, and a candidate equal to the rule negative, which would stand twice.
+    Excluded are all positives from every note that the same query was cut from, the query itself, and a
+    candidate equal to the rule negative, which would occur twice.
     """
     numbers = {item.key: number for number, item in enumerate(candidates)}
     of_note: dict[str, set[int]] = defaultdict(set)
@@ -156,7 +158,7 @@ def _sampled_scores(
     index: ReferenceIndex,
     rng: np.random.Generator,
 ) -> Floats:
-    """Scores of a sample of queries against a sample of candidates, excluded ones left out: flat."""
+    """Return float32 [n]: scores of sampled queries against sampled candidates, without excluded ones."""
     rows = np.sort(rng.permutation(len(pairs))[:_SAMPLE])
     columns = np.sort(rng.permutation(len(candidates))[:_SAMPLE])
     scores = index.scores([pairs[row].query for row in rows], [candidates[column] for column in columns])
@@ -167,10 +169,10 @@ def _sampled_scores(
 def _score_blocks(
     pairs: list[Pair], candidates: list[Item], excluded: list[Ints], index: ReferenceIndex
 ) -> Iterator[tuple[int, Floats]]:
-    """(first pair, scores float32 [block, candidates] with -inf for the excluded) over all pairs.
+    """Yield blocks of all pairs: the first pair's index, float32 [block, candidates] with -inf if excluded.
 
-    Exact scores of everything: for the pool sizes of mining, one matrix product and a partial sort take
-    a fifth of the time of a flat faiss search, whose cost is the selection of so many neighbours.
+    All scores are computed exactly. For the pool sizes of mining, one matrix product and a partial sort take
+    a fifth of the time of a flat faiss search, which spends it on selecting that many neighbours.
     """
     queries = index.elements([pair.query for pair in pairs])
     gallery = index.composites(index.elements(candidates))
@@ -185,7 +187,7 @@ def _score_blocks(
 
 
 def _rule_scores(pairs: list[Pair], index: ReferenceIndex) -> dict[int, tuple[Item, float]]:
-    """Position of each pair that has a rule negative -> (that negative, its score)."""
+    """Return the rule negative and its score by the index of each pair that has one."""
     rules = {place: item for place, pair in enumerate(pairs) if (item := rule_negative(pair)) is not None}
     scores = index.paired_scores([pairs[place].query for place in rules], list(rules.values()))
     return {place: (item, float(score)) for (place, item), score in zip(rules.items(), scores, strict=True)}

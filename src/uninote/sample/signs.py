@@ -1,7 +1,7 @@
-"""Pictures with text in the built-in sample: sign, poster, receipt, menu, tip card, speech bubble, duel.
+"""Signs, the pictures with text of the built-in sample: sign, poster, receipt, menu, tip card, bubble, duel.
 
-As in `scenes`, a layout returns the description of what it drew; it names the text's carrier, never
-the text, which is the canvas's `lines` (the OCR truth).
+As in `scenes`, a layout returns the description of its picture. The description never quotes the text, which
+is in the canvas's `lines` (the correct OCR result).
 """
 
 from __future__ import annotations
@@ -173,4 +173,4 @@ def duel(canvas: Canvas, story: Story, rng: Random) -> str:
 
 
 SIGNS: tuple[Layout, ...] = (sign, poster, receipt, menu, tip, bubble, duel)
-"""The layouts with text, all equally often."""
+"""Layouts with text, all equally frequent."""

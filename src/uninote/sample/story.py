@@ -1,4 +1,4 @@
-"""One sample post before it is drawn: its topic, its things, and the title, body and tags told about them."""
+"""Story of one sample post: its topic and things, and the title, body and tags about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uninote.sample.world import Lang, Mood, Thing, Tint, Topic, Word, World
 
 @dataclass(frozen=True)
 class Story:
-    """What one post is about. `heroes` belong to the topic, `guests` to others; both may be drawn."""
+    """Subject of one post. `heroes` belong to its topic, `guests` to others; both may be drawn."""
 
     topic: Topic
     lang: Lang
@@ -31,7 +31,7 @@ class Story:
         return thing.word(self.lang)
 
     def pick(self, rng: Random, number: int) -> list[Thing]:
-        """`number` different things to draw, heroes first and most often."""
+        """Pick `number` different things to draw: heroes, sometimes with a guest as the last one."""
         heroes = rng.sample(self.heroes, min(number, len(self.heroes)))
         if number > 1 and rng.random() < 0.35:
             heroes[-1] = rng.choice(self.guests)
@@ -39,7 +39,7 @@ class Story:
 
 
 def new_story(world: World, rng: Random) -> Story:
-    """The first post of a series: everything is drawn by lot, about 30 % of them Chinese."""
+    """Draw the first post of a series at random; about 30 % are Chinese."""
     topic = rng.choice(world.topics)
     others = [thing for other in world.topics if other is not topic for thing in other.things]
     lang: Lang = "zh" if rng.random() < 0.3 else "en"
@@ -56,7 +56,7 @@ def new_story(world: World, rng: Random) -> Story:
 
 
 def next_story(story: Story, world: World, rng: Random) -> Story:
-    """A related post: same topic, place and people, two heroes kept, the rest drawn anew."""
+    """Draw a related post: same topic, place and people, two heroes kept, the rest at random."""
     kept = rng.sample(story.heroes, 2)
     fresh = [thing for thing in story.topic.things if thing not in story.heroes]
     others = [thing for other in world.topics if other is not story.topic for thing in other.things]
@@ -73,7 +73,7 @@ def next_story(story: Story, world: World, rng: Random) -> Story:
 
 
 def tell(story: Story, rng: Random) -> tuple[str, str]:
-    """Title and body. They name most heroes and no guest, so no text gives every picture away."""
+    """Write title and body. They name most heroes and no guest, so no text identifies every picture."""
     phrases = story.topic.phrases[story.lang]
     names = [story.word(hero) for hero in story.heroes]
     rng.shuffle(names)
@@ -91,7 +91,7 @@ def tell(story: Story, rng: Random) -> tuple[str, str]:
 
 
 def tags(story: Story) -> list[str]:
-    """Topic, place and the first two heroes."""
+    """Return topic, place and the first two heroes."""
     return [story.topic.names[story.lang], story.place, *(str(story.word(hero)) for hero in story.heroes[:2])]
 
 

@@ -1,4 +1,4 @@
-"""The vocabulary of the built-in sample: things, places, moods and phrases, in English and Chinese."""
+"""Vocabulary of the built-in sample: things, places, moods and phrases, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBERS: Mapping[Lang, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Word:
-    """A thing named in one language; `str()` is the bare name, as sentence templates use it."""
+    """Name of a thing in one language; `str()` is the bare name, as sentence templates use it."""
 
     name: str
     one: str
@@ -31,7 +31,7 @@ class Word:
         return self.name
 
     def count(self, number: int) -> str:
-        """ "three strawberries", "三颗草莓"; a single one is `one`."""
+        """Count as "three strawberries" or "三颗草莓"; a single one is `one`."""
         if number == 1:
             return self.one
         numeral = _NUMBERS[self.lang][number]
@@ -40,7 +40,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that can be drawn: one emoji of the picture set, with its names."""
+    """A drawable thing: one emoji of the picture set, with its names."""
 
     emoji: str
     en: Word
@@ -64,7 +64,7 @@ class Tint:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A named background pattern or ground; `key` says how it is drawn (a pattern's kind, a colour)."""
+    """A named background pattern or ground; `key` is the kind of a pattern or the colour of a ground."""
 
     key: str
     en: str
@@ -76,7 +76,7 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Mood:
-    """Time of day or weather: what posts call it, and the sky it gives to scenes."""
+    """Time of day or weather: its phrase in posts, and its sky in scenes."""
 
     key: str
     phrase: Mapping[Lang, str]
@@ -143,7 +143,7 @@ def _topic(key: str, raw: Mapping[str, Any], common: Mapping[str, Any]) -> Topic
 
 @cache
 def load_world() -> World:
-    """The world read from the package's own YAML file."""
+    """Load the world from the package's own YAML file."""
     raw = yaml.safe_load(files(__package__).joinpath("world.yaml").read_text(encoding="utf-8"))
     return World(
         topics=tuple(_topic(key, topic, raw["common"]) for key, topic in raw["topics"].items()),

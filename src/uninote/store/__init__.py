@@ -1,1 +1,1 @@
-"""Vector stores behind one protocol: in memory, in PostgreSQL, in Milvus."""
+"""Vector stores with one protocol: in memory, in PostgreSQL, in Milvus."""

@@ -11,15 +11,15 @@ from typing import Any
 
 from uninote.errors import StoreError
 
-# A path of root's (/root is mode 0700) is closed to the server's account. The narrowest capability that
-# opens it is lent to the server process; the alternative, opening the folders themselves to every local
-# user, would outlive the server. Numbers: linux/capability.h; containers often have the second one only.
+# The server's account cannot pass root's folders (/root is mode 0700). The server process therefore gets the
+# narrowest capability that lets it. Opening the folders to every local user instead would outlast the server.
+# Numbers: linux/capability.h; containers often have the second one only.
 _PATH_CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs server commands: user and group id, and whether that means to step down from root."""
+    """Account of server commands: user and group id, and whether it is another one than the caller's root."""
 
     uid: int
     gid: int
@@ -27,10 +27,9 @@ class Account:
 
     @classmethod
     def choose(cls, cluster: Path) -> Account:
-        """Choose the caller, unless root: then the owner of an existing cluster folder, `postgres` or
-        `nobody`.
+        """Choose the caller; for root the owner of an existing cluster folder, else `postgres` or `nobody`.
 
-        Raises StoreError when the cluster belongs to somebody else, or root finds no account to step down to.
+        Raises StoreError when the cluster belongs to another user, or root finds no account to change to.
         """
         owner = cluster.stat().st_uid if cluster.exists() else None
         if os.geteuid() != 0:
@@ -54,15 +53,14 @@ class Account:
         )
 
     def give(self, folder: Path) -> None:
-        """Hand a folder to this account."""
+        """Make this account the owner of a folder."""
         if self.step_down:
             os.chown(folder, self.uid, self.gid)
 
     def command(self, *argv: str, paths: tuple[Path, ...]) -> tuple[list[str], dict[str, Any]]:
-        """Return arguments and keywords for `subprocess.run` so that `argv` runs as this account, reaching
-        `paths`.
+        """Return arguments and keywords of `subprocess.run` to run `argv` as this account with these `paths`.
 
-        Raises StoreError when root cannot lend what it takes to reach them.
+        Raises StoreError when root lacks the capability or program for that access.
         """
         if not self.step_down:
             return list(argv), {}
@@ -86,7 +84,7 @@ class Account:
 
 
 def _capable(bit: int) -> bool:
-    """Return whether this process holds the capability; never on systems that know none."""
+    """Return whether this process holds the capability; False on systems without capabilities."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")

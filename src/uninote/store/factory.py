@@ -27,8 +27,8 @@ def open_milvus(address: str, dim: int, **options: Any) -> MilvusStore:
 def open_store(settings: StoreSettings, data_dir: Path, dim: int, collection: str = "items") -> Store:
     """Open the store that `settings.address` names.
 
-    It is a PostgreSQL or Milvus address, `memory`, or empty for the embedded server, which then keeps its
-    data in `data_dir`/postgres.
+    It is a PostgreSQL or Milvus address, `memory`, or empty for the embedded server with its data in
+    `data_dir`/postgres.
 
     Raises StoreError when it cannot be opened, MissingExtraError when its client is not installed.
     """

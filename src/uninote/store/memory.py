@@ -1,4 +1,4 @@
-"""Store in plain memory: exact, for tests and small throw-away sets; nothing outlives the process."""
+"""In-memory store: exact and not durable, for tests and small temporary sets."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Store in Milvus, for what one machine no longer holds; fed from the outbox of the database.
+"""Milvus store, for more vectors than one machine holds; filled from the outbox of the database.
 
-What Milvus does otherwise than PostgreSQL, and how it is met here:
+Differences from PostgreSQL:
 
-* A write is seen by a search only after the search has waited for it. `consistency` says for which writes:
-  `strong` for all of anybody's, which costs every search up to the server's time tick (0.2 s); `session` for
-  those of this client; `bounded` for none younger than some seconds.
-* An upsert is atomic per request, so a batch larger than `CHUNK` rows is several.
-* A search or range search gives at most 16,384 rows. Where more are asked for or found, a StoreError says so.
-* With `index="hnsw"` the range search goes through the index as well, so `within` may miss what lies in a
-  part of the index it did not visit. `index="exact"` compares with every vector, in both.
+* A search sees a write only after waiting for it. `consistency` sets the writes that it waits for: `strong`
+  all, which costs every search up to the server's time tick (0.2 s); `session` those of this client;
+  `bounded` those older than some seconds.
+* An upsert is atomic per request, and a batch of more than `CHUNK` rows is several requests.
+* A search or range search returns at most 16,384 rows. StoreError is raised if more are requested or found.
+* With `index="hnsw"` the range search uses the index too, so `within` may miss records in parts of the index
+  that it did not visit. `index="exact"` compares with every vector, in both.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ QUERIES = 64  # queries of one request
 MAX_PAYLOAD = 65_535  # bytes, the longest text column
 NO_TIME = -(2**62)
 CALL_SECONDS = 30.0
-RECOVER_SECONDS = 90.0  # a restarted server answers before its collections are loaded again
+RECOVER_SECONDS = 90.0  # a restarted server answers before it has loaded its collections
 SCHEMES = {"milvus": "http", "milvus+tls": "https"}
 
 Consistency = Literal["strong", "session", "bounded"]
@@ -117,17 +117,17 @@ class MilvusStore:
         found = 0
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
-            there = self._call(partial(self._get, chunk))
-            if there:
+            known = self._call(partial(self._get, chunk))
+            if known:
                 self._call(partial(self._client.delete, self._name, ids=chunk, timeout=self._seconds))
-            found += len(there)
+            found += len(known)
         self._open()
         return found
 
     def search(self, vectors: ArrayLike, k: int, filter: Filter = EVERYTHING) -> list[list[Hit]]:
         check_k(k)
         if k > MAX_ROWS:
-            raise StoreError(f"the cluster gives at most {MAX_ROWS} results, not {k}")
+            raise StoreError(f"the cluster returns at most {MAX_ROWS} results, not {k}; reduce k")
         queries = unit_queries(vectors, self.dim)
         expression = _expression(filter)
         if expression is None:
@@ -150,12 +150,12 @@ class MilvusStore:
         if expression is None or threshold > 1:
             self._open()
             return [[] for _ in queries]
-        # A little more: scores are compared as they are shown, rounded.
+        # The radius is slightly larger, since the comparison below is with rounded scores.
         reach = {"radius": max(-2.0, float(threshold) - 1e-5), "range_filter": 2.0}
         results = self._search(queries, expression, MAX_ROWS, reach)
         if any(len(hits) == MAX_ROWS for hits in results):
             raise StoreError(
-                f"{MAX_ROWS} records or more reach the threshold, the most the cluster gives: "
+                f"{MAX_ROWS} records or more reach the threshold, the most that the cluster returns: "
                 "raise it, or filter"
             )
         return [[hit for hit in hits if hit.score >= threshold] for hits in results]
@@ -177,7 +177,7 @@ class MilvusStore:
         return int(rows[0]["count(*)"])
 
     def flush(self) -> None:
-        """Seal what is growing, so that the cluster indexes it; it does so by itself from some size on."""
+        """Flush growing segments, so that the cluster indexes them; large ones it indexes by itself."""
         self._call(lambda: self._client.flush(self._name, timeout=120))
 
     def close(self) -> None:
@@ -311,7 +311,7 @@ def _microseconds(moment: datetime) -> int:
 
 
 def _expression(filter: Filter) -> str | None:
-    """Return the filter in Milvus's language, `""` for everything, None for what selects nothing."""
+    """Return the filter as a Milvus expression: `""` for everything, None if it selects nothing."""
     terms = []
     for column, allowed in (
         ("kind", filter.kinds),

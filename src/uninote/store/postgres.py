@@ -50,9 +50,10 @@ class PostgresStore:
 
     place: an address (`postgresql://...`), or a folder whose embedded server is started and shared.
     index: `exact` compares with every selected row; `hnsw` searches approximately, and exactly whenever the
-        filter selects at most `exact_below` rows, `k` is above 1000, or the index came back short. The index
-        is built by `flush`, or on opening, once there are `exact_below` rows; until then search is exact.
-    precision: `half` stores 16-bit floats: half the space, scores off by less than 1e-3.
+        filter selects at most `exact_below` rows, `k` is above 1000, or the index returned fewer than `k`
+        rows. `flush` and opening build the index once there are `exact_below` rows; until then search is
+        exact.
+    precision: `half` stores 16-bit floats: half the space, errors of scores below 1e-3.
 
     Every call is one transaction, repeated once when the connection was lost: all calls are idempotent.
     Raises StoreError when the server cannot be used, or the collection was made with another dimension,
@@ -166,7 +167,7 @@ class PostgresStore:
                 self._server.close()
 
     def _index_when_large(self) -> None:
-        """Build the index of a large collection: several times faster after a load than row by row."""
+        """Build the index of a large collection, several times faster after a load than row by row."""
 
         def build(connection: Connection) -> None:
             limit = {"limit": self._exact_below}
@@ -182,11 +183,11 @@ class PostgresStore:
     @staticmethod
     def _number(connection: Connection, statement: sql.Composed, values: dict[str, Any]) -> int:
         row = connection.execute(statement, values).fetchone()
-        assert row is not None  # an aggregate always gives a row
+        assert row is not None  # an aggregate always returns a row
         return int(row[0])
 
     def _call(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` on a pooled connection; once more, on a revived server, after a lost connection."""
+        """Run `work` on a pooled connection; after a lost connection repeat it once on a restarted server."""
         with _store_errors():
             pool = self._live_pool(broken=None)
             try:
@@ -197,7 +198,7 @@ class PostgresStore:
                     return work(connection)
 
     def _live_pool(self, broken: ConnectionPool[Connection] | None) -> ConnectionPool[Connection]:
-        """Return the pool, a new one in place of a broken one: its other connections are lost as well."""
+        """Return the pool; replace a broken one, whose other connections are lost as well."""
         with self._lock:
             if self._closed:
                 raise StoreError("this store is closed")
@@ -228,7 +229,7 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.ProgrammingError as error:
-        if error.sqlstate is None:  # found by the client itself: an address it cannot parse
+        if error.sqlstate is None:  # raised by the client itself, which cannot parse the address
             raise StoreError(
                 "store.address is not a PostgreSQL address (postgresql://user@host/database)"
             ) from None

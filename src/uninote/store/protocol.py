@@ -1,4 +1,4 @@
-"""Protocol of a vector store: what each engine promises."""
+"""Vector store protocol: the promises of every engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uninote.errors import VectorError
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """One stored vector and what is needed to filter it and to show it.
+    """One stored vector with the fields that filter and show it.
 
     `vector` has shape [dim] and any non-zero length (only its direction is kept). `time` carries a time
     zone. `payload` is JSON: strings, finite numbers, booleans, None, lists and string-keyed mappings.
@@ -42,7 +42,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which records to look at. None means any; an empty tuple selects nothing; all fields must agree.
+    """Selection of records. None means any; an empty tuple selects nothing; all fields must match.
 
     `since` <= time < `until`, both with a time zone; a record without a time is outside every range.
     """
@@ -62,7 +62,7 @@ EVERYTHING = Filter()
 
 @dataclass(frozen=True)
 class UpsertReport:
-    """What one upsert did: the number of ids written, and (id, reason) of each record refused."""
+    """Result of one upsert: the number of ids written, and (id, reason) of each record refused."""
 
     written: int
     rejected: tuple[tuple[str, str], ...] = ()
@@ -88,9 +88,9 @@ class Store(Protocol):
       records of its batch are stored.
     * Scores are cosines in [-1, 1] rounded to six decimals, within 1e-3 of exact float32 arithmetic.
     * Results come in descending score, equal scores in ascending id (by code point).
-    * `search` gives min(k, count(filter)) hits per query: the best ones exactly, or approximately where
-      the implementation has an approximate index. `count` is always exact, and so is `within`, but for
-      Milvus with an HNSW index: its range search goes through the index and may miss records.
+    * `search` returns min(k, count(filter)) hits per query: exactly the best ones, or approximately if the
+      implementation has an approximate index. `count` is always exact. `within` is exact except with an HNSW
+      index of Milvus, whose range search uses the index and may miss records.
 
     A query that is NaN, infinite, zero or of the wrong dimension raises VectorError; a bad `k` or
     `threshold`, a closed store or a failing server raises StoreError.
@@ -98,7 +98,7 @@ class Store(Protocol):
 
     @property
     def dim(self) -> int:
-        """Return the dimension of every stored vector."""
+        """Dimension of every stored vector."""
 
     def upsert(self, records: Iterable[Record]) -> UpsertReport:
         """Insert or replace records by id, all good ones in one transaction."""
@@ -119,10 +119,10 @@ class Store(Protocol):
         """Return the number of records that the filter selects."""
 
     def flush(self) -> None:
-        """Settle the engine after a large load (statistics); never needed for durability."""
+        """Update statistics and indexes after a large load; never needed for durability."""
 
     def close(self) -> None:
-        """Give back connections and servers; a second call does nothing."""
+        """Release connections and servers; a second call does nothing."""
 
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:

@@ -1,4 +1,4 @@
-"""Reader of stored vectors by id, for callers that would otherwise encode the same content again."""
+"""Reader of stored vectors by id, which saves callers from encoding the same content again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psycopg import sql
 
 from uninote.store.protocol import CONTENT_KEY
 
-_THERE = "SELECT to_regclass(%s) IS NOT NULL"
+_EXISTS = "SELECT to_regclass(%s) IS NOT NULL"
 _READ = """
 SELECT item.id, item.vector FROM unnest(%(ids)s::text[], %(keys)s::text[]) AS wanted (id, key)
 JOIN {table} AS item ON item.id = wanted.id AND item.payload->>%(field)s = wanted.key
@@ -32,8 +32,8 @@ def vectors_of(
     Empty when the database holds no such collection. Raises psycopg.Error.
     """
     table = f"vectors_{collection}"
-    (there,) = connection.execute(_THERE, [f'uninote."{table}"']).fetchone() or (False,)
-    if not there or not keys:
+    (exists,) = connection.execute(_EXISTS, [f'uninote."{table}"']).fetchone() or (False,)
+    if not exists or not keys:
         return {}
     register_vector(connection)
     statement = sql.SQL(_READ).format(table=sql.Identifier("uninote", table))

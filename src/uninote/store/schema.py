@@ -1,4 +1,4 @@
-"""Creation and check of a collection in the database."""
+"""Schema of a collection in the database: creation and check."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def prepare(address: str, collection: VectorTable, statements: Statements) -> No
             connection.execute(statement)
         (version,) = connection.execute(READ_VERSION).fetchone() or ("0.0",)
         check_version(version)
-        there = connection.execute(READ_COLLECTION, [collection.name]).fetchone()
-        if there is None:
+        found = connection.execute(READ_COLLECTION, [collection.name]).fetchone()
+        if found is None:
             connection.execute(ADD_COLLECTION, [collection.name, *wanted.values()])
             for composed in statements.create:
                 connection.execute(composed)
-        for (name, asked), stored in zip(wanted.items(), there or wanted.values(), strict=True):
+        for (name, asked), stored in zip(wanted.items(), found or wanted.values(), strict=True):
             if stored != asked:
                 raise StoreError(
                     f"collection {collection.name!r} was made with {name} {stored}, not {asked}; "

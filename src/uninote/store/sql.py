@@ -15,7 +15,7 @@ from uninote.store.pgvector.version import CREATE_EXTENSION
 COLUMN_TYPES: dict[Precision, str] = {"single": "vector", "half": "halfvec"}
 PLAIN_BYTES = 4000  # rows up to here stay whole in an 8 kB page
 
-# One key for every opener: CREATE ... IF NOT EXISTS of two sessions at once is an error in PostgreSQL.
+# Openers take turns: concurrent CREATE ... IF NOT EXISTS of two sessions is an error in PostgreSQL.
 LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('uninote.collections'))"
 CREATE_SCHEMA = (
     CREATE_EXTENSION,
@@ -29,7 +29,7 @@ ADD_COLLECTION = (
 )
 
 _FILTER = f"{FILTER} AND {MODEL_VERSIONS}"
-# <#> is the negative inner product, the cosine of unit vectors with its sign turned.
+# <#> is the negative inner product: minus the cosine of unit vectors.
 _NEAREST = (
     "SELECT query.number, hit.* FROM unnest(%(queries)b::vector[]) WITH ORDINALITY AS query (vector, number) "
     "CROSS JOIN LATERAL ("
@@ -100,12 +100,12 @@ def statements(collection: VectorTable) -> Statements:
                 "kind text NOT NULL, category text NOT NULL, time timestamptz, model_version text NOT NULL, "
                 "payload json NOT NULL)"
             ),
-            # Vectors moved out of line cost an exact scan a second look-up per row.
+            # Vectors moved to the TOAST table cost an exact scan a second look-up per row.
             compose("ALTER TABLE {table} ALTER COLUMN vector SET STORAGE {storage}"),
             compose("CREATE INDEX {filter_index} ON {table} (kind, category)"),
         ),
         create_index=compose("CREATE INDEX IF NOT EXISTS {index} ON {table} USING hnsw (vector {operators})"),
-        # Rows that would not change are left alone: a replayed load adds no dead rows to the index.
+        # Rows that would not change are not written: a repeated load adds no dead rows to the index.
         upsert=compose(
             "INSERT INTO {table} AS item (id, vector, kind, category, time, model_version, payload) "
             "SELECT id, vector::{type}, kind, category, time, model_version, payload FROM unnest("

@@ -1,4 +1,4 @@
-"""Checks shared by all stores, so that none can hold what another refuses."""
+"""Validation of records and queries, shared by all stores, so that all accept the same ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def unit_queries(vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
 
 
 def check_record(record: Record, dim: int) -> CheckedRecord:
-    """Return the record in storable form. Raises VectorError with the reason when it has none."""
+    """Return the record in storable form. Raises VectorError with the reason when it cannot be stored."""
     if not record.id:
         raise VectorError("the id is empty")
     for name, limit in MAX_CHARS.items():
@@ -96,10 +96,9 @@ def check_record(record: Record, dim: int) -> CheckedRecord:
 def check_records(
     records: Iterable[Record], dim: int
 ) -> tuple[list[CheckedRecord], tuple[tuple[str, str], ...]]:
-    """Return the good records, last of each id, sorted by id; and (id, reason) of each bad one in given
-    order.
+    """Return the good records, the last of each id, sorted by id; and (id, reason) of each bad one, as given.
 
-    Sorted, because writers that take row locks in one order cannot deadlock.
+    The order by id prevents deadlocks: all writers take row locks in it.
     """
     good: dict[str, CheckedRecord] = {}
     rejected: list[tuple[str, str]] = []
@@ -134,6 +133,6 @@ def storable(text: str) -> bool:
 def cosine(product: float) -> float:
     """Return an inner product of unit vectors as a score: clipped to [-1, 1] and rounded to six decimals.
 
-    Rounded, because the last bits depend on the order of summation and would break ties at random.
+    The last bits depend on the order of summation and would break ties at random.
     """
     return round(min(1.0, max(-1.0, product)), 6)

@@ -1,4 +1,4 @@
-"""Builders of tasks: how a note is cut into queries and their targets (method, section 1)."""
+"""Task builders, which cut a note into queries and their targets (method, section 1)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from uninote.tasks.halving import halve
 from uninote.tasks.replacement import mask_note, replace_picture, without_picture
 
 MIN_OCR_CHARS = 4
-"""OCR text of a picture with fewer non-space characters in total is too little to be searched for."""
+"""Fewest non-space characters of a picture's OCR text that make it usable as a query or target."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A query with what it should find.
+    """A query and its relevant targets.
 
     Attributes:
-        relevant: the positive; of a graded task also what is less relevant, best first.
+        relevant: the positive; for a graded task followed by less relevant items, best first.
         picture, counterfactual: see `definitions.Pair`.
     """
 
@@ -29,10 +29,10 @@ class Cut:
 
 
 Builder = Callable[[Note, int], Sequence[Cut]]
-"""The cuts of a note, in the order of its pictures. The seed is for what is drawn at random."""
+"""Function from a note and a random seed to the note's cuts, in the order of its pictures."""
 
 PictureCut = Callable[[Note, int], Cut | None]
-"""The cut for the picture at that index; None when an ingredient is missing."""
+"""Function from a note and a picture's index to the cut for it; None when an ingredient is missing."""
 
 
 def each_picture(cut: PictureCut) -> Builder:
@@ -85,7 +85,7 @@ def ocr_in_note(note: Note, index: int) -> Cut | None:
 
 
 def half_of_note(note: Note, seed: int) -> Sequence[Cut]:
-    """Cut one half with the ideal ranking of what it should find (see `halving.halve`)."""
+    """Cut one half of the note as query, with its ideal ranking as targets (see `halving.halve`)."""
     halves = halve(note, seed)
     return [Cut(*halves, picture=None)] if halves else []
 

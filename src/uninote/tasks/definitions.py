@@ -1,6 +1,6 @@
-"""Retrieval tasks (method, section 1): a row with the properties of each, and the pair that they make.
+"""Retrieval tasks (method, section 1), one row of properties each, and their query–positive pairs.
 
-What depends on which tasks exist is derived from these rows: a new task is a row of `Task` and its builder.
+Every list of tasks elsewhere is derived from these rows: a new task is a row of `Task` and its builder.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class TaskSpec:
         family: the meta-task it belongs to.
         instruction: goes with the query only, so that one stored target vector serves all tasks.
         build: cuts a note into queries and targets.
-        unhidden: builds it without Modal Replacement (Eq. 2); None where nothing of a note is hidden.
-        atomic: between one picture and one text; no note takes part.
-        one_per_note: measured on one query a note: a sibling's target would hold the query's own pixels or
-            text and win unearned.
-        first_metric: what one number says of it; precision@1 where a query has several graded targets.
-        trained: whether stage 1 learns it.
+        unhidden: builds it without Modal Replacement (Eq. 2); None if the task never hides a part of a note.
+        atomic: query and target are one picture and one text; no note takes part.
+        one_per_note: the evaluation uses one query per note, because the targets of its other pictures
+            contain the query's own pixels or text and would win by copying.
+        first_metric: the metric that sums up the task; precision@1 if a query has several graded targets.
+        trained: whether stage 1 trains on it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class TaskSpec:
 
     @property
     def hides_picture(self) -> bool:
-        """Whether Modal Replacement changes it."""
+        """Whether Modal Replacement changes the task."""
         return self.unhidden is not None
 
     @property
@@ -54,7 +54,7 @@ class TaskSpec:
 
 
 class Task(StrEnum):
-    """A way to cut a note into a query and a target; the value is its name, `spec` its properties."""
+    """Retrieval task, a cut of a note into query and target. The value is its name, `spec` its properties."""
 
     _value_: str
     spec: TaskSpec
@@ -124,7 +124,7 @@ class Task(StrEnum):
         build=each_picture(builders.ocr_in_note),
         one_per_note=True,
     )
-    NOTE2NOTE = TaskSpec(  # learnt in stage 2
+    NOTE2NOTE = TaskSpec(  # trained in stage 2
         name="Note2Note",
         family="Content Relevance",
         instruction="Find notes with the same content as this note.",
@@ -133,7 +133,7 @@ class Task(StrEnum):
         trained=False,
     )
 
-    def __new__(cls, spec: Any) -> Self:  # a row; of calls with a name, which look one up, Enum takes care
+    def __new__(cls, spec: Any) -> Self:  # called once per row; Task("I2T") is a look-up by Enum itself
         task = str.__new__(cls, spec.name)
         task._value_, task.spec = spec.name, spec
         return task
@@ -162,7 +162,7 @@ _IN_WORDS = {8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
 
 
 def in_words(tasks: Collection[Task] | type[Task]) -> str:
-    """Return how many tasks there are as a text has it, from eight to twelve in words."""
+    """Return the number of tasks for prose: a word from eight to twelve, else digits."""
     return _IN_WORDS.get(len(tasks), str(len(tasks)))
 
 
@@ -173,8 +173,8 @@ class Pair:
     Attributes:
         note_id: the note both were cut from.
         picture: index of the note's picture the pair is about, None for tasks of whole notes.
-        counterfactual: `N \\ {I_i}` (Eq. 5) where the target is a note: the positive without the
-            picture, its description and its OCR, and everything else the same. None for other tasks.
+        counterfactual: `N \\ {I_i}` (Eq. 5) if the target is a note: the positive without the picture, its
+            description and its OCR text. None for other tasks.
     """
 
     task: Task

@@ -1,7 +1,7 @@
-"""Modality dropout: some note queries with their pictures alone, so that texts cannot answer for them.
+"""Modality dropout: removes the texts of some note queries, so that the model must use their pictures.
 
-A title and a body tell so much of a note that a model can do without looking at its pictures. Where the texts
-are gone, only the pictures are left to learn from.
+Title and body identify a note so well that a model can ignore its pictures. Without the texts, only the
+pictures are left to learn from.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from uninote.tasks.definitions import Pair
 
 
 def without_texts(pairs: Iterable[Pair], share: float, seed: int) -> list[Pair]:
-    """The pairs, `share` of those whose query has pictures and texts with the query's pictures alone.
+    """Return the pairs, with the texts removed from the queries of a random `share` of them.
 
-    Queries only: a positive without texts would stand out among whole notes by its form. Which pairs it meets
-    is a hash of seed, task, note and picture, whatever other pairs there are.
+    Only queries with pictures and texts are changed. Positives keep their texts: without them a positive
+    would stand out among whole notes by its form. A hash of seed, task, note and picture decides about a
+    pair, independent of the other pairs.
     """
 
     def dropped(pair: Pair) -> Pair:
@@ -29,6 +30,6 @@ def without_texts(pairs: Iterable[Pair], share: float, seed: int) -> list[Pair]:
 
 
 def _lot(seed: int, pair: Pair) -> float:
-    """In [0, 1), and independent of the lot that `tasks.pairs` draws pairs by."""
+    """Return a hash of the pair in [0, 1), independent of the hash by which `tasks.pairs` draws pairs."""
     drawn = hashlib.sha256(f"texts:{seed}:{pair.task}:{pair.note_id}:{pair.picture}".encode()).digest()
     return int.from_bytes(drawn[:8], "big") / 2**64

@@ -16,11 +16,13 @@ def halve(note: Note, seed: int, max_relevant: int = 6) -> tuple[Item, tuple[Ite
 
         L_rel = [N_B ∪ {I^A_1..I^A_M'}, …, N_B ∪ {I^A_1}, N_B],   M' = min(|A|, max_relevant − 1)
 
-    Pictures are dealt at random (occurrences of the same picture stay together, note order is kept
-    within a half), each followed by its OCR text; descriptions are not embedded. The body is cut at the
-    sentence end nearest its middle, and which piece goes to which half, and the title, is random; a
-    body of one sentence goes to one half and the title to the other. The same note and seed give the
-    same halves. None when there are fewer than two distinct pictures, or no text for each half.
+    * Pictures are dealt to the halves at random, each followed by its OCR text. Occurrences of the same
+      picture stay together, and a half keeps the note's order. Descriptions are not embedded.
+    * The body is cut at the sentence end nearest its middle. Each piece, and the title, goes to a random
+      half. A body of one sentence goes to one half and the title to the other.
+    * The same note and seed yield the same halves.
+
+    Returns None when there are fewer than two distinct pictures, or no text for each half.
     """
     rng = random.Random(f"{seed}:{note.id}")
     digests = list(dict.fromkeys(picture.digest for picture in note.pictures))
@@ -37,7 +39,7 @@ def halve(note: Note, seed: int, max_relevant: int = 6) -> tuple[Item, tuple[Ite
 
 
 def _split_text(note: Note, rng: random.Random) -> tuple[list[str], list[str]] | None:
-    """(texts of A, texts of B), each with at least one non-blank text, or None."""
+    """Return the texts of A and those of B, each with at least one non-blank text, or None."""
     title, body = note.title.strip(), note.body.strip()
     cuts = [match.end() for match in _SENTENCE_END.finditer(body) if match.end() < len(body)]
     if cuts:

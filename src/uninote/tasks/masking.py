@@ -1,4 +1,4 @@
-"""Removing verbatim occurrences of strings from a text, so that a query cannot be found by copying."""
+"""Text masking: removes verbatim occurrences of strings, so that a query cannot be found by copying."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MIN_MASK_CHARS = 2
-"""A string with fewer letters and digits gives nothing away and is never masked."""
+"""Fewest letters and digits of a string that is masked; a shorter one reveals nothing."""
 
-# Han, kana, bopomofo, hangul, Thai, Lao, Myanmar, Khmer: words are not reliably set apart by spaces.
+# Scripts without reliable spaces between words: Han, kana, bopomofo, hangul, Thai, Lao, Myanmar, Khmer.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u3130-\u318f"
     "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc"
@@ -24,13 +24,14 @@ _EDGE_SPACE = re.compile(r"^[^\S\n]+|[^\S\n]+\Z")
 
 
 def mask_strings(text: str, strings: Iterable[str]) -> str:
-    """`text` without any occurrence of any of `strings`.
+    """Return `text` without any occurrence of any of `strings`.
 
-    Letter case (Unicode case folding) and the kind and amount of white space do not matter. An
-    occurrence ends where its word ends ("cat" is not found in "category"), except in scripts without
-    spaces between words, where any substring counts. Occurrences that appear only by removing others
-    are removed as well, so nothing remains to be found. The rest of the text keeps its characters and
-    their order; a removed stretch leaves one space. A text without occurrences is returned as it is.
+    * Letter case (Unicode case folding) and the kind and amount of white space do not matter.
+    * An occurrence begins and ends at word boundaries ("cat" does not occur in "category"), except in scripts
+      without spaces between words, where any substring counts.
+    * Occurrences that appear only because others were removed are removed as well.
+    * The rest of the text keeps its characters and their order; a removed stretch leaves one space.
+    * A text without occurrences is returned unchanged.
     """
     needles = {normalise(string) for string in strings}
     needles = {needle for needle in needles if sum(map(str.isalnum, needle)) >= MIN_MASK_CHARS}
@@ -41,12 +42,12 @@ def mask_strings(text: str, strings: Iterable[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def normalise(text: str) -> str:
-    """Case-folded, white space runs as one space, no white space at the ends."""
+    """Return the text case-folded, each run of white space as one space, none at the ends."""
     return " ".join(text.casefold().split())
 
 
 def _cut(text: str, spans: list[tuple[int, int]]) -> str:
-    """`text` without the spans, which are (first, last) indices in `normalise(text)`."""
+    """Remove the spans, which are (first, last) indices in `normalise(text)`, from `text`."""
     folded = _Folded.of(text)
     kept: list[str] = []
     end = 0
@@ -60,7 +61,7 @@ def _cut(text: str, spans: list[tuple[int, int]]) -> str:
 
 @dataclass(frozen=True)
 class _Folded:
-    """The way back from indices in `normalise(original)` to indices in the original.
+    """Map from indices in `normalise(original)` to indices in the original.
 
     Piece k starts at `starts[k]` in the normalised text and covers `widths[k]` characters of the
     original from `origins[k]` on.
@@ -80,7 +81,7 @@ class _Folded:
         for match in _WORD.finditer(original):
             word = match[0]
             folded = word.casefold()
-            # Folding may lengthen a character ("ß" -> "ss"): then every character is a piece.
+            # If folding lengthens the word ("ß" -> "ss"), every character is a piece.
             pieces = [word] if len(folded) == len(word) else list(word)
             place = match.start()
             for piece in pieces:
@@ -98,7 +99,7 @@ class _Folded:
 
 
 def _occurrences(folded: str, needle: str) -> Iterator[tuple[int, int]]:
-    """(first, last) index of each occurrence that does not begin or end inside a word."""
+    """Yield the (first, last) index of each occurrence that does not begin or end inside a word."""
     start = folded.find(needle)
     while start >= 0:
         end = start + len(needle)
@@ -111,7 +112,7 @@ def _occurrences(folded: str, needle: str) -> Iterator[tuple[int, int]]:
 
 
 def _joined(left: str, right: str) -> bool:
-    """Whether two neighbouring characters belong to one word of a script that spaces its words."""
+    """Return whether two neighbouring characters belong to one word of a script with spaces between words."""
     return _is_spaced_word(left) and _is_spaced_word(right)
 
 

@@ -1,4 +1,4 @@
-"""Query and positive of every task, cut from notes (method, section 1)."""
+"""Pairs of query and positive for every task, cut from notes (method, section 1)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def make_pairs(
 ) -> list[Pair]:
     """Return the pairs of one task, in the order of notes and of pictures within a note.
 
-    A picture gives no pair when an ingredient is missing: no description, no usable OCR text, or, where
-    a whole note is sought or searched with, nothing in it besides the picture. Repeated pairs of a note,
-    and pairs whose query is their positive, are dropped. A graded task pairs a query with the best item of
+    A picture has no pair when an ingredient is missing: a description, usable OCR text, or, if query or
+    target is a whole note, any content of the note other than the picture. Repeated pairs of a note, and
+    pairs whose query equals their positive, are dropped. A graded task pairs a query with the best item of
     its ranking.
 
     Args:
-        per_note: keep at most this many pairs a note, chosen by a hash of seed, note and picture, so
-            that the choice depends neither on other notes nor on their order.
-        modal_replacement: hide the picture from its note (Eq. 2). Without, I2Note and Note2I are solved by
-            looking for the very pixels; for the ablation of Eq. 2, and never for measuring.
+        per_note: keep at most this many pairs per note, chosen by a hash of seed, note and picture, so that
+            the choice depends neither on other notes nor on their order.
+        modal_replacement: hide the picture from its note (Eq. 2). If False, I2Note and Note2I can be solved
+            by matching identical pixels. False is for the ablation of Eq. 2 only, never for an evaluation.
     """
     return [pair for note in notes for pair in _pairs_of_note(note, task, per_note, seed, modal_replacement)]
 
@@ -51,5 +51,5 @@ def _pairs_of_note(
 
 
 def lot(seed: int, pair: Pair) -> bytes:
-    """The pair's place in a draw: a hash of seed, task, note and picture, whatever other pairs there are."""
+    """Return the key of a random draw: a hash of seed, task, note and picture, independent of other pairs."""
     return hashlib.sha256(f"{seed}:{pair.task}:{pair.note_id}:{pair.picture}".encode()).digest()

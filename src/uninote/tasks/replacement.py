@@ -11,11 +11,12 @@ from uninote.tasks.masking import mask_strings, normalise
 
 
 def replace_picture(note: Note, index: int) -> Item:
-    """`N' = {S_desc_i} ∪ N \\ {I_i}` (Eq. 2): the description stands in the place of picture `index`.
+    """Return `N' = {S_desc_i} ∪ N \\ {I_i}` (Eq. 2): the description takes the place of picture `index`.
 
-    Read literally: the pixels go, the OCR text of the picture is part of N and stays. Every other
-    occurrence of the same picture (same digest) is replaced too, by its own description if it has one.
-    Raises ItemError when the picture has no description, so that nothing could stand in its place.
+    The formula is read literally: the pixels are removed, the picture's OCR text is a part of N and stays.
+    Every other occurrence of the same picture (same digest) is replaced too, by its own description if it has
+    one.
+    Raises ItemError when the picture has no description.
     """
     target = note.pictures[index]
     if not target.description.strip():
@@ -30,8 +31,10 @@ def replace_picture(note: Note, index: int) -> Item:
 
 
 def without_picture(note: Note, index: int) -> Item | None:
-    """`N \\ {I_i}` (Eq. 5): the note without picture `index` (all its occurrences), its description and
-    its OCR text. None when nothing else is in the note."""
+    """Return `N \\ {I_i}` (Eq. 5), or None when the note has no other content.
+
+    It is the note without picture `index` (all its occurrences), its description and its OCR text.
+    """
     digest = note.pictures[index].digest
     rest = note.with_pictures(tuple(picture for picture in note.pictures if picture.digest != digest))
     if not (rest.pictures or rest.title.strip() or rest.body.strip()):
@@ -40,16 +43,16 @@ def without_picture(note: Note, index: int) -> Item | None:
 
 
 def mask_note(note: Note, strings: Sequence[str]) -> Note:
-    """The note with `strings` masked in title, body and the OCR of every picture.
+    """Return the note with `strings` masked in title, body and the OCR text of every picture.
 
-    OCR lines that equal one of the strings go whatever their length; lines left blank are dropped.
-    Descriptions are never embedded with a picture and stay.
+    OCR lines that equal one of the strings are removed whatever their length; lines left blank are dropped.
+    Descriptions stay, since they are never embedded with a picture.
     """
     lines = {normalise(string) for string in strings}
 
     def masked(picture: Picture) -> Picture:
         kept = [line for line in picture.ocr or () if normalise(line) not in lines]
-        # Masked as one text: a string may run over the end of a line.
+        # The lines are masked as one text, since a string may span several lines.
         text = "\n".join(kept)
         clean = mask_strings(text, strings)
         ocr = tuple(kept) if clean == text else tuple(s for line in clean.split("\n") if (s := line.strip()))

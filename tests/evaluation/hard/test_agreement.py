@@ -33,7 +33,7 @@ def test_notes_of_one_chapter_find_each_other_without_its_name() -> None:
     assert task.graded
 
 
-def test_no_chapter_with_two_notes_no_task() -> None:
+def test_chapters_of_one_note_have_no_task() -> None:
     assert chapters_task([note("a", "x", "A", ("1",)), note("b", "y", "A", ("2",)), note("c", "z")]) is None
 
 
@@ -44,7 +44,7 @@ def test_a_note_that_is_only_its_chapters_name_is_left_out() -> None:
     assert [query.note_id for query in task.queries] == ["1", "2"]
 
 
-def test_languages_meet_by_category_only() -> None:
+def test_notes_of_two_languages_match_by_category_only() -> None:
     notes = [
         note("a", "a street", "city", lang="en"),
         note("b", "街", "city", lang="zh"),
@@ -63,5 +63,5 @@ def test_languages_meet_by_category_only() -> None:
     assert found == {"b": ["a street"], "c": ["a hill", "another hill"]}
 
 
-def test_one_language_gives_no_task() -> None:
+def test_one_language_has_no_task() -> None:
     assert language_tasks([note("a", "x", "c", lang="en"), note("b", "y", "c", lang="en")]) == []

@@ -28,7 +28,7 @@ def test_each_edit_is_sought_among_pictures_and_notes(make_note, load) -> None:
                 assert wanted == home.item().key
 
 
-def test_a_moved_picture_is_sought_without_the_note_it_came_to(make_note, load) -> None:
+def test_a_moved_picture_must_find_its_original_note_not_its_host(make_note, load) -> None:
     notes = [make_note(i) for i in range(4)]
     tasks = {task.name: task for task in duplicate_tasks(notes, load, most=6, seed=1)}
     by_item = {note.item().key: note for note in notes}
@@ -42,7 +42,7 @@ def test_a_moved_picture_is_sought_without_the_note_it_came_to(make_note, load) 
         assert not host_pictures & query.relevant.keys()
 
 
-def test_a_picture_of_several_notes_is_home_in_all_of_them(make_note, make_picture, load) -> None:
+def test_all_notes_of_a_picture_are_relevant(make_note, make_picture, load) -> None:
     shared = make_picture(77)
     notes = [make_note(0), make_note(1)]
     notes = [note.with_pictures((shared,)) for note in notes]

@@ -12,7 +12,7 @@ from uninote.tasks.definitions import Task
 
 
 class Weighted:
-    """`w · picture direction + (1 - w) · text direction`, directions drawn from the contents."""
+    """Encoder `w · picture direction + (1 - w) · text direction`, with directions drawn from the contents."""
 
     uses_instructions = False
     dims = (64,)
@@ -35,7 +35,7 @@ class Weighted:
 
 @pytest.fixture(scope="module")
 def task(make_note) -> TaskSuite:
-    """Whole notes that seek themselves."""
+    """Task whose queries and targets are the same whole notes."""
     items = [make_note(i, pictures=1).item() for i in range(16)]
     queries = tuple(Query(item, f"n{i}", {item.key: 1}) for i, item in enumerate(items))
     return TaskSuite("Self", Task.NOTE2NOTE, queries, tuple(items))
@@ -50,7 +50,7 @@ def test_only_one_modality_is_kept_in_order(make_note) -> None:
         only(Item.of("words"), "pictures")
 
 
-def test_the_three_variants_ask_the_same_questions(make_note) -> None:
+def test_the_three_variants_have_the_same_queries(make_note) -> None:
     halves = graded_task([make_note(i) for i in range(3)], Task.NOTE2NOTE, 0)
     alone = Query(Item.of("only words"), "x", {halves.targets[0].key: 1})
     task = TaskSuite("N", halves.instruction, (*halves.queries, alone), halves.targets, graded=True)
@@ -63,7 +63,7 @@ def test_the_three_variants_ask_the_same_questions(make_note) -> None:
         assert all(bool(query.item.pictures) is (kept != "texts") for query in variant.queries)
 
 
-def test_nothing_to_take_away_no_variants(make_task) -> None:
+def test_queries_of_one_modality_have_no_variants(make_task) -> None:
     assert ablated(make_task({"a": {"b": 1}}, ["b"])) == {}
 
 
@@ -77,7 +77,7 @@ def test_a_swap_leaves_the_other_modality(make_note) -> None:
 @pytest.mark.parametrize(
     ("weight", "low", "high"), [(0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1), (0.2, 0.01, 0.35)]
 )
-def test_the_share_says_how_much_pictures_weigh(task, weight: float, low: float, high: float) -> None:
+def test_the_share_equals_the_weight_of_pictures(task, weight: float, low: float, high: float) -> None:
     share = picture_share(ItemVectors(Weighted(weight)), task, bootstrap=50, seed=0)
     assert share is not None
     assert low <= share["share"] <= high
@@ -85,6 +85,6 @@ def test_the_share_says_how_much_pictures_weigh(task, weight: float, low: float,
     assert share["n_queries"] == 16
 
 
-def test_one_mixed_query_has_nobody_to_swap_with(make_note, task) -> None:
+def test_one_mixed_query_has_no_share(make_note, task) -> None:
     lone = TaskSuite("One", Task.NOTE2NOTE, task.queries[:1], task.targets)
     assert picture_share(ItemVectors(Weighted(0.5)), lone, 10, 0) is None

@@ -36,7 +36,7 @@ def hard(notes, groups, lookup_encoder, load):
     return evaluate_hard(methods, groups, notes, ks=(1, 5), bootstrap=20)
 
 
-def test_all_that_the_notes_allow_is_asked(groups) -> None:
+def test_all_tasks_that_the_notes_allow_are_built(groups) -> None:
     names = {group: [task.name for task in tasks] for group, tasks in groups.items()}
     assert len(names[DUPLICATES]) == 16
     assert names[FILED] == ["Links", "Chapters"]

@@ -12,13 +12,13 @@ from uninote.evaluation.hard.transforms import CROP, SHRINK, TRANSFORMS, edited,
 
 @pytest.fixture(scope="module")
 def photo() -> Image.Image:
-    """Smooth random colours: an edit leaves them recognisable, unlike noise."""
+    """Picture of smooth random colours, which stay recognisable after an edit, unlike noise."""
     blocks = np.random.default_rng(3).integers(0, 255, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(blocks).resize((240, 180), Image.Resampling.BICUBIC)
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_every_edit_changes_pixels_and_says_the_same_twice(name: str, photo: Image.Image) -> None:
+def test_every_edit_changes_pixels_and_is_repeatable(name: str, photo: Image.Image) -> None:
     before = photo.tobytes()
     first, second = (TRANSFORMS[name](photo) for _ in range(2))
     assert first.mode == "RGB"
@@ -30,7 +30,7 @@ def test_every_edit_changes_pixels_and_says_the_same_twice(name: str, photo: Ima
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize("size", [(8, 8), (8, 300), (300, 9)])
-def test_odd_sizes_go_through(name: str, size: tuple[int, int], photo: Image.Image) -> None:
+def test_odd_sizes_are_edited(name: str, size: tuple[int, int], photo: Image.Image) -> None:
     assert min(TRANSFORMS[name](photo.resize(size)).size) >= 1
 
 
@@ -41,7 +41,7 @@ def test_edits_leave_the_picture_the_nearest_to_itself(photo: Image.Image) -> No
         assert hashed @ phash(photo) > 0.7 > hashed @ phash(other)
 
 
-def test_mirroring_twice_is_nothing(photo: Image.Image) -> None:
+def test_mirroring_twice_restores_the_picture(photo: Image.Image) -> None:
     assert mirror(mirror(photo)).tobytes() == photo.tobytes()
 
 

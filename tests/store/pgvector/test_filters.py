@@ -1,4 +1,4 @@
-"""The filter condition selects in PostgreSQL what it says, by hand."""
+"""Filter condition in PostgreSQL against selections worked by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions of pgvector compare by number."""
+"""Comparison of pgvector versions by number."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the one-vector encoder is compared with: keywords, dual tower, perceptual hash."""
+"""Baselines of the one-vector encoder: keyword search, dual tower, perceptual hash."""

@@ -1,6 +1,6 @@
-"""BM25 (Lucene variant, `bm25s`) over all text of an item; a note carries the OCR of its pictures as text.
+"""BM25 (Lucene variant, `bm25s`) over all text of an item, including OCR text.
 
-A picture item is pixels only, so keyword search has nothing to read there and retrieves nothing.
+A picture item is pixels only, so keyword search retrieves nothing for it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ B = (0.3, 0.5, 0.75, 0.9)
 
 
 class Bm25:
-    """k1 and b default to the library's; `tuned_bm25` chooses them."""
+    """BM25 ranker. k1 and b have the defaults of the library; `tuned_bm25` chooses them."""
 
     def __init__(self, k1: float = 1.5, b: float = 0.75) -> None:
         self.k1, self.b = k1, b
 
     def rank(self, task: TaskSuite, k: int) -> Ids:
-        """int64 `[q, k]`; a target that shares no word with the query is not retrieved (-1)."""
+        """Return int64 `[q, k]`; a target that shares no word with the query is not retrieved (-1)."""
         if self.blind_spot(task):
             return np.full((len(task.queries), k), -1, dtype=np.int64)
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # importing the library sets DEBUG
@@ -48,7 +48,7 @@ class Bm25:
         return ""
 
     def cost(self, notes: Sequence[Note]) -> Json:
-        """8 bytes (document number and weight) for each distinct word of a note: the inverted index."""
+        """Count 8 bytes of inverted index (document number and weight) for each distinct word of a note."""
         postings = sum(len(set(item_words(note.item()))) for note in notes)
         return {"bytes_per_note": 8 * postings / max(len(notes), 1), "vectors_per_note": 0.0}
 
@@ -65,7 +65,7 @@ def item_words(item: Item) -> list[str]:
 
 
 def tuned_bm25(validation: Suite) -> Bm25:
-    """The k1 and b with the best mean of the tasks' first metrics on validation notes."""
+    """Return BM25 with the k1 and b of the best mean first metric over the tasks of validation notes."""
     tasks = [task for task in validation.all_tasks if not Bm25().blind_spot(task)]
 
     def quality(ranker: Bm25) -> float:

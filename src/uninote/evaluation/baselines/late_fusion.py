@@ -1,8 +1,8 @@
-"""Late fusion over element vectors: what platforms run today, one vector per picture and per text.
+"""Late fusion over element vectors, the common practice of platforms: one vector per picture and per text.
 
-A dual tower (an image encoder and a text encoder in one space) embeds every element of a note apart; two
-items are compared by their best pair of elements, or by the mean over the query's elements of the best
-match. One encoder for both sorts of elements is the generous case: its towers are aligned.
+A dual tower (an image encoder and a text encoder in one space) embeds every element of a note separately. Two
+items are compared by their best pair of elements, or by the mean, over the query's elements, of the best
+match. Here one encoder embeds both kinds of elements, which favours the baseline: its towers are aligned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHUNK = 64
 
 
 def all_elements(item: Item) -> tuple[Item, ...]:
-    """Each distinct part as an item of its own."""
+    """Return each distinct part as an item of its own."""
     return distinct(Item((part,)) for part in item.parts)
 
 
@@ -34,7 +34,7 @@ def picture_elements(item: Item) -> tuple[Item, ...]:
 
 
 class LateFusion:
-    """Ranks by element vectors of one element encoder; every distinct element is encoded once.
+    """Ranker by the element vectors of one element encoder; every distinct element is encoded once.
 
     Args:
         fusion: `max`: best pair of elements, `max_{a in q, b in c} cos`; `mean_max`: mean over a of the
@@ -57,7 +57,7 @@ class LateFusion:
         self._vectors: dict[str, Floats] = {}
 
     def rank(self, task: TaskSuite, k: int) -> Ids:
-        """int64 `[q, k]`; items without elements are not retrieved and retrieve nothing (-1)."""
+        """Return int64 `[q, k]`; items without elements are not retrieved and retrieve nothing (-1)."""
         queries = [self._elements(query.item) for query in task.queries]
         targets = [self._elements(target) for target in task.targets]
         self.add([*(query.item for query in task.queries), *task.targets])
@@ -82,7 +82,7 @@ class LateFusion:
         return {"bytes_per_note": per_note * size, "vectors_per_note": per_note, "dim": width}
 
     def add(self, items: Sequence[Item]) -> None:
-        """Encode the elements that are not known yet: what storing these items takes."""
+        """Encode the elements of the items that were not encoded before."""
         elements = (element for item in items for element in self._elements(item))
         new = list({e.key: e for e in elements if e.key not in self._vectors}.values())
         if new:
@@ -90,7 +90,7 @@ class LateFusion:
             self._vectors |= {item.key: vector for item, vector in zip(new, vectors, strict=True)}
 
     def _scores(self, queries: Sequence[tuple[Item, ...]], targets: Sequence[tuple[Item, ...]]) -> Floats:
-        """float32 `[q, t]`, -inf where either side has no elements."""
+        """Compute float32 `[q, t]`, -inf if either side has no elements."""
         scores = np.full((len(queries), len(targets)), -np.inf, dtype=np.float32)
         rows = [i for i, elements in enumerate(queries) if elements]
         columns = [i for i, elements in enumerate(targets) if elements]
@@ -108,6 +108,6 @@ class LateFusion:
         return scores
 
     def _stack(self, groups: Sequence[tuple[Item, ...]]) -> tuple[Floats, list[int]]:
-        """Element vectors of all groups in a row, and where each group starts."""
+        """Stack the element vectors of all groups; return them and the start of each group."""
         starts = list(accumulate((len(group) for group in groups[:-1]), initial=0))
         return np.stack([self._vectors[e.key] for group in groups for e in group]), starts

@@ -1,4 +1,4 @@
-"""An encoder of whole items as one more ranker, so that it stands in one table with everything else."""
+"""One-vector ranker: an item encoder with the interface of the baselines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from uninote.items import Note
 
 
 class OneVector:
-    """Ranks by cosine of one vector an item; vectors are kept, so that tasks may share items.
+    """Ranker by the cosine of one vector per item; tasks share the vectors of equal items.
 
     Attributes:
-        vectors: everything encoded so far.
+        vectors: the vectors of all items encoded so far.
     """
 
     def __init__(self, encoder: ItemEncoder, progress: bool = False) -> None:
@@ -23,7 +23,7 @@ class OneVector:
         self.vectors = ItemVectors(encoder, progress)
 
     def rank(self, task: TaskSuite, k: int) -> Ids:
-        """int64 `[q, k]`, padded with -1."""
+        """Return int64 `[q, k]`, padded with -1."""
         queries = [query.item for query in task.queries]
         self.vectors.add(task.targets)
         self.vectors.add(queries, task.instruction)

@@ -1,8 +1,8 @@
-"""Perceptual hash: what a platform without any model uses to find a picture again.
+"""Perceptual hash (pHash), a baseline that finds a picture again without any model.
 
-The 64 low-frequency signs of a 32 x 32 grey picture's cosine transform (the usual "pHash"). Written as
-+-1/8 the hash is a unit vector of width 64 with `cos = 1 - 2 hamming / 64`, so it is one more element
-encoder of `LateFusion`, pictures only, 8 bytes each.
+The hash is the 64 low-frequency signs of the cosine transform of the picture in grey at 32 x 32. With signs
+written as +-1/8 it is a unit vector of width 64 with `cos = 1 - 2 hamming / 64`. It is therefore an element
+encoder of `LateFusion`, for pictures only, with 8 bytes per picture.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class PerceptualHash:
         self._load = load
 
     def encode(self, items: Sequence[Item]) -> Floats:
-        """float32 `[n, 64]` unit rows of one-picture items."""
+        """Return float32 `[n, 64]` unit rows of one-picture items."""
         return np.stack([phash(self._load(item.pictures[0])) for item in items])
 
 
 def phash(image: Image.Image) -> Floats:
-    """float32 `[64]`: the signs around the median of the low-frequency DCT-II block, over 8."""
+    """Compute float32 `[64]`: the signs around the median of the low-frequency DCT-II block, over 8."""
     grey = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS), dtype=np.float32)
     position = np.arange(SIDE)
     basis = np.cos(np.pi * np.outer(np.arange(KEPT), position + 0.5) / SIDE)
@@ -46,5 +46,5 @@ def phash(image: Image.Image) -> Floats:
 
 
 def perceptual_hash(load: Callable[[Picture], Image.Image]) -> LateFusion:
-    """The baseline: best pair of pictures, 8 bytes a picture."""
+    """Return the baseline: best pair of pictures, 8 bytes per picture."""
     return LateFusion(PerceptualHash(load), elements=picture_elements, bytes_per_vector=8)

@@ -1,4 +1,4 @@
-"""One interface for everything that ranks a task's targets without being a trained stage."""
+"""Ranker: the interface of all baselines, and their evaluation."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from uninote.items import Note
 
 class Ranker(Protocol):
     def rank(self, task: TaskSuite, k: int) -> Ids:
-        """int64 `[q, k]`: positions in `task.targets`, best first, -1 where nothing is retrieved."""
+        """Return int64 `[q, k]`: positions in `task.targets`, best first, -1 for no result."""
         ...
 
     def blind_spot(self, task: TaskSuite) -> str:
-        """Why this ranker cannot do the task at all, or an empty string when it can."""
+        """Return the reason why this ranker cannot do the task at all, or an empty string when it can."""
         ...
 
     def cost(self, notes: Sequence[Note]) -> Json:
-        """`bytes_per_note` and `vectors_per_note` that a corpus of such notes takes."""
+        """Return `bytes_per_note` and `vectors_per_note` for a corpus of such notes."""
         ...
 
 
 def evaluate_baseline(
     ranker: Ranker, suite: Suite, *, ks: Sequence[int] = (1, 5, 10), bootstrap: int = 1000, seed: int = 0
 ) -> Json:
-    """One baseline of the report: `tasks`, `extra`, `cost`, `timing_s`.
+    """Measure one baseline and return its entry of the report: `tasks`, `extra`, `cost`, `timing_s`.
 
-    A task the ranker is blind to scores 0 with the reason as `note`: retrieving nothing is what it does.
+    A task that the ranker cannot do scores 0, since it retrieves nothing, with the reason as `note`.
     """
     ks = sorted({1, *ks})
     started = perf_counter()

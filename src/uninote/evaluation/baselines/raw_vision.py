@@ -1,4 +1,4 @@
-"""The vision tower without any training of ours: what picture features alone give, pictures only."""
+"""Raw vision tower, a baseline of untrained picture features; pictures only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RawVision:
         self._features = features
 
     def encode(self, items: Sequence[Item]) -> Floats:
-        """float32 `[n, channels]` unit rows of one-picture items."""
+        """Return float32 `[n, channels]` unit rows of one-picture items."""
         cells = np.asarray(self._features([item.pictures[0] for item in items]), dtype=np.float32)
         pooled = cells.mean(axis=1)
         norms = np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
@@ -31,5 +31,5 @@ class RawVision:
 
 
 def raw_vision(features: Callable[[Sequence[Picture]], Any]) -> LateFusion:
-    """The baseline: best pair of pictures."""
+    """Return the baseline: best pair of pictures."""
     return LateFusion(RawVision(features), elements=picture_elements)

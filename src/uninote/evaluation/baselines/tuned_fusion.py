@@ -1,9 +1,9 @@
-"""Late fusion at its best: how much pictures and texts weigh on either side is tuned on validation notes.
+"""Tuned late fusion: weights of pictures and texts on both sides, tuned on validation notes.
 
     s(q, c) = Σ_ab w_a w'_b f_ab(q, c) / Σ_ab w_a w'_b,   a, b in {picture, text}
 
 over the kinds that both items have; `f_ab` compares the elements of kind a in q with those of kind b in c as
-`LateFusion` does. Weights and fusion are chosen per task, as a platform tunes every surface for itself.
+`LateFusion` does. Weights and fusion are chosen per task, as a platform tunes each of its uses.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Choice(NamedTuple):
-    """Of one task: the fusion, and what pictures weigh in queries and in targets; texts weigh the rest.
+    """Fusion of one task and the weights of pictures in queries and in targets; texts have the rest.
 
-    None for both: all elements of whatever kind in one pool, as untuned late fusion has it.
+    None for both weights: all elements in one pool whatever their kind, as in untuned late fusion.
     """
 
     fusion: Fusion = "mean_max"
@@ -50,12 +50,12 @@ CHOICES = [Choice(fusion) for fusion in FUSIONS] + [
 
 
 def text_elements(item: Item) -> tuple[Item, ...]:
-    """Each distinct text as an item of its own."""
+    """Return each distinct text as an item of its own."""
     return distinct(Item((text,)) for text in item.texts)
 
 
 class TunedFusion(LateFusion):
-    """Late fusion whose weights `tune` has chosen; a task it was not tuned for gets the untuned one.
+    """Late fusion with weights chosen by `tune`; tasks it was not tuned for use untuned late fusion.
 
     Attributes:
         choices: by task name.
@@ -73,9 +73,10 @@ class TunedFusion(LateFusion):
         self.choices = dict(choices or {})
 
     def tune(self, validation: Suite) -> dict[str, Choice]:
-        """Choose for every task of the suite; the first of equals wins, the untuned ones first.
+        """Choose weights and fusion for every task of the suite, and return them by task name.
 
-        Best is the task's first metric; the largest recall measured decides between equals.
+        The best choice has the highest first metric of the task, then the highest recall@10. Of equal ones
+        the first wins, untuned fusion before all others.
         """
         for task in validation.all_tasks:
             found = {choice: _quality(task, self._ranked(task, 10, choice)) for choice in self._sensible()}
@@ -86,7 +87,7 @@ class TunedFusion(LateFusion):
         return self._ranked(task, k, self.choices.get(task.name, Choice()))
 
     def _sensible(self) -> list[Choice]:
-        """All choices, or the two fusions where there is one kind of element only."""
+        """Return all choices, or only the untuned fusions if there is one kind of element only."""
         return CHOICES if self._elements is all_elements else CHOICES[: len(FUSIONS)]
 
     def _ranked(self, task: TaskSuite, k: int, choice: Choice) -> Ids:
@@ -110,9 +111,9 @@ class TunedFusion(LateFusion):
         for (left, a), (right, b) in product(zip(kinds, ours, strict=True), zip(kinds, theirs, strict=True)):
             if a * b > 0:
                 scores = self._scores([left(q) for q in queries], [right(t) for t in targets])
-                there = np.isfinite(scores)
-                total += np.where(there, a * b * scores, 0)
-                weight += a * b * there
+                known = np.isfinite(scores)
+                total += np.where(known, a * b * scores, 0)
+                weight += a * b * known
         return np.where(weight > 0, total / np.maximum(weight, 1e-9), -np.inf).astype(np.float32)
 
 

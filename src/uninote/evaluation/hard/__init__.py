@@ -1,1 +1,1 @@
-"""Harder truth than pairs cut from one note: near duplicates, chapters, links, languages, one modality."""
+"""Hard evaluation beyond pairs of one note: near duplicates, chapters, links, languages, modalities."""

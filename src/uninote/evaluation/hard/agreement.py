@@ -1,4 +1,4 @@
-"""Agreement with how people filed the notes: same chapter, and same topic across languages."""
+"""Agreement with people's filing of notes: same chapter, and same topic across languages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from uninote.tasks.replacement import mask_note
 
 
 def chapters_task(notes: Sequence[Note]) -> TaskSuite | None:
-    """Query: a note with tags; relevant: the others of the same category and the same tags.
+    """Return the chapters task, or None when no two notes share a chapter.
 
-    Category and tags are masked in every note, for "Chapter 3: introduction" would say where it belongs.
-    Notes without tags stand in the pool. None when no two notes share a chapter.
+    Query: a note with tags; relevant: the other notes of the same category and tags. Category and tags are
+    masked in every note, because "Chapter 3: introduction" would name the answer. Notes without tags are only
+    targets.
     """
     names = {text for note in notes for text in (note.category, *note.tags) if text.strip()}
     items = _items(
@@ -29,17 +30,17 @@ def chapters_task(notes: Sequence[Note]) -> TaskSuite | None:
 
 
 def language_tasks(notes: Sequence[Note]) -> list[TaskSuite]:
-    """One task for each language that has enough company: a note finds those of its category in another.
+    """Return one task per language: a note must find the notes of its category in other languages.
 
-    Targets are the notes of all other languages together, named `zh → others`. Notes without a language or a
-    category are left out. Empty when no category is written about in two languages.
+    Targets are the notes of all other languages together; a task is named `zh → others`. Notes without a
+    language or a category are left out. Languages without a category in common with another have no task.
     """
-    told = [note for note in notes if note.lang and note.category]
-    items = _items(told, lambda note: note)
+    filed = [note for note in notes if note.lang and note.category]
+    items = _items(filed, lambda note: note)
     tasks = []
-    for lang in sorted({note.lang for note in told}):
-        others = [note for note in told if note.lang != lang]
-        own = [note for note in told if note.lang == lang]
+    for lang in sorted({note.lang for note in filed}):
+        others = [note for note in filed if note.lang != lang]
+        own = [note for note in filed if note.lang == lang]
         names = sorted({note.lang for note in others})
         name = f"{lang} → {names[0] if len(names) == 1 else 'others'}"
         task = _same(name, own, items, lambda note: note.category, others)
@@ -53,7 +54,7 @@ def _items(notes: Sequence[Note], masked: Callable[[Note], Note]) -> dict[str, I
     for note in notes:
         try:
             items[note.id] = masked(replace(note)).item()
-        except ItemError:  # nothing but its chapter's name
+        except ItemError:  # the note held only the name of its chapter
             continue
     return items
 
@@ -65,7 +66,7 @@ def _same(
     group: Callable[[Note], Hashable | None],
     pool: Sequence[Note],
 ) -> TaskSuite | None:
-    """Queries of `notes`; relevant: those of the pool in the same group; excluded: the note itself."""
+    """Return a task of `notes`; relevant: pool notes of the same group; excluded: the note itself."""
     members: dict[Hashable, list[str]] = defaultdict(list)
     for note in pool:
         if note.id in items and (key := group(note)) is not None:

@@ -1,4 +1,4 @@
-"""Near duplicates: an edited picture must find its original, among all pictures and among all notes."""
+"""Near-duplicate tasks: an edited picture must find its original among all pictures and among all notes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ MOVED = "moved into another note"
 
 
 def duplicate_tasks(notes: Sequence[Note], load: Load, most: int, seed: int) -> list[TaskSuite]:
-    """Two tasks for every edit, named `<edit>: picture` and `<edit>: note`.
+    """Return two tasks for every edit, named `<edit>: picture` and `<edit>: note`.
 
-    Queries are `most` distinct pictures at most, drawn by the seed, each put through every edit; an edit that
-    leaves the pixels as they are gives that query back unchanged in content but in another encoding. Targets
-    are all distinct pictures, or all notes whole with their pixels. The last edit, `MOVED`, hands a drawn
-    picture, compressed anew, to the end of another note: that note is the query and is excluded, and the
-    picture's first home is sought. A picture that cannot be decoded is no query.
+    * Queries are at most `most` distinct pictures, drawn with the seed; every edit is applied to each. An
+      edited picture is encoded again, even if its pixels did not change. A picture that cannot be decoded is
+      left out.
+    * Targets are all distinct pictures, or all whole notes with their pixels.
+    * The last edit, `MOVED`, compresses the picture again and appends it to another note. That note is the
+      query, its original is excluded, and the relevant targets are the notes that the picture came from.
     """
     homes: dict[str, list[Note]] = {}
     pictures: dict[str, Picture] = {}
@@ -71,7 +72,10 @@ def _moved(
     notes: Sequence[Note],
     seed: int,
 ) -> list[tuple[Item, list[Note], Picture]]:
-    """(host and picture, homes, picture); hosts are drawn among the notes without the picture."""
+    """Append each picture to a host note; return (item of both, homes of the picture, picture).
+
+    Hosts are drawn among the notes without the picture.
+    """
     generator = np.random.default_rng(seed)
     moved = []
     for picture, image in chosen:
@@ -90,7 +94,7 @@ def _two(
     notes: tuple[Item, ...],
     instruction: Task | None = None,
 ) -> list[TaskSuite]:
-    """One task against all pictures, one against all notes; what else the query holds is excluded."""
+    """Return a task against all pictures and one against all notes, other content of the query excluded."""
     to_pictures, to_notes = [], []
     for item, homes, picture in queries:
         digests = {part.digest for part in item.pictures}

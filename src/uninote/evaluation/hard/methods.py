@@ -1,4 +1,4 @@
-"""What the harder truth compares: encoders, and the methods a platform has without one."""
+"""Methods compared in the hard evaluation: encoders, and baselines that need no trained model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uninote.evaluation.hard.duplicates import Load
 
 
 def hard_methods(encoders: Mapping[str, Encoder], load: Load, progress: bool = False) -> dict[str, Ranker]:
-    """The encoders by name, then the raw vision tower of the first that has one, perceptual hash and BM25."""
+    """Return the encoders by name, the first raw vision tower among them, perceptual hash and BM25."""
     methods: dict[str, Ranker] = {name: OneVector(encoder, progress) for name, encoder in encoders.items()}
     backbones: list[Any] = [encoder.backbone for encoder in encoders.values()]
     features = next((b.features for b in backbones if hasattr(b, "features")), None)

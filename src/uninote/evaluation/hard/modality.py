@@ -1,7 +1,8 @@
-"""How much an encoder looks at pictures: one modality taken away from the query, or swapped.
+"""Modality ablation: measures an encoder's use of pictures by removing or swapping one modality of the query.
 
-Text tends to drown pictures in a vector of both. Two measures: what the same queries still find with their
-pictures alone and with their texts alone, and whose swap moves the score of the right target more.
+Text tends to dominate pictures in a vector of both. Two measures show how much: the results of the same
+queries with pictures alone and with texts alone, and the change of the right target's score when either
+modality is swapped.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ KEPT: tuple[Kept, ...] = ("both", "texts", "pictures")
 
 
 def only(item: Item, kept: Kept) -> Item:
-    """The item with its texts (OCR among them) or its pictures (pixels) only. Raises ItemError if none."""
+    """Return the item with its texts (OCR included) or its pixels only. Raises ItemError if none is left."""
     if kept == "both":
         return item
     return Item.of(*(part for part in item.parts if isinstance(part, Picture) is (kept == "pictures")))
 
 
 def ablated(task: TaskSuite) -> dict[Kept, TaskSuite]:
-    """The task with whole queries, and with one modality of them, over the same queries and targets.
+    """Return the task with whole queries, with their texts only and with their pictures only.
 
-    Queries that do not hold both are left out of all three, so that the three can be compared; empty when
-    none holds both.
+    Queries without both modalities are left out, so that all three tasks have the same queries and targets.
+    The result is empty when no query has both.
     """
     mixed = [query for query in task.queries if query.item.texts and query.item.pictures]
     if not mixed:
@@ -53,14 +54,16 @@ def ablated(task: TaskSuite) -> dict[Kept, TaskSuite]:
 
 
 def picture_share(vectors: ItemVectors, task: TaskSuite, bootstrap: int, seed: int) -> Json | None:
-    """Share of the score's movement that pictures are responsible for, in [0, 1].
+    """Compute the share of pictures in the change of scores when one modality is swapped, in [0, 1].
 
-    A query's pictures are exchanged for those of another query, and, apart from that, its texts:
+    A query's pictures are replaced by those of another query and, separately, its texts:
 
-        share = Σ |cos(q, t) − cos(q with other pictures, t)| / Σ (the same + |… with other texts|)
+        Δ_pictures(q) = |cos(q, t) − cos(q with other pictures, t)|,   Δ_texts(q) likewise
+        share = Σ Δ_pictures / Σ (Δ_pictures + Δ_texts)
 
-    over queries of both modalities, t the query's best graded target. 0: pictures are not looked at; 0.5:
-    as much as texts; 1: nothing but pictures counts. Pixels only are swapped, OCR lines are text.
+    over queries of both modalities, t the query's best graded target. 0: pictures have no effect; 0.5: as
+    much as texts; 1: only pictures have an effect. Only pixels are swapped as pictures; OCR lines count as
+    text.
 
     Returns `share`, `interval` (95 %, queries resampled), `n_queries`; None with fewer than two such queries.
     """
@@ -71,15 +74,15 @@ def picture_share(vectors: ItemVectors, task: TaskSuite, bootstrap: int, seed: i
     strangers = [mixed[order[(place + 1) % len(order)]].item for place in np.argsort(order)]
     originals = [query.item for query in mixed]
     seen = [swapped(item, other, "pictures") for item, other in zip(originals, strangers, strict=True)]
-    told = [swapped(item, other, "texts") for item, other in zip(originals, strangers, strict=True)]
+    read = [swapped(item, other, "texts") for item, other in zip(originals, strangers, strict=True)]
     targets = [task.targets[task.index[max(q.relevant, key=lambda k: (q.relevant[k], k))]] for q in mixed]
     vectors.add(targets)
-    vectors.add([*originals, *seen, *told], task.instruction)
+    vectors.add([*originals, *seen, *read], task.instruction)
     right = vectors.of(targets)
     moves = np.stack(
         [
             np.abs(_cosines(vectors, originals, task, right) - _cosines(vectors, items, task, right))
-            for items in (seen, told)
+            for items in (seen, read)
         ],
         axis=1,
     )
@@ -91,7 +94,7 @@ def picture_share(vectors: ItemVectors, task: TaskSuite, bootstrap: int, seed: i
 
 
 def swapped(item: Item, other: Item, modality: Literal["pictures", "texts"]) -> Item:
-    """`item` with all parts of the modality replaced by those of `other`, which come at their end."""
+    """Replace all parts of the modality in `item` by those of `other`, which come last."""
     pictures = modality == "pictures"
     kept = [part for part in item.parts if isinstance(part, Picture) is not pictures]
     return Item.of(*kept, *(part for part in other.parts if isinstance(part, Picture) is pictures))
@@ -102,7 +105,7 @@ def _cosines(vectors: ItemVectors, items: Sequence[Item], task: TaskSuite, right
 
 
 def _share(moves: Floats) -> float:
-    """Of float32 `[q, 2]`, movements by pictures and by texts; 0 when nothing moves at all."""
+    """Compute the share from float32 `[q, 2]`, changes by pictures and by texts; 0 for no change."""
     total = float(moves.sum())
     return float(moves[:, 0].sum()) / total if total > 0 else 0.0
 

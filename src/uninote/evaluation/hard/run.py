@@ -1,4 +1,4 @@
-"""All of the harder truth in one call: tasks by group, every method on each, and the share of pictures."""
+"""Hard evaluation: all its tasks by group, every method on each task, and the share of pictures."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ Groups = dict[str, list[TaskSuite]]
 
 
 def hard_tasks(notes: Sequence[Note], load: Load, *, queries: int = 100, seed: int = 0) -> Groups:
-    """The tasks that the notes have the means for, by group; the same notes and seed give the same tasks.
+    """Return the tasks that the notes allow, by group; the same notes and seed yield the same tasks.
 
     Args:
         load: decodes a picture to RGB; may raise PictureError.
-        queries: pictures drawn to be edited; each is edited in every way, which costs a run of the vision
-            tower each time.
+        queries: number of pictures drawn for editing; every edit of each costs a run of the vision tower.
     """
     filed = [task for task in (links_task(notes), chapters_task(notes)) if task is not None]
     halves = graded_task(notes, Task.NOTE2NOTE, seed)
@@ -52,8 +51,10 @@ def evaluate_hard(
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Json:
-    """`groups`: metrics as of `evaluate_baseline`, by group, task and method; `picture_share`: of every
-    one-vector method, by task (see `modality.picture_share`).
+    """Measure every method on every task and return `methods`, `groups` and `picture_share`.
+
+    `groups` holds metrics as in `evaluate_baseline`, by group, task and method; `picture_share` holds the
+    result of `modality.picture_share` by task and one-vector method.
     """
     results: Json = {name: {task.name: {} for task in tasks} for name, tasks in groups.items()}
     for method, ranker in methods.items():

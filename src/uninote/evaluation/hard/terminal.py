@@ -1,4 +1,4 @@
-"""The tables of the harder truth for the terminal."""
+"""Terminal tables of the hard evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from uninote.evaluation.protocols import Json
 
 
 def terminal_tables(hard: Json) -> Iterator[Table]:
-    """In percent with half the width of the interval, the best of a row bold; a dash: cannot do it."""
+    """Yield the tables in percent ± half the interval, the best of a row in bold.
+
+    A dash marks a task that a method cannot do.
+    """
     for table in hard_tables(hard):
         shown = Table(title=f"{table.group}: {table.title}, %", header_style="bold", title_justify="left")
         shown.add_column(table.columns[0])

@@ -1,7 +1,7 @@
-"""What happens to a picture on its way through a platform: one function an edit, pixels in, pixels out.
+"""Picture edits that are common on platforms, one function each.
 
-Each takes upright RGB of any size and gives RGB; all but `crop` and `shrink` keep the size. Deterministic, so
-that a query is the same in every run and for every method.
+Each takes upright RGB of any size and returns RGB; all but `crop` and `shrink` keep the size. They are
+deterministic, so that a query is the same in every run and for every method.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ CAPTION = "You will not believe what happened next"
 
 
 def crop(image: Image.Image) -> Image.Image:
-    """The upper left `CROP` of both sides, as when somebody cuts borders off."""
+    """Crop to the upper left `CROP` of both sides."""
     width, height = (max(1, round(CROP * side)) for side in image.size)
     return image.crop((0, 0, width, height))
 
 
 def shrink(image: Image.Image) -> Image.Image:
-    """Half of both sides."""
+    """Shrink both sides by `SHRINK`."""
     width, height = (max(1, round(SHRINK * side)) for side in image.size)
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def jpeg(image: Image.Image, quality: int = 15) -> Image.Image:
-    """Through a JPEG of low quality: blocks show."""
+    """Compress as JPEG of low quality, with visible blocks."""
     return _through(image, "JPEG", quality)
 
 
 def recompress(image: Image.Image) -> Image.Image:
-    """Handed on four times: WebP and JPEG in turn, at three quarters of the size and back."""
+    """Compress four times, WebP and JPEG in turn, at three quarters of the size, and resize back."""
     small = image.resize(
         (max(1, image.width * 3 // 4), max(1, image.height * 3 // 4)), Image.Resampling.BILINEAR
     )
@@ -50,7 +50,7 @@ def recompress(image: Image.Image) -> Image.Image:
 
 
 def watermark(image: Image.Image) -> Image.Image:
-    """A name over and over, half transparent, in white with a dark rim."""
+    """Draw a name repeatedly over the picture, half transparent, in white with a dark outline."""
     layer = Image.new("RGBA", image.size, (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)
     size = max(10, min(image.size) // 14)
@@ -64,7 +64,7 @@ def watermark(image: Image.Image) -> Image.Image:
 
 
 def overlay(image: Image.Image) -> Image.Image:
-    """A caption on an opaque band over the lowest fifth, as reposts have it."""
+    """Draw a caption on an opaque band over the lowest fifth, as in reposts."""
     result = image.copy()
     draw = ImageDraw.Draw(result)
     top = image.height - max(1, image.height // 5)
@@ -75,7 +75,7 @@ def overlay(image: Image.Image) -> Image.Image:
 
 
 def mirror(image: Image.Image) -> Image.Image:
-    """Left and right exchanged."""
+    """Mirror left and right."""
     return ImageOps.mirror(image)
 
 
@@ -88,11 +88,11 @@ TRANSFORMS: dict[str, Transform] = {
     "text overlay": overlay,
     "mirrored": mirror,
 }
-"""By the name that tables show."""
+"""Edits by the name that tables show."""
 
 
 def edited(image: Image.Image, transform: Transform) -> Picture:
-    """The transformed picture as a new one, PNG in memory, without annotations: nobody has read it yet."""
+    """Return the transformed picture as PNG in memory, without annotations."""
     buffer = io.BytesIO()
     transform(image).save(buffer, "PNG", compress_level=1)
     return Picture.from_bytes(buffer.getvalue())

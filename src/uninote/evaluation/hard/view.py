@@ -1,4 +1,4 @@
-"""The harder truth as plain tables, which terminal, page and result files show alike."""
+"""Tables and charts of the hard evaluation, shared by terminal, page and result files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uninote.evaluation.report_charts import recall_bars
 
 TITLES = {
     DUPLICATES: "an edited picture finds its original, recall@1",
-    FILED: "a note finds notes that people put beside it",
+    FILED: "a note finds notes that people filed with it",
     LANGUAGES: "a note finds notes of its category in another language",
     MODALITIES: "the same queries whole, with texts alone, with pictures alone",
 }
@@ -19,7 +19,7 @@ SHARE = "How much pictures count"
 
 
 class HardTable(NamedTuple):
-    """`rows`: a name, then the value of every method in percent or None; `bounds`: their 95 % intervals."""
+    """Table of one group. `rows`: name, then percent or None by method; `bounds`: their 95 % intervals."""
 
     group: str
     title: str
@@ -29,7 +29,7 @@ class HardTable(NamedTuple):
 
 
 def hard_tables(hard: Json) -> list[HardTable]:
-    """One table a group, then one for the share of pictures; of what `evaluate_hard` returned."""
+    """Return one table per group, then one for the share of pictures, from the result of `evaluate_hard`."""
     methods = hard["methods"]
     tables = [
         _table(name, TITLES.get(name, ""), methods, _metrics(tasks)) for name, tasks in hard["groups"].items()
@@ -46,7 +46,7 @@ def hard_tables(hard: Json) -> list[HardTable]:
 
 
 def duplicate_charts(hard: Json) -> dict[str, str]:
-    """SVG bars of recall@1 by edit, one bar a method: among all pictures, and among all notes."""
+    """Return SVG bars of recall@1 by edit, one bar per method: among all pictures, and among all notes."""
     tasks = hard["groups"].get(DUPLICATES, {})
     charts = {}
     for pool in (PICTURES, NOTES):
@@ -71,7 +71,7 @@ Cells = dict[str, dict[str, tuple[float, list[float] | None]]]
 
 
 def _metrics(tasks: Json) -> Cells:
-    """By row name: value and interval of every method; a method that is blind to the task has none."""
+    """Return value and interval by row name and method; a method that cannot do the task is left out."""
     rows: Cells = {}
     for task, of_method in tasks.items():
         entries = {method: entry for method, entry in of_method.items() if "note" not in entry}

@@ -1,1 +1,1 @@
-"""Rules of searching with pgvector, shared by the index of a folder and the tables of the service."""
+"""pgvector search rules, shared by the index of a folder and the tables of the service."""

@@ -1,4 +1,4 @@
-"""A filter as an SQL condition and its values."""
+"""SQL condition of a filter, and its parameter values."""
 
 from __future__ import annotations
 

@@ -1,19 +1,20 @@
-"""Exact or approximate search: when which is used, and the SQL and the session settings of each."""
+"""Exact and approximate search with pgvector: thresholds, SQL and session settings."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 Precision = Literal["single", "half"]
-"""Width of a stored number, 32 or 16 bits, as it is named in the tables."""
+"""Width of a stored number, 32 or 16 bits, by its name in the tables."""
 HNSW_DIMS: dict[Precision, int] = {"single": 2000, "half": 4000}
-"""Dimensions of a vector that an index page of pgvector holds."""
+"""Most dimensions of a vector that fits into an index page of pgvector."""
 EXACT_BELOW = 20_000
-"""Rows, of a collection or of those that a filter selects, up to which every row is compared."""
+"""Rows of a collection, or selected by a filter, below which search compares with every row."""
 MAX_EF = 1000
 """pgvector's upper bound of `hnsw.ef_search`, the candidates of one search in an HNSW index."""
 
-# Acknowledged means on disk, whatever the server's default; jit costs more than it saves on short queries.
+# An acknowledged write is on disk, whatever the server's default; jit costs more than it saves on short
+# queries.
 SESSION = "SET synchronous_commit = on; SET jit = off"
 # Strict order, so that a filtered scan continues until k rows pass; no sort, so that the index is the plan.
 TUNE_HNSW = (
