@@ -88,12 +88,33 @@ def test_ablations_are_read_from_their_section_and_from_that_of_the_stage(sectio
     assert copied.model_dump()["experiments"]["sft"]["objective"] == "infonce"
 
 
+NEW, OLD = "UNINOTE_EXPERIMENTS__SFT__CLUSTER_SIZE", "UNINOTE_SFT__CLUSTER_SIZE"
+
+
+@pytest.mark.parametrize("variable", [NEW, OLD])
+@pytest.mark.parametrize("section", ["old", "new"])
+def test_an_ablation_of_a_higher_source_wins_in_either_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, variable: str
+) -> None:
+    def given(size: int) -> dict[str, Any]:
+        stages = {"sft": {"cluster_size": size}}
+        return stages if section == "old" else {"experiments": stages}
+
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"{given(2)}")
+    monkeypatch.setenv(variable, "3")
+    assert load_settings(file).sft.cluster_size == 3
+    assert load_settings(file, **given(4)).sft.cluster_size == 4
+    written = load_settings().model_dump_json(exclude_unset=True)  # a worker has the same environment
+    assert Settings.model_validate_json(written).sft.cluster_size == 3
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         (
             {"sft": {"objective": "kl"}, "experiments": {"sft": {"objective": "infonce"}}},
-            "set that one alone",
+            r"^bad setting: sft\.objective is now .*: set that one alone",
         ),
         ({"experiments": {"sft": {"steps": 3}}}, r"experiments\.sft\.steps: Extra"),
         ({"experiments": {"rl": {"policy": "best"}}}, r"experiments\.rl\.policy: Input should be"),

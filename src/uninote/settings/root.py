@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import (
@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     YamlConfigSettingsSource,
@@ -28,6 +30,22 @@ from uninote.settings.evaluation import EvaluationSettings
 from uninote.settings.experiments import ABLATIONS, ExperimentSettings, as_mapping, with_experiments
 from uninote.settings.service import ClusterSettings, ServiceSettings, StoreSettings, StreamSettings
 from uninote.settings.training import RlSettings, SftSettings
+
+
+class _WithExperiments(PydanticBaseSettingsSource):
+    """Mixin of a source: the old and the new place of an ablation are one, so that sources override alike."""
+
+    def __call__(self) -> dict[str, Any]:
+        return with_experiments(super().__call__())  # type: ignore[safe-super]  # of the source mixed in
+
+
+class _CallSource(_WithExperiments, InitSettingsSource): ...
+
+
+class _EnvironmentSource(_WithExperiments, EnvSettingsSource): ...
+
+
+class _FileSource(_WithExperiments, YamlConfigSettingsSource): ...
 
 
 class Settings(BaseSettings):
@@ -78,7 +96,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+        given = cast(InitSettingsSource, init_settings).init_kwargs
+        return _CallSource(settings_cls, given), _EnvironmentSource(settings_cls), _FileSource(settings_cls)
 
 
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
@@ -102,3 +121,5 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         raise ConfigError(f"bad setting: {problems}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"config file {file} is not valid YAML: {error}") from error
+    except ValueError as error:  # of one source: an ablation with two values, or bad JSON in the environment
+        raise ConfigError(f"bad setting: {error}") from error
