@@ -27,15 +27,15 @@ DIMS = (64, 128, 256, 384, 512, 1024, 2048)
 
 
 def value_bytes(form: Form, dims: int) -> int:
-    """Bytes of one stored value."""
+    """Compute the bytes of one stored value."""
     return 8 + (2 * dims if form == "float16" else ceil(dims / 8))
 
 
 def row_bytes(dims: int, id_chars: int = 16) -> float:
-    """Bytes of a row of the service's table of vectors: a 16-bit vector with its id and filter columns."""
+    """Compute the bytes of a row of the service's vectors: 16-bit vector, id and filter columns."""
     before = ROW_HEADER + (1 + id_chars) + 2 + 65  # note_id, model_id, content_key of 64 characters
     after = 5 + 9 + 8  # kind, category of about 8, time
-    value = value_bytes("float16", dims) - 4  # of pgvector's 8 bytes 4 are the length, which is told apart
+    value = value_bytes("float16", dims) - 4  # of pgvector's 8 bytes 4 are the length, which is counted apart
     row = _aligned(_aligned(before, 4) + 4 + value + after)
     if row <= TOAST_LIMIT:
         return _packed([row])
@@ -45,7 +45,7 @@ def row_bytes(dims: int, id_chars: int = 16) -> float:
 
 
 def hnsw_bytes(form: Form, dims: int) -> float:
-    """Bytes of one vector in pgvector's HNSW index."""
+    """Compute the bytes of one vector in pgvector's HNSW index."""
     element = _aligned(ELEMENT + value_bytes(form, dims)) + LINE_POINTER
     links = _aligned(NEIGHBOURS + 2 * M * 6) + LINE_POINTER
     upper = M * 6 / (M - 1)  # a node is in the layer above with probability 1 / m
@@ -54,7 +54,7 @@ def hnsw_bytes(form: Form, dims: int) -> float:
 
 
 def milvus_bytes(dims: int, id_chars: int = 16) -> float:
-    """Bytes of memory of one vector in Milvus's HNSW index, with the columns that are loaded beside it."""
+    """Compute the memory, in bytes, of one vector in Milvus's HNSW index and of its columns."""
     links = 4 * (2 * M + 1) + 4 * M / (M - 1)
     columns = id_chars + 8 + 4 + 8 + 16 + 2  # id, kind, category, time, model version, payload `{}`
     return 4 * dims + links + columns
@@ -69,7 +69,7 @@ class Capacity:
     milvus: float
 
     def machines(self, notes: int, memory: float, share: float = 0.7) -> int:
-        """Milvus query nodes of `memory` bytes, of which `share` may be data, that hold `notes`."""
+        """Count the Milvus query nodes of `memory` bytes, of which `share` may be data, that hold `notes`."""
         return ceil(notes * self.milvus / (memory * share))
 
 
@@ -83,7 +83,7 @@ def _aligned(size: int, to: int = 8) -> int:
 
 
 def _packed(sizes: Sequence[int], times: int = 1000) -> float:
-    """Bytes of pages that rows of these sizes take, one after another, each where the last one had room."""
+    """Compute the bytes of pages for rows of these sizes, each stored where the last one had room."""
     pages, free = 0, 0
     for size in [size + LINE_POINTER for size in sizes] * times:
         if size > free:

@@ -1,4 +1,4 @@
-"""What several rooms share: which tests are slow, and a tiny random model of the Qwen-VL family."""
+"""Shared fixtures: the mark of slow tests, and a tiny random model of the Qwen-VL family."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Kills the service or its database with SIGKILL at random instants of an ingest, then counts what is left.
+"""Crash test: SIGKILL at random instants of an ingest, then a count of what every table holds.
 
-A child process ingests notes from two threads into the embedded database, and says each note that was
-acknowledged on its standard output. It is killed, or the database server is, or one of the server's own
-processes; whoever died is started again and goes on. In the end every acknowledged note must be stored, with
-one vector, one match and one audit row, and a vector store that was fed from the outbox, by a process that is
-killed as well, must hold exactly the notes of the database.
+A child process ingests notes from two threads into the embedded database, and prints each acknowledged note.
+It is killed, or the database server is, or one of the server's own processes; the dead process is started
+again and resumes. In the end every acknowledged note must be stored with one vector, one match and one audit
+row. A vector store that is fed from the outbox, by a process that is killed as well, must hold exactly the
+notes of the database.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ START_SECONDS = 240
 
 @dataclass
 class Report:
-    """What was done, and what was wrong after it: `faults` must be 0.
+    """Counts of work done and of faults found after it: `faults` must be 0.
 
-    other_lines: what the service said that is no whole acknowledgement, and so is not counted as one.
+    other_lines: lines of the service that are no whole acknowledgement, and so do not count as one.
     """
 
     kills: Counter[str] = field(default_factory=Counter)
@@ -66,7 +66,7 @@ class Report:
 
 
 def vector_of(name: str) -> np.ndarray[Any, Any]:
-    """Near the first direction, where the sample is, so that every note matches once."""
+    """Draw a vector near the first direction, where the sample is, so that every note matches once."""
     noise = np.random.default_rng(abs(hash_of(name))).normal(size=DIM) * 0.02
     noise[0] += 1
     return noise
@@ -77,7 +77,7 @@ def hash_of(name: str) -> int:
 
 
 def prepare(database: Database) -> None:
-    """A model, a category, one sample that every note is near, and one that none is; safe to repeat."""
+    """Store a model, a category, one sample that every note is near, and one that none is; safe to repeat."""
     database.transaction(lambda s: versions.ensure(s, "m1", DIM, "bench"))
     if not database.transaction(outbox.wanted):
         outbox.rebuild(database)
@@ -96,7 +96,7 @@ def open_index(database: Database) -> Store:
 
 
 def serve(folder: Path, starts: list[int]) -> None:
-    """The child: ingest for ever from where each thread stood, feed the index, say what is acknowledged."""
+    """Run the child: ingest forever from where each thread stood, feed the index, print acknowledgements."""
     said = os.dup(1)
     os.dup2(2, 1)  # what is logged is no acknowledgement
     with Database(folder) as database:
@@ -164,7 +164,7 @@ class Child:
                 self.other.append(line)
 
     def wait_for_progress(self) -> None:
-        """Until something more is acknowledged. Raises RuntimeError when the process ended by itself."""
+        """Wait until another note is acknowledged. Raises RuntimeError when the process ended by itself."""
         known, deadline = len(self.acknowledged), time.monotonic() + START_SECONDS
         while len(self.acknowledged) == known:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -178,7 +178,7 @@ class Child:
 
 
 def kill_server(folder: Path, backend: bool, draw: random.Random) -> bool:
-    """SIGKILL the server, or one of its processes; False when there is none."""
+    """Send SIGKILL to the server, or to one of its processes; return False when none runs."""
     try:
         server = psutil.Process(int((folder / "cluster/postmaster.pid").read_text().split()[0]))
         victim = draw.choice(server.children()) if backend else server
@@ -222,7 +222,7 @@ def check(folder: Path, acknowledged: list[str], report: Report) -> None:
 
 
 def wrong(found: Counter[str], notes: Counter[str]) -> int:
-    """How many notes have another number of rows than one."""
+    """Count the notes that do not have exactly one row."""
     return sum(found[name] != notes[name] for name in found.keys() | notes.keys())
 
 
