@@ -1,4 +1,4 @@
-"""The server's life: shared, killed, moved, and run by root or by nobody."""
+"""Embedded server: sharing, kills, moved folders, and accounts."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def write(folder: Path, collection: str, rows: int) -> subprocess.Popen[str]:
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 
-def test_it_is_private_and_listens_on_no_port(folder: Path) -> None:
+def test_the_server_is_private_and_listens_on_no_port(folder: Path) -> None:
     with EmbeddedServer(folder) as server, psycopg.connect(server.address) as connection:
         for name, value in (("listen_addresses", ""), ("unix_socket_permissions", "0700"), ("fsync", "on")):
             assert connection.execute("SELECT current_setting(%s)", [name]).fetchone() == (value,)
         assert (folder / "cluster").stat().st_mode & 0o077 == 0
 
 
-def test_the_last_one_out_stops_it(folder: Path) -> None:
+def test_the_last_process_to_close_it_stops_the_server(folder: Path) -> None:
     with EmbeddedServer(folder) as first:
         with EmbeddedServer(folder) as second:
             assert first.address == second.address
@@ -135,7 +135,7 @@ def test_a_stale_pid_file_does_not_block(folder: Path, content: str) -> None:
         psycopg.connect(server.address).close()
 
 
-def test_a_deep_folder_gets_a_short_private_socket_that_goes_again(folder: Path) -> None:
+def test_a_deep_folder_gets_a_short_private_socket_removed_at_the_end(folder: Path) -> None:
     assert len(str(folder)) > 107
     assert not (folder / "cluster.new").exists()
     with EmbeddedServer(folder) as server, psycopg.connect(server.address) as connection:
@@ -158,7 +158,7 @@ def test_a_socket_folder_that_others_may_enter_is_refused(folder: Path) -> None:
         sockets.rmdir()
 
 
-def test_a_start_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
+def test_a_failed_start_names_its_reason(folder: Path, tmp_path: Path) -> None:
     version = folder / "cluster/PG_VERSION"
     version.write_text("9\n")
     try:
@@ -175,7 +175,7 @@ def test_a_start_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
 
 
 def test_an_ordinary_user_needs_no_root() -> None:
-    """As `nobody` when the tests run as root; otherwise every other test here already is the proof."""
+    """Run a store as `nobody` if the tests run as root, else as the caller."""
     script = """
 import os, sys
 from pathlib import Path
@@ -183,7 +183,6 @@ import numpy.linalg
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Record
 
-pytestmark = pytest.mark.slow
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid(int(sys.argv[3])), os.setuid(int(sys.argv[2]))
 store = PostgresStore(Path(sys.argv[1]), 2)
@@ -200,14 +199,14 @@ store.close()
         assert Path(folder, "cluster").stat().st_uid == user.pw_uid
 
 
-def test_somebody_elses_database_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_database_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cluster").mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(StoreError, match=f"user id {os.getuid()}"):
         Account.choose(tmp_path / "cluster")
 
 
-def test_root_that_may_lend_nothing_is_told_which_folder_blocks(
+def test_root_without_capabilities_gets_the_name_of_the_blocking_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o700)
