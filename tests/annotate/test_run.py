@@ -211,6 +211,7 @@ def test_a_killed_run_resumes_and_annotates_nothing_twice(tmp_path):
     assert sorted(read) == list(range(40))
 
 
+@pytest.mark.slow
 def test_worker_processes_read_every_picture(tmp_path):
     words = ["APPLE", "BREAD", "CLOUD", "DRUM", "EAGLE", "FERRY", "GUITAR", "HOTEL", "ISLAND"] * 2
     pictures = []

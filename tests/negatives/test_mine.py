@@ -143,6 +143,7 @@ def test_a_shared_index_must_hold_the_items(pairs, reference) -> None:
         mine_from_index(pairs, ReferenceIndex([], reference), settings, 0)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_pairs(table_reference) -> None:
     count = 20_000
     settings = NegativeSettings(per_query=8, band=(0.99, 0.998), pool=256)

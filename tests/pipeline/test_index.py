@@ -82,6 +82,7 @@ class Watching(MemoryStore):
         return super().upsert(batch)
 
 
+@pytest.mark.slow
 def test_every_record_is_loaded_once_and_few_are_in_memory(
     shards: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

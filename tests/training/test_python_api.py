@@ -133,6 +133,7 @@ def rewards_of(folder: Path, **options: Any) -> tuple[dict[str, float], Steps]:
     return json.loads((folder / "metrics.jsonl").read_text().splitlines()[0]), steps
 
 
+@pytest.mark.slow
 def test_each_part_of_the_reward_can_be_switched_off(tmp_path: Path) -> None:
     whole, steps = rewards_of(tmp_path / "all")
     assert steps.seen == [0, 1]

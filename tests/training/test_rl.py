@@ -130,6 +130,7 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> list[RlTrainer]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["softmax", "plackett_luce"])
 def test_training_raises_the_reward(
     fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, trainers: list[RlTrainer], policy: str
@@ -150,6 +151,7 @@ def test_training_raises_the_reward(
     assert not any(p.requires_grad for p in reference.parameters())
 
 
+@pytest.mark.slow
 def test_towers_may_be_trained_too(fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path) -> None:
     """Train both ways: frozen, only the connector without its projector moves; else LoRA adapters too."""
     for frozen in (True, False):
@@ -189,6 +191,7 @@ def trained(encoder: Encoder) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_same_bits(
     fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path
 ) -> None:

@@ -288,6 +288,7 @@ def test_towers_are_frozen_or_adapted(
         assert any("head" in name for name in moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
 def test_killed_and_resumed_ends_with_the_same_bits(
     fresh: Callable[[], Encoder], mined: tuple[list[Example], ReferenceIndex], tmp_path: Path, frozen: bool

@@ -43,6 +43,7 @@ def state_of(encoder: Encoder) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
 
 
+@pytest.mark.slow
 def test_pictures_find_their_descriptions(fresh: Callable[[], Encoder], shape_picture: ShapePicture) -> None:
     """Retrieve shapes at places not seen in training; chance is 1 in 18."""
     encoder = fresh()
