@@ -137,6 +137,7 @@ def test_without_an_answer_the_database_is_searched_or_callers_are_told(
         assert near(cluster, at(1.0)) is None
 
 
+@pytest.mark.slow
 def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(
     world: World, note: MakeNote, at: Toward
 ) -> None:

@@ -47,6 +47,7 @@ def corpus(world: World, note: MakeNote) -> tuple[Any, np.ndarray[Any, Any]]:
     return model, vectors
 
 
+@pytest.mark.slow
 def test_every_form_finds_the_nearest(world: World, corpus: Any) -> None:
     model, vectors = corpus
     queries = matryoshka(np.random.default_rng(2), 30)
