@@ -29,6 +29,8 @@ from uninote.service.concurrency.loaded_models import Models
 from uninote.settings import Settings, load_settings
 from uninote.tasks.definitions import Task
 
+pytestmark = pytest.mark.slow
+
 COLOURS = ("red", "blue", "pink", "gold")
 OTHERS = ("maroon", "navy", "plum", "khaki")
 ROOT = Path(__file__).parent.parent

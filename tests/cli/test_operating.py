@@ -32,6 +32,7 @@ def store(world: Any, *ids: str) -> None:
     world.ingest(*(Incoming(Note(one, title=one), {"m1": toward(0.5)}) for one in ids))
 
 
+@pytest.mark.slow
 def test_a_backup_is_restored_into_an_empty_database(
     world: Any, server: EmbeddedServer, address: str, tmp_path: Path
 ) -> None:

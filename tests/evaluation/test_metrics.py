@@ -63,6 +63,7 @@ def test_equal_to_brute_force(rankings) -> None:
             assert ndcg_at(gains, ideal, k)[row] == pytest.approx(ndcg)
 
 
+@pytest.mark.slow
 def test_equal_to_ranx(rankings) -> None:
     task, relevant, scores = rankings
     # ranx orders queries by name and ties its own way: names are padded, and ties broken in the scores

@@ -34,6 +34,8 @@ from uninote.training.gradcache import ChunkedEncoder
 from uninote.training.rl import train_rl
 from uninote.training.sft import SftCollator, train_sft
 
+pytestmark = pytest.mark.slow
+
 Run = tuple[list[dict[str, float]], dict[str, torch.Tensor]]
 FAST: dict[str, Any] = {"steps": 5, "learning_rate": 1e-2, "save_every": 3, "temperature": 0.1}
 

@@ -81,6 +81,7 @@ def test_nested_candidates_in_one_pass_equal_separate_encoding(
     assert all(bool(value.any()) for value in apart.values())
 
 
+@pytest.mark.slow
 def test_training_with_shared_prefixes_goes_the_same_way(
     qwen: Callable[[], Encoder], album: list[Note], tmp_path: Path
 ) -> None:

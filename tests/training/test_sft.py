@@ -238,6 +238,7 @@ def trained(encoder: Encoder) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["symmetric_kl", "infonce"])
 def test_loss_falls(
     fresh: Callable[[], Encoder],
@@ -272,6 +273,7 @@ class Killer(TrainerCallback):  # type: ignore[misc]
             raise Killed
 
 
+@pytest.mark.slow
 def test_towers_are_frozen_or_adapted(
     fresh: Callable[[], Encoder], mined: tuple[list[Example], ReferenceIndex], tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ from uninote.tasks.pairs import make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def notes(make_picture: Callable[..., Picture]) -> list[Note]:
