@@ -169,7 +169,7 @@ def _train(
         "rl": lambda: train.rl_model(models["sft"], notes, settings, models["rl"], *rest),
     }
     if "warmup" not in stages:
-        console.print(f"no warm-up: the {settings.encoder.backbone} backbone has nothing that starts random")
+        console.print(f"no warm-up: the {settings.encoder.backbone} backbone cannot be warmed up")
     for stage in stages:
         console.rule(f"[bold]{stage}")
         depends = (settings.rl,) if stage == "rl" else ()

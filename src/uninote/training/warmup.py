@@ -48,10 +48,10 @@ def warm_up_steps(pairs: int) -> int:
 
 
 def require_warm_up(backbone: type[Backbone]) -> None:
-    """Raise ModelError for a backbone that has nothing to warm up."""
+    """Raise ModelError for a backbone that is not `WarmsUp`."""
     if not issubclass(backbone, WarmsUp):
         raise ModelError(
-            f"the {backbone.name} backbone has nothing that starts random: leave the warm-up out and "
+            f"the {backbone.name} backbone cannot be warmed up: leave the warm-up out and "
             "begin with `uninote train sft`"
         )
 

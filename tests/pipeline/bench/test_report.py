@@ -8,7 +8,7 @@ from uninote.evaluation.tables import Measure
 from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.metrics import metric_of, worst_task
 from uninote.pipeline.bench.report import write_report
-from uninote.tasks.definitions import SFT_TASKS
+from uninote.tasks.definitions import META_TASKS, SFT_TASKS
 
 
 def run(base: float, **more: float) -> dict:
@@ -23,11 +23,13 @@ def run(base: float, **more: float) -> dict:
 def test_metrics_by_hand():
     result = run(0.4, I2T=0.8, I2Note=0.0)
     others = len(SFT_TASKS) - 2
+    sizes = {family: len(tasks) for family, tasks in META_TASKS.items()}
     mean_all = pytest.approx(100 * (0.4 * others + 0.8 + 0.1) / (others + 3))
     assert metric_of("mean")(result) == pytest.approx(100 * (0.4 * others + 0.8) / (others + 2))
     assert metric_of("mean all")(result) == metric_of("mean ten")(result) == mean_all
-    assert metric_of("Atomic Alignment")(result) == pytest.approx(60)
-    assert metric_of("Subordinate Retrieval")(result) == pytest.approx(20)
+    assert metric_of("Atomic Alignment")(result) == pytest.approx(40 + 40 / sizes["Atomic Alignment"])
+    subordinate = pytest.approx(40 - 40 / sizes["Subordinate Retrieval"])
+    assert metric_of("Subordinate Retrieval")(result) == subordinate
     assert metric_of("Content Relevance")(result) == pytest.approx(80)
     assert metric_of("Note2Note ndcg@10")(result) == pytest.approx(70)
     assert metric_of("dim 64")(run(0.4)) == pytest.approx(20)

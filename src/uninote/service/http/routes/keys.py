@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from uninote.service.app import keys
-from uninote.service.domain.base import audit
-from uninote.service.domain.base.audit import note_subject
+from uninote.service.app import audit_log, keys
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.http.errors import RESPONSES
 from uninote.service.schemas.common import Before, KeyPrefix, Limit, NameQuery, NoteIdQuery
-from uninote.service.schemas.keys import AuditEntries, AuditEntry, Key, KeyList, NewKey, NewKeyAnswer
+from uninote.service.schemas.keys import AuditEntries, Key, KeyList, NewKey, NewKeyAnswer
 
 router = APIRouter(tags=["administration"], responses=RESPONSES)
 
@@ -44,8 +42,7 @@ async def read_audit(
     limit: Limit = 100,
 ) -> AuditEntries:
     """List entries of the audit log, the newest first. `note_id` selects a note, even a forgotten one."""
-    wanted = note_subject(note_id) if note_id is not None else subject
-    rows = await service.transaction(
-        lambda session: audit.entries(session, subject=wanted, action=action, before=before, limit=limit)
+    entries = await audit_log.listing(
+        service, note_id=note_id, subject=subject, action=action, before=before, limit=limit
     )
-    return AuditEntries(entries=[AuditEntry.model_validate(row) for row in rows])
+    return AuditEntries(entries=entries)
