@@ -21,7 +21,7 @@ from rich.console import Console
 
 from uninote.evaluation.headline import mean_recall
 from uninote.evaluation.results import write_json, write_result
-from uninote.pipeline.demo import STAGES, run_demo
+from uninote.pipeline.demo import run_demo
 from uninote.settings import load_settings
 from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
@@ -144,7 +144,7 @@ def main() -> None:
     )
 
     rows = table(reports)
-    steps, stages = reports[0]["dataset"]["steps"], list(STAGES)
+    steps, stages = reports[0]["dataset"]["steps"], list(reports[0]["stages"])
     write_json(
         RESULTS / "real-notes-table.json",
         {"seeds": arguments.seeds, "steps": steps, "stages": stages, "command": command, "rows": rows},

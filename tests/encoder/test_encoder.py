@@ -78,6 +78,11 @@ def test_duplicates_are_encoded_once(
     assert np.allclose(vectors, untrained.encode(mixed)[order], atol=1e-5)
 
 
+def test_compact_is_compact_with_settings_of_a_large_model() -> None:
+    encoder = Encoder.compact(EncoderSettings(model="a/b", max_tokens=48))  # type: ignore[call-arg]
+    assert (encoder.backbone.name, encoder.settings.max_tokens) == ("compact", 48)
+
+
 def test_nothing_to_encode(untrained: Encoder) -> None:
     assert untrained.encode([], dim=64).shape == (0, 64)
 

@@ -91,7 +91,9 @@ class Encoder:
         seed: int = 0,
     ) -> Self:
         """Return the untrained compact model: pretrained towers, fresh connector."""
-        return cls.build(settings or encoder_class(COMPACT)(), corpus, feature_folder, seed)
+        own = encoder_class(COMPACT)
+        chosen = settings.model_dump(exclude={"backbone"}, exclude_unset=True) if settings else {}
+        return cls.build(own(**own.only(chosen)), corpus, feature_folder, seed)
 
     @classmethod
     def pretrained(
