@@ -1,4 +1,4 @@
-"""Embedding of inputs without storing them: the use case of the embeddings endpoint."""
+"""Embedding of inputs without storing them, and the models that can do so."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from uninote.errors import ItemError, ModelError
 from uninote.items import Item
 from uninote.service.app.decode import item_of, note_of, together
 from uninote.service.app.services import Services
+from uninote.service.domain.gallery import versions
 from uninote.service.errors import InvalidError, NotFoundError, TooLargeError
 from uninote.service.schemas.content import Content
-from uninote.service.schemas.embeddings import EmbeddingRequest, NoteInput
+from uninote.service.schemas.embeddings import EmbeddingRequest, ModelCard, NoteInput
 
 ACTIVE = "uninote"  # model name of the active version
 
@@ -43,6 +44,19 @@ async def embed_inputs(
     tokens: list[int] = []
     vectors = await services.embedding.embed(items, version, tokens=tokens, field="input")
     return version, truncate_numpy(vectors, dim), tokens
+
+
+async def usable_models(services: Services) -> list[ModelCard]:
+    """Return the model versions that this process has loaded."""
+    return [
+        ModelCard(
+            id=model.version,
+            created=int(model.created.timestamp()),
+            dimensions=list(services.models.get(model.version).dims),
+        )
+        for model in await services.transaction(versions.listing)
+        if model.version in services.models.versions
+    ]
 
 
 async def _item(services: Services, number: int, given: str | NoteInput | Content) -> Item:

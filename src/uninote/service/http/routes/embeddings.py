@@ -6,9 +6,8 @@ import base64
 
 from fastapi import APIRouter
 
-from uninote.service.app.embed_inputs import embed_inputs
+from uninote.service.app.embed_inputs import embed_inputs, usable_models
 from uninote.service.concurrency.batcher import Vector
-from uninote.service.domain.gallery import versions
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Service
 from uninote.service.http.errors import RESPONSES
@@ -16,7 +15,6 @@ from uninote.service.schemas.embeddings import (
     Embedding,
     EmbeddingAnswer,
     EmbeddingRequest,
-    ModelCard,
     ModelCards,
     Usage,
 )
@@ -41,18 +39,7 @@ async def embed(body: EmbeddingRequest, service: Service) -> EmbeddingAnswer:
 @router.get("/v1/models", openapi_extra=needs("read"))
 async def list_models(service: Service) -> ModelCards:
     """List the model versions that can be used, as OpenAI's models endpoint does."""
-    known = await service.transaction(versions.listing)
-    return ModelCards(
-        data=[
-            ModelCard(
-                id=model.version,
-                created=int(model.created.timestamp()),
-                dimensions=list(service.models.get(model.version).dims),
-            )
-            for model in known
-            if model.version in service.models.versions
-        ]
-    )
+    return ModelCards(data=await usable_models(service))
 
 
 def _encoded(row: Vector, form: str) -> list[float] | str:
