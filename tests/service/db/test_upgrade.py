@@ -120,3 +120,34 @@ def test_a_queue_that_holds_tasks_of_another_program_is_kept(old: str) -> None:
         connection.execute("UPDATE procrastinate.procrastinate_jobs SET task_name = 'other'")
     Database(old).close()
     assert "procrastinate" in schemas(old)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "workers (last_heartbeat) VALUES (now())",
+        "periodic_defers (task_name, defer_timestamp) VALUES ('other', 1)",
+    ],
+)
+def test_a_queue_that_another_program_uses_is_kept_without_a_task(old: str, row: str) -> None:
+    with psycopg.connect(old) as connection:
+        connection.execute("SET search_path = procrastinate")
+        connection.execute("DELETE FROM procrastinate_jobs")
+        connection.execute(f"INSERT INTO procrastinate_{row}")
+    Database(old).close()
+    assert "procrastinate" in schemas(old)
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_a_queue_of_another_owner_does_not_stop_the_upgrade(old: str, visible: bool) -> None:
+    with psycopg.connect(old, autocommit=True) as connection:
+        if connection.execute("SELECT FROM pg_roles WHERE rolname = 'upgrader'").fetchone() is None:
+            connection.execute("CREATE ROLE upgrader")
+        connection.execute("GRANT CREATE ON DATABASE old TO upgrader")
+        connection.execute("GRANT ALL ON SCHEMA service TO upgrader")
+        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA service TO upgrader")
+        if visible:
+            connection.execute("GRANT USAGE ON SCHEMA procrastinate TO upgrader")
+            connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA procrastinate TO upgrader")
+    Database(f"{old}&options=-c%20role%3Dupgrader").close()
+    assert "procrastinate" in schemas(old)

@@ -7,14 +7,23 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-# The schema was made by the service, not by a migration, so it may be missing. One that holds other tasks is
-# another program's. The jobs themselves are rows of service.jobs.
+# The schema was made by the service, not by a migration, so it may be missing. It stays if it has another
+# owner, holds other tasks, or has a live worker: of another program, or of an old replica during an upgrade. The
+# jobs themselves are rows of service.jobs.
 _DROP = """
 DO $$ BEGIN
-    IF to_regclass('procrastinate.procrastinate_jobs') IS NOT NULL THEN
-        IF NOT EXISTS (SELECT FROM procrastinate.procrastinate_jobs WHERE task_name <> 'backcheck') THEN
-            DROP SCHEMA procrastinate CASCADE;
-        END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_namespace WHERE nspname = 'procrastinate' AND pg_has_role(nspowner, 'USAGE')
+    ) OR to_regclass('procrastinate.procrastinate_workers') IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM procrastinate.procrastinate_jobs WHERE task_name <> 'backcheck')
+        AND NOT EXISTS (SELECT FROM procrastinate.procrastinate_periodic_defers)
+        AND NOT EXISTS (
+            SELECT FROM procrastinate.procrastinate_workers
+            WHERE last_heartbeat > now() - interval '30 seconds'
+        ) THEN
+        DROP SCHEMA procrastinate CASCADE;
     END IF;
 END $$
 """
