@@ -8,8 +8,8 @@ revision = "0006"
 down_revision = "0005"
 
 # The schema was made by the service, not by a migration, so it may be missing. It stays if it has another
-# owner, holds other tasks, or has a live worker: of another program, or of an old replica during an upgrade. The
-# jobs themselves are rows of service.jobs.
+# owner, holds other tasks, or has a live worker: of another program, or of an old replica during an upgrade.
+# The jobs themselves are rows of service.jobs.
 _DROP = """
 DO $$ BEGIN
     IF NOT EXISTS (
