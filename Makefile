@@ -18,7 +18,7 @@ WORKERS ?= 2
 # Minutes each on two cores, the last one some twenty.
 BENCHES ?= rl_step encode_vs_st sft_vs_st gpu onnx_int8 real_notes
 
-# A selection of tests, as pytest takes it; coverage of every test takes twice as long as `make test`.
+# The tests that `make coverage` runs, as a selection of pytest.
 TESTS ?= -m "not slow"
 
 .PHONY: demo check test coverage bench docs model lint constraints clean
