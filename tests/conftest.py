@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,10 +15,16 @@ PROCESSES = {"broker", "milvus", "nodes", "playwright", "real", "site", "stub", 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Mark the tests that use such a fixture."""
+    """Mark the tests that use such a fixture; put the files with most slow tests first.
+
+    Files are shared out in this order, so the short ones come last and no process waits long for another.
+    """
+    slow: Counter[Path] = Counter()
     for item in items:
         if PROCESSES & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+        slow[item.path] += item.get_closest_marker("slow") is not None
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session")
