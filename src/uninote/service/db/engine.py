@@ -92,9 +92,9 @@ class Database:
             try:
                 yield connection if held else None
             finally:
-                # Closing the connection alone releases the lock only after the server has noticed.
-                with suppress(psycopg.Error):
-                    connection.execute("SELECT pg_advisory_unlock_all()")
+                if held:  # closing the connection releases the lock only after the server has noticed
+                    with suppress(psycopg.Error):
+                        connection.execute("SELECT pg_advisory_unlock_all()")
 
     def transaction(self, work: Callable[[Session], Result]) -> Result:
         """Run `work` in one transaction; return its result once the transaction is on disk."""
