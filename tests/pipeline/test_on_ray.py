@@ -104,7 +104,7 @@ def nodes() -> Iterator[TwoNodes]:
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return load_settings(encoder={"max_tokens": 48, "device": "cpu"})
+    return load_settings(encoder={"max_tokens": 256, "device": "cpu"})
 
 
 @pytest.fixture(scope="module")

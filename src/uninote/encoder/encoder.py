@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.capabilities import Pretrained
+from uninote.encoder.capabilities import Pretrained, Reads
 from uninote.encoder.device import resolve_device
 from uninote.encoder.matryoshka import check_dim, truncate_numpy
 from uninote.encoder.memory import Memory
@@ -90,7 +90,7 @@ class Encoder:
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        """Return the untrained compact model: pretrained towers, fresh connector."""
+        """Return the untrained compact model: pretrained towers, fresh aggregator."""
         own = encoder_class(COMPACT)
         chosen = settings.model_dump(exclude={"backbone"}, exclude_unset=True) if settings else {}
         return cls.build(own(**own.only(chosen)), corpus, feature_folder, seed)
@@ -134,7 +134,12 @@ class Encoder:
         """
         dim = check_dim(dim, self.dims)
         instruction = INSTRUCTIONS[task] if task is not None and self.uses_instructions else ""
-        unique = {item.key: item for item in items}
+        read = self.read(items)
+        unread = {n: item for n, item in enumerate(read) if isinstance(item, ItemError)}
+        if unread and failures is None:
+            raise next(iter(unread.values()))
+        keys = [item.key if isinstance(item, Item) else "" for item in read]
+        unique = {item.key: item for item in read if isinstance(item, Item)}
         position = {key: n for n, key in enumerate(unique)}
         rows = np.full((len(unique), self.dims[-1]), np.nan, dtype=np.float32)
         todo = self._recall(unique, instruction, rows) if self.memory.size else list(unique.values())
@@ -153,8 +158,17 @@ class Encoder:
                     raise next(iter(broken.values()))
                 bar.advance(len(batch))
         if failures is not None:
-            failures |= {n: broken[item.key] for n, item in enumerate(items) if item.key in broken}
-        return truncate_numpy(rows, dim)[[position[item.key] for item in items]]
+            failures |= unread | {n: broken[key] for n, key in enumerate(keys) if key in broken}
+        nothing = np.full((1, rows.shape[1]), np.nan, dtype=np.float32)
+        return truncate_numpy(np.concatenate([rows, nothing]), dim)[[position.get(key, -1) for key in keys]]
+
+    def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
+        """Return the items as the model takes them: with the texts in their pictures, where it `Reads`.
+
+        `encode` does so itself. Items that were read stay as they are. In place of an item that cannot be
+        read there is its error.
+        """
+        return self.backbone.read(items) if isinstance(self.backbone, Reads) else list(items)
 
     def _recall(self, unique: dict[str, Item], instruction: str, rows: NDArray[np.float32]) -> list[Item]:
         """Fill the rows of remembered items. Returns the other items."""

@@ -64,10 +64,6 @@ class Backbone(Protocol):
         """Return the read-out hidden state, float32 [n, width], not normalised."""
         ...
 
-    def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
-        """Freeze the pretrained weights and add low-rank adapters; a second call changes nothing."""
-        ...
-
     def save(self, folder: Path) -> None:
         """Write the trained weights, and references to the pretrained ones, as safetensors and JSON.
 

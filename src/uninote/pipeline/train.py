@@ -20,10 +20,10 @@ from uninote.tasks.dropout import without_texts
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
-from uninote.training.warmup import warm_up, warm_up_steps
+from uninote.training.warmup import TASKS, warm_up, warm_up_steps
 
 WARMUP_PAIRS = 5000
-"""Most pairs of a task in the warm-up: every one costs a run of the text tower."""
+"""Most pairs of a task in the warm-up."""
 
 
 def stages_of(settings: Settings) -> tuple[str, ...]:
@@ -61,7 +61,8 @@ def warmed_up_model(
     encoder = load_encoder(base, settings, features)
     pairs = drawn_pairs(notes, WARMUP_PAIRS, settings)
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
-    warm_up(encoder, seen, warm_up_steps(len(pairs)), settings.seed, progress)
+    steps = warm_up_steps(sum(pair.task in TASKS for pair in pairs))
+    warm_up(encoder, seen, steps, settings.seed, progress)
     save_once(encoder, folder)
     return encoder
 

@@ -61,10 +61,6 @@ class SftSettings(SftAblations):
         le=1,
         description="share of the note queries of warm-up and stage 1 that keep their pictures only",
     )
-    frozen_towers: bool | None = Field(
-        None,
-        description="train only the layers after the towers, run once per item; default: where possible",
-    )
     dropout: float = Field(0.3, ge=0, lt=1, description="dropout on the outputs of the frozen towers")
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     save_every: int = Field(50, ge=1)
@@ -114,10 +110,6 @@ class RlSettings(RlAblations):
     batch_size: int = Field(8, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
-    )
-    frozen_towers: bool | None = Field(
-        None,
-        description="train only the layers after the towers, run once per item; default: where possible",
     )
     shared_prefixes: bool = Field(
         True, description="encode the nested candidates of a query in one pass, where the backbone can"
