@@ -24,7 +24,7 @@ from uninote.pipeline.demo import FEATURES, run_demo
 from uninote.pipeline.notes import annotate, load_notes, split
 from uninote.pipeline.release import Origin, release_model
 from uninote.pipeline.soup import best_merge
-from uninote.pipeline.train import load_encoder
+from uninote.encoder.loading import load_encoder
 from uninote.settings import load_settings
 from uninote.shipped import COMPACT, HOME
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from uninote.encoder.matryoshka import check_dim, truncate_numpy
 from uninote.encoder.memory import Memory
 from uninote.encoder.protocol import Backbone, Inputs, LoadOptions
 from uninote.encoder.registry import backbone_class
-from uninote.encoder.saved import FILE, Saved, write_saved
+from uninote.encoder.saved import FILE, Saved, weights_version, write_saved
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item
 from uninote.progress import show_progress
@@ -31,6 +30,8 @@ from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 CPU_TOKENS = 2048
 """Largest token budget of a large model on a CPU: more leave its cache; 16,384 took twice as long."""
+CHANGEABLE = ("read", "precision")
+"""Options of section `encoder` that a model may be loaded with, whatever it was saved with."""
 
 
 class Encoder:
@@ -237,12 +238,8 @@ class Encoder:
         folder = Path(folder)
         (folder / FILE).unlink(missing_ok=True)  # written last: a half-written folder has none
         self.backbone.save(folder)
-        digest = hashlib.sha256()
-        if isinstance(self.backbone, Pretrained):
-            digest.update(self.backbone.fingerprint.encode())
-        for weights in sorted(folder.rglob("*.safetensors")):
-            digest.update(weights.read_bytes())
-        self.version = digest.hexdigest()[:12]
+        base = self.backbone.fingerprint if isinstance(self.backbone, Pretrained) else ""
+        self.version = weights_version(folder, base)
         write_saved(folder, self.version, self.dims[-1], self.settings)
         return folder
 
@@ -256,18 +253,29 @@ class Encoder:
         device: str = "auto",
         base: str | Path | None = None,
         remember: int = 0,
+        **changes: Any,
     ) -> Self:
         """Load the model saved in `folder`; `"compact"` is the one that ships with the package.
 
         Args:
             base: folder or hub id of the pretrained weights, when the folder only names them and they moved.
             remember: number of vectors cached in memory, so that equal items are not encoded again.
+            changes: options in place of those saved. Of a compact model: `read`, `precision`. As vectors
+                change with them, so does the version.
 
         Raises:
             ModelError: the folder holds no UniNote model, or one of another rendering (RenderingError).
         """
         folder = model_folder(folder)
         saved = Saved(folder)
-        settings = saved.settings(device=device, remember=remember)
-        options = LoadOptions(corpus, feature_folder, device, base)
-        return cls(backbone_class(type(settings)).load(folder, options), settings, saved.version)
+        settings = saved.settings()
+        for name, value in changes.items():
+            if name not in CHANGEABLE or not hasattr(settings, name):
+                raise ModelError(
+                    f"encoder.{name} of a saved model cannot be changed: train one with {value!r}"
+                )
+        changed = {name: value for name, value in changes.items() if value != getattr(settings, name)}
+        settings = saved.settings(device=device, remember=remember, **changed)
+        options = LoadOptions(corpus, feature_folder, device, base, changed)
+        version = "-".join([saved.version, *map(str, changed.values())])
+        return cls(backbone_class(type(settings)).load(folder, options), settings, version)

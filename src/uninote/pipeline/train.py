@@ -10,6 +10,7 @@ from accelerate import PartialState
 
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import WarmsUp
+from uninote.encoder.loading import load_encoder
 from uninote.encoder.registry import backbone_class
 from uninote.encoder.saved import Saved
 from uninote.items import Note
@@ -30,12 +31,6 @@ def stages_of(settings: Settings) -> tuple[str, ...]:
     """Return the stages of the settings' backbone, in order; not every backbone has a warm-up."""
     warms_up = issubclass(backbone_class(type(settings.encoder)), WarmsUp)
     return ("base", *(("warmup",) if warms_up else ()), "sft", "rl")
-
-
-def load_encoder(model: Path, settings: Settings, features: Path | None = None) -> Encoder:
-    return Encoder.load(
-        model, corpus=settings.corpus, feature_folder=features, device=settings.encoder.device
-    )
 
 
 def save_once(encoder: Encoder, folder: Path) -> None:

@@ -31,8 +31,9 @@ def test_inputs_hold_every_element_once(build: Build, make_picture: MakePicture)
     inputs = backbone.prepare(
         [Item.of("red cat", a, Ocr("sale", a.digest), b), Item.of("sale", a), Item.of("red cat")]
     )
-    assert inputs["kind"].tolist() == [[0, 2, 1, 2], [0, 2, -1, -1], [0, -1, -1, -1]]
-    assert inputs["row"].tolist() == [[0, 2, 1, 3], [1, 2, 0, 0], [0, 0, 0, 0]]
+    assert inputs["kind"].tolist() == [0, 2, 1, 2, 0, 2, 0]
+    assert inputs["row"].tolist() == [0, 2, 1, 3, 1, 2, 0]
+    assert inputs["lengths"].tolist() == [4, 2, 1]
     assert inputs["texts"].shape == (2, 8)
     assert inputs["pictures"].shape == (2, 6)
 

@@ -37,8 +37,6 @@ GATE_HIDDEN = 128
 HEAD_DECAY = 0.05
 ADAPTER_DECAY = 4.0
 """Weight decay of the text adapter: some thousand notes teach little about texts beyond the pretraining."""
-OUTSIDE = -1e4
-"""Logit of padding."""
 
 
 class Aggregator(nn.Module):
@@ -94,18 +92,26 @@ class Aggregator(nn.Module):
         self.register_buffer("axes", torch.eye(self.width))
 
     def forward(
-        self, kind: torch.Tensor, row: torch.Tensor, texts: torch.Tensor, pictures: torch.Tensor
+        self,
+        kind: torch.Tensor,
+        row: torch.Tensor,
+        lengths: torch.Tensor,
+        texts: torch.Tensor,
+        pictures: torch.Tensor,
     ) -> torch.Tensor:
-        """Return vectors float32 [n, width], not normalised.
+        """Return vectors float32 [n, width], of length 1.
+
+        The m elements of all items follow one another, without padding.
 
         Args:
-            kind: int64 [n, elements], -1 for padding.
-            row: int64 [n, elements], place of the element in texts followed by pictures.
+            kind: int64 [m].
+            row: int64 [m], place of the element in texts followed by pictures.
+            lengths: int64 [n], elements of each item.
             texts: float32 [t, text width], distinct text elements.
             pictures: float32 [u, vision width], distinct pictures.
         """
         elements = torch.cat([self.texts(texts), self.pictures(pictures)])[row]
-        vectors = self.pool(elements, kind)
+        vectors = self.pool(elements, kind, lengths)
         return vectors if self.training else vectors @ self.axes
 
     def centred(self, texts: torch.Tensor) -> torch.Tensor:
@@ -116,7 +122,8 @@ class Aggregator(nn.Module):
     def texts(self, texts: torch.Tensor) -> torch.Tensor:
         """Return text elements, unit rows float32 [t, element width]."""
         rows = self.centred(texts)
-        return normalize(rows + self.adapter(self.dropout(rows)), dim=-1)
+        adapted: torch.Tensor = self.adapter(self.dropout(rows))
+        return normalize(rows + adapted, dim=-1)
 
     def pictures(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return picture elements, float32 [u, element width]."""
@@ -126,20 +133,19 @@ class Aggregator(nn.Module):
             made = made + pad(normalize(pictures, dim=-1), (start, made.shape[-1] - start - size))
         return normalize(made, dim=-1) * self.scale
 
-    def pool(self, elements: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
-        """Return vectors float32 [n, width] of elements [n, elements, element width], see the module."""
-        there = kind >= 0
-        plain = (
-            torch.zeros_like(elements[..., 0]) if self.pooling == "mean" else self.kinds[kind.clamp(min=0)]
-        )
-        whole = weighted(elements, plain, there)
+    def pool(self, elements: torch.Tensor, kind: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return vectors float32 [n, width] of elements [m, element width], see the module."""
+        item = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
+        even = elements.new_zeros(len(elements))
+        plain = even if self.pooling == "mean" else self.kinds[kind]
+        whole = weighted(elements, plain, item, lengths)
         if self.pooling in ("mean", "kinds"):
             return normalize(whole, dim=-1)
-        mean = weighted(elements, torch.zeros_like(plain), there)[:, None].expand_as(elements)
-        gate = self.gate(torch.cat([elements, mean, elements * mean], -1))[..., 0]
+        mean = weighted(elements, even, item, lengths)[item]
+        gate: torch.Tensor = self.gate(torch.cat([elements, mean, elements * mean], -1))[:, 0]
         if self.pooling == "gate":
-            return normalize(weighted(elements, plain + gate, there), dim=-1)
-        found = weighted(self.parts(elements), plain + gate, there)
+            return normalize(weighted(elements, plain + gate, item, lengths), dim=-1)
+        found = weighted(self.parts(elements), plain + gate, item, lengths)
         first, second = self.halves.softmax(0).sqrt()
         halves = [normalize(whole, dim=-1) * first, normalize(found, dim=-1) * second]
         # One number of each half in turn, so that a prefix holds as much of both.
@@ -162,7 +168,15 @@ class Aggregator(nn.Module):
         ]
 
 
-def weighted(elements: torch.Tensor, logits: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
-    """Return sums [n, d] of elements [n, e, d] weighted by the softmax of logits [n, e] where `there`."""
-    weights = logits.masked_fill(~there, OUTSIDE).softmax(-1)
-    return (weights[..., None] * elements).sum(1)
+def weighted(
+    elements: torch.Tensor, logits: torch.Tensor, item: torch.Tensor, lengths: torch.Tensor
+) -> torch.Tensor:
+    """Return sums [n, d] of elements [m, d], weighted by the softmax of logits [m] within each item.
+
+    item: int64 [m], the item of each element. lengths: int64 [n], elements of each item, at least one.
+    """
+    count = len(lengths)
+    largest = logits.new_full((count,), -torch.inf).scatter_reduce(0, item, logits.detach(), "amax")
+    weights = (logits - largest[item]).exp()
+    weights = weights / logits.new_zeros(count).index_add(0, item, weights)[item]
+    return elements.new_zeros(count, elements.shape[1]).index_add(0, item, weights[:, None] * elements)

@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -44,8 +43,8 @@ FILE = "aggregator.safetensors"
 class CompactBackbone(nn.Module):
     """Compact backbone.
 
-    Inputs: kind, row int64 [n, elements]; texts float32 [t, text width]; pictures float32 [u, vision width]
-    (see `Aggregator.forward`).
+    Inputs: kind, row int64 [m]; lengths int64 [n]; texts float32 [t, text width]; pictures float32
+    [u, vision width] (see `Aggregator.forward`).
     """
 
     name = "compact"
@@ -129,18 +128,15 @@ class CompactBackbone(nn.Module):
             else:
                 texts.setdefault(element.content, len(texts))
         places = {digest: len(texts) + n for n, digest in enumerate(pictures)}
-        longest = max(map(len, rows), default=1)
-        kind = np.full((len(rows), longest), -1, dtype=np.int64)
-        place = np.zeros((len(rows), longest), dtype=np.int64)
-        for n, row in enumerate(rows):
-            kind[n, : len(row)] = [element.kind for element in row]
-            place[n, : len(row)] = [
-                places[one.content.digest] if isinstance(one.content, Picture) else texts[one.content]
-                for one in row
-            ]
+        flat = [element for row in rows for element in row]
+        place = [
+            places[one.content.digest] if isinstance(one.content, Picture) else texts[one.content]
+            for one in flat
+        ]
         return {
-            "kind": torch.from_numpy(kind),
-            "row": torch.from_numpy(place),
+            "kind": torch.tensor([element.kind for element in flat]),
+            "row": torch.tensor(place),
+            "lengths": torch.tensor([len(row) for row in rows]),
             "texts": torch.from_numpy(self.towers.text_rows(list(texts))),
             "pictures": torch.from_numpy(self.towers.picture_rows(list(pictures.values()))),
         }
@@ -154,10 +150,8 @@ class CompactBackbone(nn.Module):
             found.append(item)
         return found
 
-    def forward(
-        self, kind: torch.Tensor, row: torch.Tensor, texts: torch.Tensor, pictures: torch.Tensor
-    ) -> torch.Tensor:
-        vectors: torch.Tensor = self.aggregator(kind, row, texts, pictures)
+    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
+        vectors: torch.Tensor = self.aggregator(**inputs)
         return vectors
 
     def remember(self, items: Sequence[Item], dropout: float = 0.0, progress: bool = False) -> None:
@@ -201,7 +195,7 @@ class CompactBackbone(nn.Module):
         try:
             stored = json.loads((folder / "backbone.json").read_text())
             settings = CompactSettings(
-                **CompactSettings.only(stored["settings"] | {"device": options.device})
+                **CompactSettings.only(stored["settings"] | {"device": options.device, **options.changes})
             )
             weights = load_file(folder / FILE)
             wanted = list(stored["towers"])
