@@ -8,7 +8,7 @@ import torch
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import reset_axes
-from uninote.encoder.towers import on_cached_towers
+from uninote.encoder.cached_towers import on_cached_towers
 from uninote.items import Item
 from uninote.settings import RlSettings, SftSettings
 

@@ -16,8 +16,8 @@ import torch
 
 from uninote.encoder import Backbone, Encoder
 from uninote.encoder.axes import fit_axes
+from uninote.encoder.cached_towers import on_cached_towers
 from uninote.encoder.capabilities import WarmsUp
-from uninote.encoder.towers import on_cached_towers
 from uninote.errors import ModelError
 from uninote.items import Item
 from uninote.progress import show_progress
