@@ -79,8 +79,9 @@ class Towers:
         self, tower: TextTower, cache: RowCache, texts: Sequence[str], progress: bool
     ) -> NDArray[np.float32]:
         keys = [key_of(text) for text in texts]
-        found: dict[bytes, Row | None] = {key: cache.get(key) for key in keys}
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if found[key] is None}
+        known = {key: cache.get(key) for key in keys}
+        found = {key: row for key, row in known.items() if row is not None}
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         # Long texts first: of similar lengths, they fill the batches of the tower.
         order = sorted(missing, key=lambda key: -len(missing[key]))
         with show_progress("text elements", len(order), show=progress and bool(order)) as bar:
@@ -90,8 +91,7 @@ class Towers:
                 cache.put(new)
                 found |= new
                 bar.advance(len(part))
-        rows = [found[key] for key in keys]
-        return np.stack(rows).astype(np.float32) if rows else np.zeros((0, tower.width), np.float32)
+        return stacked([found[key] for key in keys], tower.width)
 
     def picture_rows(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Return rows float32 [n, width]. Raises PictureError for the first that cannot be decoded."""
@@ -99,8 +99,7 @@ class Towers:
         found = self._seen_rows(pictures, failures)
         if failures:
             raise next(iter(failures.values()))
-        rows = [found[picture.digest] for picture in pictures]
-        return np.stack(rows).astype(np.float32) if rows else np.zeros((0, self.vision.width), np.float32)
+        return stacked([found[picture.digest] for picture in pictures], self.vision.width)
 
     def fill_pictures(self, pictures: Iterable[Picture], progress: bool = False) -> dict[str, PictureError]:
         """Compute the rows that the cache lacks. Returns the errors by digest."""
@@ -148,3 +147,8 @@ class Towers:
         for cache in self._rows:
             cache.reserve(texts)
         self._seen.reserve(pictures)
+
+
+def stacked(rows: Sequence[Row], width: int) -> NDArray[np.float32]:
+    """Return float32 [n, width], also of no rows."""
+    return np.stack(rows).astype(np.float32) if rows else np.zeros((0, width), np.float32)
