@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import random
-import re
 
 from uninote.items import Item, Note, compose
-
-# End of a sentence: a full stop and white space, a CJK full stop, or a line break.
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？；]+[\"'”’」』）]*\s*|\n+")
+from uninote.tasks.chunks import SENTENCE_END
 
 
 def halve(note: Note, seed: int, max_relevant: int = 6) -> tuple[Item, tuple[Item, ...]] | None:
@@ -41,7 +38,7 @@ def halve(note: Note, seed: int, max_relevant: int = 6) -> tuple[Item, tuple[Ite
 def _split_text(note: Note, rng: random.Random) -> tuple[list[str], list[str]] | None:
     """Return the texts of A and those of B, each with at least one non-blank text, or None."""
     title, body = note.title.strip(), note.body.strip()
-    cuts = [match.end() for match in _SENTENCE_END.finditer(body) if match.end() < len(body)]
+    cuts = [match.end() for match in SENTENCE_END.finditer(body) if match.end() < len(body)]
     if cuts:
         middle = min(cuts, key=lambda cut: abs(2 * cut - len(body)))
         sides = ([body[:middle].rstrip()], [body[middle:]])
