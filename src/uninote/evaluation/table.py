@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 
-from uninote.evaluation.headline import best_in_row, first_metric, mean_recall
+from uninote.evaluation.headline import MEANS, best_in_row, first_metric
 from uninote.evaluation.protocols import Json
-from uninote.tasks.definitions import SINGLE_TARGET, in_words
+from uninote.evaluation.view import part_rows
 
 
 def summary_table(report: Json) -> Table:
     """Return the first metric of every task in percent ± half its interval, the best of a row in bold.
 
-    Columns are stages, then baselines; a dash marks a task that a method cannot do.
+    Below them are recall@1 of parts of the queries, and the means. Columns are stages, then baselines; a dash
+    marks a task that a method cannot do.
     """
     columns = {**report["stages"], **report.get("baselines", {})}
     shown = {
@@ -28,15 +31,23 @@ def summary_table(report: Json) -> Table:
         table.add_column(Text(name), justify="right")
     for section, names in shown.items():
         for task in names:
-            metric = first_metric(task)
             entries = [column.get(section, {}).get(task) for column in columns.values()]
-            best = best_in_row(entries, metric)
-            cells = [_cell(entry, metric, i in best) for i, entry in enumerate(entries)]
-            table.add_row(task, *cells)
+            table.add_row(task, *_cells(entries, first_metric(task)))
     table.add_section()
-    means = [mean_recall(column["tasks"]) for column in columns.values()]
-    table.add_row(f"mean of {in_words(SINGLE_TARGET)}", *(f"{100 * mean:.1f}" for mean in means))
+    for row in part_rows({"baselines": {}} | report):
+        name = f"{row['task']}, {row['part']} ({row['n_queries']:,})"
+        table.add_row(name, *_cells(row["entries"], "recall@1"))
+    table.add_section()
+    for name in MEANS:
+        means = [column.get("means", {}).get(name) for column in columns.values()]
+        if any(means):
+            table.add_row(f"mean of {name}", *_cells(means, "mean"))
     return table
+
+
+def _cells(entries: Sequence[Json | None], metric: str) -> list[Text]:
+    best = best_in_row(entries, metric)
+    return [_cell(entry, metric, i in best) for i, entry in enumerate(entries)]
 
 
 def _cell(entry: Json | None, metric: str, best: bool) -> Text:

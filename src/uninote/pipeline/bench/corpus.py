@@ -19,7 +19,8 @@ from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.weights import Weights, load_weights
 from uninote.encoder.device import resolve_device
 from uninote.errors import ModelError
-from uninote.evaluation.suite import Suite, build_suite
+from uninote.evaluation.copies import rereading
+from uninote.evaluation.suite import Suite, build_suite, sought_pictures
 from uninote.items import Note
 from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
@@ -55,6 +56,7 @@ class BenchCorpus:
         compact = CompactBackbone(settings.encoder, settings.corpus, cache / "features", DRAW).eval()
         compact.to(resolve_device(settings.encoder.device))
         compact.features.fill([picture for note in self.notes for picture in note.pictures], progress)
+        self.copies = rereading(settings, cache, progress)(sought_pictures(self.notes))
         self.settings, self.source = settings, source
         self.towers = FrozenTowers(compact, WordCache(cache / f"words-{settings.encoder.max_tokens}"))
         self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
@@ -124,7 +126,7 @@ class SeedCorpus:
 
     @cached_property
     def suite(self) -> Suite:
-        return build_suite(getattr(self.splits, self.measured), DRAW)
+        return build_suite(getattr(self.splits, self.measured), DRAW, reread=lambda _: self.corpus.copies)
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
         """Return the training pairs, in the order of the tasks."""
