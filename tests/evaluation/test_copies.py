@@ -58,7 +58,7 @@ def test_no_side_gets_shorter_than_the_corpus_allows() -> None:
     assert Image.open(io.BytesIO(edited(blocks(100, 6), 8))).size == (80, 6)  # as short as it was
 
 
-def test_a_copy_is_read_anew_and_has_nothing_of_the_original(tmp_path) -> None:
+def test_a_copy_is_read_again_and_has_nothing_of_the_original(tmp_path) -> None:
     pictures = [png(blocks(100, 60), description="d", ocr=("given",)), png(blocks(50, 50))]
     copies = edited_copies(pictures, reader=SizeReader(), settings=SETTINGS, folder=tmp_path, workers=1)
     read, failed = (copies.pictures[picture.digest] for picture in pictures)

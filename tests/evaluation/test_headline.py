@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uninote.evaluation.baselines.report import report_baselines
 from uninote.evaluation.headline import (
     best_in_row,
     changes,
@@ -129,26 +130,36 @@ def test_terminal_table_has_a_row_per_task_and_a_column_per_method(capsys) -> No
     from rich.console import Console
 
     blind = {"I2T": {"recall@1": 0, "note": "no text"}, "T2I": {"recall@1": 0.7}}
-    report = {"stages": {"sft": stage(0.5, 0.9)}, "baselines": {"[b]BM25": {"tasks": blind}}}
-    parts = {"text in the picture": {"recall@1": 0.75, "n_queries": 1234}}
+    report = {"stages": {"sft": stage(0.5, 0.9)}, "baselines": {"[b]BM": {"tasks": blind}}}
+    parts = {"with text": {"recall@1": 0.75, "n_queries": 1234}}
     report["stages"]["sft"]["extra"] = {"I2Note strict": {"recall@1": 0.25, "parts": parts}}
-    table = summary_table(report)
-    Console(width=120).print(table)
-    lines = {
-        line.strip("│").split("│")[0].strip(): line
-        for line in capsys.readouterr().out.splitlines()
-        if "│" in line
-    }
-    assert "50.0 ±10.0" in lines["I2T"]
-    assert "–" in lines["I2T"]
-    assert "70.0" in lines["T2I"]
-    assert "90.0" in lines["Note2Note"]
-    assert "25.0" in lines["I2Note strict"]
-    assert "75.0" in lines["I2Note strict, text in the picture (1,234)"]
-    assert "55.0 ±2.0" in lines["mean of seven"]
-    assert "50.0 ±2.0" in lines["mean of nine"]
-    assert "70.0 ±2.0" in lines["mean of ten"]
-    assert [str(column.header) for column in table.columns] == ["task", "sft", "[b]BM25"]
+    Console(width=60).print(summary_table(report))
+    stages, compared = (
+        {line.split("  ")[0].strip(): line.split() for line in part.splitlines()}
+        for part in capsys.readouterr().out.split("next to the baselines, %")
+    )
+    assert stages["task"] == ["task", "sft"]
+    assert stages["I2T"] == ["I2T", "50.0", "±10.0"]
+    assert stages["Note2Note"][1] == "90.0"
+    assert stages["I2Note strict"][-1] == "25.0"
+    assert stages["I2Note strict with text (1,234)"][-1] == "75.0"
+    for name, mean in (("seven", "55.0"), ("nine", "50.0"), ("ten", "70.0")):
+        assert stages[f"mean of {name}"][3:] == [mean, "±2.0"]
+    assert compared["task"] == ["task", "sft", "[b]BM"]
+    assert compared["I2T"] == ["I2T", "50.0", "–"]
+    assert compared["T2I"] == ["T2I", "60.0", "70.0"]
+    assert compared["mean of ten"][3:] == ["70.0", "–"]
+
+
+def test_terminal_table_fits_a_terminal_with_all_baselines_of_the_report(capsys, hash_encoder, load) -> None:
+    from rich.console import Console
+
+    names = [*report_baselines(hash_encoder, 64, [], lambda: None, load)]
+    method = {"tasks": {"I2T": {"recall@1": 0.5}}, "means": {"ten": {"mean": 0.123}}}
+    report = {"stages": {"rl": method}, "baselines": dict.fromkeys(names, method)}
+    Console(width=80).print(summary_table(report))
+    means = [line.split() for line in capsys.readouterr().out.splitlines() if "mean of ten" in line]
+    assert means == [["mean", "of", "ten", *["12.3"] * columns] for columns in (1, len(names) + 1)]
 
 
 def test_the_mean_of_all_takes_the_precision_of_note2note() -> None:

@@ -1,4 +1,4 @@
-"""Edited copies of pictures: smaller and compressed again, so that an OCR engine has to read them anew.
+"""Edited copies of pictures: smaller and compressed again, so that an OCR engine has to read them again.
 
 I2OCR and OCR2I match a picture with the text that was read in it. A model that reads with the same engine
 finds that text, character by character, in the same pixels, but not in those of an edited copy.

@@ -23,8 +23,8 @@ from uninote.items import Item, Note, Picture
 from uninote.tasks.definitions import Pair, Task
 from uninote.tasks.pairs import make_pairs
 
-WITH_TEXT, WITHOUT_TEXT = "text in the picture", "no text in it"
-"""Parts of the queries of a task whose note hides a picture."""
+WITH_TEXT, WITHOUT_TEXT = "with text", "without text"
+"""Parts of the queries of a task whose note hides a picture: by whether text was read in that picture."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def recall_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json
     copies = bool(report["dataset"].get("edited_copies"))
     rows = []
     for section in ("tasks", "extra"):
-        for task in _names(methods, section):
+        for task in task_names(methods, section):
             entries = [method.get(section, {}).get(task) for method in methods.values()]
             best = {k: best_in_row(entries, f"recall@{k}") for k in cutoffs(report)}
             cells = [_cell(entry, {k for k in best if i in best[k]}) for i, entry in enumerate(entries)]
@@ -60,7 +60,7 @@ def graded_rows(report: Json) -> list[Json]:
     methods = _methods(report)
     rows = []
     for section in ("tasks", "extra"):
-        for task in _names(methods, section):
+        for task in task_names(methods, section):
             entries = [method.get(section, {}).get(task) for method in methods.values()]
             for metric in _graded_metrics(entries):
                 rows.append({"task": task, "metric": metric, "values": _values(entries, metric)})
@@ -72,7 +72,7 @@ def part_rows(report: Json) -> list[Json]:
     methods = _methods(report)
     rows = []
     for section in ("tasks", "extra"):
-        for task in _names(methods, section):
+        for task in task_names(methods, section):
             entries = [method.get(section, {}).get(task, {}).get("parts", {}) for method in methods.values()]
             for part in dict.fromkeys(part for entry in entries for part in entry):
                 found = [entry.get(part) for entry in entries]
@@ -83,10 +83,10 @@ def part_rows(report: Json) -> list[Json]:
 
 
 def cost_rows(report: Json) -> list[Json]:
-    """Return bytes and vectors a note, and quality, of the last stage and of the baselines.
+    """Return bytes and vectors a note, and quality (the first of `MEANS`), of last stage and baselines.
 
-    `times` is a method's bytes over those of the last stage, `share` the last stage's quality over the
-    method's; quality is the first of `MEANS`.
+    `times` is a method's bytes over those of the last stage; `share` the last stage's quality over that of a
+    method that can do every task.
     """
     name, last = list(report["stages"].items())[-1]
     own = _quality(last)
@@ -94,8 +94,9 @@ def cost_rows(report: Json) -> list[Json]:
     for method, entry in {name: last, **report["baselines"]}.items():
         quality = _quality(entry)
         times = entry["cost"]["bytes_per_note"] / last["cost"]["bytes_per_note"]
+        able = not any("note" in result for result in entry["tasks"].values())
         row: Json = {"name": method, "cost": entry["cost"], "times": times, "mean": quality}
-        rows.append(row | {"share": own / quality if own and quality else None})
+        rows.append(row | {"share": own / quality if own and quality and able else None})
     return rows
 
 
@@ -134,6 +135,13 @@ def explain(why: Json) -> str:
     return "; ".join(reasons) or "no word, line or picture in common"
 
 
+def task_names(methods: Mapping[str, Json], section: str) -> list[str]:
+    """Return the tasks of a section, those of `Task` first."""
+    found = dict.fromkeys(task for method in methods.values() for task in method.get(section, {}))
+    order = [task.value for task in Task]
+    return sorted(found, key=lambda task: order.index(task) if task in order else len(order))
+
+
 def meaning(task: str, copies: bool = False) -> str:
     """Return the instruction of the task, and what its pictures or notes are.
 
@@ -155,13 +163,6 @@ def _quality(method: Json) -> float | None:
 
 def _methods(report: Json) -> dict[str, Json]:
     return {**report["stages"], **report["baselines"]}
-
-
-def _names(methods: Mapping[str, Json], section: str) -> list[str]:
-    """Return the tasks of a section, those of `Task` first."""
-    found = dict.fromkeys(task for method in methods.values() for task in method.get(section, {}))
-    order = [task.value for task in Task]
-    return sorted(found, key=lambda task: order.index(task) if task in order else len(order))
 
 
 def _group(task: str) -> str:
