@@ -24,10 +24,10 @@ from uninote.corpus.decode import load_picture
 from uninote.corpus.skips import SkipReport
 from uninote.encoder import Encoder
 from uninote.evaluation.baselines.bm25 import Bm25, item_words, tuned_bm25
-from uninote.evaluation.baselines.late_fusion import LateFusion, picture_elements
+from uninote.evaluation.baselines.late_fusion import LateFusion, picture_elements, text_elements
 from uninote.evaluation.baselines.phash import perceptual_hash
 from uninote.evaluation.baselines.ranker import Ranker, evaluate_baseline
-from uninote.evaluation.baselines.tuned_fusion import Choice, TunedFusion, text_elements
+from uninote.evaluation.baselines.tuned_fusion import Choice, TunedFusion
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.headline import first_metric, mean_recall
 from uninote.evaluation.links import links_task

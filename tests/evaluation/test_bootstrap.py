@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uninote.evaluation.bootstrap import intervals, paired_difference
+from uninote.evaluation.bootstrap import interval_of_mean, intervals, paired_difference
 
 
 def test_intervals_cover_the_true_mean_at_their_level() -> None:
@@ -39,6 +39,20 @@ def test_pairing_detects_a_small_change_that_two_intervals_do_not() -> None:
     assert high < 0.011
     apart = [intervals(values[:, None], 500, 0)[0] for values in (before, after)]
     assert apart[0][1] > apart[1][0]
+
+
+def test_the_mean_of_one_group_has_its_own_interval() -> None:
+    values = np.random.default_rng(4).random(80)
+    np.testing.assert_array_equal(interval_of_mean([values], 300, 5), intervals(values[:, None], 300, 5)[0])
+
+
+def test_every_group_counts_equally_and_adds_its_own_variance() -> None:
+    generator = np.random.default_rng(6)
+    small, large, constant = generator.standard_normal(100), generator.standard_normal(2500), np.ones(7)
+    low, high = interval_of_mean([small, large, constant], 2000, 0)
+    error = 1.96 * np.sqrt(small.var() / 100 + large.var() / 2500) / 3
+    middle = (small.mean() + large.mean() + 1) / 3
+    assert (low, high) == pytest.approx((middle - error, middle + error), abs=0.2 * error)
 
 
 def test_unpaired_values_are_refused() -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from uninote.errors import VectorError
+from uninote.evaluation.baselines.bm25 import Bm25
+from uninote.evaluation.baselines.ranker import evaluate_baseline
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.links import links_task
+from uninote.evaluation.scoring import summary
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.evaluation.vectors import ItemVectors
 from uninote.items import Item
@@ -41,8 +45,31 @@ def test_metrics_known_by_hand(tiny, lookup_encoder) -> None:
     assert values["ndcg@2"] == pytest.approx((1 + discount + 1 / (2 + discount)) / 3)
     low, high = values["recall@1_interval"]
     assert 0 <= low <= values["recall@1"] <= high <= 1
+    assert result["means"]["seven"]["mean"] == values["recall@1"]
     assert result["per_query"]["T2Note"]["recall@1"] == [1, 0, 0.5]
     assert result["cost"] == {"dim": 4, "bytes_per_note": 16, "vectors_per_note": 1.0}
+
+
+def test_parts_of_the_queries_are_measured_apart(make_note, hash_encoder) -> None:
+    notes = [make_note(i, pictures=1) for i in range(5)]
+    bare = [note.with_pictures((replace(note.pictures[0], ocr=()),)) for note in notes[:2]]
+    suite = build_suite([*bare, *notes[2:]])
+    task = next(task for task in suite.tasks if task.name == "I2Note")
+    values = {"recall@1": np.array([1.0, 0.0, 1.0, 1.0, 0.0]), "recall@5": np.ones(5)}
+    entry = summary(task, values, 100, 0)
+    assert entry["parts"] == {
+        "with text": {
+            "n_queries": 3,
+            "recall@1": pytest.approx(2 / 3),
+            "recall@1_interval": entry["parts"]["with text"]["recall@1_interval"],
+        },
+        "without text": {"n_queries": 2, "recall@1": 0.5, "recall@1_interval": [0, 1]},
+    }
+    for measured in (evaluate(hash_encoder, suite, bootstrap=0), evaluate_baseline(Bm25(), suite)):
+        found = {
+            name for section in ("tasks", "extra") for name, e in measured[section].items() if "parts" in e
+        }
+        assert found == {"I2Note", "Note2I", "I2Note strict", "Note2I strict"}
 
 
 def test_matryoshka_truncates_and_renormalises(tiny, lookup_encoder) -> None:
@@ -84,10 +111,11 @@ def test_with_instructions_queries_are_encoded_per_task_and_targets_once(make_no
     suite = build_suite([make_note(i) for i in range(4)])
     ItemVectors(hash_encoder).add_suite(suite)
     assert len(seen) == len(set(seen))
-    assert {key for task, key in seen if task is None} == {t.key for s in suite.tasks for t in s.targets}
-    for task in suite.tasks:
-        queries = {query.item.key for query in task.queries}
-        assert {key for side, key in seen if side == task.instruction} == queries
+    assert {key for task, key in seen if task is None} == {t.key for s in suite.all_tasks for t in s.targets}
+    for task in Task:
+        asked = [suite_task for suite_task in suite.all_tasks if suite_task.instruction is task]
+        queries = {query.item.key for suite_task in asked for query in suite_task.queries}
+        assert {key for side, key in seen if side is task} == queries
 
 
 def test_whole_suite_is_repeatable_json_and_a_random_encoder_is_near_chance(make_note, hash_encoder) -> None:
@@ -98,7 +126,7 @@ def test_whole_suite_is_repeatable_json_and_a_random_encoder_is_near_chance(make
         assert result.pop("timing_s")["encode_per_item"] > 0
     assert json.loads(json.dumps(first, allow_nan=False)) == second
     assert list(first["tasks"]) == [task.value for task in Task]
-    assert list(first["extra"]) == ["Links"]
+    assert list(first["extra"]) == ["Links", "I2Note strict", "Note2I strict"]
     assert first["suite"] == suite.fingerprint
     assert first["tasks"]["I2T"]["recall@1"] < 0.2
     assert set(first["dims"]) == {"16", "64"}

@@ -10,6 +10,7 @@ from uninote.errors import ConfigError, PictureError
 from uninote.evaluation.baselines.bm25 import Bm25
 from uninote.evaluation.baselines.late_fusion import LateFusion
 from uninote.evaluation.baselines.ranker import evaluate_baseline
+from uninote.evaluation.copies import EditedCopies
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.links import links_task
 from uninote.evaluation.report import build_report, read_records, render_html, write_report
@@ -118,6 +119,39 @@ def test_page_shows_numbers_examples_and_commands(report, suite, load) -> None:
     thumbs = {name for attrs in page.with_class("thumb") for name in attrs["class"].split()} - {"thumb"}
     assert len(thumbs) > 5
     assert page.with_class("best")
+
+
+def test_page_shows_means_parts_variants_and_costs(report, suite, load) -> None:
+    page = Page(render_html(report, suite.items, load))
+    shown = " ".join(" ".join(page.text).split())
+    stage, tower = report["stages"]["sft"], report["baselines"][f"dual tower {ATTACK}"]
+    for name, mean in stage["means"].items():
+        low, high = mean["mean_interval"]
+        assert f"mean of {name}" in shown
+        assert f"{100 * mean['mean']:.1f} {100 * low:.1f}–{100 * high:.1f}" in shown
+    for task in ("I2Note", "I2Note strict", "Note2I", "Note2I strict"):
+        assert f"{task}, with text 7 " in shown  # queries
+    assert "Find the note that this image belongs to. The note does not hold the text" in shown
+    assert "The same tasks, measured in another way" in shown
+    assert "pictures of I2OCR, OCR2I as given" in shown
+    times = tower["cost"]["bytes_per_note"] / stage["cost"]["bytes_per_note"]
+    reached = 100 * stage["means"]["seven"]["mean"] / tower["means"]["seven"]["mean"]
+    quality = f"{100 * tower['means']['seven']['mean']:.1f} {reached:.0f} %"
+    assert f"8.0 2,048 {times:.1f} {quality}" in shown
+
+
+def test_page_tells_what_stands_for_pictures_whose_text_is_sought(make_note, hash_encoder, load) -> None:
+    def reread(reader):
+        return lambda pictures: EditedCopies({picture.digest: picture for picture in pictures}, reader)
+
+    for reader, told in (("some engine", "21, text read in 21 by some engine"), ("", "21, not read")):
+        suite = build_suite([make_note(i) for i in range(7)], reread=reread(reader))
+        report = build_report(suite, {"base": evaluate(hash_encoder, suite, bootstrap=0, samples=1)})
+        page = Page(render_html(report, suite.items, load))
+        shown = " ".join(" ".join(page.text).split())
+        assert f"edited copies in I2OCR, OCR2I {told}" in shown
+        assert "Find the text that is written in this image. The picture is an edited copy." in shown
+        assert "Find the text that is written in this image. The picture itself:" in shown
 
 
 def test_one_stage_without_baselines_and_with_broken_pictures_still_renders(suite, hash_encoder) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from uninote.errors import NoteError, PictureError
-from uninote.evaluation.suite import Query, build_suite, merged
+from uninote.evaluation.suite import WITH_TEXT, WITHOUT_TEXT, Query, build_suite, merged
 from uninote.items import Item, Note
 from uninote.tasks.definitions import Task
 from uninote.tasks.halves import split_note
@@ -40,6 +40,27 @@ def test_note_tasks_draw_one_pair_per_note_and_atomic_tasks_all(suite, notes) ->
     pictures = sum(len(note.pictures) for note in notes)
     for task in (Task.I2T, Task.T2I, Task.I2OCR, Task.OCR2I):
         assert len(by_name[task].queries) == pictures
+
+
+def test_strict_notes_ask_the_same_and_do_not_hold_the_text_of_the_picture(suite) -> None:
+    by_name = {task.name: task for task in suite.all_tasks}
+    assert [task.name for task in suite.extra] == ["I2Note strict", "Note2I strict"]
+    usual, strict = by_name["I2Note"], by_name["I2Note strict"]
+    assert [query.item for query in strict.queries] == [query.item for query in usual.queries]
+    for task, given in ((usual, True), (strict, False)):
+        for query in task.queries:
+            (positive,) = (task.targets[task.index[key]] for key in query.relevant)
+            assert (query.item.pictures[0].ocr_text in positive.texts) is given
+
+
+def test_queries_are_apart_by_text_in_their_picture(make_note) -> None:
+    notes = [make_note(i, pictures=1) for i in range(4)]
+    for number, ocr in enumerate([(), (" ",), None]):
+        notes[number] = notes[number].with_pictures((replace(notes[number].pictures[0], ocr=ocr),))
+    by_name = {task.name: task for task in build_suite(notes).all_tasks}
+    for name in ("I2Note", "Note2I", "I2Note strict", "Note2I strict"):
+        assert [query.part for query in by_name[name].queries] == [WITHOUT_TEXT, WITHOUT_TEXT, "", WITH_TEXT]
+    assert {query.part for query in by_name["T2Note"].queries} == {""}
 
 
 def test_no_pixels_of_the_query_in_its_whole_note(suite) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from uninote.evaluation.baselines.bm25 import K1, B, Bm25, tuned_bm25
-from uninote.evaluation.baselines.late_fusion import LateFusion
+from uninote.evaluation.baselines.late_fusion import LateFusion, text_elements
 from uninote.evaluation.baselines.ranker import evaluate_baseline
-from uninote.evaluation.baselines.tuned_fusion import Choice, TunedFusion, text_elements
+from uninote.evaluation.baselines.tuned_fusion import Choice, TunedFusion
 from uninote.evaluation.suite import Query, Suite, TaskSuite
 from uninote.items import Item
 from uninote.tasks.definitions import Task

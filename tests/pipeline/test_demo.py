@@ -79,7 +79,14 @@ def test_the_report_keeps_its_contract(finished: Path) -> None:
             assert 0 <= entry["recall@1"] <= entry["recall@5"] <= entry["recall@10"] <= 1
             assert entry["n_queries"] > 0
         assert {"precision@1", "precision@10", "ndcg@10"} <= set(stage["tasks"]["Note2Note"])
-    assert list(report["baselines"]) == ["BM25", "dual tower", "perceptual hash"]
+    towers = [f"dual tower, {name}" for name in ("best pair", "mean of best", "tuned", "equal bytes")]
+    assert list(report["baselines"]) == ["BM25", *towers, "perceptual hash"]
+    copies = report["dataset"]["edited_copies"]
+    assert copies["reader"].startswith("rapidocr")
+    assert 0 < copies["with_text"] <= copies["pictures"]
+    for method in [*report["stages"].values(), *report["baselines"].values()]:
+        assert set(method["means"]) == {"seven", "nine", "ten"}
+        assert {"I2Note strict", "Note2I strict", "I2OCR same reading"} <= set(method["extra"])
     hashes = report["baselines"]["perceptual hash"]
     assert hashes["cost"]["bytes_per_note"] == 8 * hashes["cost"]["vectors_per_note"] > 0
     assert "note" in hashes["tasks"]["T2I"]  # reads no text

@@ -8,6 +8,7 @@ from uninote.tasks.definitions import (
     META_TASKS,
     SFT_TASKS,
     SINGLE_TARGET,
+    UNEDITED,
     Task,
     in_words,
 )
@@ -34,6 +35,9 @@ def test_what_depends_on_the_tasks_is_counted_from_their_rows() -> None:
     assert set(Task) - set(SINGLE_TARGET) == {task for task in Task if task.spec.graded} == {Task.NOTE2NOTE}
     assert {"I2T", "T2I", "I2OCR", "OCR2I"} == ATOMIC_TASKS
     assert [task for task in Task if task.spec.hides_picture] == ["I2Note", "Note2I"]
+    assert [task for task in Task if task.spec.strict] == ["I2Note", "Note2I"]
+    assert [task for task in SINGLE_TARGET if task not in UNEDITED] == ["I2OCR", "OCR2I"]
+    assert in_words(UNEDITED) == "seven"
 
 
 def test_a_task_is_found_by_its_name_and_survives_copies() -> None:

@@ -42,6 +42,26 @@ def test_picture_finds_its_note_and_back(note: Note) -> None:
     assert only(note, Task.NOTE2I, 0) == Pair(Task.NOTE2I, whole, Item((p,)), "n", 0)
 
 
+def test_a_strict_note_does_not_hold_the_text_of_its_hidden_picture(note: Note) -> None:
+    p, q = note.pictures
+    whole = Item(("Pets: a black cat", "Buy .", "a black cat", q, "sale"))
+    (pair,) = (pair for pair in make_pairs([note], Task.I2NOTE, strict=True) if pair.picture == 0)
+    (query,) = pair.query.pictures
+    assert (query, query.ocr) == (p, ("CAT FOOD", "1 kg"))
+    assert pair.positive.texts == whole.texts
+    assert pair.positive.key == whole.key
+    assert pair.counterfactual is not None
+    assert pair.counterfactual.texts == ("Pets: a black cat", "Buy .", "sale")
+    back = next(pair for pair in make_pairs([note], Task.NOTE2I, strict=True) if pair.picture == 0)
+    assert (back.query, back.positive) == (pair.positive, pair.query)
+
+
+def test_strict_changes_only_tasks_that_hide_a_picture(note: Note) -> None:
+    for task in Task:
+        same = make_pairs([note], task, strict=True) == make_pairs([note], task)
+        assert same is not task.spec.hides_picture
+
+
 def test_description_finds_its_note_and_back(note: Note) -> None:
     p, q = note.pictures
     whole = Item(("Pets:", "Buy cat food.", p, "CAT FOOD\n1 kg", q, "cat food sale"))

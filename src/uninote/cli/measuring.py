@@ -51,6 +51,7 @@ def evaluate(
 ) -> None:
     """Measure a model on all tasks over the held-out notes; writes report.json and report.html."""
     from uninote.corpus.decode import check_picture, load_picture
+    from uninote.evaluation.copies import rereading
     from uninote.evaluation.evaluate import evaluate as evaluate_encoder
     from uninote.evaluation.hard.terminal import terminal_tables
     from uninote.evaluation.links import links_task
@@ -64,6 +65,7 @@ def evaluate(
         settings.seed,
         check=lambda p: check_picture(p, settings.corpus, decode=True),
         extra=links_task,
+        reread=rereading(settings, out / "cache", not quiet),
     )
     encoder = encoder_of(model, settings, features)
     stage = model.name if model else "base"

@@ -9,6 +9,8 @@ import numpy as np
 
 from uninote.encoder.matryoshka import truncate_numpy
 from uninote.evaluation.examples import draw_examples
+from uninote.evaluation.headline import task_means
+from uninote.evaluation.metrics import Values
 from uninote.evaluation.protocols import ItemEncoder, Json
 from uninote.evaluation.scoring import per_query, summary
 from uninote.evaluation.search import nearest
@@ -36,9 +38,9 @@ def evaluate(
         samples: queries per task whose results are kept as examples; the draw depends on the seed and the
             suite only, so that stages show the same queries.
 
-    Returns `tasks` and `extra` (metrics in [0, 1] by task name, at full width), `dims` (the same without
-    intervals by dimension), `per_query` (metrics at 1, for paired intervals), `examples`,
-    `cost`, `timing_s`, and the suite's fingerprint as `suite`.
+    Returns `tasks` and `extra` (metrics in [0, 1] by task name, at full width), `means` (see
+    `headline.task_means`), `dims` (metrics without intervals by dimension), `per_query` (metrics at 1, for
+    paired intervals), `examples`, `cost`, `timing_s`, and the suite's fingerprint as `suite`.
     """
     ks = sorted({1, *ks})
     started = perf_counter()
@@ -47,12 +49,13 @@ def evaluate(
     encoded = perf_counter()
     widths = sorted(dims or encoder.dims)
     extra = {task.name for task in suite.extra}
+    measured: dict[str, dict[str, Values]] = {}
     result: Json = {"tasks": {}, "extra": {}, "dims": {str(dim): {} for dim in widths}, "per_query": {}}
     for task in suite.all_tasks:
         queries = vectors.of([query.item for query in task.queries], task.instruction)
         targets = vectors.of(task.targets)
         _, ids = nearest(task, queries, targets, max(ks))
-        values = per_query(task, ids, ks)
+        values = measured[task.name] = per_query(task, ids, ks)
         result["extra" if task.name in extra else "tasks"][task.name] = summary(task, values, bootstrap, seed)
         result["per_query"][task.name] = {
             name: np.round(column, 4).tolist() for name, column in values.items() if name.endswith("@1")
@@ -64,6 +67,7 @@ def evaluate(
     searched = perf_counter()
     width = queries.shape[1]
     return result | {
+        "means": task_means(measured, bootstrap, seed),
         "suite": suite.fingerprint,
         "cost": {"dim": width, "bytes_per_note": 4 * width, "vectors_per_note": 1.0},
         "timing_s": {

@@ -9,6 +9,7 @@ import numpy as np
 from uninote.evaluation.protocols import Floats, Json
 from uninote.evaluation.search import mask_excluded, top_of_scores
 from uninote.evaluation.suite import Suite, TaskSuite
+from uninote.evaluation.variants import VARIANTS
 from uninote.evaluation.vectors import ItemVectors
 from uninote.evaluation.words import words
 from uninote.items import Item, Picture
@@ -18,7 +19,7 @@ SHOWN = 5
 
 
 def draw_examples(vectors: ItemVectors, suite: Suite, samples: int, seed: int) -> dict[str, list[Json]]:
-    """Return, by task name, `samples` random queries with their best results.
+    """Return, by task name, `samples` random queries with their best results; variants have none.
 
     The draw does not depend on the results, so that hits and misses appear in their true proportion. An
     example holds `query` (item key), `note`, `relevant` (count), `best_rank` (1-based rank of the best placed
@@ -27,6 +28,8 @@ def draw_examples(vectors: ItemVectors, suite: Suite, samples: int, seed: int) -
     everyday = everyday_words(suite)
     examples = {}
     for task in suite.all_tasks:
+        if task.name in VARIANTS:
+            continue
         count = min(samples, len(task.queries))
         rows = np.random.default_rng(seed).choice(len(task.queries), count, replace=False)
         examples[task.name] = [_example(vectors, task, int(row), everyday) for row in sorted(rows)]

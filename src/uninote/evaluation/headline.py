@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from uninote.evaluation.bootstrap import paired_difference
+from uninote.evaluation.bootstrap import interval_of_mean, paired_difference
+from uninote.evaluation.metrics import Values
 from uninote.evaluation.protocols import Json
-from uninote.tasks.definitions import SINGLE_TARGET, Task
+from uninote.evaluation.variants import task_of
+from uninote.tasks.definitions import SINGLE_TARGET, UNEDITED, Task, in_words
+
+MEANS = {in_words(tasks): tasks for tasks in (UNEDITED, SINGLE_TARGET, tuple(Task))}
+"""Tasks by the name of the mean that sums them up: "seven", "nine", "ten"."""
+
+MEANT = {
+    in_words(UNEDITED): f"recall@1, without {' and '.join(t for t in SINGLE_TARGET if t not in UNEDITED)}",
+    in_words(SINGLE_TARGET): "recall@1, one relevant target a query",
+    in_words(Task): f"with the precision@1 of {' and '.join(t for t in Task if t.spec.graded)}",
+}
+"""What each of `MEANS` is of."""
 
 
 def first_metric(task: str) -> str:
     """Return the metric that sums up a task: precision@1 if several targets are relevant, else recall@1.
 
-    Tasks outside of `Task`, e.g. author-made links, have several relevant targets.
+    Tasks that stand for no member of `Task`, e.g. author-made links, have several relevant targets.
     """
-    return Task(task).spec.first_metric if task in set(Task) else "precision@1"
+    known = task_of(task)
+    return known.spec.first_metric if known else "precision@1"
+
+
+def task_means(per_query: Mapping[str, Mapping[str, Values]], bootstrap: int, seed: int) -> dict[str, Json]:
+    """Return `mean`, `mean_interval` (if `bootstrap` > 0) and `tasks` (their number) of each of `MEANS`.
+
+    Every task counts equally, by its first metric; a mean without a measured task is left out.
+
+    Args:
+        per_query: metrics of each query, float64 `[q]`, by task and metric.
+    """
+    means: dict[str, Json] = {}
+    for name, tasks in MEANS.items():
+        groups = [per_query[task][first_metric(task)] for task in tasks if task in per_query]
+        if not groups:
+            continue
+        means[name] = {"mean": float(np.mean([group.mean() for group in groups])), "tasks": len(groups)}
+        if bootstrap:
+            means[name]["mean_interval"] = interval_of_mean(groups, bootstrap, seed).tolist()
+    return means
 
 
 def mean_recall(tasks: Mapping[str, Json]) -> float:
@@ -33,21 +65,31 @@ def changes(before: Json, after: Json, bootstrap: int, seed: int) -> dict[str, J
 
     `real`: the 95 % interval excludes 0. Raises ValueError when the stages ran on different suites.
     """
+    result = {}
+    for task, metric, old, new in _paired(before, after):
+        result[task] = {"metric": metric} | _change(*paired_difference(old, new, bootstrap, seed))
+    return result
+
+
+def mean_changes(before: Json, after: Json, bootstrap: int, seed: int) -> dict[str, Json]:
+    """Return the paired difference of each of `MEANS` as `changes` does, with queries resampled by task."""
+    changed = {task: {metric: new - old} for task, metric, old, new in _paired(before, after)}
+    found = task_means(changed, bootstrap, seed)
+    return {name: _change(mean["mean"], mean["mean_interval"]) for name, mean in found.items()}
+
+
+def _paired(before: Json, after: Json) -> Iterator[tuple[str, str, Values, Values]]:
+    """Yield task, first metric, and its values of each query before and after."""
     if before["suite"] != after["suite"]:
         raise ValueError("stages measured on different suites cannot be paired; evaluate both again")
-    result = {}
     for task, values in after["per_query"].items():
         metric = first_metric(task)
-        old, new = (np.asarray(side[metric]) for side in (before["per_query"][task], values))
-        difference, (low, high) = paired_difference(old, new, bootstrap, seed)
-        real = low > 0 or high < 0
-        result[task] = {
-            "metric": metric,
-            "difference": difference,
-            "interval": [low, high],
-            "real": real,
-        }
-    return result
+        yield task, metric, np.asarray(before["per_query"][task][metric]), np.asarray(values[metric])
+
+
+def _change(difference: float, interval: Sequence[float]) -> Json:
+    low, high = interval
+    return {"difference": difference, "interval": [low, high], "real": low > 0 or high < 0}
 
 
 def headlines(report: Json) -> list[Json]:
@@ -57,11 +99,13 @@ def headlines(report: Json) -> list[Json]:
     last, first = stages[names[-1]], stages[names[0]]
     mean = mean_recall(last["tasks"])
     cards = []
-    if np.isfinite(mean):
-        detail = f"one relevant target among {_pool(last['tasks'])}"
+    for name, found in last.get("means", {}).items():
+        detail = MEANT[name]
+        if interval := found.get("mean_interval"):
+            detail += f"; 95 %: {100 * interval[0]:.1f}–{100 * interval[1]:.1f}"
         if len(names) > 1:
-            detail += f"; {names[0]}: {100 * mean_recall(first['tasks']):.1f}"
-        cards.append(_card("Mean recall@1", 100 * mean, "%", detail))
+            detail += f"; {names[0]}: {100 * first['means'][name]['mean']:.1f}"
+        cards.append(_card(f"Mean of {name}", 100 * found["mean"], "%", detail))
     note = last["tasks"].get(Task.NOTE2NOTE.value)
     if note:
         ndcg = max((key for key in note if key.startswith("ndcg@") and "_" not in key), key=len)
@@ -101,11 +145,6 @@ def best_in_row(entries: Sequence[Json | None], metric: str) -> set[int]:
 
 def _card(label: str, value: float, unit: str, detail: str) -> Json:
     return {"label": label, "value": value, "unit": unit, "detail": detail}
-
-
-def _pool(tasks: Mapping[str, Json]) -> str:
-    sizes = [entry["n_targets"] for name, entry in tasks.items() if first_metric(name) == "recall@1"]
-    return f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,}"
 
 
 def _from(names: Sequence[str], first: Json) -> str:

@@ -20,7 +20,15 @@ from uninote.evaluation.report_charts import cost_scatter, matryoshka_curves, re
 from uninote.evaluation.results import write_json
 from uninote.evaluation.suite import Suite
 from uninote.evaluation.thumbnails import Thumbnails
-from uninote.evaluation.view import cutoffs, example_groups, graded_rows, recall_rows
+from uninote.evaluation.view import (
+    cost_rows,
+    cutoffs,
+    example_groups,
+    graded_rows,
+    mean_rows,
+    part_rows,
+    recall_rows,
+)
 from uninote.items import Item, Picture
 from uninote.tasks.definitions import SINGLE_TARGET, Task, in_words
 
@@ -109,7 +117,10 @@ def render_html(
         cards=headlines(report),
         ks=cutoffs(report),
         rows=recall_rows(report),
+        means=mean_rows(report),
         graded=graded_rows(report),
+        parts=part_rows(report),
+        cost_rows=cost_rows(report),
         groups=groups,
         thumbnails=Markup(thumbnails.css),
         bars=Markup(recall_bars(stages)),

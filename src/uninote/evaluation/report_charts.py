@@ -100,7 +100,7 @@ def cost_scatter(stages: Mapping[str, Json], baselines: Mapping[str, Json]) -> s
         for i, (label, baseline) in enumerate(baselines.items()):
             size, quality = baseline["cost"]["bytes_per_note"], 100 * mean_recall(baseline["tasks"])
             if size > 0 and np.isfinite(quality):
-                marker = "sD^vP"[i % 5]
+                marker = "sD^vPX*"[i % 7]
                 axes.plot([size], [quality], marker, color=MUTED, markersize=7, label=label, linestyle="none")
                 sizes.append(size)
         powers = (4**power for power in range(1, 12))

@@ -10,16 +10,21 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from uninote.errors import ItemError, NoteError, PictureError
+from uninote.evaluation.copies import EditedCopies, Reread
 from uninote.evaluation.protocols import Floats, Ids, Json
+from uninote.evaluation.variants import Variant
 from uninote.items import Item, Note, Picture
-from uninote.tasks.definitions import Task
+from uninote.tasks.definitions import Pair, Task
 from uninote.tasks.pairs import make_pairs
+
+WITH_TEXT, WITHOUT_TEXT = "with text", "without text"
+"""Parts of the queries of a task whose note hides a picture: by whether text was read in that picture."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,14 @@ class Query:
     Attributes:
         relevant: grade (1 or more, higher is better) by target key.
         excluded: keys of targets that are neither right nor wrong, e.g. the query's own note.
+        part: `WITH_TEXT` or `WITHOUT_TEXT` where a note hides a picture that was read, else empty.
     """
 
     item: Item
     note_id: str
     relevant: Mapping[str, int]
     excluded: frozenset[str] = frozenset()
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,14 +107,16 @@ class Suite:
 
     Attributes:
         tasks: the members of `Task` for which the notes have queries, in its order.
-        extra: tasks outside of it, e.g. author-made links.
+        extra: tasks outside of it: author-made links, and variants of the tasks (`variants.Variant`).
         dropped: ids of notes left out because the check refused a picture.
+        copies: the edited copies that stand for pictures whose text is sought; None: the pictures do.
     """
 
     notes: tuple[Note, ...]
     tasks: tuple[TaskSuite, ...]
     extra: tuple[TaskSuite, ...] = ()
     dropped: tuple[str, ...] = ()
+    copies: EditedCopies | None = None
 
     @property
     def all_tasks(self) -> tuple[TaskSuite, ...]:
@@ -141,6 +150,7 @@ class Suite:
             "languages": dict(Counter(note.lang or "unknown" for note in self.notes).most_common()),
             "categories": len({note.category for note in self.notes if note.category}),
             "suite": self.fingerprint,
+            "edited_copies": self.copies.facts() if self.copies else None,
             "tasks": {task.name: task.facts() for task in self.all_tasks},
         }
 
@@ -151,6 +161,7 @@ def build_suite(
     *,
     check: Callable[[Picture], object] | None = None,
     extra: Callable[[Sequence[Note]], TaskSuite | None] | None = None,
+    reread: Reread | None = None,
 ) -> Suite:
     """Return all tasks over held-out notes; the same notes and seed yield the same suite.
 
@@ -158,23 +169,71 @@ def build_suite(
         check: called once per distinct picture, e.g. a decoder. If it raises PictureError or ItemError, the
             notes with that picture are left out and listed in `Suite.dropped`.
         extra: builds a task outside of `Task`, e.g. `links.links_task`.
+        reread: makes and reads edited copies (`copies.rereading`). They stand for the pictures of I2OCR and
+            OCR2I, which are measured with the pictures themselves as an extra task each.
 
     Raises NoteError when no task gets a query.
     """
     kept, dropped = _usable(notes, check)
-    built = [(graded_task if task.spec.graded else pair_task)(kept, task, seed) for task in Task]
+    copies = reread(sought_pictures(kept)) if reread else None
+    built = [
+        graded_task(kept, task, seed) if task.spec.graded else pair_task(kept, task, seed, copies=copies)
+        for task in Task
+    ]
     tasks = tuple(task for task in built if task.queries)
     if not tasks:
         raise NoteError(f"{len(notes)} notes give no query: they need pictures with descriptions or OCR")
-    more = extra(kept) if extra else None
-    return Suite(tuple(kept), tasks, (more,) if more else (), tuple(dropped))
+    more = [extra(kept) if extra else None]
+    more += [pair_task(kept, task, seed, variant=Variant.STRICT) for task in Task if task.spec.strict]
+    if copies:
+        same = Variant.SAME_READING
+        more += [pair_task(kept, task, seed, variant=same) for task in Task if task.spec.edited]
+    extras = tuple(task for task in more if task and task.queries)
+    return Suite(tuple(kept), tasks, extras, tuple(dropped), copies)
 
 
-def pair_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
-    """Return a task of pairs: each query has one relevant target (method, section 1)."""
-    pairs = make_pairs(notes, task, per_note=1 if task.spec.one_per_note else None, seed=seed)
-    queries = (Query(pair.query, pair.note_id, {pair.positive.key: 1}) for pair in pairs)
-    return TaskSuite(task.value, task, merged(queries), distinct(pair.positive for pair in pairs))
+def pair_task(
+    notes: Sequence[Note],
+    task: Task,
+    seed: int,
+    *,
+    variant: Variant | None = None,
+    copies: EditedCopies | None = None,
+) -> TaskSuite:
+    """Return a task of pairs: each query has one relevant target (method, section 1).
+
+    Args:
+        variant: measures the task in another way, under the name of the variant.
+        copies: stand for the pictures of an edited task.
+    """
+    per_note = 1 if task.spec.one_per_note else None
+    pairs = make_pairs(notes, task, per_note=per_note, seed=seed, strict=variant is Variant.STRICT)
+    if copies and task.spec.edited:
+        sides = [(pair, copies.of(pair.query), copies.of(pair.positive)) for pair in pairs]
+        pairs = [replace(pair, query=q, positive=p) for pair, q, p in sides if q and p]
+    by_id = {note.id: note for note in notes}
+    queries = (
+        Query(pair.query, pair.note_id, {pair.positive.key: 1}, part=_part(pair, by_id[pair.note_id]))
+        for pair in pairs
+    )
+    name = variant.of(task) if variant else task.value
+    return TaskSuite(name, task, merged(queries), distinct(pair.positive for pair in pairs))
+
+
+def _part(pair: Pair, note: Note) -> str:
+    """Return the part of the queries of a pair whose note hides its picture: by text in that picture."""
+    if pair.picture is None or not pair.task.spec.hides_picture:
+        return ""
+    picture = note.pictures[pair.picture]
+    if picture.ocr is None:
+        return ""
+    return WITH_TEXT if picture.ocr_text.strip() else WITHOUT_TEXT
+
+
+def sought_pictures(notes: Sequence[Note]) -> list[Picture]:
+    """Return the pictures of the tasks that show edited copies."""
+    pairs = [pair for task in Task if task.spec.edited for pair in make_pairs(notes, task)]
+    return [picture for pair in pairs for side in (pair.query, pair.positive) for picture in side.pictures]
 
 
 def graded_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
@@ -210,7 +269,7 @@ def merged(queries: Iterable[Query]) -> tuple[Query, ...]:
         keys = [*known.relevant, *query.relevant]
         relevant = {key: max(known.relevant.get(key, 0), query.relevant.get(key, 0)) for key in keys}
         excluded = (known.excluded | query.excluded) - relevant.keys()
-        by_key[query.item.key] = Query(known.item, known.note_id, relevant, excluded)
+        by_key[query.item.key] = replace(known, relevant=relevant, excluded=excluded)
     return tuple(by_key.values())
 
 

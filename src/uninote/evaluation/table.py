@@ -1,48 +1,74 @@
-"""Terminal table of a report's numbers."""
+"""Terminal tables of a report's numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from rich.box import HORIZONTALS
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from uninote.evaluation.headline import best_in_row, first_metric, mean_recall
+from uninote.evaluation.headline import MEANS, best_in_row, first_metric
 from uninote.evaluation.protocols import Json
-from uninote.tasks.definitions import SINGLE_TARGET, in_words
+from uninote.evaluation.view import part_rows, task_names
 
 
-def summary_table(report: Json) -> Table:
-    """Return the first metric of every task in percent ± half its interval, the best of a row in bold.
+def summary_table(report: Json) -> Group:
+    """Return the first metric of every task in percent, parts of its queries, and the means.
 
-    Columns are stages, then baselines; a dash marks a task that a method cannot do.
+    The first table has the stages, with half of each interval; the second the last stage next to the
+    baselines, if there are any. The best of a row is bold; a dash marks a task that a method cannot do.
     """
-    columns = {**report["stages"], **report.get("baselines", {})}
-    shown = {
-        section: dict.fromkeys(task for column in columns.values() for task in column.get(section, {}))
-        for section in ("tasks", "extra")
-    }
-    graded = [task for names in shown.values() for task in names if first_metric(task) == "precision@1"]
+    stages, baselines = report["stages"], report.get("baselines", {})
+    tables = [_table("recall@1, %", stages, intervals=True)]
+    if baselines:
+        last = list(stages)[-1]
+        tables.append(_table("next to the baselines, %", {last: stages[last], **baselines}, intervals=False))
+    return Group(*tables)
+
+
+def _table(title: str, methods: Mapping[str, Json], intervals: bool) -> Table:
+    names = {section: task_names(methods, section) for section in ("tasks", "extra")}
+    graded = [task for tasks in names.values() for task in tasks if first_metric(task) == "precision@1"]
     noted = f" ({' and '.join(graded)}: precision@1)" if graded else ""
-    table = Table(title=f"recall@1, %{noted}", header_style="bold", title_justify="left")
-    table.add_column("task")
-    for name in columns:
-        table.add_column(Text(name), justify="right")
-    for section, names in shown.items():
-        for task in names:
-            metric = first_metric(task)
-            entries = [column.get(section, {}).get(task) for column in columns.values()]
-            best = best_in_row(entries, metric)
-            cells = [_cell(entry, metric, i in best) for i, entry in enumerate(entries)]
-            table.add_row(task, *cells)
+    table = Table(
+        title=title + noted,
+        title_justify="left",
+        header_style="bold",
+        box=HORIZONTALS,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("task", min_width=18)
+    for name in methods:
+        width = None if intervals else 6
+        table.add_column(Text(name), justify="right", min_width=6, max_width=width, overflow="fold")
+
+    def add(name: str, entries: Sequence[Json | None], metric: str) -> None:
+        best = best_in_row(entries, metric)
+        cells = (_cell(entry, metric, i in best, intervals) for i, entry in enumerate(entries))
+        table.add_row(name, *cells)
+
+    for section, tasks in names.items():
+        for task in tasks:
+            entries = [method.get(section, {}).get(task) for method in methods.values()]
+            add(task, entries, first_metric(task))
     table.add_section()
-    means = [mean_recall(column["tasks"]) for column in columns.values()]
-    table.add_row(f"mean of {in_words(SINGLE_TARGET)}", *(f"{100 * mean:.1f}" for mean in means))
+    for row in part_rows({"stages": methods, "baselines": {}}):
+        add(f"{row['task']} {row['part']} ({row['n_queries']:,})", row["entries"], "recall@1")
+    table.add_section()
+    for name in MEANS:
+        means = [method.get("means", {}).get(name) for method in methods.values()]
+        if any(means):
+            add(f"mean of {name}", means, "mean")
     return table
 
 
-def _cell(entry: Json | None, metric: str, best: bool) -> Text:
+def _cell(entry: Json | None, metric: str, best: bool, interval: bool) -> Text:
     if entry is None or "note" in entry:
         return Text("–", style="dim")
     text = Text(f"{100 * entry[metric]:.1f}", style="bold green" if best else "")
-    if interval := entry.get(f"{metric}_interval"):
-        text.append(f" ±{50 * (interval[1] - interval[0]):.1f}", style="dim")
+    if interval and (bounds := entry.get(f"{metric}_interval")):
+        text.append(f" ±{50 * (bounds[1] - bounds[0]):.1f}", style="dim")
     return text

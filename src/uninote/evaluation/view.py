@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from uninote.errors import ConfigError
-from uninote.evaluation.headline import best_in_row, changes
+from uninote.evaluation.headline import MEANT, best_in_row, changes, mean_changes
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.thumbnails import Thumbnails
+from uninote.evaluation.variants import MEANINGS, VARIANTS
 from uninote.items import Item, Picture
 from uninote.tasks.definitions import INSTRUCTIONS, META_TASKS, Task, in_words
 
@@ -24,36 +25,78 @@ def cutoffs(report: Json) -> list[int]:
     return sorted(int(name.removeprefix("recall@")) for name in names)
 
 
+def mean_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json]:
+    """Return the rows of the means: one value per method, and first-to-last change."""
+    stages = list(report["stages"].values())
+    change = mean_changes(stages[0], stages[-1], bootstrap, seed) if len(stages) > 1 else {}
+    rows = []
+    for name in stages[-1].get("means", {}):
+        entries = [method.get("means", {}).get(name) for method in _methods(report).values()]
+        row: Json = {"name": f"mean of {name}", "meaning": MEANT[name], "change": change.get(name)}
+        rows.append(row | {"values": _values(entries, "mean")})
+    return rows
+
+
 def recall_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json]:
     """Return the rows of the main table, one per task: stages, then baselines, and first-to-last change."""
-    methods = {**report["stages"], **report["baselines"]}
+    methods = _methods(report)
     stages = list(report["stages"].values())
     change = changes(stages[0], stages[-1], bootstrap, seed) if len(stages) > 1 else {}
+    copies = bool(report["dataset"].get("edited_copies"))
     rows = []
     for section in ("tasks", "extra"):
-        for task in _names(methods, section):
+        for task in task_names(methods, section):
             entries = [method.get(section, {}).get(task) for method in methods.values()]
             best = {k: best_in_row(entries, f"recall@{k}") for k in cutoffs(report)}
             cells = [_cell(entry, {k for k in best if i in best[k]}) for i, entry in enumerate(entries)]
             facts = report["dataset"]["tasks"].get(task, {})
-            rows.append({"task": task, "group": _group(task), "meaning": meaning(task), "facts": facts})
-            rows[-1] |= {"cells": cells, "change": change.get(task)}
+            row: Json = {"task": task, "group": _group(task), "meaning": meaning(task, copies)}
+            rows.append(row | {"cells": cells, "change": change.get(task), "facts": facts})
     return rows
 
 
 def graded_rows(report: Json) -> list[Json]:
     """Return the table of tasks with several relevant targets: one row per metric, one value per method."""
-    methods = {**report["stages"], **report["baselines"]}
+    methods = _methods(report)
     rows = []
     for section in ("tasks", "extra"):
-        for task in _names(methods, section):
+        for task in task_names(methods, section):
             entries = [method.get(section, {}).get(task) for method in methods.values()]
             for metric in _graded_metrics(entries):
-                best = best_in_row(entries, metric)
-                values = [
-                    None if not entry else _value(entry, metric, i in best) for i, entry in enumerate(entries)
-                ]
-                rows.append({"task": task, "metric": metric, "values": values})
+                rows.append({"task": task, "metric": metric, "values": _values(entries, metric)})
+    return rows
+
+
+def part_rows(report: Json) -> list[Json]:
+    """Return recall@1 of parts of the queries: one row per task and part, one value per method."""
+    methods = _methods(report)
+    rows = []
+    for section in ("tasks", "extra"):
+        for task in task_names(methods, section):
+            entries = [method.get(section, {}).get(task, {}).get("parts", {}) for method in methods.values()]
+            for part in dict.fromkeys(part for entry in entries for part in entry):
+                found = [entry.get(part) for entry in entries]
+                queries = next(entry["n_queries"] for entry in found if entry)
+                row: Json = {"task": task, "part": part, "n_queries": queries}
+                rows.append(row | {"entries": found, "values": _values(found, "recall@1")})
+    return rows
+
+
+def cost_rows(report: Json) -> list[Json]:
+    """Return bytes and vectors a note, and quality (the first of `MEANS`), of last stage and baselines.
+
+    `times` is a method's bytes over those of the last stage; `share` the last stage's quality over that of a
+    method that can do every task.
+    """
+    name, last = list(report["stages"].items())[-1]
+    own = _quality(last)
+    rows = []
+    for method, entry in {name: last, **report["baselines"]}.items():
+        quality = _quality(entry)
+        times = entry["cost"]["bytes_per_note"] / last["cost"]["bytes_per_note"]
+        able = not any("note" in result for result in entry["tasks"].values())
+        row: Json = {"name": method, "cost": entry["cost"], "times": times, "mean": quality}
+        rows.append(row | {"share": own / quality if own and quality and able else None})
     return rows
 
 
@@ -92,18 +135,39 @@ def explain(why: Json) -> str:
     return "; ".join(reasons) or "no word, line or picture in common"
 
 
-def meaning(task: str) -> str:
-    """Return the instruction of the task."""
-    return INSTRUCTIONS[Task(task)] if task in set(Task) else "Find the notes that this note links to."
-
-
-def _names(methods: Mapping[str, Json], section: str) -> list[str]:
-    found = {task for method in methods.values() for task in method.get(section, {})}
+def task_names(methods: Mapping[str, Json], section: str) -> list[str]:
+    """Return the tasks of a section, those of `Task` first."""
+    found = dict.fromkeys(task for method in methods.values() for task in method.get(section, {}))
     order = [task.value for task in Task]
-    return sorted(found, key=lambda task: (order.index(task) if task in order else len(order), task))
+    return sorted(found, key=lambda task: order.index(task) if task in order else len(order))
+
+
+def meaning(task: str, copies: bool = False) -> str:
+    """Return the instruction of the task, and what its pictures or notes are.
+
+    copies: whether edited copies stand for the pictures whose text is sought.
+    """
+    if task in VARIANTS:
+        known, variant = VARIANTS[task]
+        return f"{INSTRUCTIONS[known]} {MEANINGS[variant]}"
+    if task not in set(Task):
+        return "Find the notes that this note links to."
+    edited = " The picture is an edited copy." if copies and Task(task).spec.edited else ""
+    return INSTRUCTIONS[Task(task)] + edited
+
+
+def _quality(method: Json) -> float | None:
+    means: dict[str, Json] = method.get("means", {})
+    return next((mean["mean"] for mean in means.values()), None)
+
+
+def _methods(report: Json) -> dict[str, Json]:
+    return {**report["stages"], **report["baselines"]}
 
 
 def _group(task: str) -> str:
+    if task in VARIANTS:
+        return "The same tasks, measured in another way"
     return next((name for name, tasks in META_TASKS.items() if task in tasks), f"Beyond the {in_words(Task)}")
 
 
@@ -114,6 +178,15 @@ def _cell(entry: Json | None, best: set[int]) -> Json | None:
         int(name.removeprefix("recall@")) for name in entry if name.startswith("recall@") and "_" not in name
     ]
     return {"values": {k: _value(entry, f"recall@{k}", k in best) for k in ks}}
+
+
+def _values(entries: Sequence[Json | None], metric: str) -> list[Json | None]:
+    """Return the metric of each entry as a value; the best is marked."""
+    best = best_in_row(entries, metric)
+    return [
+        _value(entry, metric, i in best) if entry and metric in entry else None
+        for i, entry in enumerate(entries)
+    ]
 
 
 def _value(entry: Json, metric: str, best: bool) -> Json:

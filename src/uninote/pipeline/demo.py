@@ -21,10 +21,10 @@ from uninote.encoder import Encoder
 from uninote.encoder.capabilities import CachesPictures
 from uninote.encoder.loading import load_encoder
 from uninote.encoder.registry import backbone_class
-from uninote.evaluation.baselines.bm25 import Bm25
-from uninote.evaluation.baselines.late_fusion import LateFusion
-from uninote.evaluation.baselines.phash import perceptual_hash
-from uninote.evaluation.baselines.ranker import Ranker, evaluate_baseline
+from uninote.errors import NoteError
+from uninote.evaluation.baselines.ranker import evaluate_baseline
+from uninote.evaluation.baselines.report import report_baselines
+from uninote.evaluation.copies import rereading
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.links import links_task
 from uninote.evaluation.report import build_report, write_report
@@ -78,8 +78,17 @@ def run_demo(
     models = _train(state, splits.train, settings, out / FEATURES, console, progress)
 
     console.rule("[bold]evaluation")
-    suite = build_suite(splits.test, settings.seed, extra=links_task)
-    results, baselines = _evaluate(state, models, suite, settings, out / FEATURES, progress)
+    reread = rereading(settings, out / "cache", progress)
+    suite_of = partial(build_suite, seed=settings.seed, extra=links_task, reread=reread)
+    suite = suite_of(splits.test)
+
+    def validation() -> Suite | None:
+        try:
+            return suite_of(splits.validation)
+        except NoteError:  # too few notes for any query
+            return None
+
+    results, baselines = _evaluate(state, models, suite, validation, settings, out / FEATURES, progress)
 
     console.rule("[bold]index")
     index = out / "index"
@@ -182,11 +191,12 @@ def _evaluate(
     state: RunState,
     models: dict[str, Path],
     suite: Suite,
+    validation: Callable[[], Suite | None],
     settings: Settings,
     features: Path,
     progress: bool,
 ) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Measure every stage, and the baselines, on the same suite."""
+    """Measure every stage, and the baselines, on the same suite; baselines are tuned on `validation`."""
     options: dict[str, Any] = {
         "ks": settings.evaluation.ks,
         "bootstrap": settings.evaluation.bootstrap,
@@ -202,18 +212,20 @@ def _evaluate(
 
         results[stage] = state.step(f"evaluate-{stage}", measure, *depends)
     tower = load_encoder(models.get("warmup", models["base"]), settings, features)
-    rankers: dict[str, Ranker] = {
-        "BM25": Bm25(),
-        "dual tower": LateFusion(tower, fusion="mean_max"),
-        "perceptual hash": perceptual_hash(partial(load_picture, settings=settings.corpus)),
-    }
+    rankers = report_baselines(
+        tower,
+        results["rl"]["cost"]["dim"],
+        suite.notes,
+        validation,
+        partial(load_picture, settings=settings.corpus),
+    )
     baselines = {
         name: state.step(
-            f"baseline-{name.replace(' ', '-')}",
-            partial(evaluate_baseline, ranker, suite, **options),
+            f"baseline-{name.replace(',', '').replace(' ', '-')}",
+            lambda make=make: evaluate_baseline(make(), suite, **options),  # type: ignore[misc]
             settings.evaluation,
         )
-        for name, ranker in rankers.items()
+        for name, make in rankers.items()
     }
     return results, baselines
 

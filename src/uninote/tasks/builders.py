@@ -72,6 +72,13 @@ def picture_in_whole_note(note: Note, index: int) -> Cut | None:
     return _picture_in_note(note, index, Note.item)
 
 
+def picture_in_strict_note(note: Note, index: int) -> Cut | None:
+    """Cut `(I_i, N')` of `picture_in_note`; N' does not repeat the OCR lines of I_i either."""
+    picture = note.pictures[index]
+    cut = picture_in_note(mask_note(note, picture.ocr or ()), index)
+    return replace(cut, query=Item.of(picture)) if cut else None
+
+
 def description_in_note(note: Note, index: int) -> Cut | None:
     """Cut `(S_desc_i, N)`; N does not repeat the description."""
     text = note.pictures[index].description

@@ -25,7 +25,11 @@ class TaskSpec:
         instruction: goes with the query only, so that one stored target vector serves all tasks.
         build: cuts a note into queries and targets.
         unhidden: builds it without Modal Replacement (Eq. 2); None if the task never hides a part of a note.
+        strict: builds it from notes without the OCR lines of the hidden picture, which Modal Replacement
+            keeps; None if the task never hides a picture.
         atomic: query and target are one picture and one text; no note takes part.
+        edited: the evaluation shows an edited copy of the picture, because the text that is sought was read
+            in the picture itself.
         one_per_note: the evaluation uses one query per note, because the targets of its other pictures
             contain the query's own pixels or text and would win by copying.
         first_metric: the metric that sums up the task; precision@1 if a query has several graded targets.
@@ -37,7 +41,9 @@ class TaskSpec:
     instruction: str
     build: Builder
     unhidden: Builder | None = None
+    strict: Builder | None = None
     atomic: bool = False
+    edited: bool = False
     one_per_note: bool = False
     first_metric: Literal["recall@1", "precision@1"] = "recall@1"
     trained: bool = True
@@ -79,6 +85,7 @@ class Task(StrEnum):
         instruction="Find the note that this image belongs to.",
         build=each_picture(builders.picture_in_note),
         unhidden=each_picture(builders.picture_in_whole_note),
+        strict=each_picture(builders.picture_in_strict_note),
         one_per_note=True,
     )
     T2NOTE = TaskSpec(
@@ -94,6 +101,7 @@ class Task(StrEnum):
         instruction="Find an image that belongs to this note.",
         build=each_picture(reverse(builders.picture_in_note)),
         unhidden=each_picture(reverse(builders.picture_in_whole_note)),
+        strict=each_picture(reverse(builders.picture_in_strict_note)),
         one_per_note=True,
     )
     NOTE2T = TaskSpec(
@@ -109,6 +117,7 @@ class Task(StrEnum):
         instruction="Find the text that is written in this image.",
         build=each_picture(builders.ocr),
         atomic=True,
+        edited=True,
     )
     OCR2I = TaskSpec(
         name="OCR2I",
@@ -116,6 +125,7 @@ class Task(StrEnum):
         instruction="Find the image in which this text is written.",
         build=each_picture(reverse(builders.ocr)),
         atomic=True,
+        edited=True,
     )
     OCR2NOTE = TaskSpec(
         name="OCR2Note",
@@ -154,15 +164,18 @@ SFT_TASKS = tuple(task for task in Task if task.spec.trained)
 SINGLE_TARGET = tuple(task for task in Task if not task.spec.graded)
 """The tasks with one relevant target a query, whose mean recall@1 sums up a model."""
 
+UNEDITED = tuple(task for task in SINGLE_TARGET if not task.spec.edited)
+"""The same without the tasks between a picture and the text read in it."""
+
 ATOMIC_TASKS = frozenset(task for task in Task if task.spec.atomic)
 """The tasks between one picture and one text."""
 
 
-_IN_WORDS = {8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
+_IN_WORDS = {7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
 
 
 def in_words(tasks: Collection[Task] | type[Task]) -> str:
-    """Return the number of tasks for prose: a word from eight to twelve, else digits."""
+    """Return the number of tasks for prose: a word from seven to twelve, else digits."""
     return _IN_WORDS.get(len(tasks), str(len(tasks)))
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from uninote.items import Note
+from uninote.tasks.builders import Builder
 from uninote.tasks.definitions import Pair, Task
 
 
@@ -16,6 +17,7 @@ def make_pairs(
     per_note: int | None = None,
     seed: int = 0,
     modal_replacement: bool = True,
+    strict: bool = False,
 ) -> list[Pair]:
     """Return the pairs of one task, in the order of notes and of pictures within a note.
 
@@ -29,15 +31,16 @@ def make_pairs(
             the choice depends neither on other notes nor on their order.
         modal_replacement: hide the picture from its note (Eq. 2). If False, I2Note and Note2I can be solved
             by matching identical pixels. False is for the ablation of Eq. 2 only, never for an evaluation.
+        strict: hide the OCR lines of the hidden picture too, where the task hides one.
     """
-    return [pair for note in notes for pair in _pairs_of_note(note, task, per_note, seed, modal_replacement)]
-
-
-def _pairs_of_note(
-    note: Note, task: Task, per_note: int | None, seed: int, modal_replacement: bool
-) -> list[Pair]:
     spec = task.spec
-    build = spec.build if modal_replacement or spec.unhidden is None else spec.unhidden
+    build = spec.strict if strict else None if modal_replacement else spec.unhidden
+    return [
+        pair for note in notes for pair in _pairs_of_note(note, task, build or spec.build, per_note, seed)
+    ]
+
+
+def _pairs_of_note(note: Note, task: Task, build: Builder, per_note: int | None, seed: int) -> list[Pair]:
     made = [
         Pair(task, cut.query, cut.relevant[0], note.id, cut.picture, cut.counterfactual)
         for cut in build(note, seed)

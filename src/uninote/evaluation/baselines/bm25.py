@@ -1,6 +1,6 @@
-"""BM25 (Lucene variant, `bm25s`) over all text of an item, including OCR text.
+"""BM25 (Lucene variant, `bm25s`) over all text of an item, including the text read in its pictures.
 
-A picture item is pixels only, so keyword search retrieves nothing for it.
+For a picture without text, keyword search retrieves nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from itertools import product
 import bm25s
 import numpy as np
 
+from uninote.evaluation.baselines.readings import with_given
 from uninote.evaluation.headline import first_metric
 from uninote.evaluation.protocols import Floats, Ids, Json
 from uninote.evaluation.scoring import per_query
@@ -41,10 +42,10 @@ class Bm25:
         return np.concatenate(ranked)
 
     def blind_spot(self, task: TaskSuite) -> str:
-        if not any(query.item.texts for query in task.queries):
-            return "queries are pictures: there is no text to search with"
-        if not any(target.texts for target in task.targets):
-            return "targets are pictures: there is no text to search in"
+        if not any(with_given(query.item).texts for query in task.queries):
+            return "queries are pictures without text: there is nothing to search with"
+        if not any(with_given(target).texts for target in task.targets):
+            return "targets are pictures without text: there is nothing to search in"
         return ""
 
     def cost(self, notes: Sequence[Note]) -> Json:
@@ -61,7 +62,8 @@ class Bm25:
 
 
 def item_words(item: Item) -> list[str]:
-    return [word for text in item.texts for word in words(text)]
+    """Return the words of all texts, those read in pictures included."""
+    return [word for text in with_given(item).texts for word in words(text)]
 
 
 def tuned_bm25(validation: Suite) -> Bm25:

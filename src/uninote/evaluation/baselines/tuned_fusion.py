@@ -10,26 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from uninote.evaluation.baselines.late_fusion import (
-    CHUNK,
-    Elements,
-    Fusion,
-    LateFusion,
-    all_elements,
-    picture_elements,
-)
+from uninote.evaluation.baselines.late_fusion import CHUNK, FUSIONS, Fusion, LateFusion, all_elements
 from uninote.evaluation.headline import first_metric
 from uninote.evaluation.protocols import ElementEncoder, Floats, Ids
 from uninote.evaluation.scoring import per_query
 from uninote.evaluation.search import mask_excluded, top_of_scores
-from uninote.evaluation.suite import Suite, TaskSuite, distinct
+from uninote.evaluation.suite import Suite, TaskSuite
 from uninote.items import Item
 
-FUSIONS: tuple[Fusion, ...] = ("max", "mean_max")
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -49,11 +41,6 @@ CHOICES = [Choice(fusion) for fusion in FUSIONS] + [
 ]
 
 
-def text_elements(item: Item) -> tuple[Item, ...]:
-    """Return each distinct text as an item of its own."""
-    return distinct(Item((text,)) for text in item.texts)
-
-
 class TunedFusion(LateFusion):
     """Late fusion with weights chosen by `tune`; tasks it was not tuned for use untuned late fusion.
 
@@ -62,26 +49,23 @@ class TunedFusion(LateFusion):
     """
 
     def __init__(
-        self,
-        encoder: ElementEncoder,
-        choices: Mapping[str, Choice] | None = None,
-        *,
-        elements: Elements = all_elements,
-        bytes_per_vector: int | None = None,
+        self, encoder: ElementEncoder, choices: Mapping[str, Choice] | None = None, **options: Any
     ) -> None:
-        super().__init__(encoder, elements=elements, bytes_per_vector=bytes_per_vector)
+        super().__init__(encoder, **options)
         self.choices = dict(choices or {})
 
-    def tune(self, validation: Suite) -> dict[str, Choice]:
-        """Choose weights and fusion for every task of the suite, and return them by task name.
+    def tune(self, validation: Suite) -> float:
+        """Choose weights and fusion for every task of the suite; return the mean of their first metrics.
 
         The best choice has the highest first metric of the task, then the highest recall@10. Of equal ones
         the first wins, untuned fusion before all others.
         """
+        best = []
         for task in validation.all_tasks:
             found = {choice: _quality(task, self._ranked(task, 10, choice)) for choice in self._sensible()}
             self.choices[task.name] = max(found, key=found.__getitem__)
-        return self.choices
+            best.append(found[self.choices[task.name]][0])
+        return float(np.mean(best))
 
     def rank(self, task: TaskSuite, k: int) -> Ids:
         return self._ranked(task, k, self.choices.get(task.name, Choice()))
@@ -102,19 +86,25 @@ class TunedFusion(LateFusion):
 
     def _fused(self, queries: Sequence[Item], targets: Sequence[Item], choice: Choice) -> Floats:
         self._fusion = choice.fusion
+        ours, theirs = [self._of(query) for query in queries], [self._stored(target) for target in targets]
         if choice.in_query is None or choice.in_target is None:
-            return self._scores([self._elements(q) for q in queries], [self._elements(t) for t in targets])
+            return self._scores(ours, theirs)
         total = np.zeros((len(queries), len(targets)), dtype=np.float32)
         weight = np.zeros_like(total)
-        kinds = (picture_elements, text_elements)
-        ours, theirs = ((share, 1 - share) for share in (choice.in_query, choice.in_target))
-        for (left, a), (right, b) in product(zip(kinds, ours, strict=True), zip(kinds, theirs, strict=True)):
+        for left, right in product((True, False), repeat=2):
+            a = choice.in_query if left else 1 - choice.in_query
+            b = choice.in_target if right else 1 - choice.in_target
             if a * b > 0:
-                scores = self._scores([left(q) for q in queries], [right(t) for t in targets])
+                scores = self._scores(_of_kind(ours, left), _of_kind(theirs, right))
                 known = np.isfinite(scores)
                 total += np.where(known, a * b * scores, 0)
                 weight += a * b * known
         return np.where(weight > 0, total / np.maximum(weight, 1e-9), -np.inf).astype(np.float32)
+
+
+def _of_kind(groups: Sequence[tuple[Item, ...]], pictures: bool) -> list[tuple[Item, ...]]:
+    """Return of each group of elements the pictures, or the texts."""
+    return [tuple(element for element in group if bool(element.pictures) is pictures) for group in groups]
 
 
 def _quality(task: TaskSuite, ids: Ids) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
 from uninote.errors import ModelError
-from uninote.evaluation.suite import Suite, build_suite
+from uninote.evaluation.copies import rereading
+from uninote.evaluation.suite import Suite, build_suite, sought_pictures
 from uninote.items import Note
 from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
@@ -53,6 +54,7 @@ class BenchCorpus:
         self.notes = drop_unreadable(notes, settings.corpus, skips, progress)
         self.towers = Towers.open(settings.encoder, settings.corpus, cache / "elements")
         self.towers.fill_pictures([picture for note in self.notes for picture in note.pictures], progress)
+        self.copies = rereading(settings, cache, progress)(sought_pictures(self.notes))
         self.settings, self.source = settings, source
         self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
 
@@ -124,7 +126,7 @@ class SeedCorpus:
 
     @cached_property
     def suite(self) -> Suite:
-        return build_suite(getattr(self.splits, self.measured), DRAW)
+        return build_suite(getattr(self.splits, self.measured), DRAW, reread=lambda _: self.corpus.copies)
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
         """Return the training pairs, in the order of the tasks."""

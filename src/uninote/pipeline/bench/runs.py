@@ -31,7 +31,7 @@ from uninote.training.sft import train_sft
 
 SEEDS_APART = 1_000
 """Distance between the seeds of two rounds, so that a round repeats no batches of another seed."""
-KEPT = ("tasks", "dims", "cost", "timing_s")
+KEPT = ("tasks", "extra", "means", "dims", "cost", "timing_s")
 
 
 class Runs:
