@@ -16,7 +16,7 @@ from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
 from uninote.errors import ModelError
 from uninote.evaluation.copies import rereading
-from uninote.evaluation.suite import Suite, build_suite, sought_pictures
+from uninote.evaluation.suite import Suite, build_suite
 from uninote.items import Note
 from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
@@ -54,7 +54,7 @@ class BenchCorpus:
         self.notes = drop_unreadable(notes, settings.corpus, skips, progress)
         self.towers = Towers.open(settings.encoder, settings.corpus, cache / "elements")
         self.towers.fill_pictures([picture for note in self.notes for picture in note.pictures], progress)
-        self.copies = rereading(settings, cache, progress)(sought_pictures(self.notes))
+        self.reread = rereading(settings, cache, progress)
         self.settings, self.source = settings, source
         self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
 
@@ -126,7 +126,7 @@ class SeedCorpus:
 
     @cached_property
     def suite(self) -> Suite:
-        return build_suite(getattr(self.splits, self.measured), DRAW, reread=lambda _: self.corpus.copies)
+        return build_suite(getattr(self.splits, self.measured), DRAW, reread=self.corpus.reread)
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
         """Return the training pairs, in the order of the tasks."""
