@@ -201,7 +201,7 @@ class CompactBackbone(nn.Module):
             wanted = list(stored["towers"])
         except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
             raise ModelError(f"{folder} is not a whole compact model: {error}") from error
-        towers = Towers.open(settings, options.corpus, options.feature_folder)
+        towers = Towers.open(settings, options.corpus, options.feature_folder, folder)
         if towers.names != wanted:
             raise ModelError(
                 f"{folder} was trained on the towers {', '.join(wanted)}, not on {', '.join(towers.names)}: "

@@ -21,6 +21,8 @@ from uninote.items import Picture
 from uninote.progress import show_progress
 from uninote.settings import CorpusSettings
 
+EXPORTED = "towers"
+"""Folder of the graphs in an exported model."""
 SHARD = 256
 """Rows computed between two writes to disk: what an interrupted run loses at most."""
 COUNTS = 65_536
@@ -48,17 +50,30 @@ class Towers:
         self.count = lru_cache(COUNTS)(self._count)
 
     @classmethod
-    def open(cls, settings: CompactSettings, corpus: CorpusSettings | None, folder: Path | None) -> Self:
-        """Load the towers that the settings name. Raises ModelError for one that cannot be loaded."""
+    def open(
+        cls,
+        settings: CompactSettings,
+        corpus: CorpusSettings | None,
+        folder: Path | None,
+        model: Path | None = None,
+    ) -> Self:
+        """Load the towers that the settings name, or the graphs of an exported model in `model`.
+
+        Raises ModelError for one that cannot be loaded.
+        """
         options: dict[str, Any] = {"device": settings.device, "precision": settings.precision}
-        texts = [text_tower(name, **options) for name in settings.text]
-        vision = vision_tower(settings.vision, side=settings.vision_side, **options)
+        sources, seen = list(settings.text), settings.vision
+        if model is not None and (model / EXPORTED).is_dir():
+            sources = [str(model / EXPORTED / f"text-{n}") for n in range(len(sources))]
+            seen = str(model / EXPORTED / "vision")
+        texts = [text_tower(name, **options) for name in sources]
+        vision = vision_tower(seen, side=settings.vision_side, **options)
         return cls(texts, vision, corpus, folder)
 
     @property
     def names(self) -> list[str]:
-        """Names of the towers, that of pictures last."""
-        return [*(tower.name for tower in self.texts), self.vision.name]
+        """Names of the towers, that of pictures last, whatever their precision."""
+        return [tower.name.removesuffix("-int8") for tower in (*self.texts, self.vision)]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return self."""
