@@ -165,10 +165,10 @@ def compose(
 def with_readings(item: Item, lines: Callable[[Picture], Sequence[str] | None]) -> Item:
     """Return the item with every picture followed by the text read in it, as `compose` writes it.
 
-    A picture whose text is in the item already, as an `Ocr` part of its digest, is left as it is. The lines of
-    any other picture are its `ocr`; if that is None, `lines` is asked. None from `lines` leaves the picture
-    unread; `()` means that nothing is written in it. A picture that was read has its `ocr` set, so a second
-    call changes nothing.
+    A picture whose text is in the item already, as an `Ocr` part of its digest, is left as it is. The lines
+    of any other picture are its `ocr`; if that is None, `lines` is asked. None from `lines` leaves the
+    picture unread; `()` means that nothing is written in it. A picture that was read has its `ocr` set, so a
+    second call changes nothing.
     """
     given = {part.of for part in item.parts if isinstance(part, Ocr)}
     parts: list[Part] = []
