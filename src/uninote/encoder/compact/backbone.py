@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from uninote.annotate.factory import make_picture_reader
 from uninote.annotate.reading import PictureReader
 from uninote.encoder.capabilities import ParamGroup
 from uninote.encoder.compact.aggregator import Aggregator
@@ -100,7 +101,7 @@ class CompactBackbone(nn.Module):
 
     def _lines(self, pictures: Sequence[Picture]) -> dict[str, tuple[str, ...] | PictureError]:
         if self.reader is None:
-            self.reader = picture_reader(self.towers.corpus)
+            self.reader = make_picture_reader(self.towers.corpus, self.towers.folder)
         return self.reader.read(pictures)
 
     def _elements_of(self, item: Item) -> Elements:
@@ -240,13 +241,3 @@ class CompactBackbone(nn.Module):
 
     def export_limits(self) -> Sequence[str]:
         return [f"An item is cut to {self.settings.max_tokens} tokens, of which a picture counts for 64."]
-
-
-def picture_reader(corpus: CorpusSettings) -> PictureReader:
-    """Return the reader with the OCR engine's defaults. Raises MissingExtraError when it is not installed."""
-    from uninote.annotate.factory import make_reader
-    from uninote.settings import AnnotateSettings
-
-    reader = make_reader(AnnotateSettings(ocr="rapidocr"))
-    assert reader is not None
-    return PictureReader(reader, corpus)

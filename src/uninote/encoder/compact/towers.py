@@ -45,6 +45,7 @@ class Towers:
     ) -> None:
         self.texts, self.vision = tuple(texts), vision
         self.corpus = corpus or CorpusSettings()
+        self.folder = folder
         self._rows = [RowCache(folder / tower.name if folder else None) for tower in self.texts]
         self._seen = RowCache(folder / vision.name if folder else None)
         self.count = lru_cache(COUNTS)(self._count)
