@@ -19,6 +19,7 @@ from uninote.encoder.towers.graphs import export_graph
 from uninote.encoder.towers.saved import save_tower
 
 AGGREGATOR = "aggregator.onnx"
+TEXT = "ids, mask int64 [n, tokens] to rows of length 1"
 
 
 def write_onnx(encoder: Encoder, folder: Path) -> None:
@@ -52,10 +53,7 @@ def _description(backbone: CompactBackbone, texts: list[str]) -> dict[str, Any]:
     widths = backbone.aggregator.text_widths
     return {
         "graphs": {
-            **{
-                f"{EXPORTED}/{name}/fp32.onnx": "ids, mask int64 [n, tokens] to rows of length 1"
-                for name in texts
-            },
+            **{f"{EXPORTED}/{name}/fp32.onnx": TEXT for name in texts},
             f"{EXPORTED}/vision/fp32.onnx": "pixels float32 [n, ...] to rows",
             AGGREGATOR: {
                 "kind": "int64 [elements]: 0 text, 1 text read in a picture, 2 picture",

@@ -9,7 +9,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from uninote.encoder import Encoder
-from uninote.encoder.capabilities import WarmsUp
+from uninote.encoder.capabilities import Remembers, WarmsUp
 from uninote.encoder.loading import load_encoder
 from uninote.encoder.registry import backbone_class
 from uninote.encoder.saved import Saved
@@ -25,6 +25,9 @@ from uninote.training.warmup import TASKS, warm_up, warm_up_steps
 
 WARMUP_PAIRS = 5000
 """Most pairs of a task in the warm-up."""
+DRAW = 0
+"""Seed that chooses the picture of a note for its pair in a note task, the same for every seed of a run: each
+pair masks its note in its own way, and the text towers have to read what was masked."""
 
 
 def stages_of(settings: Settings) -> tuple[str, ...]:
@@ -69,9 +72,22 @@ def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
 
 
 def drawn_pairs(notes: Sequence[Note], most: int, settings: Settings) -> list[Pair]:
-    """Draw at most `most` pairs of each of the tasks of stage 1, by a hash of note and picture."""
+    """Draw at most `most` pairs of each of the tasks of stage 1, by a hash of note and picture.
+
+    On frozen towers a note task gets one pair of a note.
+    """
+    frozen = issubclass(backbone_class(type(settings.encoder)), Remembers)
     by_lot, replaced = partial(lot, settings.seed), settings.tasks.modal_replacement
-    made = (make_pairs(notes, task, modal_replacement=replaced) for task in SFT_TASKS)
+    made = (
+        make_pairs(
+            notes,
+            task,
+            per_note=1 if frozen and task.spec.one_per_note else None,
+            seed=DRAW,
+            modal_replacement=replaced,
+        )
+        for task in SFT_TASKS
+    )
     return [pair for pairs in made for pair in sorted(pairs, key=by_lot)[:most]]
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 
 from uninote.encoder import Backbone, Encoder
-from uninote.encoder.axes import fit_axes, reset_axes
+from uninote.encoder.axes import MOST, fit_axes, reset_axes
 from uninote.encoder.capabilities import Remembers, WarmsUp
 from uninote.errors import ModelError
 from uninote.items import Item
@@ -46,6 +46,11 @@ def warm_up_steps(pairs: int) -> int:
     return min(most, max(fewest, EPOCHS * pairs // BATCH))
 
 
+def sides(pairs: Sequence[Pair]) -> list[Item]:
+    """Return the queries and positives of all pairs."""
+    return [item for pair in pairs for item in (pair.query, pair.positive)]
+
+
 def require_warm_up(backbone: type[Backbone]) -> None:
     """Raise ModelError for a backbone that is not `WarmsUp`."""
     if not issubclass(backbone, WarmsUp):
@@ -66,13 +71,14 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
         PictureError: a picture cannot be decoded.
     """
     require_warm_up(type(encoder.backbone))
-    items = [item for pair in pairs for item in (pair.query, pair.positive)]
+    aligned = [pair for pair in pairs if pair.task in TASKS]
+    items = sides(pairs)
+    items = items[:: -(-len(items) // MOST) or 1]
     module: Any = encoder.backbone
     reset_axes(encoder)
     if isinstance(module, Remembers):
-        module.remember(items, DROPOUT, progress)
+        module.remember([*items, *sides(aligned)], DROPOUT, progress)
     module.centre(items)
-    aligned = [pair for pair in pairs if pair.task in TASKS]
     if len(aligned) < 2 or not steps:
         fit_axes(encoder, items)
         return 0.0
