@@ -61,7 +61,7 @@ def _description(backbone: CompactBackbone, texts: list[str]) -> dict[str, Any]:
                 "lengths": "int64 [items]: elements of each item, which follow one another",
                 "texts": f"float32 [texts, {sum(widths)}]: rows of the text towers side by side",
                 "pictures": f"float32 [pictures, {backbone.towers.vision.width}]",
-                "output": f"float32 [items, {backbone.width}], to be cut to a trained dimension and normalised",
+                "output": f"float32 [items, {backbone.width}], to be cut to a dimension and normalised",
             },
         }
     }

@@ -83,7 +83,7 @@ class SftSettings(SftAblations):
 class RlAblations(Section):
     """Options of stage 2 that the experiments change, for a comparison with the paper."""
 
-    policy: Literal["softmax", "weighted_softmax", "plackett_luce"] = "plackett_luce"
+    policy: Literal["softmax", "weighted_softmax", "plackett_luce", "listwise"] = "plackett_luce"
     penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
     absolute: bool = Field(True, description="add R_abs (Eq. 9)")

@@ -1,6 +1,7 @@
 """Stage 2 ranking policies by the name that `RlSettings.policy` gives them."""
 
 from uninote.training.policies.kl import group_kl
+from uninote.training.policies.listwise import listwise
 from uninote.training.policies.plackett_luce import plackett_luce
 from uninote.training.policies.protocol import Policy, PolicyLoss, RewardFunction
 from uninote.training.policies.softmax import softmax
@@ -10,6 +11,7 @@ POLICIES: dict[str, Policy] = {
     "softmax": softmax,
     "weighted_softmax": weighted_softmax,
     "plackett_luce": plackett_luce,
+    "listwise": listwise,
 }
 
 __all__ = ["POLICIES", "Policy", "PolicyLoss", "RewardFunction", "group_kl"]
