@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from uninote.encoder.cached_towers import on_cached_towers
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes, principal_axes, reset_axes
