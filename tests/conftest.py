@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -37,3 +37,12 @@ def tiny_qwen(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return build_tiny_qwen(tmp_path_factory.mktemp(f"tiny-{kind}-{seed}"), kind, seed)
 
     return build
+
+
+@pytest.fixture(scope="module")
+def small_towers() -> Iterator[None]:
+    """Small towers in place of those that a compact model names: it loads in milliseconds."""
+    from tests.encoder.compact.small_towers import small_towers_in_place
+
+    with small_towers_in_place():
+        yield

@@ -57,7 +57,7 @@ def settings(
 ) -> Settings:
     monkeypatch.setitem(BACKBONES, "tiny", TINY)
     own: dict[str, Callable[[], dict[str, Any]]] = {
-        "compact": lambda: {"vision_side": 32, "max_tokens": 256},
+        "compact": lambda: {"vision_side": 32, "read": "given"},
         "qwen-vl": lambda: {"model": str(tiny_qwen()), "dims": [16, 64], "max_tokens": 128},
         "tiny": lambda: {"dropout": 0.1},
     }
@@ -109,19 +109,6 @@ def test_from_start_to_service(settings: Settings, notes: list[Note], tmp_path: 
     assert models.cost(queries[0], group) > 0
     served = np.stack(models.encode(queries, group))  # type: ignore[arg-type]
     assert np.allclose(served, trained.encode(queries, task=Task.T2NOTE), atol=1e-6)
-
-
-def test_frozen_towers_are_refused_where_there_are_none(
-    settings: Settings, notes: list[Note], tmp_path: Path
-) -> None:
-    train.base_model(settings, tmp_path / "base")
-    asked = settings.model_copy(update={"rl": settings.rl.model_copy(update={"frozen_towers": True})})
-    work = (tmp_path / "base", notes, asked, tmp_path / "model", None, False)
-    if settings.encoder.backbone == "compact":
-        train.rl_model(*work)
-        return
-    with pytest.raises(ModelError, match="leave frozen_towers out"):
-        train.rl_model(*work)
 
 
 def test_a_package_registers_by_an_entry_point(tmp_path: Path) -> None:

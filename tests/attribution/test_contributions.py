@@ -16,7 +16,7 @@ from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.items import Item
 from uninote.sample.notes import write_sample
-from uninote.settings import CorpusSettings, EncoderSettings
+from uninote.settings import CorpusSettings
 from uninote.tasks.definitions import Task
 
 WORDS = ("rain", "sun", "dog")
@@ -72,10 +72,10 @@ def test_leave_one_out_returns_the_whole_and_the_rest() -> None:
 
 
 def test_the_compact_encoder_equals_leaving_each_part_out_by_hand(tmp_path: Path) -> None:
-    from uninote.encoder import Encoder
+    from tests.encoder.compact.small_towers import small_encoder
 
     notes = read_notes(write_sample(tmp_path / "sample", 3), CorpusSettings(), SkipReport())
-    encoder = Encoder.compact(EncoderSettings(max_tokens=256))
+    encoder = small_encoder()
     query, target = Item.of("heavy rain", notes[0].pictures[0]), notes[0].item()
     found = explain(encoder, query, target)
     whole, other = encoder.encode([query, target]).astype(np.float64)

@@ -1,4 +1,4 @@
-"""One compact model for all encoder tests, with small pictures, and pictures made on the spot."""
+"""One compact model for all encoder tests, on small towers, and pictures made on the spot."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PIL import Image
+from tests.encoder.compact.small_towers import small_encoder
 
 from uninote.encoder import Encoder
 from uninote.items import Picture
-from uninote.settings import EncoderSettings
-
-SETTINGS = EncoderSettings(vision_side=64, device="cpu")
 
 
 @pytest.fixture(scope="session")
 def untrained() -> Encoder:
-    return Encoder.compact(SETTINGS)
+    return small_encoder()
 
 
 @pytest.fixture(scope="session")

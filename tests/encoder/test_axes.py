@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from uninote.encoder.cached_towers import on_cached_towers
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes, principal_axes, reset_axes
@@ -50,6 +49,7 @@ def test_no_other_turn_keeps_more_in_a_prefix() -> None:
 
 def test_whole_vectors_score_as_before(encoder: Encoder, items: list[Item]) -> None:
     encoder.memory = Memory(1_000)  # whose vectors are of before
+    encoder.dims = (64, encoder.backbone.width)
     before = encoder.encode(items)
     fit_axes(encoder, items)
     after = encoder.encode(items)
@@ -59,21 +59,19 @@ def test_whole_vectors_score_as_before(encoder: Encoder, items: list[Item]) -> N
         np.abs(vectors[:, :64] @ vectors[:, :64].T - before @ before.T).mean() for vectors in (before, after)
     ]
     assert errors[1] < errors[0] / 2
-    cached = on_cached_towers(encoder, items)
-    np.testing.assert_allclose(cached.encode(items), after, atol=1e-5)
     reset_axes(encoder)
     np.testing.assert_allclose(encoder.encode(items), before, atol=1e-6)
 
 
-def test_dimensions_beyond_the_widest_trained_stay(encoder: Encoder, items: list[Item]) -> None:
+def test_axes_are_of_the_whole_vector_whatever_is_served(encoder: Encoder, items: list[Item]) -> None:
     encoder.dims = (64, 128)
-    before = encoder.encode(items)
     fit_axes(encoder, items)
-    after = encoder.encode(items)
-    np.testing.assert_allclose(after @ after.T, before @ before.T, atol=2e-6)
-    axes = encoder.backbone.connector.axes  # type: ignore[attr-defined]
-    assert torch.equal(axes[128:, 128:], torch.eye(len(axes) - 128))
-    assert not axes[:128, 128:].any()
+    axes = encoder.backbone.axes.clone()  # type: ignore[attr-defined]
+    assert encoder.dims == (64, 128)
+    assert axes.shape == (768, 768)
+    encoder.dims = (64, 768)
+    fit_axes(encoder, items)
+    assert torch.equal(encoder.backbone.axes, axes)  # type: ignore[attr-defined]
 
 
 def test_training_mode_and_the_setting(encoder: Encoder, items: list[Item]) -> None:
@@ -88,4 +86,4 @@ def test_training_mode_and_the_setting(encoder: Encoder, items: list[Item]) -> N
         assert torch.equal(backbone(**inputs), before)
     encoder.settings = encoder.settings.model_copy(update={"principal_axes": False})
     fit_axes(encoder, items)
-    assert torch.equal(backbone.connector.axes, torch.eye(384))  # type: ignore[union-attr, arg-type]
+    assert torch.equal(backbone.axes, torch.eye(768))  # type: ignore[arg-type]

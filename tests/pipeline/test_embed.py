@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.encoder.compact.small_towers import small_encoder
 
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
@@ -22,7 +23,7 @@ def notes(sample: Path) -> list[Note]:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return Encoder.compact(load_settings().encoder)
+    return small_encoder()
 
 
 def test_catalogue_has_each_note_and_each_picture_once(notes: list[Note]) -> None:

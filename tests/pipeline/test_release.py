@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -30,49 +29,35 @@ def report() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(tmp_path_factory, small_towers):
     folder = tmp_path_factory.mktemp("trained")
-    encoder = Encoder.compact()
-    encoder.backbone.add_lora(2, 4, 0.0)
-    encoder.save(folder)
+    Encoder.compact().save(folder)
     (folder / "run").mkdir()
     (folder / "run" / "metrics.jsonl").write_text("{}")
     return folder
 
 
 def test_a_release_is_the_model_its_card_and_nothing_else(model, tmp_path) -> None:
-    out = release_model(model, tmp_path / "out", report(), ORIGINS, "make it", "Elsewhere: **1.0**.")
+    out = release_model(model, tmp_path / "out", report(), ORIGINS, "make it", [("Elsewhere", "**1.0**")])
     assert sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()) == [
         "README.md",
-        "adapter/adapter_config.json",
-        "adapter/adapter_model.safetensors",
+        "aggregator.safetensors",
         "backbone.json",
-        "connector.safetensors",
         "uninote.json",
     ]
-    adapter = (out / "adapter" / "adapter_config.json").read_text()
-    assert json.loads(adapter)["base_model_name_or_path"] is None
-    assert "site-packages" not in adapter
     assert Encoder.load(out).version == Encoder.load(model).version
     card = " ".join((out / "README.md").read_text("utf-8").split())
     for words in (
-        "LoRA adapter of the text tower and connector.",
+        "MB: the aggregator alone.",
         "7 of 10 notes",
         "stage 1 (3 steps)",
         "make it",
         "| some books | CC BY 4.0 | `people/books@abc` |",
         "| I2T | 10.0 (0.0–20.0) | 25.0 (0.0–50.0) |",
         f"| **mean of the {in_words(SINGLE_TARGET)}** | **10.0** | **25.0** |",
-        "Elsewhere: **1.0**.",
+        "## Elsewhere **1.0**",
     ):
         assert words in card
-
-
-def test_a_model_without_lora_says_so(tmp_path) -> None:
-    Encoder.compact().save(tmp_path / "plain")
-    out = release_model(tmp_path / "plain", tmp_path / "out", report(), ORIGINS, "make it")
-    assert "MB: the connector alone." in (out / "README.md").read_text("utf-8")
-    assert not (out / "adapter").exists()
 
 
 def test_a_release_replaces_the_one_before(model, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""One compact model, copied for every training, and a small world of coloured shapes."""
+"""One compact model on small towers, copied for every training, and a small world of coloured shapes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from collections.abc import Callable
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from tests.encoder.compact.small_towers import small_encoder
 
 from uninote.encoder import Encoder
 from uninote.items import Note, Picture
-from uninote.settings import EncoderSettings
 
-SETTINGS = EncoderSettings(vision_side=64, max_tokens=256, device="cpu")
 COLOURS = ("red", "green", "blue", "yellow", "purple", "black")
 SHAPES = ("circle", "square", "triangle")
 
@@ -37,7 +36,7 @@ def draw(colour: str, shape: str, shift: int) -> bytes:
 
 @pytest.fixture(scope="session")
 def untrained() -> Encoder:
-    return Encoder.compact(SETTINGS)
+    return small_encoder()
 
 
 @pytest.fixture

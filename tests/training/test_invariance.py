@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.encoder.compact.small_towers import small_encoder
 from tests.training.test_gradcache import EXAMPLES, INDEX, loss_of
 from tests.training.tiny_backbone import (
     HashedReference,
@@ -27,7 +28,7 @@ from torch.utils.checkpoint import checkpoint
 from uninote.encoder import Encoder
 from uninote.items import Note
 from uninote.negatives import ReferenceIndex, mine_from_index, pair_items
-from uninote.settings import EncoderSettings, NegativeSettings, RlSettings, SftSettings
+from uninote.settings import NegativeSettings, RlSettings, SftSettings
 from uninote.tasks.definitions import Task
 from uninote.tasks.pairs import make_pairs
 from uninote.training.gradcache import ChunkedEncoder
@@ -118,21 +119,22 @@ def test_the_seed_decides(tmp_path: Path) -> None:
     assert not alike(first, other)
 
 
-def test_cached_features_equal_computed_ones(notes: list[Note], untrained: Encoder, tmp_path: Path) -> None:
+def test_cached_rows_equal_computed_ones(notes: list[Note], untrained: Encoder, tmp_path: Path) -> None:
     pairs = make_pairs(notes[:4], Task.I2T)
     index = ReferenceIndex(pair_items(pairs), untrained)
     examples = mine_from_index(pairs, index, NegativeSettings(per_query=1), 0)
     settings = SftSettings(steps=2, batch_size=4, warmup_ratio=0, save_every=5)
-    small = EncoderSettings(vision_side=64, max_tokens=256, device="cpu")
     runs = []
-    for folder in (None, tmp_path / "features", tmp_path / "features"):  # computed, written, read
-        encoder = Encoder.compact(small, feature_folder=folder)
+    for folder in (None, tmp_path / "rows", tmp_path / "rows"):  # computed, written, read
+        encoder = small_encoder(folder)
+        towers = encoder.backbone.towers  # type: ignore[attr-defined]
         if folder is not None:
-            encoder.backbone.features.fill(p for note in notes[:4] for p in note.pictures)  # type: ignore[attr-defined]
+            towers.fill_pictures(p for note in notes[:4] for p in note.pictures)
         run = tmp_path / f"run-{len(runs)}"
         train_sft(encoder, examples, index, settings, run)
         runs.append(result(encoder, run))
-    assert list((tmp_path / "features").rglob("*.safetensors"))
+        assert bool(towers.vision.seen) is (len(runs) < 3)
+    assert list((tmp_path / "rows").rglob("*.safetensors"))
     assert same_bits(runs[0], runs[1])
     assert same_bits(runs[0], runs[2])
 

@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.errors import ModelError
 from uninote.items import Item
-from uninote.settings import EncoderSettings
 from uninote.training.merge import merge_folders, merged_weights
 
 
@@ -22,8 +20,8 @@ def test_weights_are_interpolated_by_hand():
 
 @pytest.mark.parametrize(("share", "nearer"), [(0.25, 0), (0.5, 1), (1.0, 1)])
 def test_principal_axes_stay_orthogonal(share, nearer):
-    ends = [{"w": torch.zeros(2), "connector.axes": axes} for axes in (torch.eye(2), torch.eye(2).flip(0))]
-    assert torch.equal(merged_weights(*ends, share)["connector.axes"], ends[nearer]["connector.axes"])
+    ends = [{"w": torch.zeros(2), "aggregator.axes": axes} for axes in (torch.eye(2), torch.eye(2).flip(0))]
+    assert torch.equal(merged_weights(*ends, share)["aggregator.axes"], ends[nearer]["aggregator.axes"])
 
 
 @pytest.mark.parametrize("second", [{"v": torch.zeros(2)}, {"w": torch.zeros(3)}])
@@ -32,15 +30,14 @@ def test_models_that_do_not_fit_are_refused(second):
         merged_weights({"w": torch.zeros(2)}, second, 0.5)
 
 
-def test_folders_become_one_model(tmp_path):
-    settings = EncoderSettings(vision_side=32, max_tokens=256)
-    encoder = Encoder(CompactBackbone(settings), settings)
+def test_folders_become_one_model(tmp_path, small_towers):
+    encoder = Encoder.compact()
     encoder.save(tmp_path / "a")
-    torch.nn.init.normal_(encoder.backbone.connector.adapter[2].weight, std=0.2)
+    torch.nn.init.normal_(encoder.backbone.aggregator.adapter[2].weight, std=0.2)
     encoder.save(tmp_path / "b")
     checkpoint = tmp_path / "b" / "run" / "checkpoint-3"  # of its training, none of the model
     checkpoint.mkdir(parents=True)
-    shutil.copy(tmp_path / "b" / "connector.safetensors", checkpoint / "model.safetensors")
+    shutil.copy(tmp_path / "b" / "aggregator.safetensors", checkpoint / "model.safetensors")
     merge_folders(tmp_path / "a", tmp_path / "b", 1.0, tmp_path / "end")
     merge_folders(tmp_path / "a", tmp_path / "b", 0.5, tmp_path / "half")
     items = [Item.of("a word or two")]

@@ -247,7 +247,7 @@ def test_loss_falls(
     objective: str,
 ) -> None:
     settings = SftSettings.model_validate(
-        {"objective": objective, "steps": 8, "batch_size": 5, "learning_rate": 2e-3, "save_every": 50}
+        {"objective": objective, "steps": 24, "batch_size": 5, "head_learning_rate": 2e-3, "save_every": 50}
     )
     encoder = fresh()
     probe = trainer_of(encoder, mined, settings, tmp_path / "probe")
@@ -273,45 +273,63 @@ class Killer(TrainerCallback):  # type: ignore[misc]
             raise Killed
 
 
-@pytest.mark.slow
-def test_towers_are_frozen_or_adapted(
-    fresh: Callable[[], Encoder], mined: tuple[list[Example], ReferenceIndex], tmp_path: Path
+def test_every_weight_of_the_aggregator_trains_and_no_tower_runs_in_a_step(
+    fresh: Callable[[], Encoder],
+    mined: tuple[list[Example], ReferenceIndex],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Train both ways: frozen, only the connector without its projector moves; else LoRA adapters too."""
-    original = trained(fresh())
-    for frozen in (True, False):
-        settings = SftSettings(steps=2, batch_size=4, frozen_towers=frozen, lora=LoraSettings(rank=2))
-        encoder = fresh()
-        assert train_sft(encoder, *mined, settings, tmp_path / str(frozen)) is encoder
-        now = trained(encoder)
-        assert any("lora_" in name for name in now) is not frozen
-        moved = {name for name, tensor in original.items() if not torch.equal(tensor, now[name])}
-        assert any("projector" in name for name in moved) is not frozen
-        assert any("head" in name for name in moved)
+    encoder = fresh()
+    backbone: Any = encoder.backbone
+    original, centre = trained(encoder), backbone.aggregator.centre.clone()
+    words, colours = backbone.towers.texts[0], backbone.towers.vision
+    runs: list[tuple[int, int]] = []
+
+    class Steps(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            runs.append((len(words.read), colours.seen))
+
+    settings = SftSettings(steps=6, batch_size=4, warmup_ratio=0)
+    assert train_sft(encoder, *mined, settings, tmp_path, callbacks=[Steps()]) is encoder
+    moved = {name for name, tensor in trained(encoder).items() if not torch.equal(tensor, original[name])}
+    assert moved == original.keys()
+    assert torch.equal(backbone.aggregator.centre, centre)
+    assert len(set(runs)) == 1
+
+
+@pytest.fixture
+def starts(fresh: Callable[[], Encoder], tiny_qwen: Callable[..., Path]) -> dict[str, Callable[[], Encoder]]:
+    def qwen() -> Encoder:
+        return Encoder.pretrained(tiny_qwen(), dims=(16, 64), max_tokens=256, device="cpu")
+
+    return {"compact": fresh, "qwen-vl": qwen}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("backbone", ["compact", "qwen-vl"])
 def test_killed_and_resumed_ends_with_the_same_bits(
-    fresh: Callable[[], Encoder], mined: tuple[list[Example], ReferenceIndex], tmp_path: Path, frozen: bool
+    starts: dict[str, Callable[[], Encoder]],
+    mined: tuple[list[Example], ReferenceIndex],
+    tmp_path: Path,
+    backbone: str,
 ) -> None:
-    """Kill a run inside its second epoch: 20 examples make 4 batches, and the checkpoint is at step 6."""
+    """Kill a run inside its second epoch: 20 examples make 4 batches, and the checkpoint is at step 6.
+
+    Dropout is on: that of the towers' outputs, or that of the adapters.
+    """
     settings = SftSettings(
-        steps=8,
-        batch_size=4,
-        save_every=3,
-        frozen_towers=frozen,
-        lora=LoraSettings(rank=2, alpha=4, dropout=0.1),
+        steps=8, batch_size=4, save_every=3, lora=LoraSettings(rank=2, alpha=4, dropout=0.1)
     )
-    whole = trained(train_sft(fresh(), *mined, settings, tmp_path / "whole", seed=3))
+    start = starts[backbone]
+    whole = trained(train_sft(start(), *mined, settings, tmp_path / "whole", seed=3))
 
     with pytest.raises(Killed):
-        train_sft(fresh(), *mined, settings, tmp_path / "cut", seed=3, callbacks=[Killer(7)])
+        train_sft(start(), *mined, settings, tmp_path / "cut", seed=3, callbacks=[Killer(7)])
     half_written = tmp_path / "cut" / "checkpoint-7"
     half_written.mkdir()
     (half_written / "model.safetensors").write_bytes(b"cut")
     torch.rand(5)  # another state of the global generator
-    resumed = trained(train_sft(fresh(), *mined, settings, tmp_path / "cut", seed=3))
+    resumed = trained(train_sft(start(), *mined, settings, tmp_path / "cut", seed=3))
 
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
@@ -322,7 +340,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(
 
     stored = load_file(tmp_path / "cut" / "checkpoint-8" / "model.safetensors")
     assert stored.keys() == {f"backbone.{name}" for name in resumed}
-    assert all("connector" in name or "lora_" in name for name in stored)
+    assert all("aggregator" in name or "lora_" in name for name in stored)
 
 
 def test_nothing_to_train_on(

@@ -30,15 +30,15 @@ class Model(nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self.frozen = nn.Linear(3, 3)
-            self.connector = nn.Linear(3, 3)
+            self.head = nn.Linear(3, 3)
             self.adapter = nn.Linear(3, 1)
         self.frozen.requires_grad_(False)
 
     def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
-        return [ParamGroup(list(self.connector.parameters()), head_rate)]
+        return [ParamGroup(list(self.head.parameters()), head_rate, 0.05)]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = self.adapter(self.connector(self.frozen(x)))
+        y: torch.Tensor = self.adapter(self.head(self.frozen(x)))
         return y
 
 
@@ -85,7 +85,7 @@ def test_checkpoints_hold_the_trained_weights_only(tmp_path: Path) -> None:
     trainer.fit()
     assert sorted(p.name for p in tmp_path.glob("checkpoint-*")) == ["checkpoint-6", "checkpoint-8"]
     stored = load_file(tmp_path / "checkpoint-8" / "model.safetensors")
-    assert {name.split(".")[0] for name in stored} == {"connector", "adapter"}
+    assert {name.split(".")[0] for name in stored} == {"head", "adapter"}
     assert all(torch.equal(stored[name], trainer.model.state_dict()[name]) for name in stored)
     assert not trainer.model.training
 
@@ -114,8 +114,8 @@ def test_learning_rates_and_decay_by_group(tmp_path: Path) -> None:
     names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
     found = {names[id(p)]: (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
     assert found == {
-        "connector.weight": (1e-3, 0.01),
-        "connector.bias": (1e-3, 0.0),
+        "head.weight": (1e-3, 0.05),
+        "head.bias": (1e-3, 0.05),
         "adapter.weight": (1e-4, 0.01),
         "adapter.bias": (1e-4, 0.0),
     }

@@ -44,9 +44,9 @@ def state_of(encoder: Encoder) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-def test_pictures_find_their_descriptions(fresh: Callable[[], Encoder], shape_picture: ShapePicture) -> None:
-    """Retrieve shapes at places not seen in training; chance is 1 in 18."""
-    encoder = fresh()
+def test_pictures_find_their_descriptions(shape_picture: ShapePicture) -> None:
+    """Retrieve shapes at places not seen in training, on the package's towers; chance is 1 in 18."""
+    encoder = Encoder.compact(EncoderSettings(vision_side=64, read="given", device="cpu"))  # type: ignore[call-arg]
     seen, unseen = gallery(shape_picture, range(4)), gallery(shape_picture, range(7, 8))
     assert recall(encoder, unseen) < 0.25
     untouched = state_of(encoder)
@@ -54,7 +54,7 @@ def test_pictures_find_their_descriptions(fresh: Callable[[], Encoder], shape_pi
     assert recall(encoder, unseen) > 0.6
     assert 0 < loss < 2
     changed = {n for n, tensor in state_of(encoder).items() if not torch.equal(tensor, untouched[n])}
-    assert {name.split(".")[1] for name in changed} == {"head", "adapter", "scale", "axes"}
+    assert {name.split(".")[1] for name in changed} == {"head", "scale", "centre", "axes"}
 
 
 @pytest.mark.parametrize(("pairs", "steps"), [(2, 100), (6_400, 200), (1_000_000, 1200)])
@@ -79,25 +79,34 @@ def test_narrow_models_are_warmed_up_too(fresh: Callable[[], Encoder], notes: li
     assert warm_up(narrow, pairs_of(notes), 2, seed=0) > 0
 
 
-@pytest.mark.parametrize("steps", [0, 5])
-def test_nothing_to_learn_from(fresh: Callable[[], Encoder], notes: list[Note], steps: int) -> None:
+def test_nothing_to_learn_from(fresh: Callable[[], Encoder], notes: list[Note]) -> None:
     encoder = fresh()
     before = state_of(encoder)
-    assert warm_up(encoder, pairs_of(notes)[: 0 if steps else None], steps, seed=0) == 0.0
+    assert warm_up(encoder, [], 5, seed=0) == 0.0
     assert all(torch.equal(before[name], tensor) for name, tensor in state_of(encoder).items())
 
 
-@pytest.mark.parametrize("shared", ["query", "positive", "note"])
+@pytest.mark.parametrize(("tasks", "steps"), [(SFT_TASKS, 0), ((Task.T2NOTE, Task.NOTE2T), 5)])
+def test_without_steps_or_pairs_of_a_picture_only_centre_and_axes_are_fitted(
+    fresh: Callable[[], Encoder], notes: list[Note], tasks: tuple[Task, ...], steps: int
+) -> None:
+    encoder = fresh()
+    before = state_of(encoder)
+    assert warm_up(encoder, pairs_of(notes, tasks), steps, seed=0) == 0.0
+    changed = {name for name, tensor in state_of(encoder).items() if not torch.equal(tensor, before[name])}
+    assert changed == {"aggregator.centre", "aggregator.axes"}
+
+
+@pytest.mark.parametrize("shared", ["query", "positive"])
 def test_false_negatives_do_not_count(
     fresh: Callable[[], Encoder], shape_picture: ShapePicture, shared: str
 ) -> None:
-    """Mask pairs that share a side, or the note where membership decides."""
+    """Mask pairs that share a side."""
     first, second = shape_picture("red", "circle", 0), shape_picture("blue", "square", 0)
-    task = Task.I2NOTE if shared == "note" else Task.I2T
     query = first if shared == "query" else second
     positive = "a sign" if shared == "positive" else "a street"
-    note = "1" if shared == "note" else "2"
-    one = Pair(task, Item.of(first), Item.of("a sign"), "1", 0)
-    assert warm_up(fresh(), [one, Pair(task, Item.of(query), Item.of(positive), note, 1)], 1, seed=0) == 0
+    one = Pair(Task.I2T, Item.of(first), Item.of("a sign"), "1", 0)
+    two = Pair(Task.I2T, Item.of(query), Item.of(positive), "2", 1)
+    assert warm_up(fresh(), [one, two], 1, seed=0) == 0
     apart = [Pair(Task.I2T, Item.of(p), Item.of(t), "1", 0) for p, t in ((first, "a sign"), (second, "sea"))]
     assert warm_up(fresh(), apart, 1, seed=0) > 0.1

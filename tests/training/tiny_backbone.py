@@ -75,9 +75,6 @@ class TinyBackbone(nn.Module):
         mixed: torch.Tensor = pooled + self.mix(pooled)
         return mixed
 
-    def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
-        pass
-
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(self.state_dict(), folder / "tiny.safetensors")

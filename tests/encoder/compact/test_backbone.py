@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.encoder.compact.conftest import Build, ColourTower, WordsTower
+from tests.encoder.compact.conftest import Build
+from tests.encoder.compact.small_towers import ColourTower, WordsTower
 
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import HasAxes, ParamGroups, Reads, Remembers, TakesLora, WarmsUp

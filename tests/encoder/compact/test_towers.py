@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.encoder.compact.conftest import ColourTower, WordsTower
+from tests.encoder.compact.small_towers import ColourTower, WordsTower
 
 from uninote.encoder.compact import towers as module
 from uninote.encoder.compact.towers import Towers

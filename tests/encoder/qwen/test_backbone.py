@@ -425,8 +425,8 @@ def test_settings_of_a_model(
     named = Encoder.pretrained(tiny_qwen(), plain)
     assert (named.backbone.name, named.dims, named.settings.max_tokens) == ("qwen-vl", (16,), 4096)
     assert Encoder.build(EncoderSettings(vision_side=64, device="cpu")).backbone.name == "compact"
-    with pytest.raises(ConfigError, match="512"):
-        load_settings(encoder={"max_tokens": 600})
+    with pytest.raises(ConfigError, match="65536"):
+        load_settings(encoder={"max_tokens": 70_000})
 
 
 def test_a_base_that_cannot_be_used_is_a_model_error(

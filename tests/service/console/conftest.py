@@ -61,7 +61,7 @@ def site(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPat
     from uninote.settings import EncoderSettings
 
     folder = tmp_path_factory.mktemp("console")
-    Encoder.compact(EncoderSettings(max_tokens=48)).save(folder / "model")
+    Encoder.compact(EncoderSettings(vision_side=64, read="given")).save(folder / "model")
     notes = write_sample(folder / "sample", 30)
     address = new_database(server, template, "console")
     more = ["--port", "0", "--notes", str(notes), "--set", f"store.address={address}"]

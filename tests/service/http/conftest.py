@@ -62,7 +62,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from uninote.settings import EncoderSettings
 
     folder = tmp_path_factory.mktemp("served")
-    Encoder.compact(EncoderSettings(max_tokens=48)).save(folder / "model")
+    Encoder.compact(EncoderSettings(vision_side=64, read="given")).save(folder / "model")
     return folder
 
 
