@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rounds import RESULTS, take_turns
+from uninote.export.onnx_graphs import TEXT, TEXT_INT8
 
 from uninote import Encoder, Item, SkipReport, load_settings, read_notes
 from uninote.corpus.decode import load_picture
 from uninote.evaluation.results import write_result
 from uninote.export import export_model, load_onnx
-from uninote.export.onnx_graphs import TEXT, TEXT_INT8
 
 
 def ratio(times: dict[str, list[float]], slow: str, fast: str) -> tuple[float, tuple[float, float]]:

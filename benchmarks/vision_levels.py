@@ -12,8 +12,8 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-
 from uninote.encoder.compact.vision import LAST
+
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.tables import Table, over_seeds, write_table
 from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus

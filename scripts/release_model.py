@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from uninote.corpus.skips import SkipReport
+from uninote.encoder.loading import load_encoder
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.suite import build_suite
 from uninote.evaluation.tables import Table, read_table
@@ -24,7 +25,6 @@ from uninote.pipeline.demo import FEATURES, run_demo
 from uninote.pipeline.notes import annotate, load_notes, split
 from uninote.pipeline.release import Origin, release_model
 from uninote.pipeline.soup import best_merge
-from uninote.pipeline.train import load_encoder
 from uninote.settings import load_settings
 from uninote.shipped import COMPACT, HOME
 

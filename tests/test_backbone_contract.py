@@ -57,7 +57,7 @@ def settings(
 ) -> Settings:
     monkeypatch.setitem(BACKBONES, "tiny", TINY)
     own: dict[str, Callable[[], dict[str, Any]]] = {
-        "compact": lambda: {"vision_side": 32, "max_tokens": 48},
+        "compact": lambda: {"vision_side": 32, "max_tokens": 256},
         "qwen-vl": lambda: {"model": str(tiny_qwen()), "dims": [16, 64], "max_tokens": 128},
         "tiny": lambda: {"dropout": 0.1},
     }

@@ -100,7 +100,7 @@ def test_config_file_and_set_reach_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_step_by_step(folder: Path) -> None:
-    notes, tiny = folder / "sample" / "notes.jsonl", ["--set", "encoder.max_tokens=48"]
+    notes, tiny = folder / "sample" / "notes.jsonl", ["--set", "encoder.max_tokens=256"]
     made = uninote(
         "pairs", notes, "--out", folder / "pairs.jsonl", "--task", "I2T", "--task", "T2Note", "--json"
     )

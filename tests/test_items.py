@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from uninote.encoder import Encoder
 from uninote.errors import ItemError
-from uninote.items import Item, Note, Ocr, Picture, compose
+from uninote.items import Item, Note, Ocr, Picture, compose, with_readings
 from uninote.tasks.halves import split_note
 from uninote.tasks.replacement import replace_picture
 
@@ -76,3 +77,44 @@ def test_models_read_it_as_a_plain_text() -> None:
     item = Note("n", title="A walk", body="It rained.", pictures=(picture,)).item()
     encoder = Encoder.load("compact")
     assert np.array_equal(encoder.encode([item]), encoder.encode([plain(item)]))
+
+
+TEXTS = {READ.digest: ("Open 9-17", "No dogs"), BARE.digest: (), FRAME.digest: ("今天",)}
+UNREAD = NOTE.with_pictures(tuple(replace(picture, ocr=None) for picture in NOTE.pictures))
+
+
+def engine(picture: Picture) -> tuple[str, ...]:
+    return TEXTS[picture.digest]
+
+
+def refused(picture: Picture) -> tuple[str, ...]:
+    raise AssertionError(f"{picture.digest} was read again")
+
+
+def test_pictures_that_are_read_give_the_item_of_annotated_ones() -> None:
+    item = with_readings(UNREAD.item(), engine)  # several pictures, and one of them twice
+    assert (item, item.key) == (NOTE.item(), NOTE.item().key)
+    assert [picture.ocr for picture in item.pictures] == [picture.ocr for picture in NOTE.pictures]
+    assert [part.of for part in item.parts if isinstance(part, Ocr)] == [
+        READ.digest,
+        FRAME.digest,
+        READ.digest,
+    ]
+    assert with_readings(item, refused) == item
+
+
+def test_given_texts_win_and_are_not_doubled() -> None:
+    assert with_readings(NOTE.item(), refused) == NOTE.item()
+    assert with_readings(Item.of(READ), refused) == compose((), (READ,))  # the text stood in the picture only
+    assert with_readings(Item.of(BARE), refused) == Item.of(BARE)
+    masked = Item.of(READ, Ocr("No dogs", READ.digest))
+    assert with_readings(masked, refused) == masked
+    unread = Item.of(Ocr("No dogs", READ.digest), "a walk", replace(READ, ocr=None))
+    assert with_readings(unread, refused) == unread
+
+
+def test_a_picture_that_nothing_reads_stays_unread() -> None:
+    item = with_readings(UNREAD.item(), lambda _: None)
+    assert item == UNREAD.item()
+    assert all(picture.ocr is None for picture in item.pictures)
+    assert with_readings(Item.of("a walk"), refused) == Item.of("a walk")

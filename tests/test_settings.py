@@ -65,7 +65,6 @@ def test_the_environment_sets_what_only_one_backbone_has(monkeypatch: pytest.Mon
         ({"backbone": "compact", "model": "a/b"}, "compact has no option model: leave it out, or change"),
         ({"backbone": "qwen-vl", "vision_side": 64}, "qwen-vl has no option vision_side"),
         ({"backbone": "siglip"}, "no backbone 'siglip': choose one of compact, qwen-vl"),
-        ({"max_tokens": 600}, "at most 512 tokens: lower max_tokens or name a model"),
     ],
 )
 def test_a_wrong_option_is_named_with_the_fix(encoder: dict[str, Any], says: str) -> None:

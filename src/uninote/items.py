@@ -8,7 +8,7 @@ the only rule of which parts an item has for given texts and pictures.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -159,6 +159,26 @@ def compose(
     parts: list[Part] = [*texts]
     for picture in pictures:
         parts += [shown(picture) if shown else picture, Ocr(picture.ocr_text, picture.digest)]
+    return Item.of(*parts)
+
+
+def with_readings(item: Item, lines: Callable[[Picture], Sequence[str] | None]) -> Item:
+    """Return the item with every picture followed by the text read in it, as `compose` writes it.
+
+    A picture whose text is in the item already, as an `Ocr` part of its digest, is left as it is. The lines
+    of any other picture are its `ocr`; if that is None, `lines` is asked. None from `lines` leaves the
+    picture unread; `()` means that nothing is written in it. A picture that was read has its `ocr` set, so a
+    second call changes nothing.
+    """
+    given = {part.of for part in item.parts if isinstance(part, Ocr)}
+    parts: list[Part] = []
+    for part in item.parts:
+        parts.append(part)
+        if isinstance(part, Picture) and part.digest not in given:
+            read = lines(part) if part.ocr is None else part.ocr
+            if read is not None:
+                picture = part if part.ocr is not None else replace(part, ocr=tuple(read))
+                parts[-1:] = [picture, Ocr(picture.ocr_text, picture.digest)]
     return Item.of(*parts)
 
 

@@ -3,12 +3,15 @@
 import json
 import pickle
 import re
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from uninote.annotate.ocr_rapid import RapidOcrReader
-from uninote.errors import PictureError
+from uninote.errors import MissingExtraError, PictureError
 from uninote.sample.canvas import Canvas
 from uninote.sample.notes import write_sample
 
@@ -65,11 +68,113 @@ def test_name_changes_with_the_settings():
     assert len(names) == 3
 
 
-def test_engine_failure_is_a_picture_error(reader, monkeypatch):
-    def broken(_pixels):
+class Broken:
+    def detect_and_crop(self, *_: object) -> None:
         raise RuntimeError("out of memory")
 
+
+def test_engine_failure_is_a_picture_error(monkeypatch):
     fresh = RapidOcrReader()
-    monkeypatch.setitem(vars(fresh), "_engine", broken)
+    monkeypatch.setitem(vars(fresh), "_engine", Broken())
     with pytest.raises(PictureError, match="out of memory"):
         fresh([drawn("x")])
+
+
+def test_without_the_engine_both_ways_out_are_named(monkeypatch):
+    monkeypatch.setattr("uninote.extras.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'uninote\[ocr\]'.*encoder\.read=given"):
+        RapidOcrReader()([drawn("x")])
+
+
+def counted(monkeypatch, reader: RapidOcrReader) -> Counter[str]:
+    """Count the runs of the detector and of the recogniser."""
+    runs: Counter[str] = Counter()
+    reader([drawn("both models are loaded")])
+    for name in ("text_det", "text_rec"):
+        session = getattr(reader._engine, name).session
+
+        def run(pixels, name=name, session=session):
+            runs[name] += 1
+            return session(pixels)
+
+        monkeypatch.setattr(getattr(reader._engine, name), "session", run)
+    return runs
+
+
+def test_a_picture_without_text_costs_the_detector_only(reader, monkeypatch):
+    runs = counted(monkeypatch, reader)
+    assert reader([Image.radial_gradient("L").convert("RGB"), drawn(" ")]) == [(), ()]
+    assert runs == {"text_det": 2}
+    assert reader([drawn("FRESH BREAD", "Open 9:00")]) == [("FRESH BREAD", "Open 9:00")]
+    assert runs == {"text_det": 3, "text_rec": 2}
+
+
+def test_the_text_of_a_picture_depends_on_no_other(reader):
+    images = [
+        drawn("FRESH BREAD"),
+        drawn("Open 9:00", "a much longer line of several words"),
+        drawn("欢迎光临"),
+    ]
+    together = reader(images)
+    assert [reader([image])[0] for image in images] == together
+    with ThreadPoolExecutor(3) as pool:  # one engine for all threads
+        assert [lines for (lines,) in pool.map(lambda image: reader([image]), images)] == together
+
+
+WORDS = ["amber", "birch", "cedar", "daisy", "ebony", "ferns", "grape", "hazel", "iris", "jade", "kelp"]
+
+
+def screenshot(width: int, lines: int, size: int = 22) -> tuple[Image.Image, tuple[str, ...]]:
+    """Draw numbered lines, 40 pixels apart."""
+    font = ImageFont.load_default(size)
+    image = Image.new("RGB", (width, 40 * lines + 20), "#ffffff")
+    texts = tuple(
+        f"{n} {WORDS[n % 11]} {WORDS[n * 7 % 11]} {WORDS[n * 5 % 11]}" for n in range(100, 100 + lines)
+    )
+    for number, text in enumerate(texts):
+        ImageDraw.Draw(image).text((30, 14 + 40 * number), text, "#202020", font)
+    return image, texts
+
+
+def test_a_long_screenshot_is_read_in_tiles_from_top_to_bottom(reader, monkeypatch):
+    image, texts = screenshot(690, 150)
+    assert image.size == (690, 6020)
+    runs = counted(monkeypatch, reader)
+    (lines,) = reader([image])
+    assert len(lines) == len(texts)  # none is missing, and none at a seam is read twice
+    assert [line.split()[0] for line in lines] == [text.split()[0] for text in texts]
+    same = sum(letters(line) == letters(text) for line, text in zip(lines, texts, strict=True))
+    assert same > 0.95 * len(texts)
+    assert runs == {"text_det": 5, "text_rec": 150}
+
+
+def test_lines_that_cross_the_seam_of_a_wide_picture_are_whole(reader):
+    image = Image.new("RGB", (3000, 300), "#ffffff")
+    line, font = " ".join(WORDS * 3)[:150], ImageFont.load_default(26)
+    for n in range(3):
+        ImageDraw.Draw(image).text((60, 40 + 80 * n), f"{n} {line}", "#202020", font)
+    (lines,) = reader([image])
+    assert [letters(one) for one in lines] == [letters(f"{n}{line}") for n in range(3)]
+
+
+@pytest.mark.parametrize(("side", "seen"), [(640, (640, 320)), (2400, (2400, 1184))])
+def test_a_large_longest_side_is_kept(side, seen, monkeypatch):
+    reader = RapidOcrReader(max_side=side)
+    engine = reader._engine
+    engine._load_det_model()
+    shapes = []
+    session = engine.text_det.session
+    monkeypatch.setattr(
+        engine.text_det, "session", lambda pixels: shapes.append(pixels.shape) or session(pixels)
+    )
+    assert reader([Image.new("RGB", (2400, 1184))]) == [()]
+    assert shapes == [(1, 3, *reversed(seen))]  # multiples of 32
+
+
+def test_narrow_and_endless_pictures_are_read_within_bounds(reader, monkeypatch):
+    runs = counted(monkeypatch, reader)
+    for size in ((8, 200_000), (200_000, 8), (9, 9), (20, 60)):
+        runs.clear()
+        assert reader([Image.new("RGB", size)]) == [()]
+        assert runs["text_det"] <= 33

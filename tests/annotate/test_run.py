@@ -212,7 +212,7 @@ def test_a_killed_run_resumes_and_annotates_nothing_twice(tmp_path):
 
 
 @pytest.mark.slow
-def test_worker_processes_read_every_picture(tmp_path):
+def test_threads_read_every_picture(tmp_path):
     words = ["APPLE", "BREAD", "CLOUD", "DRUM", "EAGLE", "FERRY", "GUITAR", "HOTEL", "ISLAND"] * 2
     pictures = []
     for number, word in enumerate(words):

@@ -75,7 +75,7 @@ def test_the_compact_encoder_equals_leaving_each_part_out_by_hand(tmp_path: Path
     from uninote.encoder import Encoder
 
     notes = read_notes(write_sample(tmp_path / "sample", 3), CorpusSettings(), SkipReport())
-    encoder = Encoder.compact(EncoderSettings(max_tokens=48))
+    encoder = Encoder.compact(EncoderSettings(max_tokens=256))
     query, target = Item.of("heavy rain", notes[0].pictures[0]), notes[0].item()
     found = explain(encoder, query, target)
     whole, other = encoder.encode([query, target]).astype(np.float64)

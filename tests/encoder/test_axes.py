@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from uninote.encoder.cached_towers import on_cached_towers
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes, principal_axes, reset_axes
 from uninote.encoder.memory import Memory
-from uninote.encoder.towers import on_cached_towers
 from uninote.items import Item, Picture
 
 COLOURS = ("red", "green", "blue", "black", "white", "yellow", "pink", "grey", "brown", "golden")

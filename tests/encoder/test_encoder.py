@@ -79,8 +79,8 @@ def test_duplicates_are_encoded_once(
 
 
 def test_compact_is_compact_with_settings_of_a_large_model() -> None:
-    encoder = Encoder.compact(EncoderSettings(model="a/b", max_tokens=48))  # type: ignore[call-arg]
-    assert (encoder.backbone.name, encoder.settings.max_tokens) == ("compact", 48)
+    encoder = Encoder.compact(EncoderSettings(model="a/b", max_tokens=256))  # type: ignore[call-arg]
+    assert (encoder.backbone.name, encoder.settings.max_tokens) == ("compact", 256)
 
 
 def test_nothing_to_encode(untrained: Encoder) -> None:

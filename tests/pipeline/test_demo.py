@@ -24,7 +24,7 @@ from uninote.settings import load_settings
 from uninote.tasks.definitions import Task
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]  # several whole runs, on a machine that may be busy
-TINY = ["encoder.max_tokens=48", "sft.steps=6", "sft.batch_size=8", "sft.save_every=2"]
+TINY = ["encoder.max_tokens=256", "sft.steps=6", "sft.batch_size=8", "sft.save_every=2"]
 TINY += ["rl.steps=4", "rl.batch_size=4", "rl.save_every=2", "rl.noise=2", "evaluation.bootstrap=50"]
 ENTRY = [sys.executable, "-c", "from uninote.cli import main; main()"]
 

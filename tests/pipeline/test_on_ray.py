@@ -21,11 +21,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from uninote.annotate import run
 from uninote.annotate.cache import AnnotationCache
 from uninote.annotate.describe_openai import OpenAIDescriber
 from uninote.annotate.factory import make_reader
-from uninote.annotate.run import Outcome
+from uninote.annotate.spread import Outcome
 from uninote.cli import app
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
@@ -104,7 +103,7 @@ def nodes() -> Iterator[TwoNodes]:
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return load_settings(encoder={"max_tokens": 48, "device": "cpu"})
+    return load_settings(encoder={"max_tokens": 256, "device": "cpu"})
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +198,7 @@ def test_embedding_survives_a_killed_node_and_equals_the_local_run(
 def test_annotating_survives_a_killed_node_and_fills_the_same_cache(
     nodes: TwoNodes, notes: list[Note], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_BATCH", 2)
+    monkeypatch.setattr("uninote.annotate.spread.BATCH", 2)
     settings = load_settings(annotate={"ocr_max_side": 320, "workers": 1})
     reader = make_reader(settings.annotate)
     assert reader

@@ -14,7 +14,7 @@ from uninote.encoder import Encoder
 from uninote.items import Note, Picture
 from uninote.settings import EncoderSettings
 
-SETTINGS = EncoderSettings(vision_side=64, max_tokens=48, device="cpu")
+SETTINGS = EncoderSettings(vision_side=64, max_tokens=256, device="cpu")
 COLOURS = ("red", "green", "blue", "yellow", "purple", "black")
 SHAPES = ("circle", "square", "triangle")
 

@@ -123,7 +123,7 @@ def test_cached_features_equal_computed_ones(notes: list[Note], untrained: Encod
     index = ReferenceIndex(pair_items(pairs), untrained)
     examples = mine_from_index(pairs, index, NegativeSettings(per_query=1), 0)
     settings = SftSettings(steps=2, batch_size=4, warmup_ratio=0, save_every=5)
-    small = EncoderSettings(vision_side=64, max_tokens=48, device="cpu")
+    small = EncoderSettings(vision_side=64, max_tokens=256, device="cpu")
     runs = []
     for folder in (None, tmp_path / "features", tmp_path / "features"):  # computed, written, read
         encoder = Encoder.compact(small, feature_folder=folder)

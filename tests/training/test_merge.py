@@ -33,7 +33,7 @@ def test_models_that_do_not_fit_are_refused(second):
 
 
 def test_folders_become_one_model(tmp_path):
-    settings = EncoderSettings(vision_side=32, max_tokens=16)
+    settings = EncoderSettings(vision_side=32, max_tokens=256)
     encoder = Encoder(CompactBackbone(settings), settings)
     encoder.save(tmp_path / "a")
     torch.nn.init.normal_(encoder.backbone.connector.adapter[2].weight, std=0.2)

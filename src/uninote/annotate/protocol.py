@@ -32,8 +32,8 @@ class Describer(Protocol):
 class OcrReader(Protocol):
     """Annotator that reads `S_ocr` as lines from top to bottom; `()` if there is no text.
 
-    `name` and errors as for Describer. It is pickled and sent to worker processes: keep only parameters in it
-    and load models at the first call.
+    `name` and errors as for Describer. Several threads call it at once. It is pickled and sent to processes
+    of a cluster: keep only parameters in it and load models at the first call.
     """
 
     @property

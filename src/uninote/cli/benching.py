@@ -58,9 +58,8 @@ def run(
 ) -> None:
     """Train and measure every variant with every seed; finished runs are kept.
 
-    Only the connector is trained, on frozen towers. With `--set sft.frozen_towers=false` the text tower is
-    trained too (LoRA), for which a GPU is recommended. Training options that you set hold for all variants
-    that do not compare them.
+    The compact model is trained: its towers run once per element, so a run takes minutes. Training options
+    that you set hold for all variants that do not compare them.
     """
     from uninote.pipeline.bench.definition import built_in, load_experiment
     from uninote.pipeline.bench.run import run_experiments

@@ -38,8 +38,8 @@ def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list
 def encoder_of(model: Path | None, settings: Settings, features: Path | None) -> Encoder:
     """Load the model of a folder; without one, build the untrained model of the settings."""
     from uninote.encoder import Encoder
+    from uninote.encoder.loading import load_encoder
 
     if model is not None:
-        device = settings.encoder.device
-        return Encoder.load(model, corpus=settings.corpus, feature_folder=features, device=device)
+        return load_encoder(model, settings, features)
     return Encoder.build(settings.encoder, settings.corpus, features, settings.seed)

@@ -39,14 +39,9 @@ def serve(
     settings = settings_from(config, set_, None)
 
     def load(folder: Path) -> LoadedEncoder:
-        from uninote.encoder import Encoder
+        from uninote.encoder.loading import load_encoder
 
-        return Encoder.load(
-            folder,
-            corpus=settings.corpus,
-            device=settings.encoder.device,
-            remember=settings.service.remember,
-        )
+        return load_encoder(folder, settings, remember=settings.service.remember)
 
     first = read(notes, settings) if notes is not None else []
     sys.exit(run(settings, index_folder, load, host, port, first))

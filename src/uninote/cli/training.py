@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Train a stage: `warmup` (connector), `sft` (contrastive), then `rl` (ranking).",
+    help="Train a stage: `warmup` (pictures and texts aligned), `sft` (contrastive), then `rl` (ranking).",
 )
 
 

@@ -7,7 +7,9 @@ computed on any prefix (Eckart and Young, 1936). It needs no training, and unlik
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -36,13 +38,12 @@ def reset_axes(encoder: Encoder) -> None:
 
 @torch.no_grad()
 def fit_axes(encoder: Encoder, items: Sequence[Item]) -> None:
-    """Rotate the vectors onto their principal axes over `items` after training, if the settings ask for it.
-
-    Dimensions beyond the widest that was trained stay where they are.
-    """
+    """Rotate the vectors onto their principal axes over `items`, after training, if the settings say so."""
     reset_axes(encoder)
-    if not isinstance(encoder.backbone, HasAxes) or not items or not encoder.settings.principal_axes:
+    backbone: Any = encoder.backbone
+    if not isinstance(backbone, HasAxes) or not items or not encoder.settings.principal_axes:
         return
-    axes, width = encoder.backbone.axes, encoder.dims[-1]
-    vectors = torch.from_numpy(encoder.encode(items[:: -(-len(items) // MOST)]))
-    axes[:width, :width] = principal_axes(vectors).to(axes.device)
+    whole = copy.copy(encoder)
+    whole.dims = (len(backbone.axes),)
+    vectors = torch.from_numpy(whole.encode(items[:: -(-len(items) // MOST)]))
+    backbone.axes.copy_(principal_axes(vectors))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def token_batches(costs: Sequence[int], budget: int | None, most: int | None = None) -> Iterator[list[int]]:
@@ -21,3 +25,10 @@ def token_batches(costs: Sequence[int], budget: int | None, most: int | None = N
         batch.append(i)
     if batch:
         yield batch
+
+
+def blocks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the values in order, in lists of `size`; the last one may be shorter."""
+    source = iter(values)
+    while block := list(islice(source, size)):
+        yield block

@@ -13,17 +13,18 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from uninote.encoder.protocol import Backbone, Inputs
-from uninote.errors import PictureError
+from uninote.encoder.protocol import Inputs
+from uninote.errors import ItemError, PictureError
 from uninote.items import Item, Picture
 from uninote.settings import CorpusSettings
 
 
 class ParamGroup(NamedTuple):
-    """Parameters that train alike, with their learning rate or weight decay as `value`."""
+    """Parameters that train alike: with one learning rate and one weight decay."""
 
     parameters: Sequence[nn.Parameter]
-    value: float
+    rate: float
+    decay: float
 
 
 @runtime_checkable
@@ -40,16 +41,22 @@ class Pretrained(Protocol):
 
 
 @runtime_checkable
-class CachesTowers(Protocol):
-    """Towers run once per item: training reads their outputs from a cache."""
+class TakesLora(Protocol):
+    """Pretrained weights that train by low-rank adapters."""
 
-    def on_cached_towers(
-        self, items: Sequence[Item], dropout: float = 0.0, progress: bool = False
-    ) -> Backbone:
-        """Return a backbone that shares the weights after the towers, and has the same vectors.
+    def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
+        """Freeze the pretrained weights and add low-rank adapters; a second call changes nothing."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """Frozen towers whose outputs are cached by content: a training step runs the layers after them only."""
+
+    def remember(self, items: Sequence[Item], dropout: float = 0.0, progress: bool = False) -> None:
+        """Run the towers on all items, and keep their outputs in memory.
 
         Args:
-            items: outputs of these are cached now, those of others when they are first prepared.
             dropout: rate on the outputs, in training mode only.
 
         Raises PictureError for a picture that cannot be decoded.
@@ -58,20 +65,36 @@ class CachesTowers(Protocol):
 
 
 @runtime_checkable
+class Reads(Protocol):
+    """Reading of the texts in pictures, which the model takes as texts."""
+
+    def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
+        """Return the items with the texts of their pictures; the error in place of one that cannot be read.
+
+        Items that were read stay as they are.
+        """
+        ...
+
+
+@runtime_checkable
 class WarmsUp(Protocol):
     """Parts that start random and are aligned before stage 1."""
 
-    def warm_up_groups(self) -> list[ParamGroup]:
-        """Return the parameters that the warm-up trains, each group with its weight decay."""
+    def centre(self, items: Sequence[Item]) -> None:
+        """Fit what the outputs of the towers are shifted by, before any training."""
+        ...
+
+    def warm_up_groups(self, rate: float) -> list[ParamGroup]:
+        """Return the parameters that the warm-up trains, at `rate`."""
         ...
 
 
 @runtime_checkable
 class ParamGroups(Protocol):
-    """Own learning rates: for parameters that start random, or are no matrices."""
+    """Own learning rates and weight decays: for parameters that start random, or are no matrices."""
 
     def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
-        """Return the parameters whose learning rate is not `rate`, each group with its rate.
+        """Return the parameters that do not train at `rate`, with matrices decayed by 0.01.
 
         Args:
             rate: `learning_rate` of the stage.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.capabilities import Pretrained
+from uninote.encoder.capabilities import Pretrained, Reads
 from uninote.encoder.device import resolve_device
 from uninote.encoder.matryoshka import check_dim, truncate_numpy
 from uninote.encoder.memory import Memory
 from uninote.encoder.protocol import Backbone, Inputs, LoadOptions
 from uninote.encoder.registry import backbone_class
-from uninote.encoder.saved import FILE, Saved, write_saved
+from uninote.encoder.saved import FILE, Saved, weights_version, write_saved
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item
 from uninote.progress import show_progress
@@ -31,6 +30,8 @@ from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 CPU_TOKENS = 2048
 """Largest token budget of a large model on a CPU: more leave its cache; 16,384 took twice as long."""
+CHANGEABLE = ("read", "precision")
+"""Options of section `encoder` that a model may be loaded with, whatever it was saved with."""
 
 
 class Encoder:
@@ -90,7 +91,7 @@ class Encoder:
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        """Return the untrained compact model: pretrained towers, fresh connector."""
+        """Return the untrained compact model: pretrained towers, fresh aggregator."""
         own = encoder_class(COMPACT)
         chosen = settings.model_dump(exclude={"backbone"}, exclude_unset=True) if settings else {}
         return cls.build(own(**own.only(chosen)), corpus, feature_folder, seed)
@@ -134,7 +135,12 @@ class Encoder:
         """
         dim = check_dim(dim, self.dims)
         instruction = INSTRUCTIONS[task] if task is not None and self.uses_instructions else ""
-        unique = {item.key: item for item in items}
+        read = self.read(items)
+        unread = {n: item for n, item in enumerate(read) if isinstance(item, ItemError)}
+        if unread and failures is None:
+            raise next(iter(unread.values()))
+        keys = [item.key if isinstance(item, Item) else "" for item in read]
+        unique = {item.key: item for item in read if isinstance(item, Item)}
         position = {key: n for n, key in enumerate(unique)}
         rows = np.full((len(unique), self.dims[-1]), np.nan, dtype=np.float32)
         todo = self._recall(unique, instruction, rows) if self.memory.size else list(unique.values())
@@ -153,8 +159,17 @@ class Encoder:
                     raise next(iter(broken.values()))
                 bar.advance(len(batch))
         if failures is not None:
-            failures |= {n: broken[item.key] for n, item in enumerate(items) if item.key in broken}
-        return truncate_numpy(rows, dim)[[position[item.key] for item in items]]
+            failures |= unread | {n: broken[key] for n, key in enumerate(keys) if key in broken}
+        nothing = np.full((1, rows.shape[1]), np.nan, dtype=np.float32)
+        return truncate_numpy(np.concatenate([rows, nothing]), dim)[[position.get(key, -1) for key in keys]]
+
+    def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
+        """Return the items as the model takes them: with the texts in their pictures, where it `Reads`.
+
+        `encode` does so itself. Items that were read stay as they are. In place of an item that cannot be
+        read there is its error.
+        """
+        return self.backbone.read(items) if isinstance(self.backbone, Reads) else list(items)
 
     def _recall(self, unique: dict[str, Item], instruction: str, rows: NDArray[np.float32]) -> list[Item]:
         """Fill the rows of remembered items. Returns the other items."""
@@ -223,12 +238,8 @@ class Encoder:
         folder = Path(folder)
         (folder / FILE).unlink(missing_ok=True)  # written last: a half-written folder has none
         self.backbone.save(folder)
-        digest = hashlib.sha256()
-        if isinstance(self.backbone, Pretrained):
-            digest.update(self.backbone.fingerprint.encode())
-        for weights in sorted(folder.rglob("*.safetensors")):
-            digest.update(weights.read_bytes())
-        self.version = digest.hexdigest()[:12]
+        base = self.backbone.fingerprint if isinstance(self.backbone, Pretrained) else ""
+        self.version = weights_version(folder, base)
         write_saved(folder, self.version, self.dims[-1], self.settings)
         return folder
 
@@ -242,18 +253,29 @@ class Encoder:
         device: str = "auto",
         base: str | Path | None = None,
         remember: int = 0,
+        **changes: Any,
     ) -> Self:
         """Load the model saved in `folder`; `"compact"` is the one that ships with the package.
 
         Args:
             base: folder or hub id of the pretrained weights, when the folder only names them and they moved.
             remember: number of vectors cached in memory, so that equal items are not encoded again.
+            changes: options in place of those saved. Of a compact model: `read`, `precision`. As vectors
+                change with them, so does the version.
 
         Raises:
             ModelError: the folder holds no UniNote model, or one of another rendering (RenderingError).
         """
         folder = model_folder(folder)
         saved = Saved(folder)
-        settings = saved.settings(device=device, remember=remember)
-        options = LoadOptions(corpus, feature_folder, device, base)
-        return cls(backbone_class(type(settings)).load(folder, options), settings, saved.version)
+        settings = saved.settings()
+        for name, value in changes.items():
+            if name not in CHANGEABLE or not hasattr(settings, name):
+                raise ModelError(
+                    f"encoder.{name} of a saved model cannot be changed: train one with {value!r}"
+                )
+        changed = {name: value for name, value in changes.items() if value != getattr(settings, name)}
+        settings = saved.settings(device=device, remember=remember, **changed)
+        options = LoadOptions(corpus, feature_folder, device, base, changed)
+        version = "-".join([saved.version, *map(str, changed.values())])
+        return cls(backbone_class(type(settings)).load(folder, options), settings, version)

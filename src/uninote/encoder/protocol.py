@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -25,12 +25,15 @@ class LoadOptions:
         feature_folder: cache of vision features on disk.
         device: as `encoder.device`.
         base: folder or hub id of the pretrained weights, when they have moved since `save`.
+        changes: options of section `encoder` that may differ from those saved, e.g. `read` and `precision`
+            of the compact model.
     """
 
     corpus: CorpusSettings | None = None
     feature_folder: Path | None = None
     device: str = "auto"
     base: str | Path | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Backbone(Protocol):
@@ -62,10 +65,6 @@ class Backbone(Protocol):
 
     def __call__(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Return the read-out hidden state, float32 [n, width], not normalised."""
-        ...
-
-    def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
-        """Freeze the pretrained weights and add low-rank adapters; a second call changes nothing."""
         ...
 
     def save(self, folder: Path) -> None:

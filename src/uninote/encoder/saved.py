@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
@@ -73,6 +74,17 @@ class Saved:
 def check_rendering(folder: Path, config: Mapping[str, Any]) -> None:
     """Raise RenderingError when the model of `config` reads items in another way than this release."""
     require_rendering(config, f"model {folder.name!r}", "train it again", RenderingError)
+
+
+def weights_version(folder: Path, base: str = "") -> str:
+    """Return the version of the weights in a model folder: 12 hex digits of their hash.
+
+    base: fingerprint of pretrained weights that the folder only names.
+    """
+    digest = hashlib.sha256(base.encode())
+    for weights in sorted(folder.rglob("*.safetensors")):
+        digest.update(weights.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def is_saved(folder: Path) -> bool:

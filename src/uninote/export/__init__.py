@@ -11,18 +11,16 @@ from uninote.lazy import lazy_names
 
 if TYPE_CHECKING:
     from uninote.export.hub import push_to_hub
-    from uninote.export.onnx_encoder import load_onnx
     from uninote.export.run import export_model
     from uninote.export.sentence_transformer import UniNoteModule, load_sentence_transformer
 
-__all__ = ["UniNoteModule", "export_model", "load_onnx", "load_sentence_transformer", "push_to_hub"]
+__all__ = ["UniNoteModule", "export_model", "load_sentence_transformer", "push_to_hub"]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "UniNoteModule": "sentence_transformer",
         "export_model": "run",
-        "load_onnx": "onnx_encoder",
         "load_sentence_transformer": "sentence_transformer",
         "push_to_hub": "hub",
     },

@@ -49,14 +49,13 @@ instruction of every task. Queries take the instruction as system message, the c
 """,
     "onnx": """\
 ```python
-from uninote import Item, Picture
-from uninote.export import load_onnx
+from uninote import Encoder, Item, Picture
 
-encoder = load_onnx("FOLDER", precision="int8")
+encoder = Encoder.load("FOLDER", device="cpu", precision="int8")
 vectors = encoder.encode([Item.of("title", "body", Picture.from_path("1.jpg"))])
 ```
 
-`onnx.json` names inputs and output of both graphs for other runtimes.
+`onnx.json` names inputs and outputs of all graphs for other runtimes.
 """,
 }
 

@@ -16,7 +16,7 @@ Format = Literal["sentence-transformers", "transformers", "onnx"]
 WRITERS = {
     "module": "uninote.export.sentence_transformer:write_sentence_transformer",
     "transformers": "uninote.export.merged:write_merged",
-    "onnx": "uninote.export.onnx_graphs:write_onnx",
+    "onnx": "uninote.export.onnx_model:write_onnx",
 }
 """Writers by layout, functions of an encoder and a folder; `card.USE` describes the use of each."""
 
@@ -35,7 +35,7 @@ def export_model(
     sentence-transformers: a folder for `SentenceTransformer`. A Qwen-VL model is merged and made of that
     library's own modules, any other is `UniNoteModule` of this package.
     transformers: merged weights, processor and prompt, for Qwen-VL models.
-    onnx: graphs in fp32 and int8, for the compact model.
+    onnx: the compact model with its towers as graphs in fp32 and int8, which `Encoder.load` runs.
 
     Args:
         model: a model folder, or an encoder, which merging changes.

@@ -19,6 +19,7 @@ from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import CachesPictures
+from uninote.encoder.loading import load_encoder
 from uninote.encoder.registry import backbone_class
 from uninote.errors import NoteError
 from uninote.evaluation.baselines.ranker import evaluate_baseline
@@ -93,7 +94,7 @@ def run_demo(
     index = out / "index"
 
     def embed_and_load() -> Json:
-        encoder = train.load_encoder(models["rl"], settings, out / FEATURES)
+        encoder = load_encoder(models["rl"], settings, out / FEATURES)
         shards = state.path("embeddings")
         failures = embed_entries(encoder, catalogue(notes), shards, progress)
         count = build_index(shards, models["rl"], index, settings.store, progress, notes)
@@ -206,11 +207,11 @@ def _evaluate(
         depends = (settings.evaluation, settings.rl) if stage == "rl" else (settings.evaluation,)
 
         def measure(model: Path = model) -> Json:
-            encoder = train.load_encoder(model, settings, features)
+            encoder = load_encoder(model, settings, features)
             return evaluate(encoder, suite, progress=progress, **options)
 
         results[stage] = state.step(f"evaluate-{stage}", measure, *depends)
-    tower = train.load_encoder(models.get("warmup", models["base"]), settings, features)
+    tower = load_encoder(models.get("warmup", models["base"]), settings, features)
     rankers = report_baselines(
         tower,
         results["rl"]["cost"]["dim"],

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from uninote.annotate.factory import make_describer, make_reader
-from uninote.annotate.run import Spread, annotate_notes
+from uninote.annotate.run import annotate_notes
+from uninote.annotate.spread import Spread
 from uninote.corpus.decode import check_picture
 from uninote.corpus.quality import balance_notes, filter_notes
 from uninote.corpus.readers import read_notes

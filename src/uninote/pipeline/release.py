@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from safetensors.torch import load_file, save_file
 
-from uninote.encoder.saved import BACKBONE_FILE, FILE, Saved
+from uninote.encoder.saved import BACKBONE_FILE, FILE, Saved, weights_version
 from uninote.errors import ModelError
 from uninote.evaluation.headline import first_metric, mean_recall
 from uninote.shipped import COMPACT
 from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
-TEXT_TOWER = "sentence-transformers/all-MiniLM-L6-v2"
+BASES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2", "e5-small": "intfloat/multilingual-e5-small"}
+"""Hub ids of the text towers of the packages."""
 LARGEST = 25_000_000
 """Bytes that a shipped model may have."""
 
@@ -29,13 +31,20 @@ class Origin(NamedTuple):
     repositories: tuple[str, ...]
 
 
+def halve_weights(model: Path) -> None:
+    """Store the weights of a model folder as float16; the version becomes that of the new weights."""
+    for file in model.glob("*.safetensors"):
+        save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file)
+    _write(model / FILE, Saved(model).config | {"version": weights_version(model)})
+
+
 def release_model(
     model: Path,
     out: Path,
     report: Mapping[str, Any],
     origins: Sequence[Origin],
     recipe: str,
-    elsewhere: str = "",
+    tables: Sequence[tuple[str, str]] = (),
     share: float = 1.0,
 ) -> Path:
     """Write `out` with the weights, settings and card of the compact model in `model`. Returns `out`.
@@ -44,7 +53,7 @@ def release_model(
         report: report.json of the run that trained it: its last stage is this model.
         origins: sources of the training notes.
         recipe: the command that reproduces it.
-        elsewhere: Markdown about notes of another source, for the card.
+        tables: heading and Markdown of further sections of the card, e.g. about notes of another source.
         share: weight of the last stage in the merge with the warmed-up model, see `soup.best_merge`.
 
     Raises ModelError when `model` is no compact model, or larger than `LARGEST`.
@@ -52,22 +61,18 @@ def release_model(
     saved = Saved(model)
     if saved.backbone != COMPACT:
         raise ModelError(f"{model} is a {saved.backbone} model: only the compact one ships with the package")
-    adapter = list((model / "adapter").glob("adapter_config.json"))
-    weights = sorted(model.glob("*.safetensors")) + sorted((model / "adapter").glob("*.safetensors"))
+    weights = sorted(model.glob("*.safetensors"))
     size = sum(file.stat().st_size for file in weights)
     if size > LARGEST:
         raise ModelError(f"{model} has {size} bytes of weights, over the cap of {LARGEST}")
     shutil.rmtree(out, ignore_errors=True)
-    for file in [*weights, *adapter]:
-        target = out / file.relative_to(model)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
-        target.chmod(0o644)
-    shutil.copyfile(model / BACKBONE_FILE, out / BACKBONE_FILE)
-    config = saved.config["encoder"]
-    card = _card(saved.version, size, bool(adapter), config, report, origins, recipe, elsewhere, share)
+    out.mkdir(parents=True)
+    for file in [*weights, model / BACKBONE_FILE]:
+        shutil.copyfile(file, out / file.name)
+        (out / file.name).chmod(0o644)
+    card = _card(out.name, saved, size, report, origins, recipe, tables, share)
     (out / "README.md").write_text(card, "utf-8")
-    _write(out / FILE, saved.config | {"dim": max(config["dims"])})
+    _write(out / FILE, saved.config | {"dim": max(saved.config["encoder"]["dims"])})
     return out
 
 
@@ -76,14 +81,13 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _card(
-    version: str,
+    name: str,
+    saved: Saved,
     size: int,
-    adapted: bool,
-    config: Mapping[str, Any],
     report: Mapping[str, Any],
     origins: Sequence[Origin],
     recipe: str,
-    elsewhere: str,
+    tables: Sequence[tuple[str, str]],
     share: float,
 ) -> str:
     environment = Environment(
@@ -106,17 +110,16 @@ def _card(
         )
     )
     return environment.get_template("release.md.j2").render(
-        tower=TEXT_TOWER,
-        version=version,
+        name=name,
+        bases=[BASES.get(tower, tower) for tower in saved.config["encoder"]["text"]],
+        version=saved.version,
         size=size,
-        adapted=adapted,
-        dims=config["dims"],
-        side=config["vision_side"],
+        config=saved.config["encoder"],
         data=report["dataset"],
         origins=origins,
         recipe=recipe,
         rows=rows,
-        elsewhere=elsewhere.strip(),
+        tables=tables,
         share=share,
     )
 

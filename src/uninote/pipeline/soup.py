@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from uninote.encoder.loading import load_encoder
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.headline import mean_of_all
 from uninote.evaluation.suite import Suite
-from uninote.pipeline.train import load_encoder, save_once
+from uninote.pipeline.train import save_once
 from uninote.settings import Settings
 from uninote.training.merge import merge_folders
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from accelerate import PartialState
 
 from uninote.encoder import Encoder
-from uninote.encoder.capabilities import WarmsUp
+from uninote.encoder.capabilities import Remembers, WarmsUp
+from uninote.encoder.loading import load_encoder
 from uninote.encoder.registry import backbone_class
 from uninote.encoder.saved import Saved
 from uninote.items import Note
@@ -20,22 +21,19 @@ from uninote.tasks.dropout import without_texts
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
-from uninote.training.warmup import warm_up, warm_up_steps
+from uninote.training.warmup import TASKS, warm_up, warm_up_steps
 
 WARMUP_PAIRS = 5000
-"""Most pairs of a task in the warm-up: every one costs a run of the text tower."""
+"""Most pairs of a task in the warm-up."""
+DRAW = 0
+"""Seed that chooses the picture of a note for its pair in a note task, the same for every seed of a run: each
+pair masks its note in its own way, and the text towers have to read what was masked."""
 
 
 def stages_of(settings: Settings) -> tuple[str, ...]:
     """Return the stages of the settings' backbone, in order; not every backbone has a warm-up."""
     warms_up = issubclass(backbone_class(type(settings.encoder)), WarmsUp)
     return ("base", *(("warmup",) if warms_up else ()), "sft", "rl")
-
-
-def load_encoder(model: Path, settings: Settings, features: Path | None = None) -> Encoder:
-    return Encoder.load(
-        model, corpus=settings.corpus, feature_folder=features, device=settings.encoder.device
-    )
 
 
 def save_once(encoder: Encoder, folder: Path) -> None:
@@ -61,7 +59,8 @@ def warmed_up_model(
     encoder = load_encoder(base, settings, features)
     pairs = drawn_pairs(notes, WARMUP_PAIRS, settings)
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
-    warm_up(encoder, seen, warm_up_steps(len(pairs)), settings.seed, progress)
+    steps = warm_up_steps(sum(pair.task in TASKS for pair in pairs))
+    warm_up(encoder, seen, steps, settings.seed, progress)
     save_once(encoder, folder)
     return encoder
 
@@ -73,9 +72,22 @@ def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
 
 
 def drawn_pairs(notes: Sequence[Note], most: int, settings: Settings) -> list[Pair]:
-    """Draw at most `most` pairs of each of the tasks of stage 1, by a hash of note and picture."""
+    """Draw at most `most` pairs of each of the tasks of stage 1, by a hash of note and picture.
+
+    On frozen towers a note task gets one pair of a note.
+    """
+    frozen = issubclass(backbone_class(type(settings.encoder)), Remembers)
     by_lot, replaced = partial(lot, settings.seed), settings.tasks.modal_replacement
-    made = (make_pairs(notes, task, modal_replacement=replaced) for task in SFT_TASKS)
+    made = (
+        make_pairs(
+            notes,
+            task,
+            per_note=1 if frozen and task.spec.one_per_note else None,
+            seed=DRAW,
+            modal_replacement=replaced,
+        )
+        for task in SFT_TASKS
+    )
     return [pair for pairs in made for pair in sorted(pairs, key=by_lot)[:most]]
 
 

@@ -33,8 +33,8 @@ class AnnotateSettings(Section):
     endpoint: str = Field("", description="base URL of an OpenAI-compatible server, e.g. http://host:8000/v1")
     ocr: Literal["none", "existing", "rapidocr"] = "rapidocr"
     ocr_min_score: float = Field(0.6, ge=0, le=1)
-    ocr_max_side: int = Field(640, ge=32, description="pictures are read at this longest side, in pixels")
-    workers: int = Field(0, ge=0, description="parallel workers; 0 means one per core")
+    ocr_max_side: int = Field(640, ge=32, description="longest side, in pixels, at which text is detected")
+    workers: int = Field(0, ge=0, description="threads that read pictures; 0 means one per core")
 
 
 class TaskSettings(Section):

@@ -47,23 +47,19 @@ class SftSettings(SftAblations):
     negatives_per_query: int | None = Field(
         None, ge=0, description="mined negatives that enter a batch per query; default: all (own), 1 (batch)"
     )
-    temperature: float = Field(0.02, gt=0)
+    temperature: float = Field(0.05, gt=0, description="tau of Eq. 6 and 7; the paper's is 0.02")
     steps: int = Field(300, ge=0)
-    batch_size: int = Field(32, ge=1, description="queries of one step, over all devices")
+    batch_size: int = Field(96, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
     )
     learning_rate: float = Field(3e-4, gt=0)
-    head_learning_rate: float = Field(1e-4, gt=0, description="projector and vision head")
+    head_learning_rate: float = Field(2e-3, gt=0, description="layers after frozen towers")
     text_dropout: float = Field(
         0.0,
         ge=0,
         le=1,
         description="share of the note queries of warm-up and stage 1 that keep their pictures only",
-    )
-    frozen_towers: bool | None = Field(
-        None,
-        description="train only the layers after the towers, run once per item; default: where possible",
     )
     dropout: float = Field(0.3, ge=0, lt=1, description="dropout on the outputs of the frozen towers")
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
@@ -114,10 +110,6 @@ class RlSettings(RlAblations):
     batch_size: int = Field(8, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
-    )
-    frozen_towers: bool | None = Field(
-        None,
-        description="train only the layers after the towers, run once per item; default: where possible",
     )
     shared_prefixes: bool = Field(
         True, description="encode the nested candidates of a query in one pass, where the backbone can"

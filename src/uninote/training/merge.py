@@ -46,7 +46,7 @@ def weight_files(model: Path) -> set[Path]:
 
 
 def merge_folders(first: Path, second: Path, share: float, out: Path) -> None:
-    """Write to `out` the model of `first`, trained weights (connector, adapters) moved towards `second`.
+    """Write to `out` the model of `first`, trained weights moved towards `second`.
 
     LoRA factors are interpolated one by one, not their products: sound for models whose factors are near
     each other, as stage 2's are to stage 1's. The configuration is that of `first`; the version is left to

@@ -31,7 +31,7 @@ from uninote.training.prefetch import Prefetch
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
 from uninote.training.rl_groups import top_group
 from uninote.training.sampler import TaskBatchOrder
-from uninote.training.start import prepared
+from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
@@ -235,16 +235,12 @@ def train_rl(
 ) -> Encoder:
     """Train `encoder` in place and return it; resumes, logs and repeats as `train_sft` does.
 
-    With frozen towers, the layers after them are trained on outputs cached once per item: the same vectors in
-    a hundredth of the time.
-
     Args:
         samples: queries with their ideal rankings; the halves of `notes` if None.
         callbacks: instances of `transformers.TrainerCallback`.
 
     Raises:
-        ModelError: too few notes can be split in two halves with a picture each, or the backbone cannot
-            freeze its towers as asked.
+        ModelError: too few notes can be split in two halves with a picture each.
     """
     halves = rl_halves(notes, settings, seed) if samples is None else samples
     if len(halves) < settings.batch_size:
@@ -254,8 +250,8 @@ def train_rl(
         )
     noise = [note.item() for note in notes]
     used = [*noise, *(item for half in halves for item in (half.query, *half.relevant))]
-    trained = prepared(encoder, used, settings, seed, progress)
-    module: Any = trained.backbone
+    budget = prepare_training(encoder, used, settings, seed, progress)
+    module: Any = encoder.backbone
     schedule = Schedule(settings.steps, settings.batch_size, settings.learning_rate, settings.save_every)
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
@@ -263,17 +259,17 @@ def train_rl(
     trainer = RlTrainer(
         schedule=schedule,
         settings=settings,
-        width=encoder.dims[-1],
+        width=training_dims(encoder)[-1],
         reference=None,
         shard=shard,
         model=model,
         args=arguments,
         train_dataset=HalvesDataset(halves),
-        data_collator=Prefetch(RlCollator(module, noise, settings, shard, trained.token_budget)),
+        data_collator=Prefetch(RlCollator(module, noise, settings, shard, budget)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     if settings.kl_weight:
         trainer.reference = anchor(model, share=not trainer.is_fsdp_enabled)
-    fit_whole(trainer, trained)
-    fit_axes(trained, used)
+    fit_whole(trainer, encoder)
+    fit_axes(encoder, used)
     return encoder

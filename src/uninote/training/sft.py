@@ -22,7 +22,7 @@ from uninote.training.inbatch import InBatchCandidates, positive_clusters
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 from uninote.training.prefetch import Prefetch
 from uninote.training.sampler import TaskBatchOrder
-from uninote.training.start import prepared
+from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
@@ -137,20 +137,20 @@ def train_sft(
     weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes share
     the encoding of every batch, and end with the same model.
 
-    With frozen towers, the layers after them are trained on outputs cached once per item; without, LoRA
-    adapters are trained too, and every step runs the towers.
+    Where the towers are frozen (`Remembers`), they run once per element, before the first step; elsewhere
+    LoRA adapters are trained.
 
     Args:
         callbacks: instances of `transformers.TrainerCallback`.
 
     Raises:
-        ModelError: there are no examples to train on, or the backbone cannot freeze its towers as asked.
+        ModelError: there are no examples to train on.
     """
     if not examples:
         raise ModelError("no training examples: the notes have no pairs with a description or OCR text")
     items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
-    trained = prepared(encoder, items, settings, seed, progress, settings.dropout)
-    module: Any = trained.backbone
+    budget = prepare_training(encoder, items, settings, seed, progress, settings.dropout)
+    module: Any = encoder.backbone
     schedule = Schedule(
         settings.steps,
         settings.batch_size // settings.accumulate,
@@ -168,16 +168,14 @@ def train_sft(
     trainer = SftTrainer(
         schedule=schedule,
         settings=settings,
-        dims=encoder.dims,
+        dims=training_dims(encoder),
         shard=shard,
         model=ChunkedEncoder(module, recompute=settings.chunk_size is not None),
         args=arguments,
         train_dataset=ExampleDataset(examples, clusters),
-        data_collator=Prefetch(
-            SftCollator(module, examples, reference, settings, shard, trained.token_budget)
-        ),
+        data_collator=Prefetch(SftCollator(module, examples, reference, settings, shard, budget)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
-    fit_whole(trainer, trained)
-    fit_axes(trained, [item for e in examples for item in (e.pair.query, e.pair.positive)])
+    fit_whole(trainer, encoder)
+    fit_axes(encoder, [item for e in examples for item in (e.pair.query, e.pair.positive)])
     return encoder

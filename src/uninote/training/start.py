@@ -8,28 +8,38 @@ import torch
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import reset_axes
-from uninote.encoder.towers import on_cached_towers
+from uninote.encoder.capabilities import HasAxes, Remembers, TakesLora
 from uninote.items import Item
 from uninote.settings import RlSettings, SftSettings
 
 
-def prepared(
+def prepare_training(
     encoder: Encoder,
     items: Sequence[Item],
     settings: SftSettings | RlSettings,
     seed: int,
     progress: bool,
     dropout: float = 0.0,
-) -> Encoder:
-    """Return the encoder to train: axes reset, towers cached as the settings say, adapters added, seeded.
+) -> int | None:
+    """Reset the axes, run frozen towers on `items` or add adapters, and seed. Returns the token budget.
+
+    A backbone whose towers ran already has no budget of tokens: a step is small.
 
     Args:
-        items: items whose tower outputs are cached; `dropout` is applied to these outputs.
-
-    Raises ModelError when the backbone cannot freeze its towers as asked.
+        dropout: rate on the outputs of frozen towers.
     """
     reset_axes(encoder)
-    trained = on_cached_towers(encoder, items, settings.frozen_towers, dropout, progress)
+    backbone = encoder.backbone
+    if isinstance(backbone, Remembers):
+        backbone.remember(items, dropout, progress)
     torch.manual_seed(seed)
-    trained.backbone.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
-    return trained
+    if isinstance(backbone, TakesLora):
+        backbone.add_lora(settings.lora.rank, settings.lora.alpha, settings.lora.dropout)
+    return None if isinstance(backbone, Remembers) else encoder.token_budget
+
+
+def training_dims(encoder: Encoder) -> tuple[int, ...]:
+    """Return the prefixes that the losses compare: the Matryoshka dimensions, and the whole vector where
+    it is rotated onto its axes after training."""
+    turned = isinstance(encoder.backbone, HasAxes) and encoder.settings.principal_axes
+    return tuple(sorted({*encoder.dims, encoder.backbone.width})) if turned else encoder.dims

@@ -175,17 +175,19 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         super().log({**logs, **means}, start_time)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Build AdamW with the learning rates of `ParamGroups`; only matrices are decayed."""
+        """Build AdamW with the rates and decays of `ParamGroups`; of the others only matrices are decayed."""
         if self.optimizer is None:
             rate = self.args.learning_rate
             module = self.accelerator.unwrap_model(model or self.model)
             head_rate = self.schedule.head_learning_rate or rate
             own = module.param_groups(rate, head_rate) if isinstance(module, ParamGroups) else []
-            rates = {id(parameter): group.value for group in own for parameter in group.parameters}
+            named = {id(parameter): group for group in own for parameter in group.parameters}
             groups: dict[tuple[float, float], list[nn.Parameter]] = {}
             for parameter in module.parameters():
                 if parameter.requires_grad:
-                    key = rates.get(id(parameter), rate), 0.01 if parameter.ndim > 1 else 0.0
+                    group = named.get(id(parameter))
+                    decay = 0.01 if parameter.ndim > 1 else 0.0
+                    key = (group.rate, group.decay) if group else (rate, decay)
                     groups.setdefault(key, []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [

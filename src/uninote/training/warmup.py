@@ -1,13 +1,13 @@
-"""Warm-up: parts that start random are aligned on cached tower outputs, in a minute, before stage 1.
+"""Warm-up: parts that start random are aligned, in a minute, before stage 1.
 
 Without it, stage 1 would spend most of its steps on a random picture head. The parameters of `WarmsUp` are
-trained on pairs of all tasks, while the towers run once per item. The loss is InfoNCE in both directions over
-large batches of one task, without mined negatives.
+trained on the pairs of one picture and its description (I2T, T2I) and on nothing else, so that the report
+shows what the nine tasks of stage 1 add. The loss is InfoNCE in both directions over large batches, without
+mined negatives.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -15,13 +15,12 @@ from typing import Any, cast
 import torch
 
 from uninote.encoder import Backbone, Encoder
-from uninote.encoder.axes import fit_axes
-from uninote.encoder.capabilities import WarmsUp
-from uninote.encoder.towers import on_cached_towers
+from uninote.encoder.axes import MOST, fit_axes, reset_axes
+from uninote.encoder.capabilities import Remembers, WarmsUp
 from uninote.errors import ModelError
 from uninote.items import Item
 from uninote.progress import show_progress
-from uninote.tasks.definitions import ATOMIC_TASKS, Pair, Task
+from uninote.tasks.definitions import Pair, Task
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 
 STEPS = (100, 1200)
@@ -29,8 +28,8 @@ EPOCHS = 8
 BATCH = 256
 TEMPERATURE = 0.05
 LEARNING_RATE = 2e-3
-ATOMIC_TURNS = 2
-"""Draw ratio: batches of a task between one picture and one text per batch of any other task."""
+TASKS = (Task.I2T, Task.T2I)
+"""The tasks that align pictures with texts."""
 DROPOUT = 0.4
 """Dropout that keeps the head from memorising a few thousand pictures."""
 
@@ -47,6 +46,11 @@ def warm_up_steps(pairs: int) -> int:
     return min(most, max(fewest, EPOCHS * pairs // BATCH))
 
 
+def sides(pairs: Sequence[Pair]) -> list[Item]:
+    """Return the queries and positives of all pairs."""
+    return [item for pair in pairs for item in (pair.query, pair.positive)]
+
+
 def require_warm_up(backbone: type[Backbone]) -> None:
     """Raise ModelError for a backbone that is not `WarmsUp`."""
     if not issubclass(backbone, WarmsUp):
@@ -59,40 +63,33 @@ def require_warm_up(backbone: type[Backbone]) -> None:
 def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, progress: bool = False) -> float:
     """Train the parameters of `WarmsUp` in place. Returns the last loss; 0.0 with fewer than two pairs.
 
-    Every step takes pairs of one task, drawn by the ratio of the tasks. No negatives are: another positive of
-    the same query, another query of the same positive and, where membership decides, another pair of the same
-    note.
+    Pairs of other tasks than `TASKS` only take part in fitting the centre and the axes. No negatives are:
+    another positive of the same query, and another query of the same positive.
 
     Raises:
         ModelError: the backbone has nothing to warm up.
         PictureError: a picture cannot be decoded.
     """
     require_warm_up(type(encoder.backbone))
-    if len(pairs) < 2 or not steps:
+    aligned = [pair for pair in pairs if pair.task in TASKS]
+    items = sides(pairs)
+    items = items[:: -(-len(items) // MOST) or 1]
+    module: Any = encoder.backbone
+    reset_axes(encoder)
+    if isinstance(module, Remembers):
+        module.remember([*items, *sides(aligned)], DROPOUT, progress)
+    module.centre(items)
+    if len(aligned) < 2 or not steps:
+        fit_axes(encoder, items)
         return 0.0
-    items = [item for pair in pairs for item in (pair.query, pair.positive)]
-    trained = on_cached_towers(encoder, items, None, DROPOUT, progress)
-    module: Any = trained.backbone
-    keys = [
-        codes(pair.query.key for pair in pairs),
-        codes(pair.positive.key for pair in pairs),
-        codes(pair.note_id for pair in pairs),
-    ]
-    by_task: dict[Task, list[int]] = defaultdict(list)
-    for row, pair in enumerate(pairs):
-        by_task[pair.task].append(row)
-    tasks = [
-        (task, torch.tensor(rows))
-        for task, rows in by_task.items()
-        for _ in range(ATOMIC_TURNS if task in ATOMIC_TASKS else 1)
-    ]
+    keys = [codes(pair.query.key for pair in aligned), codes(pair.positive.key for pair in aligned)]
 
-    groups = cast(WarmsUp, encoder.backbone).warm_up_groups()
+    groups = cast(WarmsUp, module).warm_up_groups(LEARNING_RATE)
     optimizer = torch.optim.AdamW(
-        [{"params": group.parameters, "weight_decay": group.value} for group in groups], lr=LEARNING_RATE
+        [{"params": group.parameters, "weight_decay": group.decay} for group in groups], lr=LEARNING_RATE
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
-    contrast = partial(matryoshka_loss, OBJECTIVES["infonce"], dims=encoder.dims, temperature=TEMPERATURE)
+    contrast = partial(matryoshka_loss, OBJECTIVES["infonce"], dims=(module.width,), temperature=TEMPERATURE)
 
     def embed(items: Sequence[Item]) -> torch.Tensor:
         """Return rows float32 [b, width] on the CPU."""
@@ -105,22 +102,21 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
     with torch.random.fork_rng(devices=[]), show_progress("warm-up", steps, show=progress) as bar:
         torch.manual_seed(seed)
         for _ in range(steps):
-            task, members = tasks[int(torch.randint(len(tasks), ()))]
-            rows = members[torch.randperm(len(members))[:BATCH]]
-            queries, positives, notes = (key[rows, None] == key[rows] for key in keys)
-            same = queries | positives if task in ATOMIC_TASKS else queries | positives | notes
-            batch = [pairs[row] for row in rows.tolist()]
+            rows = torch.randperm(len(aligned))[:BATCH]
+            queries, positives = (key[rows, None] == key[rows] for key in keys)
+            same = queries | positives
+            batch = [aligned[row] for row in rows.tolist()]
             left, right = embed([pair.query for pair in batch]), embed([pair.positive for pair in batch])
             there, back = (
                 contrast(*ends, same.float(), ~same, positive=torch.arange(len(rows)))
                 for ends in ((left, right), (right, left))
             )
-            loss = (there + back) / (2 * len(encoder.dims))
+            loss = (there + back) / 2
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             bar.advance()
     module.eval()
-    fit_axes(trained, items)
+    fit_axes(encoder, items)
     return float(loss.detach())

@@ -1,188 +1,176 @@
-"""Sequences of the compact backbone: what goes in, what is trimmed, what stays text."""
+"""Compact backbone: inputs, batches, training on cached elements, saving and loading."""
 
 from __future__ import annotations
 
 import copy
+import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from tests.encoder.compact.conftest import Build, ColourTower, WordsTower
 
 from uninote.encoder import Encoder
+from uninote.encoder.capabilities import HasAxes, ParamGroups, Reads, Remembers, TakesLora, WarmsUp
 from uninote.encoder.compact.backbone import CompactBackbone
-from uninote.encoder.compact.vision import CELLS, CHANNELS
-from uninote.items import Item, Picture
-from uninote.settings import EncoderSettings
+from uninote.encoder.compact.towers import Towers
+from uninote.encoder.protocol import LoadOptions
+from uninote.errors import ItemError, ModelError, PictureError
+from uninote.items import Item, Ocr, Picture
+
+MakePicture = Callable[..., Picture]
+MakeEncoder = Callable[..., Encoder]
 
 
-@pytest.fixture(scope="module")
-def backbone(untrained: Encoder) -> CompactBackbone:
-    assert isinstance(untrained.backbone, CompactBackbone)
-    return untrained.backbone
-
-
-def resized(backbone: CompactBackbone, max_tokens: int) -> CompactBackbone:
-    """Copy with another sequence length; features are zeros, since decoding is tested elsewhere."""
-    other = copy.copy(backbone)
-    other.settings = EncoderSettings(max_tokens=max_tokens, vision_side=64)
-    other._tokens = other._tokenise  # type: ignore[assignment]
-
-    def zeros(pictures: Sequence[Picture]) -> torch.Tensor:
-        return torch.zeros(len(pictures), CELLS, CHANNELS)
-
-    other.features = zeros  # type: ignore[assignment]
-    return other
-
-
-def fake_pictures(count: int) -> list[Picture]:
-    return [Picture(f"digest {i}") for i in range(count)]
-
-
-def test_sequence_of_a_note(backbone: CompactBackbone) -> None:
-    other = resized(backbone, 64)
-    a, b = fake_pictures(2)
-    inputs = other.prepare([Item.of("red cat", a, b, "sale", a), Item.of("red")])
-    decoded = other.tokenizer.convert_ids_to_tokens(inputs["ids"][0].tolist())
-    pads = ["[PAD]"] * CELLS
-    assert decoded == ["[CLS]", "red", "cat", "[SEP]", *pads, *pads, "sale", "[SEP]", *pads]
-    slots = [-1] * 4 + list(range(8)) + [-1] * 2 + list(range(4))
-    assert inputs["slots"][0].tolist() == slots
-    assert inputs["mask"].tolist() == [[1] * 18, [1] * 3 + [0] * 15]
-    assert inputs["member"].tolist() == [[2, 1], [0, 0]]
-    assert inputs["features"].shape == (2, CELLS, CHANNELS)
-
-
-@pytest.mark.parametrize("typed", ["[SEP] [CLS]", "[PAD][MASK] [UNK]", "a [SEP]b"])
-def test_special_tokens_in_user_text_stay_text(backbone: CompactBackbone, typed: str) -> None:
-    ids = backbone.prepare([Item.of(typed)])["ids"][0].tolist()
-    assert ids[0] == backbone.tokenizer.cls_token_id
-    assert ids[-1] == backbone.tokenizer.sep_token_id
-    assert not set(ids[1:-1]) & set(backbone.tokenizer.all_special_ids)
-    spelled = backbone.tokenizer.decode(ids[1:-1]).replace(" ", "")
-    assert spelled == typed.lower().replace(" ", "")
-
-
-@pytest.mark.parametrize("max_tokens", [16, 160, 512])
-def test_long_items_are_trimmed(
-    backbone: CompactBackbone, max_tokens: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    other = resized(backbone, max_tokens)
-    pictures = fake_pictures(150)
-    items = [
-        Item.of("title", "word " * 20_000),
-        Item.of("title", "word " * 20_000, pictures[0]),  # a picture at the end needs a [SEP] of its own
-        Item.of(*pictures),
-        Item.of("title", "x" * 100_000, *[part for p in pictures for part in (p, "sale")]),
-    ]
-    with caplog.at_level(logging.WARNING):
-        inputs = other.prepare(items)
-    assert "trimmed from 150" in caplog.text
-    lengths = inputs["mask"].sum(1).tolist()
-    assert lengths[:2] == [max_tokens] * 2
-    assert max(lengths) <= max_tokens
-    assert inputs["slots"].amax() >= 0
-    with torch.inference_mode():
-        assert torch.isfinite(other(**inputs)).all()
-
-
-def test_a_long_body_does_not_cut_the_title(backbone: CompactBackbone) -> None:
-    other = resized(backbone, 32)
-    title = "seven words that are all kept here"
-    first = other.prepare([Item.of(title, "word " * 500)])["ids"][0]
-    assert other.tokenizer.decode(first[1:8]) == title
-
-
-PARTS = st.lists(
-    st.one_of(
-        st.sampled_from(["cat", "one two three", "\u200b", "\ud800", "word " * 40, "猫が好き", "🙂" * 3]),
-        st.integers(0, 5),
-    ),
-    min_size=1,
-    max_size=12,
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(PARTS, st.integers(16, 80))
-def test_length_within_max_tokens_and_cost(
-    backbone: CompactBackbone, parts: list[str | int], max_tokens: int
-) -> None:
-    other = resized(backbone, max_tokens)
-    pictures = fake_pictures(6)
-    item = Item.of(*[pictures[part] if isinstance(part, int) else part for part in parts])
-    inputs = other.prepare([item])
-    length = inputs["ids"].shape[1]
-    assert length <= max_tokens
-    assert length <= other.cost(item) <= length + len(parts) + 1
-    shown = int((inputs["slots"] >= 0).sum())
-    assert shown == CELLS * min(len(item.pictures), max(1, max_tokens // 2 // CELLS))
-
-
-def test_cold_visual_tokens_leave_the_words_alone(
-    backbone: CompactBackbone, make_picture: Callable[..., Picture]
-) -> None:
-    """Compare the words of a note with those of a note without pictures; the visual tokens read both."""
+def test_inputs_hold_every_element_once(build: Build, make_picture: MakePicture) -> None:
+    backbone = build()
     a, b = make_picture(1), make_picture(2)
+    inputs = backbone.prepare(
+        [Item.of("red cat", a, Ocr("sale", a.digest), b), Item.of("sale", a), Item.of("red cat")]
+    )
+    assert inputs["kind"].tolist() == [0, 2, 1, 2, 0, 2, 0]
+    assert inputs["row"].tolist() == [0, 2, 1, 3, 1, 2, 0]
+    assert inputs["lengths"].tolist() == [4, 2, 1]
+    assert inputs["texts"].shape == (2, 8)
+    assert inputs["pictures"].shape == (2, 6)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "kinds", "gate", "both"])
+def test_vectors_do_not_depend_on_the_batch(
+    encoder: MakeEncoder, make_picture: MakePicture, pooling: str
+) -> None:
+    model = encoder(pooling=pooling)
+    for parameter in model.backbone.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.1)
     items = [
-        Item.of("red cat", a, "sale", b),
-        Item.of("red cat", "sale"),
-        Item.of("dog", a, "sale", b),
-        Item.of(a),
+        Item.of("one. two. " * 90),
+        Item.of(make_picture(1)),
+        Item.of("title", make_picture(1), make_picture(2)),
+        Item.of("\u200b"),
     ]
-    inputs = backbone.prepare(items)
-    del inputs["member"]
+    together = model.encode(items)
+    alone = np.concatenate([model.encode([item]) for item in items])
+    assert np.allclose(together, alone, atol=1e-6)
+    assert np.isfinite(together).all()
+
+
+def test_a_note_enters_whole_and_what_is_cut_is_logged(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = Item.of("title", " ".join(f"word{n}." for n in range(600)))
+    backbone = build()
+    assert backbone.cost(long) == 1 + 601
+    texts = [one.content for one in backbone.elements(long)]
+    assert " ".join(map(str, texts)) == " ".join(long.texts)
+    with caplog.at_level(logging.WARNING):
+        assert build(max_tokens=256).cost(long) <= 257
+    assert "cut from 601" in caplog.text
+
+
+def test_the_last_word_of_a_long_note_changes_its_vector(encoder: MakeEncoder) -> None:
+    body = " ".join(f"word{n}." for n in range(600))
+    first, second = encoder().encode([Item.of(f"{body} cat"), Item.of(f"{body} dog")])
+    assert first @ second < 0.9999
+
+
+def test_reading_is_part_of_the_vector(encoder: MakeEncoder, make_picture: MakePicture) -> None:
+    plain = make_picture(1)
+    read = Picture(plain.digest, None, plain.data, ocr=("sale today",))
+    given, none = encoder(), encoder(read="none")
+    assert np.allclose(
+        given.encode([Item.of(read)]), given.encode([Item.of(read, Ocr("sale today", read.digest))])
+    )
+    assert not np.allclose(given.encode([Item.of(read)]), given.encode([Item.of(plain)]), atol=1e-3)
+    assert np.allclose(none.encode([Item.of(read)]), none.encode([Item.of(plain)]))
+
+
+def test_the_engine_reads_unread_pictures(
+    encoder: MakeEncoder, make_picture: MakePicture, broken_picture: Picture
+) -> None:
+    class Engine:
+        calls = 0
+
+        def read(
+            self, pictures: list[Picture], progress: bool = False
+        ) -> dict[str, tuple[str, ...] | PictureError]:
+            self.calls += len(pictures)
+            return {
+                p.digest: PictureError("broken") if p.digest == broken_picture.digest else ("sale today",)
+                for p in pictures
+            }
+
+    model = encoder(read="all")
+    engine = Engine()
+    model.backbone.reader = engine
+    plain = make_picture(1)
+    failures: dict[int, ItemError] = {}
+    items = [Item.of(plain), Item.of("x", broken_picture), Item.of(plain, Ocr("sale today", plain.digest))]
+    rows = model.encode(items, failures=failures)
+    assert list(failures) == [1]
+    assert np.isnan(rows[1]).all()
+    assert np.allclose(rows[0], rows[2])
+    with pytest.raises(ItemError, match="broken"):
+        model.encode(items)
+
+
+def test_remembered_towers_do_not_run_in_training(build: Build, make_picture: MakePicture) -> None:
+    words, colours = WordsTower(), ColourTower()
+    backbone = build(None, [words], colours)
+    items = [Item.of("one", make_picture(1)), Item.of("two", make_picture(2))]
+    backbone.remember(items, dropout=0.5)
+    read, seen = len(words.read), colours.seen
+    inputs = backbone.train().prepare(items)
+    assert not torch.equal(backbone(**inputs), backbone(**inputs))  # dropout
+    assert torch.equal(backbone.eval()(**inputs), backbone(**inputs))
+    assert (len(words.read), colours.seen) == (read, seen) == (2, 2)
+
+
+def test_the_centre_is_the_mean_of_the_text_rows(build: Build) -> None:
+    backbone = build()
+    items = [Item.of("one", "two"), Item.of("two", "three")]
+    backbone.centre(items)
+    rows = backbone.towers.text_rows(["one", "two", "three"])
+    assert torch.allclose(backbone.aggregator.centre, torch.from_numpy(rows.mean(0)))
+
+
+def test_a_copy_has_its_own_weights_and_shares_the_towers(build: Build) -> None:
+    backbone = build()
+    frozen = copy.deepcopy(backbone).eval().requires_grad_(False)
+    assert frozen.towers is backbone.towers
     with torch.no_grad():
-        words, seen = backbone.towers(**inputs)
-    assert torch.allclose(words[0], words[1], atol=1e-6)
-    assert not torch.allclose(words[0], words[2], atol=1e-2)
-    assert not torch.allclose(seen[0], seen[2], atol=1e-3)
-    assert not words[3].any()
-    assert not seen[1].any()
+        backbone.aggregator.scale.add_(1)
+    assert frozen.aggregator.scale != backbone.aggregator.scale
+    assert not any(p.requires_grad for p in copy.deepcopy(frozen).parameters())
+    assert copy.deepcopy(backbone).training == backbone.training
 
 
-def test_features_of_a_repeated_picture_are_computed_once(
-    backbone: CompactBackbone, make_picture: Callable[..., Picture]
-) -> None:
-    a = make_picture(0)
-    described = Picture(a.digest, a.path, a.data, "annotations are not embedded")
-    inputs = backbone.prepare([Item.of(a, "x", described), Item.of("y", a)])
-    assert inputs["features"].shape == (1, CELLS, CHANNELS)
-    assert inputs["member"].tolist() == [[2], [1]]
+def test_capabilities(build: Build) -> None:
+    backbone = build()
+    for capability in (HasAxes, ParamGroups, Reads, Remembers, WarmsUp):
+        assert isinstance(backbone, capability), capability
+    assert not isinstance(backbone, TakesLora)
 
 
-def test_only_the_connector_trains_before_lora_and_adapters_after(backbone: CompactBackbone) -> None:
-    other = copy.deepcopy(backbone)
+def test_saved_and_loaded(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = build(pooling="gate")
+    for parameter in backbone.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.1)
+    backbone.save(tmp_path)
+    monkeypatch.setattr(Towers, "open", classmethod(lambda *_: backbone.towers))
+    again = CompactBackbone.load(tmp_path, LoadOptions(device="cpu"))
+    item = Item.of("one. two")
+    assert torch.equal(again.eval()(**again.prepare([item])), backbone.eval()(**backbone.prepare([item])))
 
-    def trained() -> set[str]:
-        return {name.split(".")[0] for name, p in other.named_parameters() if p.requires_grad}
-
-    assert trained() == {"connector"}
-    other.add_lora(4, 8, 0.0)
-    assert trained() == {"connector", "text"}
-    names = [name for name, p in other.text.named_parameters() if p.requires_grad]
-    assert names
-    assert all("lora_" in name for name in names)
-    other.add_lora(8, 8, 0.0)
-    assert [name for name, p in other.text.named_parameters() if p.requires_grad] == names
-
-
-def test_gradients_reach_connector_and_adapters_after_encoding(
-    untrained: Encoder, make_picture: Callable[..., Picture]
-) -> None:
-    """Train on features that encoding has cached in inference mode."""
-    encoder = Encoder(copy.deepcopy(untrained.backbone), untrained.settings)
-    item = Item.of("a red car", make_picture(40))
-    encoder.encode([item])
-    backbone = encoder.backbone
-    assert isinstance(backbone, CompactBackbone)
-    backbone.add_lora(4, 8, 0.0)
-    backbone(**backbone.prepare([item])).square().sum().backward()
-    for name, parameter in backbone.named_parameters():
-        if parameter.requires_grad:
-            assert parameter.grad is not None, name
-    gate = backbone.connector.gate.grad
-    assert gate is not None
-    assert gate != 0
+    stored = json.loads((tmp_path / "backbone.json").read_text())
+    (tmp_path / "backbone.json").write_text(json.dumps(stored | {"towers": ["other", "colours"]}))
+    with pytest.raises(ModelError, match="trained on the towers other, colours, not on words, colours"):
+        CompactBackbone.load(tmp_path, LoadOptions(device="cpu"))
+    (tmp_path / "backbone.json").write_text(json.dumps({"name": "compact"}))
+    with pytest.raises(ModelError, match="not a whole compact model"):
+        CompactBackbone.load(tmp_path, LoadOptions(device="cpu"))
+    (tmp_path / "connector.safetensors").touch()
+    with pytest.raises(ModelError, match="earlier release"):
+        CompactBackbone.load(tmp_path, LoadOptions(device="cpu"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from safetensors.torch import load_file
-
 from uninote.encoder.compact.weights import trained_weights
+
 from uninote.pipeline.bench import runs
 from uninote.pipeline.bench.corpus import BenchCorpus
 from uninote.pipeline.bench.definition import Experiment
@@ -26,7 +26,7 @@ def experiment(**fields) -> Experiment:
 
 @pytest.fixture(scope="module")
 def settings():
-    return load_settings(encoder={"max_tokens": 32, "vision_side": 32, "dims": [64, 384]})
+    return load_settings(encoder={"max_tokens": 256, "vision_side": 32, "dims": [64, 384]})
 
 
 @pytest.mark.timeout(600)

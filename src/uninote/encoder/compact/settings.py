@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from uninote.settings import EncoderSettings
+
+Pooling = Literal["mean", "kinds", "gate", "both"]
+Read = Literal["all", "given", "none"]
 
 
 class CompactSettings(EncoderSettings):
@@ -15,14 +18,29 @@ class CompactSettings(EncoderSettings):
     implementation: ClassVar[str] = "uninote.encoder.compact.backbone:CompactBackbone"
 
     backbone: Literal["compact"] = Field("compact", description="compact, qwen-vl, or a registered name")
-    max_tokens: int = Field(128, ge=16, le=32_768, description="longest sequence of one item, at most 512")
+    text: tuple[str, ...] = Field(
+        ("minilm",),
+        min_length=1,
+        description="towers of texts, side by side: minilm, e5-small, a local folder or a hub id",
+    )
+    vision: str = Field("efficientnet", description="tower of pictures: efficientnet, a folder or a hub id")
+    precision: Literal["fp32", "int8"] = Field("fp32", description="weights of the text towers on a CPU")
+    read: Read = Field(
+        "all",
+        description="text in pictures; all: read where the note does not bring it; given: only what the note "
+        "brings; none: pictures are pixels only",
+    )
+    pooling: Pooling = Field(
+        "both", description="of the elements of an item: mean, weights by kind, gate, or kinds and gate"
+    )
+    max_tokens: int = Field(8192, ge=64, le=65_536, description="longest item; what is beyond is cut")
+    chunk: int = Field(
+        350, ge=50, le=2000, description="characters of a text element; a CJK one counts three"
+    )
     dims: tuple[int, ...] = Field((64, 128, 256, 384), description="Matryoshka dimensions")
-    vision_side: int = Field(448, ge=32, description="side at which pictures enter the vision tower")
+    vision_side: int = Field(448, ge=32, description="side at which pictures enter the efficientnet tower")
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.max_tokens > 512:
-            raise ValueError(
-                "the compact backbone reads at most 512 tokens: lower max_tokens or name a model"
-            )
-        return self
+    @field_validator("text", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value

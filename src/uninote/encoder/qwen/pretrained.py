@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from uninote.encoder.device import resolve_device
+from uninote.encoder.fingerprint import weights_fingerprint
 from uninote.encoder.qwen.tree_attention import TREE, register_tree_attention
 from uninote.errors import ModelError
-
-SAMPLE = 65_536
-SAMPLES = 256
 
 
 class Loaded(NamedTuple):
@@ -92,16 +89,3 @@ def _attention(name: str, cuda: bool) -> str | dict[str, str]:
     register_tree_attention()
     flash = name == "auto" and cuda and is_flash_attn_2_available()
     return {"": "sdpa", "text_config": TREE, "vision_config": "flash_attention_2" if flash else "sdpa"}
-
-
-def weights_fingerprint(folder: Path) -> str:
-    """Hash samples of all weight files: 256 of 64 KiB from each, so a small file is read whole."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        size = file.stat().st_size
-        digest.update(f"{file.name} {size}".encode())
-        with file.open("rb") as stream:
-            for start in range(0, size, max(SAMPLE, size // SAMPLES)):
-                stream.seek(start)
-                digest.update(stream.read(SAMPLE))
-    return digest.hexdigest()

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
 from uninote.encoder.compact.backbone import CompactBackbone
-from uninote.encoder.compact.connector import Connector
-from uninote.encoder.compact.frozen import FrozenTowers, WordCache
 from uninote.encoder.compact.settings import CompactSettings
-from uninote.encoder.compact.weights import Weights, load_weights
-from uninote.encoder.device import resolve_device
+from uninote.encoder.compact.towers import Towers
 from uninote.errors import ModelError
 from uninote.evaluation.copies import rereading
-from uninote.evaluation.suite import Suite, build_suite, sought_pictures
+from uninote.evaluation.suite import Suite, build_suite
 from uninote.items import Note
 from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
 from uninote.pipeline.state import fingerprint
-from uninote.settings import LoraSettings, Settings
+from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.halves import Halves
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import rl_halves
-from uninote.training.warmup import warm_up, warm_up_steps
+from uninote.training.warmup import TASKS, warm_up, warm_up_steps
 
 DRAW = 0
 """Seed that chooses the picture of a note for the pair of a note task, and the halves of a note: the same for
-all seeds of an experiment, so that the text tower reads every item once."""
+all seeds of an experiment, so that every seed has the same elements."""
+
+Weights = dict[str, Tensor]
+"""Trained weights: those of the aggregator."""
 
 
 class BenchCorpus:
@@ -42,7 +41,7 @@ class BenchCorpus:
 
     Args:
         settings: corpus, annotation and encoder options; an experiment may change the later sections.
-        cache: features, annotations and read-outs of the text tower, kept by content.
+        cache: annotations and outputs of the towers, kept by content.
     """
 
     def __init__(self, source: Path, settings: Settings, cache: Path, progress: bool = False) -> None:
@@ -53,12 +52,10 @@ class BenchCorpus:
         skips = SkipReport()
         notes = annotate(load_notes(source, settings, skips), settings, cache, skips, progress)
         self.notes = drop_unreadable(notes, settings.corpus, skips, progress)
-        compact = CompactBackbone(settings.encoder, settings.corpus, cache / "features", DRAW).eval()
-        compact.to(resolve_device(settings.encoder.device))
-        compact.features.fill([picture for note in self.notes for picture in note.pictures], progress)
-        self.copies = rereading(settings, cache, progress)(sought_pictures(self.notes))
+        self.towers = Towers.open(settings.encoder, settings.corpus, cache / "elements")
+        self.towers.fill_pictures([picture for note in self.notes for picture in note.pictures], progress)
+        self.reread = rereading(settings, cache, progress)
         self.settings, self.source = settings, source
-        self.towers = FrozenTowers(compact, WordCache(cache / f"words-{settings.encoder.max_tokens}"))
         self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
 
     @cached_property
@@ -78,30 +75,33 @@ class BenchCorpus:
         return self._pairs[key]
 
     def remember(self, progress: bool = False) -> None:
-        """Run the text tower over the items of all pairs, for other processes to find in the cache."""
+        """Run the towers over the items of all pairs, for other processes to find in the cache."""
         pairs = [
             pair for task in SFT_TASKS for replaced in (True, False) for pair in self.pairs(task, replaced)
         ]
-        self.towers.remember([item for pair in pairs for item in (pair.query, pair.positive)], progress)
+        items = [item for pair in pairs for item in (pair.query, pair.positive, pair.counterfactual) if item]
+        self._backbone(0).remember(items, progress=progress)
+
+    def _backbone(self, seed: int) -> CompactBackbone:
+        assert isinstance(self.settings.encoder, CompactSettings)
+        return CompactBackbone.on(self.towers, self.settings.encoder, seed)
 
     def model(self, seed: int) -> Encoder:
-        """Return a new untrained connector on the shared towers."""
-        backbone = copy.deepcopy(self.towers)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            fresh = Connector(backbone.width)
-        return self.with_weights(fresh.state_dict() | {"gate": torch.zeros(())})
+        """Return a new untrained aggregator on the shared towers."""
+        return Encoder(self._backbone(seed), self.settings.encoder)
 
-    def with_weights(self, state: Weights, lora: LoraSettings | None = None) -> Encoder:
-        """Return a connector on the shared towers; with `lora`, on its own trainable text tower.
-
-        A state that has adapters needs the `lora` they were trained with.
-        """
-        backbone = copy.deepcopy(self.towers.compact if lora else self.towers)
-        if lora:
-            backbone.add_lora(lora.rank, lora.alpha, lora.dropout)
-        load_weights(backbone, state)
+    def with_weights(self, state: Weights) -> Encoder:
+        """Return an aggregator with these weights on the shared towers."""
+        backbone = self._backbone(0)
+        backbone.aggregator.load_state_dict(state)
         return Encoder(backbone, self.settings.encoder)
+
+
+def trained_weights(encoder: Encoder) -> Weights:
+    """Return copies of the weights on the CPU."""
+    backbone = encoder.backbone
+    assert isinstance(backbone, CompactBackbone)
+    return {name: tensor.detach().cpu().clone() for name, tensor in backbone.aggregator.state_dict().items()}
 
 
 class SeedCorpus:
@@ -126,7 +126,7 @@ class SeedCorpus:
 
     @cached_property
     def suite(self) -> Suite:
-        return build_suite(getattr(self.splits, self.measured), DRAW, reread=lambda _: self.corpus.copies)
+        return build_suite(getattr(self.splits, self.measured), DRAW, reread=self.corpus.reread)
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
         """Return the training pairs, in the order of the tasks."""
@@ -154,7 +154,7 @@ class SeedCorpus:
         """φ: the warmed-up model, which is also the start of stage 1 in experiments with that start."""
         encoder = self.corpus.model(self.seed)
         pairs = self.pairs()
-        warm_up(encoder, pairs, warm_up_steps(len(pairs)), self.seed)
+        warm_up(encoder, pairs, warm_up_steps(sum(pair.task in TASKS for pair in pairs)), self.seed)
         return encoder
 
     def index(self, modal_replacement: bool, whole: bool) -> ReferenceIndex:

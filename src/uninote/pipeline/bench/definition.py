@@ -67,7 +67,7 @@ class Experiment(Section):
         base: another file, whose `settings` those of this file override.
         stage: the measured stage of variants without one.
         start: the start of stage 1 of variants without one.
-        dropout: rate on cached features at the input of the connector, in stage 1.
+        dropout: rate on the outputs of the towers, in stage 1.
         columns: metrics of the table (`metrics.metric_of`); the first is the one that is plotted.
         against: the variant that the others' first column is compared with.
     """

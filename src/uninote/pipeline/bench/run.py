@@ -9,7 +9,7 @@ from uninote.errors import UniNoteError
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.tables import Table
 from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus
-from uninote.pipeline.bench.definition import Experiment, Variant
+from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.report import write_report
 from uninote.pipeline.bench.runs import Runs
 from uninote.pipeline.bench.workers import Job, run_ahead
@@ -86,7 +86,7 @@ def run_experiments(
                 found[experiment.name],
                 results,
                 _command(experiment, notes, seeds, options),
-                _facts(corpus, measured, experiment),
+                _facts(corpus, measured),
             )
         bar.describe("runs")
     if failures:
@@ -101,16 +101,12 @@ def _command(experiment: Experiment, notes: Path, seeds: Sequence[int] | None, o
     return " ".join([*words, *options])
 
 
-def _facts(corpus: BenchCorpus, measured: str, experiment: Experiment) -> str:
-    """Describe the notes and settings of a table; adapters are no variant of the built-in experiments."""
-    sft = experiment.settings_of(Variant(), 0).sft
-    trained = (
-        f"connector and LoRA of rank {sft.lora.rank}" if sft.frozen_towers is False else "connector alone"
-    )
+def _facts(corpus: BenchCorpus, measured: str) -> str:
+    """Describe the notes of a table."""
     share = corpus.settings.corpus
     part = share.test_fraction if measured == "test" else share.validation_fraction
     pictures = sum(len(note.pictures) for note in corpus.notes)
     return (
-        f"Trained in stage 1: {trained}. {len(corpus.notes):,} notes with {pictures:,} pictures, "
+        f"{len(corpus.notes):,} notes with {pictures:,} pictures, "
         f"{100 * part:g} % of the notes held out to measure ({measured})."
     )

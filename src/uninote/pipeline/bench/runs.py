@@ -1,4 +1,4 @@
-"""Run of one variant with one seed: training on frozen towers or with LoRA, evaluation, cached results."""
+"""Run of one variant with one seed: training on frozen towers, evaluation, cached results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from time import perf_counter
 from safetensors.torch import load_file
 
 from uninote.encoder import Encoder
-from uninote.encoder.compact.weights import Weights, trained_weights
 from uninote.encoder.shards import write_shard
 from uninote.evaluation.baselines.late_fusion import LateFusion
 from uninote.evaluation.baselines.ranker import evaluate_baseline
@@ -21,7 +20,7 @@ from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.results import write_json
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
-from uninote.pipeline.bench.corpus import SeedCorpus
+from uninote.pipeline.bench.corpus import SeedCorpus, Weights, trained_weights
 from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
@@ -77,7 +76,7 @@ class Runs:
         file = self.folder / "models" / f"{key}.safetensors"
         if not file.is_file():
             work = self.folder / "training" / key
-            write_shard(trained_weights(train(work).backbone), file)
+            write_shard(trained_weights(train(work)), file)
             shutil.rmtree(work, ignore_errors=True)
         return load_file(file)
 
@@ -92,7 +91,6 @@ class Plan:
         self.start = variant.start or experiment.start
         self.dropout = experiment.dropout
         settings = self.settings
-        self.lora = settings.sft.lora if settings.sft.frozen_towers is False else None
         self.of_seed = fingerprint((), corpus.corpus.key, corpus.seed)
         encoder = settings.encoder
         sft = (self.start, self.dropout, variant.rounds, encoder.dims, encoder.principal_axes)
@@ -148,7 +146,7 @@ class Plan:
         settings, corpus = self.settings, self.corpus
         corpus.reference = self.warm()
         start = corpus.reference if self.start == "warmup" else corpus.corpus.model(corpus.seed)
-        encoder = self._to_train(trained_weights(start.backbone))
+        encoder = self._to_train(trained_weights(start))
         replaced = settings.tasks.modal_replacement
         most = -(-settings.sft.steps * settings.sft.batch_size // len(SFT_TASKS))
         pairs = corpus.drawn(max(most, settings.sft.batch_size), replaced)
@@ -188,7 +186,7 @@ class Plan:
         return encoder
 
     def _with(self, state: Weights) -> Encoder:
-        return self.corpus.corpus.with_weights(state, self.lora)
+        return self.corpus.corpus.with_weights(state)
 
 
 def relabelled(examples: Sequence[Example], reference: ReferenceIndex) -> list[Example]:

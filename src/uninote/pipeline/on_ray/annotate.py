@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from uninote.annotate.describe_openai import OpenAIDescriber
 from uninote.annotate.protocol import Describer, OcrReader
-from uninote.annotate.run import Outcome, run_batch
+from uninote.annotate.spread import Outcome, run_batch
 from uninote.items import Picture
 from uninote.pipeline.on_ray.actors import over_cluster, resources
 from uninote.pipeline.on_ray.shared import require_folders

