@@ -69,13 +69,12 @@ def test_bm25_leaves_excluded_targets_out(make_task) -> None:
     assert Bm25().rank(task, 2).tolist() == [[1, -1]]
 
 
-def test_given_text_follows_its_picture_once(make_picture) -> None:
+def test_given_text_follows_its_picture(make_picture) -> None:
     read, blank, unread = make_picture(1, "", ("a", "b")), make_picture(2, "", ()), make_picture(3)
     text = Ocr("a\nb", read.digest)
-    assert with_given(Item.of("t", read, blank, read, unread)).parts == ("t", read, text, blank, read, unread)
+    assert with_given(Item.of("t", read, blank, unread)).parts == ("t", read, text, blank, unread)
     whole = Item.of("t", read, Ocr("a", read.digest), blank)  # masked: the item holds what is given
     assert with_given(whole) == whole
-    assert with_given(with_given(Item.of(read))) == with_given(Item.of(read))
 
 
 def test_bm25_searches_the_text_read_in_a_picture(make_picture) -> None:

@@ -18,13 +18,12 @@ from PIL import Image
 
 from uninote.annotate.factory import make_reader
 from uninote.annotate.protocol import OcrReader
-from uninote.annotate.run import annotate_notes
+from uninote.annotate.reading import PictureReader
 from uninote.corpus.decode import load_picture
-from uninote.corpus.skips import SkipReport
 from uninote.errors import MissingExtraError, PictureError
 from uninote.evaluation.protocols import Json
 from uninote.files import write_atomic
-from uninote.items import Item, Note, Picture
+from uninote.items import Item, Picture
 from uninote.settings import CorpusSettings, Settings
 
 SCALE = 0.8
@@ -98,8 +97,7 @@ def edited_copies(
     """Make the edited copy of every picture, without its description, and read the text in it.
 
     A copy's `ocr` is what the reader finds; None without a reader or if it fails. Copies are made by all
-    cores and kept in `folder`, as are their OCR lines; the reader runs in `workers` processes (0: one per
-    core).
+    cores and kept in `folder`, as are their OCR lines; `workers` threads read (0: one per core).
     """
     originals = {picture.digest: picture for picture in pictures}
     made = folder / f"copies-{SCALE:g}-{QUALITY}"
@@ -121,11 +119,13 @@ def edited_copies(
     found = {digest: picture for digest, picture in copies.items() if picture}
     if reader is None or not found:
         return EditedCopies(found)
-    gathered = Note("edited copies", pictures=tuple(found.values()))
-    (read,) = annotate_notes(
-        [gathered], None, reader, settings, folder, workers=workers, report=SkipReport(), progress=progress
-    )
-    return EditedCopies(dict(zip(found, read.pictures, strict=True)), reader.name)
+    lines = PictureReader(reader, settings, folder, workers).read(found.values(), progress)
+
+    def with_lines(picture: Picture) -> Picture:
+        read = lines[picture.digest]
+        return picture if isinstance(read, PictureError) else replace(picture, ocr=read)
+
+    return EditedCopies({digest: with_lines(picture) for digest, picture in found.items()}, reader.name)
 
 
 def edited(image: Image.Image, least: int = 1) -> bytes:

@@ -175,7 +175,7 @@ def build_suite(
     Raises NoteError when no task gets a query.
     """
     kept, dropped = _usable(notes, check)
-    copies = reread(sought_pictures(kept)) if reread else None
+    copies = reread(_sought(kept)) if reread else None
     built = [
         graded_task(kept, task, seed) if task.spec.graded else pair_task(kept, task, seed, copies=copies)
         for task in Task
@@ -220,6 +220,12 @@ def pair_task(
     return TaskSuite(name, task, merged(queries), distinct(pair.positive for pair in pairs))
 
 
+def _sought(notes: Sequence[Note]) -> list[Picture]:
+    """Return the pictures of the tasks that show edited copies."""
+    pairs = [pair for task in Task if task.spec.edited for pair in make_pairs(notes, task)]
+    return [picture for pair in pairs for side in (pair.query, pair.positive) for picture in side.pictures]
+
+
 def _part(pair: Pair, note: Note) -> str:
     """Return the part of the queries of a pair whose note hides its picture: by text in that picture."""
     if pair.picture is None or not pair.task.spec.hides_picture:
@@ -228,12 +234,6 @@ def _part(pair: Pair, note: Note) -> str:
     if picture.ocr is None:
         return ""
     return WITH_TEXT if picture.ocr_text.strip() else WITHOUT_TEXT
-
-
-def sought_pictures(notes: Sequence[Note]) -> list[Picture]:
-    """Return the pictures of the tasks that show edited copies."""
-    pairs = [pair for task in Task if task.spec.edited for pair in make_pairs(notes, task)]
-    return [picture for pair in pairs for side in (pair.query, pair.positive) for picture in side.pictures]
 
 
 def graded_task(notes: Sequence[Note], task: Task, seed: int) -> TaskSuite:
