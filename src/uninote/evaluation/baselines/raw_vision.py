@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
-
+from uninote.encoder.matryoshka import truncate_numpy
 from uninote.evaluation.baselines.late_fusion import LateFusion, picture_elements
 from uninote.evaluation.protocols import Floats
 from uninote.items import Item, Picture
 
 
 class RawVision:
-    """An element encoder for single pictures: the unit mean of the tower's cells.
+    """An element encoder for single pictures: the rows of the tower.
 
     Args:
-        features: pictures to float `[n, cells, channels]`, e.g. `VisionFeatures`; may raise PictureError.
+        rows: pictures to float `[n, width]`, e.g. `Towers.picture_rows`; may raise PictureError.
     """
 
-    def __init__(self, features: Callable[[Sequence[Picture]], Any]) -> None:
-        self._features = features
+    def __init__(self, rows: Callable[[Sequence[Picture]], Floats]) -> None:
+        self._rows = rows
 
     def encode(self, items: Sequence[Item]) -> Floats:
-        """Return float32 `[n, channels]` unit rows of one-picture items."""
-        cells = np.asarray(self._features([item.pictures[0] for item in items]), dtype=np.float32)
-        pooled = cells.mean(axis=1)
-        norms = np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
-        return np.asarray(pooled / norms, dtype=np.float32)
+        """Return float32 `[n, width]` unit rows of one-picture items."""
+        rows = self._rows([item.pictures[0] for item in items])
+        return truncate_numpy(rows, rows.shape[1])
 
 
-def raw_vision(features: Callable[[Sequence[Picture]], Any]) -> LateFusion:
+def raw_vision(rows: Callable[[Sequence[Picture]], Floats]) -> LateFusion:
     """Return the baseline: best pair of pictures."""
-    return LateFusion(RawVision(features), elements=picture_elements)
+    return LateFusion(RawVision(rows), elements=picture_elements)

@@ -18,7 +18,7 @@ def hard_methods(encoders: Mapping[str, Encoder], load: Load, progress: bool = F
     """Return the encoders by name, the first raw vision tower among them, perceptual hash and BM25."""
     methods: dict[str, Ranker] = {name: OneVector(encoder, progress) for name, encoder in encoders.items()}
     backbones: list[Any] = [encoder.backbone for encoder in encoders.values()]
-    features = next((b.features for b in backbones if hasattr(b, "features")), None)
-    if features is not None:
-        methods["raw vision tower"] = raw_vision(features)
+    towers = next((b.towers for b in backbones if hasattr(b, "towers")), None)
+    if towers is not None:
+        methods["raw vision tower"] = raw_vision(towers.picture_rows)
     return methods | {"perceptual hash": perceptual_hash(load), "BM25": Bm25()}
