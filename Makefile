@@ -5,7 +5,7 @@
 #   make coverage            the tests of `make check`, and the lines of src/ that they leave out; TESTS= for every test
 #   make bench NOTES=path    the measured claims, on your notes; BENCHES=... for some of them only
 #   make docs                the documentation site, in site/
-#   make model NOTES=path    train the compact model that ships with the package, on those notes
+#   make model NOTES=path    train the two models that ship with the package, on those notes
 #   make lint                style, types, words, and which room may import which
 #   make constraints         pin what .venv holds now
 #   make clean               remove the environment, the caches and the demo's output
@@ -50,7 +50,8 @@ bench: $(INSTALLED) .peer/installed
 
 model: $(INSTALLED)
 	@test -n "$(NOTES)" || { echo "make model trains on notes of yours: make model NOTES=path" >&2; exit 2; }
-	$(BIN)/python scripts/release_model.py --notes "$(NOTES)"
+	$(BIN)/python scripts/release_model.py --notes "$(NOTES)" --name compact
+	$(BIN)/python scripts/release_model.py --notes "$(NOTES)" --name multilingual
 
 # For sentence-transformers as the reference: outside the environment, as the project does without torchvision.
 .peer/installed: $(INSTALLED)

@@ -1,34 +1,38 @@
-"""Train the compact model that ships with the package, and write it into the source tree. See `make model`.
+"""Train the models that ship with the package, and write them into the source tree. See `make model`.
 
-    python scripts/release_model.py --notes path/to/notes.jsonl
+    python scripts/release_model.py --notes path/to/notes.jsonl --name compact
+    python scripts/release_model.py --notes path/to/notes.jsonl --name multilingual
 
 Runs or resumes `uninote demo` on the notes with seed 0 in `--work`: warm-up and both stages on the training
-split. The shipped model interpolates between the warmed-up model and that of the last stage. The validation
-split chooses how far; the test split measures the result. The facts about the sources (`META-*.json` in the
-folder of the notes) go into its card.
+split, the last one merged with stage 1 as the validation split says. The weights are stored as float16, and
+measured so on the test split. The facts about the sources (`META-*.json` in the folder of the notes) go into the
+card, with the tables that are named.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 from rich.console import Console
 
 from uninote.corpus.skips import SkipReport
 from uninote.encoder.loading import load_encoder
+from uninote.evaluation.copies import rereading
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.suite import build_suite
 from uninote.evaluation.tables import Table, read_table
 from uninote.pipeline.demo import FEATURES, run_demo
 from uninote.pipeline.notes import annotate, load_notes, split
-from uninote.pipeline.release import Origin, release_model
-from uninote.pipeline.soup import best_merge
+from uninote.pipeline.release import Origin, halve_weights, release_model
 from uninote.settings import load_settings
-from uninote.shipped import COMPACT, HOME
+from uninote.shipped import COMPACT, HOME, MULTILINGUAL
 
 SEED = 0
+TEXT_TOWERS = {COMPACT: ["minilm"], MULTILINGUAL: ["e5-small"]}
+"""Text towers by the name of the model."""
 AUTHORS = {
     "openstax": "OpenStax textbooks, Rice University",
     "sharepoint": "SharePoint developer documentation, Microsoft and contributors",
@@ -56,35 +60,36 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--notes", type=Path, required=True)
-    parser.add_argument("--work", type=Path, default=Path("work/model"), help="where the run is kept")
-    parser.add_argument("--out", type=Path, default=HOME / COMPACT)
+    parser.add_argument("--name", choices=TEXT_TOWERS, default=COMPACT)
+    parser.add_argument("--work", type=Path, default=None, help="where the run is kept; default: work/NAME")
     parser.add_argument(
-        "--elsewhere", type=Path, default=None, help="table of benchmarks/shipped_model.py, for the card"
+        "--tables", type=Path, nargs="*", default=[], help="JSON tables of benchmarks, for the card"
     )
     arguments = parser.parse_args()
-    settings, console = load_settings(seed=SEED), Console()
-    work, skips = arguments.work, SkipReport()
+    name, work = arguments.name, arguments.work or Path("work") / arguments.name
+    settings, console = load_settings(seed=SEED, encoder={"text": TEXT_TOWERS[name]}), Console()
     report = run_demo(arguments.notes, work, settings, console)
     # As the run read them: OCR that the notes did not bring is in its cache.
-    annotated = annotate(load_notes(arguments.notes, settings, skips), settings, work / "cache", skips, True)
-    notes = split(annotated, settings)
-    validation, test = (build_suite(part, SEED) for part in (notes.validation, notes.test))
-    (warmed,), last = work.glob("state/*/model-warmup"), work / "index" / "model"
-    features, merged = work / FEATURES, work / "merged"
-    best, means = best_merge(warmed, last, validation, settings, features, merged)
-    for share, mean in means.items():
-        console.print(f"{share:.0%} of the way: {100 * mean:.1f} on the validation notes")
-    encoder = load_encoder(merged, settings, features)
-    report["stages"]["merged"] = evaluate(encoder, test, seed=SEED, progress=True)
+    notes = load_notes(arguments.notes, settings, SkipReport())
+    annotated = annotate(notes, settings, work / "cache", SkipReport(), True)
+    reread = rereading(settings, work / "cache", True)
+    test = build_suite(split(annotated, settings).test, SEED, reread=reread)
+    rounded = work / "rounded"
+    shutil.rmtree(rounded, ignore_errors=True)
+    shutil.copytree(work / "index" / "model", rounded)
+    halve_weights(rounded)
+    encoder = load_encoder(rounded, settings, work / FEATURES)
+    report["stages"]["rounded"] = evaluate(encoder, test, seed=SEED, progress=True)
     folder = arguments.notes if arguments.notes.is_dir() else arguments.notes.parent
+    tables = [read_table(file) for file in arguments.tables]
     released = release_model(
-        merged,
-        arguments.out,
+        rounded,
+        HOME / name,
         report,
         origins(folder),
         "make model NOTES=path/to/notes.jsonl",
-        described(read_table(arguments.elsewhere)) if arguments.elsewhere else "",
-        share=best,
+        [(table.title, described(table)) for table in tables],
+        share=report["dataset"]["share_of_stage_2"],
     )
     print(f"shipped model in {released}")
 

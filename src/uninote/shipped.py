@@ -12,6 +12,8 @@ from uninote.errors import ModelError
 HOME = Path(__file__).parent / "models"
 COMPACT = "compact"
 """Trained compact model: only the trained weights; the towers come from the registry packages."""
+MULTILINGUAL = "multilingual"
+"""The same on a text tower of a hundred languages, from a package of its own (`uninote[multilingual]`)."""
 
 
 def shipped_models() -> dict[str, Path]:

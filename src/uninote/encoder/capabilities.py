@@ -80,8 +80,8 @@ class Reads(Protocol):
 class WarmsUp(Protocol):
     """Parts that start random and are aligned before stage 1."""
 
-    def centre(self, items: Sequence[Item]) -> None:
-        """Fit what the outputs of the towers are shifted by, before any training."""
+    def fit_statistics(self, items: Sequence[Item]) -> None:
+        """Fit what the outputs of the towers are shifted and reduced by, before any training."""
         ...
 
     def warm_up_groups(self, rate: float) -> list[ParamGroup]:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from uninote.encoder import Encoder
 from uninote.encoder.capabilities import CachesPictures
 from uninote.encoder.loading import load_encoder
 from uninote.encoder.registry import backbone_class
+from uninote.encoder.saved import Saved
 from uninote.errors import NoteError
 from uninote.evaluation.baselines.ranker import evaluate_baseline
 from uninote.evaluation.baselines.report import report_baselines
@@ -36,6 +37,7 @@ from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.embed import catalogue, embed_entries
 from uninote.pipeline.index import build_index
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
+from uninote.pipeline.soup import best_merge
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
 
@@ -75,19 +77,20 @@ def run_demo(
     state = RunState(out, fingerprint(notes, settings.model_dump(exclude=LATER)))
     # Seconds of the first run: a later one finds the features in the cache.
     first = state.step("prepare", lambda: {"seconds": prepared.seconds})
-    models = _train(state, splits.train, settings, out / FEATURES, console, progress)
-
-    console.rule("[bold]evaluation")
     reread = rereading(settings, out / "cache", progress)
     suite_of = partial(build_suite, seed=settings.seed, extra=links_task, reread=reread)
-    suite = suite_of(splits.test)
 
+    @cache
     def validation() -> Suite | None:
         try:
             return suite_of(splits.validation)
         except NoteError:  # too few notes for any query
             return None
 
+    models, share = _train(state, splits.train, validation, settings, out / FEATURES, console, progress)
+
+    console.rule("[bold]evaluation")
+    suite = suite_of(splits.test)
     results, baselines = _evaluate(state, models, suite, validation, settings, out / FEATURES, progress)
 
     console.rule("[bold]index")
@@ -117,6 +120,7 @@ def run_demo(
         "splits": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
         "seed": settings.seed,
         "steps": {"sft": settings.sft.steps, "rl": settings.rl.steps},
+        "share_of_stage_2": share,
     }
     training = {stage: models[stage] / "run" / "metrics.jsonl" for stage in ("sft", "rl")}
     page = write_report(
@@ -164,27 +168,52 @@ def _cache_pictures(notes: Sequence[Note], settings: Settings, features: Path, p
 
 
 def _train(
-    state: RunState, notes: list[Note], settings: Settings, features: Path, console: Console, progress: bool
-) -> dict[str, Path]:
-    """Return the model folder of every stage of this backbone, trained where it does not exist yet."""
+    state: RunState,
+    notes: list[Note],
+    validation: Callable[[], Suite | None],
+    settings: Settings,
+    features: Path,
+    console: Console,
+    progress: bool,
+) -> tuple[dict[str, Path], float]:
+    """Return the model folder of every stage of this backbone, trained where it does not exist yet.
+
+    The last one is merged with stage 1. Returns its share of stage 2 as well, which is best on `validation`.
+    """
     stages = train.stages_of(settings)
     models = {stage: state.path(f"model-{stage}") for stage in stages}
     start = models.get("warmup", models["base"])
     models["rl"] = state.path(f"model-rl-{fingerprint((), settings.rl)}")
     rest = (features, progress)
-    work: dict[str, Callable[[], Encoder]] = {
-        "base": lambda: train.base_model(settings, models["base"], features),
-        "warmup": lambda: train.warmed_up_model(models["base"], notes, settings, start, *rest),
-        "sft": lambda: train.stage_one(start, notes, settings, models["sft"], *rest),
-        "rl": lambda: train.rl_model(models["sft"], notes, settings, models["rl"], *rest),
+
+    def rank() -> Json:
+        trained = models["rl"].with_name(f"{models['rl'].name}-alone")
+        encoder = train.rl_model(models["sft"], notes, settings, trained, *rest)
+        suite = validation()
+        if suite is None:
+            encoder.save(models["rl"])
+            return {"version": encoder.version, "share": 1.0}
+        share, means = best_merge(models["sft"], trained, suite, settings, features, models["rl"])
+        for one, mean in means.items():
+            console.print(f"{one:.0%} of stage 2: mean of all tasks {100 * mean:.1f} on validation notes")
+        return {"version": Saved(models["rl"]).version, "share": share}
+
+    def trained(make: Callable[[], Encoder]) -> Callable[[], Json]:
+        return lambda: {"version": make().version}
+
+    work: dict[str, Callable[[], Json]] = {
+        "base": trained(lambda: train.base_model(settings, models["base"], features)),
+        "warmup": trained(lambda: train.warmed_up_model(models["base"], notes, settings, start, *rest)),
+        "sft": trained(lambda: train.stage_one(start, notes, settings, models["sft"], *rest)),
+        "rl": rank,
     }
     if "warmup" not in stages:
         console.print(f"no warm-up: the {settings.encoder.backbone} backbone cannot be warmed up")
     for stage in stages:
         console.rule(f"[bold]{stage}")
         depends = (settings.rl,) if stage == "rl" else ()
-        state.step(f"train-{stage}", lambda stage=stage: {"version": work[stage]().version}, *depends)  # type: ignore[misc]
-    return models
+        done = state.step(f"train-{stage}", work[stage], *depends)
+    return models, done["share"]
 
 
 def _evaluate(

@@ -1,4 +1,4 @@
-"""Model soup: interpolation between the warmed-up model and the last stage's, chosen on validation notes.
+"""Model soup: interpolation between stage 1 and stage 2, chosen on validation notes.
 
 Interpolated weights keep abilities of both models (model soups, arXiv 2203.05482; robust fine-tuning,
 arXiv 2109.01903).

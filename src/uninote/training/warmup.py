@@ -24,7 +24,7 @@ from uninote.tasks.definitions import Pair, Task
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 
 STEPS = (100, 1200)
-EPOCHS = 8
+EPOCHS = 3
 BATCH = 256
 TEMPERATURE = 0.05
 LEARNING_RATE = 2e-3
@@ -41,7 +41,7 @@ def codes(values: Iterable[str]) -> torch.Tensor:
 
 
 def warm_up_steps(pairs: int) -> int:
-    """Return the number of steps for `pairs` pairs: eight passes over them, within bounds."""
+    """Return the number of steps for `pairs` pairs: three passes over them, within bounds."""
     fewest, most = STEPS
     return min(most, max(fewest, EPOCHS * pairs // BATCH))
 
@@ -63,7 +63,7 @@ def require_warm_up(backbone: type[Backbone]) -> None:
 def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, progress: bool = False) -> float:
     """Train the parameters of `WarmsUp` in place. Returns the last loss; 0.0 with fewer than two pairs.
 
-    Pairs of other tasks than `TASKS` only take part in fitting the centre and the axes. No negatives are:
+    Pairs of other tasks than `TASKS` only take part in fitting statistics and axes. No negatives are:
     another positive of the same query, and another query of the same positive.
 
     Raises:
@@ -78,7 +78,7 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
     reset_axes(encoder)
     if isinstance(module, Remembers):
         module.remember([*items, *sides(aligned)], DROPOUT, progress)
-    module.centre(items)
+    module.fit_statistics(items)
     if len(aligned) < 2 or not steps:
         fit_axes(encoder, items)
         return 0.0

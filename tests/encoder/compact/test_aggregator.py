@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from uninote.encoder.compact.aggregator import Aggregator, weighted
+from uninote.encoder.compact.aggregator import WHITENING, Aggregator, reducing_axes, weighted
 from uninote.encoder.compact.settings import Pooling
 
 POOLINGS: tuple[Pooling, ...] = ("mean", "kinds", "gate", "both")
@@ -101,6 +101,23 @@ def test_rows_of_several_towers_are_centred_and_weigh_alike() -> None:
     half = 2**-0.5
     expected = torch.tensor([[0.0, half, half], [0.6 * half, 0.8 * half, -half]])
     assert torch.allclose(found, expected)
+
+
+def test_features_are_reduced_to_their_principal_axes() -> None:
+    """Compare variances with those worked by hand: rows along one line and, a fifth as far, across it."""
+    torch.manual_seed(3)
+    along, across = torch.randn(400, 1), torch.randn(400, 1)
+    features = 5 + torch.cat([along + across / 5, along - across / 5, torch.zeros(400, 1)], 1)
+    centre, axes = reducing_axes(features, 3)
+    assert torch.allclose(centre, features.mean(0))
+    reduced = (features - centre) @ axes
+    scaled = (features - centre) / (features.std(0, correction=0) + 1e-3)
+    variances = torch.linalg.eigvalsh(scaled.T @ scaled / 400).flip(0)[:2]
+    covariance = reduced.T @ reduced / 400
+    assert torch.allclose(covariance.diagonal()[:2], variances ** (1 - WHITENING), rtol=1e-3)
+    assert abs(covariance[0, 1]) < 1e-4
+    _, axes = reducing_axes(features[:2], 3)
+    assert not axes[:, 2].any()
 
 
 def test_pictures_start_in_the_space_that_they_share() -> None:

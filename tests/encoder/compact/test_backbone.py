@@ -16,6 +16,7 @@ from tests.encoder.compact.small_towers import ColourTower, WordsTower
 
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import HasAxes, ParamGroups, Reads, Remembers, TakesLora, WarmsUp
+from uninote.encoder.compact.aggregator import reducing_axes
 from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.encoder.compact.towers import Towers
 from uninote.encoder.protocol import LoadOptions
@@ -129,12 +130,16 @@ def test_remembered_towers_do_not_run_in_training(build: Build, make_picture: Ma
     assert (len(words.read), colours.seen) == (read, seen) == (2, 2)
 
 
-def test_the_centre_is_the_mean_of_the_text_rows(build: Build) -> None:
+def test_statistics_are_those_of_the_elements(build: Build, make_picture: MakePicture) -> None:
     backbone = build()
-    items = [Item.of("one", "two"), Item.of("two", "three")]
-    backbone.centre(items)
+    pictures = [make_picture(n) for n in range(9)]
+    items = [Item.of("one", "two", *pictures[:5]), Item.of("two", "three", *pictures)]
+    backbone.fit_statistics(items)
     rows = backbone.towers.text_rows(["one", "two", "three"])
     assert torch.allclose(backbone.aggregator.centre, torch.from_numpy(rows.mean(0)))
+    features = torch.from_numpy(backbone.towers.picture_rows(pictures))
+    assert torch.allclose(backbone.aggregator.picture_centre, features.mean(0))
+    assert torch.allclose(backbone.aggregator.picture_axes, reducing_axes(features, 6)[1])
 
 
 def test_a_copy_has_its_own_weights_and_shares_the_towers(build: Build) -> None:

@@ -4,11 +4,13 @@ With x a text element (the rows of the text towers side by side, each centred), 
 and u(v) = v / |v|:
 
     text     e = u(x + adapter(x))
-    picture  e = scale * u(start(f) + head(f))
+    picture  e = scale * u(start(f) + head(P(f - c)))
 
-start(f) is the picture in the space of a text tower that shares it (CLIP-like towers), else zero. The
-adapter starts at zero, so an untrained model compares the pretrained text embeddings. Pooling of the n
-elements of an item, m = mean of e, k = its kind:
+P reduces the features to their principal axes over the training pictures, and the head is linear: a head on
+all features learns a few thousand pictures by heart, and misleads on others. start(f) is the picture in the
+space of a text tower that shares it (CLIP-like towers), else zero. The adapter starts at zero, so an
+untrained model compares the pretrained text embeddings. Pooling of the n elements of an item, with m the mean
+of e and k its kind:
 
     mean     w = 1 / n
     kinds    w = softmax(weight_k)
@@ -33,6 +35,10 @@ from uninote.encoder.compact.elements import Kind
 from uninote.encoder.compact.settings import Pooling
 
 HIDDEN = 768
+REDUCED = 256
+"""Principal axes of the picture features that the head reads."""
+WHITENING = 0.5
+"""How far the variances of the axes are made equal: 0 keeps them, 1 makes them so."""
 GATE_HIDDEN = 128
 HEAD_DECAY = 0.05
 ADAPTER_DECAY = 4.0
@@ -45,10 +51,14 @@ class Aggregator(nn.Module):
     Attributes:
         width: of the vector: that of an element, or twice that.
         centre: float32 [text width], mean of the text rows, which is subtracted.
+        picture_centre, picture_axes: c float32 [vision width], P float32 [vision width, reduced]; random axes
+            until they are fitted.
         axes: float32 [width, width], orthogonal; rotates the vector, except in training mode.
     """
 
     centre: torch.Tensor
+    picture_centre: torch.Tensor
+    picture_axes: torch.Tensor
     axes: torch.Tensor
 
     def __init__(
@@ -65,15 +75,14 @@ class Aggregator(nn.Module):
         self.width = 2 * element if pooling == "both" else element
         self.place = None if shared is None else (sum(text_widths[:shared]), vision_width)
         self.dropout = nn.Dropout(0.0)
-        self.head = nn.Sequential(
-            nn.LayerNorm(vision_width), nn.Linear(vision_width, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, element)
-        )
+        reduced = min(REDUCED, vision_width)
+        self.head = nn.Sequential(nn.LayerNorm(reduced), nn.Linear(reduced, element))
         self.adapter = nn.Sequential(
             nn.Linear(element, HIDDEN, bias=False), nn.GELU(), nn.Linear(HIDDEN, element, bias=False)
         )
         nn.init.zeros_(cast(nn.Linear, self.adapter[2]).weight)
         if shared is not None:
-            last = cast(nn.Linear, self.head[3])
+            last = cast(nn.Linear, self.head[1])
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
         self.scale = nn.Parameter(torch.tensor(0.7))
@@ -89,6 +98,8 @@ class Aggregator(nn.Module):
             nn.init.eye_(self.parts.weight)
             self.halves = nn.Parameter(torch.zeros(2))
         self.register_buffer("centre", torch.zeros(element))
+        self.register_buffer("picture_centre", torch.zeros(vision_width))
+        self.register_buffer("picture_axes", torch.randn(vision_width, reduced) / vision_width**0.5)
         self.register_buffer("axes", torch.eye(self.width))
 
     def forward(
@@ -112,12 +123,13 @@ class Aggregator(nn.Module):
         """
         elements = torch.cat([self.texts(texts), self.pictures(pictures)])[row]
         vectors = self.pool(elements, kind, lengths)
-        return vectors if self.training else vectors @ self.axes
+        return vectors if self.training else torch.matmul(vectors, self.axes)
 
     def centred(self, texts: torch.Tensor) -> torch.Tensor:
         """Subtract the centre from text rows, each tower's part a unit row again, float32 [t, text width]."""
         parts = (texts - self.centre).split(self.text_widths, -1)
-        return torch.cat([normalize(part, dim=-1) for part in parts], -1) / len(parts) ** 0.5
+        rows: torch.Tensor = torch.cat([normalize(part, dim=-1) for part in parts], -1)
+        return rows / len(parts) ** 0.5
 
     def texts(self, texts: torch.Tensor) -> torch.Tensor:
         """Return text elements, unit rows float32 [t, element width]."""
@@ -127,7 +139,8 @@ class Aggregator(nn.Module):
 
     def pictures(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return picture elements, float32 [u, element width]."""
-        made: torch.Tensor = self.head(self.dropout(pictures))
+        reduced = (pictures - self.picture_centre) @ self.picture_axes
+        made: torch.Tensor = self.head(self.dropout(reduced))
         if self.place is not None:
             start, size = self.place
             made = made + pad(normalize(pictures, dim=-1), (start, made.shape[-1] - start - size))
@@ -166,6 +179,24 @@ class Aggregator(nn.Module):
             ParamGroup([p for p in others if p.ndim > 1], rate, HEAD_DECAY),
             ParamGroup([p for p in others if p.ndim < 2], rate, 0.0),
         ]
+
+
+def reducing_axes(features: torch.Tensor, reduced: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the centre float32 [d] and the axes float32 [d, reduced] of features float32 [n, d].
+
+    Every feature is brought to variance 1, then turned onto the principal axes, each divided by its variance
+    to the power of `WHITENING` / 2. Axes beyond the rank of the features are zero.
+    """
+    centre, spread = features.mean(0), features.std(0, correction=0) + 1e-3
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # the method draws a random start
+        _, values, axes = torch.svd_lowrank(
+            (features - centre) / spread, q=min(reduced, *features.shape), niter=4
+        )
+    powers = (values.square() / len(features)).clamp(min=1e-6) ** (WHITENING / 2)
+    found = torch.zeros(features.shape[1], reduced)
+    found[:, : len(values)] = axes / powers / spread[:, None]
+    return centre, found
 
 
 def weighted(

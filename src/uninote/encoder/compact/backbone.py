@@ -22,7 +22,7 @@ from torch import nn
 from uninote.annotate.factory import make_picture_reader
 from uninote.annotate.reading import PictureReader
 from uninote.encoder.capabilities import ParamGroup
-from uninote.encoder.compact.aggregator import Aggregator
+from uninote.encoder.compact.aggregator import Aggregator, reducing_axes
 from uninote.encoder.compact.elements import Element, Elements, elements_of
 from uninote.encoder.compact.reading import read_items
 from uninote.encoder.compact.settings import CompactSettings
@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 
 ITEMS = 16_384
 """Items whose elements are kept."""
-CENTRE = 4096
-"""Texts that the centre is the mean of."""
+SAMPLE = 4096
+"""Most texts, and most pictures, that the statistics of the towers' outputs are fitted on."""
 FILE = "aggregator.safetensors"
 
 
@@ -168,13 +168,20 @@ class CompactBackbone(nn.Module):
             raise error
 
     @torch.no_grad()
-    def centre(self, items: Sequence[Item]) -> None:
-        """Set the centre to the mean of the text rows of the items, evenly chosen (`WarmsUp`)."""
-        elements = (one.content for item in items for one in self.elements(item))
+    def fit_statistics(self, items: Sequence[Item]) -> None:
+        """Fit the centre of the text rows, and centre and axes of the picture features (`WarmsUp`)."""
+        elements = [one.content for item in items for one in self.elements(item)]
         texts = list(dict.fromkeys(one for one in elements if isinstance(one, str)))
+        pictures = list({one.digest: one for one in elements if isinstance(one, Picture)}.values())
+        own = self.aggregator
         if texts:
-            rows = self.towers.text_rows(texts[:: -(-len(texts) // CENTRE)])
-            self.aggregator.centre.copy_(torch.from_numpy(rows.mean(0)))
+            rows = self.towers.text_rows(texts[:: -(-len(texts) // SAMPLE)])
+            own.centre.copy_(torch.from_numpy(rows.mean(0)))
+        if len(pictures) > 1:
+            features = torch.from_numpy(self.towers.picture_rows(pictures[:: -(-len(pictures) // SAMPLE)]))
+            centre, axes = reducing_axes(features, own.picture_axes.shape[1])
+            own.picture_centre.copy_(centre)
+            own.picture_axes.copy_(axes)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,8 @@ class Towers:
     @property
     def names(self) -> list[str]:
         """Names of the towers, that of pictures last, whatever their precision."""
-        return [tower.name.removesuffix("-int8") for tower in (*self.texts, self.vision)]
+        names = [*(tower.name for tower in self.texts), self.vision.name]
+        return [name.removesuffix("-int8") for name in names]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return self."""
