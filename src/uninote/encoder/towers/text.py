@@ -23,6 +23,7 @@ from uninote.progress import show_progress
 
 LONGEST = 8192
 """Tokens of a sequence when neither model nor tokenizer states fewer."""
+VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
 E5_PROMPT = "query: "
 """Prompt of E5 models for comparisons in which both sides are of one kind."""
 
@@ -89,6 +90,8 @@ def load_text(folder: Path, prompt: str = "") -> TextParts:
     with loading(folder, "tokenizer.json"), quiet():
         from transformers import AutoTokenizer
 
+        if not any(any(sentence.model.glob(name)) for name in VOCABULARIES):
+            raise ValueError("it has no vocabulary")  # the library would make an empty one
         tokenizer = AutoTokenizer.from_pretrained(str(sentence.model), trust_remote_code=False)
         if not tokenizer.is_fast:
             raise ValueError("its tokenizer has no tokenizer.json")
@@ -98,17 +101,19 @@ def load_text(folder: Path, prompt: str = "") -> TextParts:
             positions -= int(text_config.pad_token_id) + 1
         limits = (sentence.longest or LONGEST, positions, int(tokenizer.model_max_length))
         pad = tokenizer.pad_token_id
+        fixed = model.config.model_type.startswith("siglip")
         rules = TokenRules(
             longest=min(limits),
             pad=0 if pad is None else int(pad),
             prompt=sentence.prompt or prompt,
             control={},
             lower=sentence.lower,
-            fixed=model.config.model_type.startswith("siglip"),
+            fixed=fixed,
+            left=fixed and tokenizer.padding_side == "left",
         )
         tokens = Tokens.from_pretrained(tokenizer, rules)
     if loaded.shared:
-        return TextParts(tokens, SharedText(model, masked=not rules.fixed))
+        return TextParts(tokens, SharedText(model, masked=not fixed))
     return TextParts(tokens, TextNetwork(model, sentence.pooling, sentence.dense))
 
 

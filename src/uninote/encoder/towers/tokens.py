@@ -26,6 +26,7 @@ class TokenRules:
         control: control tokens by their spelling; a text never becomes one of them.
         lower: True when texts are put into lower case.
         fixed: True when every sequence is padded to `longest`.
+        left: True when that padding stands before the text.
     """
 
     longest: int
@@ -34,6 +35,7 @@ class TokenRules:
     control: dict[str, int]
     lower: bool = False
     fixed: bool = False
+    left: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,14 +62,11 @@ class Tokens:
     @classmethod
     def from_pretrained(cls, tokenizer: Any, rules: TokenRules) -> Self:
         """Wrap a fast tokenizer of `transformers`; `rules.control` is taken from it."""
-        control = {
-            text: int(id)
-            for text, id in zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
-        }
-        unknown = tokenizer.unk_token_id
-        others = [id for text, id in control.items() if text != tokenizer.unk_token]
-        if unknown not in others:  # some tokenizers name one token as unknown and as the end
-            control.pop(tokenizer.unk_token, None)
+        control = dict(zip(tokenizer.all_special_tokens, map(int, tokenizer.all_special_ids), strict=True))
+        unknown = tokenizer.unk_token
+        named = [tokenizer.bos_token, tokenizer.eos_token, tokenizer.cls_token, tokenizer.sep_token]
+        if unknown not in named:  # CLIP's end of a text is its unknown token too
+            control.pop(unknown, None)
         backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         return cls(backend, replace(rules, control=control))
 
@@ -87,13 +86,14 @@ class Tokens:
         return self.rules.longest if self.rules.fixed else len(sequence)
 
     def pad(self, sequences: Sequence[Ids]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return ids and mask, int64 [n, longest], padded on the right."""
+        """Return ids and mask, int64 [n, longest], padded on the right unless the rules say otherwise."""
         longest = self.rules.longest if self.rules.fixed else max(map(len, sequences))
         ids = np.full((len(sequences), longest), self.rules.pad, dtype=np.int64)
         mask = np.zeros_like(ids)
         for row, sequence in enumerate(sequences):
-            ids[row, : len(sequence)] = sequence
-            mask[row, : len(sequence)] = 1
+            start = longest - len(sequence) if self.rules.left else 0
+            ids[row, start : start + len(sequence)] = sequence
+            mask[row, start : start + len(sequence)] = 1
         return ids, mask
 
     def _clean(self, text: str) -> str:
