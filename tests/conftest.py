@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+# An export of a tower's graph takes seconds; tests of the graphs take the variable away.
+os.environ.setdefault("UNINOTE_TOWERS", "torch")
 
 PROCESSES = {"broker", "milvus", "nodes", "playwright", "real", "site", "stub", "wheel"}
 """Fixtures that start a server, a browser or a cluster, or make environments: each takes seconds."""

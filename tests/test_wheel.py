@@ -60,7 +60,7 @@ from uninote import build_suite, evaluate
 import uninote.evaluation.report, uninote.evaluation.report_charts, uninote.evaluation.page
 import uninote.evaluation.hard.run, uninote.evaluation.baselines.bm25
 """,
-    "export": "import onnx, onnxruntime, onnxscript; from uninote.export import load_sentence_transformer",
+    "export": "from uninote.export import load_sentence_transformer",
     "milvus": "import uninote.store.milvus",
     "ocr": """
 from PIL import Image
@@ -68,7 +68,10 @@ from uninote.annotate.factory import make_reader
 from uninote.settings import AnnotateSettings
 assert make_reader(AnnotateSettings(ocr="rapidocr"))([Image.new("RGB", (64, 64))]) == [()]
 """,
-    "onnx": "import onnxruntime; from uninote.export import load_onnx",
+    "multilingual": "from uninote.encoder.towers import text_tower; "
+    "assert text_tower('e5-small').encode(['rain']).shape == (1, 384)",
+    "onnx": "import os; os.environ.pop('UNINOTE_TOWERS', None); from uninote.encoder.towers import text_tower; "
+    "tower = text_tower('minilm'); assert 'onnx' in tower.runner.kind",
     "ray": "import ray.data, uninote.pipeline.on_ray.session",
     "redis": "import redis",
     "sample": "from pathlib import Path; from uninote.sample.notes import write_sample; "
@@ -259,7 +262,7 @@ def test_a_name_of_the_package_without_its_extra_names_it(installed: Installed, 
 import sys
 import uninote
 from uninote.settings import StoreSettings
-from uninote.export import load_onnx
+from uninote.encoder.towers import text_tower
 from pathlib import Path
 tries = {
     "train": lambda: uninote.train_sft,
@@ -271,7 +274,7 @@ tries = {
     "corpora": lambda: __import__("uninote.corpora.run"),
     "video": lambda: __import__("uninote.corpus.video"),
     "data": lambda: __import__("uninote.pipeline.embeddings"),
-    "onnx": lambda: load_onnx("folder"),
+    "onnx": lambda: text_tower("minilm", precision="int8"),
 }
 for extra, attempt in tries.items():
     try:

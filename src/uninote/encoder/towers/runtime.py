@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -61,3 +62,38 @@ class TorchRunner:
         tensors = {name: torch.from_numpy(array).to(self.device) for name, array in batch.items()}
         found: Array = self.network(**tensors).float().cpu().numpy()
         return found
+
+
+class OnnxRunner:
+    """onnxruntime on the CPU: a thread a core, each on a batch of its own.
+
+    An int8 graph scales activations by the largest of the batch, so its batches are single texts.
+    """
+
+    kind = "onnxruntime cpu"
+    tokens = 0
+    pictures = 1
+
+    def __init__(self, graph: Path, threads: int | None = None) -> None:
+        import onnxruntime  # type: ignore[import-untyped]
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = 1
+        self.graph = graph
+        self.threads = threads or torch.get_num_threads()
+        self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self._inputs = {one.name for one in self.session.get_inputs()}
+
+    def run(self, batches: Sequence[Batch]) -> Iterator[Array]:
+        lanes = min(self.threads, len(batches))
+        if lanes < 2:
+            yield from map(self._one, batches)
+            return
+        with ThreadPoolExecutor(lanes) as pool:
+            yield from pool.map(self._one, batches)
+
+    def _one(self, batch: Batch) -> Array:
+        [found] = self.session.run(None, {name: batch[name] for name in self._inputs})
+        vectors: Array = found
+        return vectors
