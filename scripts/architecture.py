@@ -105,14 +105,14 @@ def draw() -> str:
         ("Notes", ("title, body,", "pictures, OCR")),
         ("Tasks", ("cut a note into", "query and target")),
         ("Hard negatives", ("similar but wrong,", "soft labels")),
-        ("Warm-up", ("connector between", "frozen towers")),
+        ("Warm-up", ("pictures meet", "descriptions")),
         ("Stages 1 and 2", ("contrastive, then", "ranking rewards")),
     ]
     edges = picture.row(56, trained, "#3f8f57")
 
     embedded: list[tuple[str, Lines]] = [
         ("Item", ("texts and pictures", "in order: a note,", "or a query")),
-        ("Encoder", ("text tower,", "vision tower,", "connector")),
+        ("Encoder", ("frozen towers,", "then a trained", "aggregator")),
         ("One vector", ("unit length;", "shorter prefixes", "work, too")),
         ("Store", ("PostgreSQL with", "pgvector, Milvus,", "or memory")),
         ("Search", ("highest cosine", "first: hits are", "ranked")),

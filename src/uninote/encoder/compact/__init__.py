@@ -1,1 +1,1 @@
-"""Compact backbone: MiniLM and EfficientNet-Lite0 joined by a trained connector, for a laptop CPU."""
+"""Compact backbone: frozen towers and a trained aggregator of their outputs, for a laptop CPU."""
