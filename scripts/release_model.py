@@ -5,8 +5,8 @@
 
 Runs or resumes `uninote demo` on the notes with seed 0 in `--work`: warm-up and both stages on the training
 split, the last one merged with stage 1 as the validation split says. The weights are stored as float16, and
-measured so on the test split. The facts about the sources (`META-*.json` in the folder of the notes) go into the
-card, with the tables that are named.
+measured so on the test split. The facts about the sources (`META-*.json` in the folder of the notes) go into
+the card, with the tables that are named.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from uninote.settings import load_settings
 from uninote.shipped import COMPACT, HOME, MULTILINGUAL
 
 SEED = 0
-TEXT_TOWERS = {COMPACT: ["minilm"], MULTILINGUAL: ["e5-small"]}
+TEXT_TOWERS = {COMPACT: ["minilm"], MULTILINGUAL: ["minilm", "e5-small"]}
 """Text towers by the name of the model."""
 AUTHORS = {
     "openstax": "OpenStax textbooks, Rice University",

@@ -70,8 +70,8 @@ assert make_reader(AnnotateSettings(ocr="rapidocr"))([Image.new("RGB", (64, 64))
 """,
     "multilingual": "from uninote.encoder.towers import text_tower; "
     "assert text_tower('e5-small').encode(['rain']).shape == (1, 384)",
-    "onnx": "import os; os.environ.pop('UNINOTE_TOWERS', None); from uninote.encoder.towers import text_tower; "
-    "tower = text_tower('minilm'); assert 'onnx' in tower.runner.kind",
+    "onnx": "import os; os.environ.pop('UNINOTE_TOWERS', None); "
+    "from uninote.encoder.towers import text_tower; assert 'onnx' in text_tower('minilm').runner.kind",
     "ray": "import ray.data, uninote.pipeline.on_ray.session",
     "redis": "import redis",
     "sample": "from pathlib import Path; from uninote.sample.notes import write_sample; "

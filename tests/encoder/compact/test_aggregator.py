@@ -43,7 +43,7 @@ def test_an_untrained_model_is_the_mean_of_its_elements(pooling: Pooling) -> Non
 
 @torch.no_grad()
 def test_weights_by_kind() -> None:
-    """Text weighs e times as much as a text read in a picture: (e, 1) / |(e, 1)|."""
+    """Check that a text weighs e times as much as a text read in a picture: (e, 1) / |(e, 1)|."""
     model = aggregator("kinds")
     model.kinds.copy_(torch.tensor([1.0, 0.0, 0.0]))
     expected = normalize(torch.tensor([[torch.e, 1.0]]), dim=-1)

@@ -56,7 +56,7 @@ def wordpiece() -> PreTrainedTokenizerFast:
 
 
 def unigram() -> PreTrainedTokenizerFast:
-    """Tokenizer of XLM-R's kind: its vocabulary holds the control tokens as pieces."""
+    """Return a tokenizer of XLM-R's kind: its vocabulary holds the control tokens as pieces."""
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
@@ -81,7 +81,7 @@ def unigram() -> PreTrainedTokenizerFast:
 
 
 def byte_level() -> PreTrainedTokenizerFast:
-    """Tokenizer of CLIP's kind."""
+    """Return a tokenizer of CLIP's kind."""
     special = ["<|startoftext|>", "<|endoftext|>"]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -107,7 +107,7 @@ def byte_level() -> PreTrainedTokenizerFast:
 
 
 def ending() -> PreTrainedTokenizerFast:
-    """Tokenizer of SigLIP's kind: a token at the end only."""
+    """Return a tokenizer of SigLIP's kind: a token at the end only."""
     found = unigram()
     end = ("</s>", found.convert_tokens_to_ids("</s>"))
     found.backend_tokenizer.post_processor = processors.TemplateProcessing(
@@ -191,7 +191,7 @@ def save_dinov3(folder: Path) -> Path:
 
 
 def save_vit_without_pooler(folder: Path) -> Path:
-    """A classifier, which has no weights of a pooler."""
+    """Save a classifier, which has no weights of a pooler."""
     model = hf.ViTForImageClassification(hf.ViTConfig(**PICTURES))
     return _save(folder, model, None, hf.ViTImageProcessorPil(size={"height": 32, "width": 32}))
 

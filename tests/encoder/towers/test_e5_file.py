@@ -30,7 +30,7 @@ CHARACTERS = {"\t": " ", "\x01": "", "ａ": "a", "\u200b": " "}
 
 
 def tiny_file(magic: bytes = b"E5S1", pieces: list[str] = PIECES) -> bytes:
-    """A file of random values in the layout that `read_e5` reads."""
+    """Return a file of random values in the layout that `read_e5` reads."""
     rng = np.random.default_rng(0)
     data = struct.pack("<4sI7ifi", magic, 1, *SIZES, 1e-5, 32)
     words = [piece.encode() for piece in pieces]
@@ -149,7 +149,7 @@ def test_sentences_of_one_meaning_are_nearest_across_languages(e5: object) -> No
 
 @pytest.mark.slow
 def test_ids_are_those_of_xlm_r(e5: object) -> None:
-    """Ids that XLM-R's published tokenizer gives."""
+    """Compare ids that XLM-R's published tokenizer gives."""
     encode = e5.tokens.tokenizer.encode  # type: ignore[attr-defined]
     assert encode("Hello world").ids == [0, 35378, 8999, 2]
     assert encode("query: how much protein should a female eat").ids == [

@@ -26,7 +26,7 @@ def loss_of(cosines: list[float], positions: list[int], relevant: list[bool]) ->
 
 
 def test_by_hand() -> None:
-    """Grades 4 and 2 of two relevant notes: targets e^2 / (e^2 + 1) and its rest; cosines over 0.5."""
+    """Compare with grades 4 and 2 of two notes: targets e^2 / (e^2 + 1) and the rest; cosines over 0.5."""
     loss, skipped = loss_of([0.5, 0.25, 0.0], [1, 2, 3], [True, True, False])
     best = math.exp(2) / (math.exp(2) + 1)
     total = math.log(math.exp(1.0) + math.exp(0.5) + 1.0)

@@ -37,8 +37,8 @@ def accelerated(
 ) -> TokenTower | PixelTower:
     """Return the tower on onnxruntime where that is faster and possible, else as `load` returns it.
 
-    On a CPU the graphs are read from the cache, or exported into it, a matter of seconds. torch runs the tower
-    on any other device, where the exporter is not installed or cannot export the network, and where the
+    On a CPU the graphs are read from the cache, or exported into it, a matter of seconds. torch runs the
+    tower on any other device, where the exporter is not installed or cannot export the network, and where the
     environment variable `UNINOTE_TOWERS` is `torch`.
 
     Args:
