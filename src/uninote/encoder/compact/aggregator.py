@@ -129,7 +129,7 @@ class Aggregator(nn.Module):
         """Subtract the centre from text rows, each tower's part a unit row again, float32 [t, text width]."""
         parts = (texts - self.centre).split(self.text_widths, -1)
         rows: torch.Tensor = torch.cat([normalize(part, dim=-1) for part in parts], -1)
-        return rows / len(parts) ** 0.5
+        return rows.div(len(parts) ** 0.5)
 
     def texts(self, texts: torch.Tensor) -> torch.Tensor:
         """Return text elements, unit rows float32 [t, element width]."""

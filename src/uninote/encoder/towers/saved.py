@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ def save_tower(tower: Any, folder: Path, precisions: Sequence[Precision] = ("fp3
     else:
         raise ModelError(f"{type(tower).__name__} cannot be saved: load it with text_tower or vision_tower")
     for precision in precisions:
-        _write(folder / graph_file(precision), lambda path, of=precision: _graph(tower, of, path))
+        _write(folder / graph_file(precision), partial(_graph, tower, precision))
     _write(folder / INDEX, lambda path: path.write_text(json.dumps(stored, indent=2), "utf-8"))
 
 
