@@ -2,10 +2,10 @@
 
     python benchmarks/onnx_int8.py --notes path/to/notes.jsonl --model model-rl
 
-The same items go through all three on one thread, rounds taking turns, timed in CPU seconds, so that other
-work on the machine does not count. "Text" is everything after the vision tower, with given features of
-pictures, as in a corpus whose features are stored; "vision" is the tower alone. Without --model the untrained
-model is measured. Results: `benchmarks/results/`.
+The same texts and pictures go through the towers of all three, rounds taking turns, timed in CPU seconds, so
+that other work on the machine does not count. Towers take nearly all of the time of an item that is new; what
+comes after them is the same in all three. Without --model the untrained model is measured. Results:
+`benchmarks/results/`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rounds import RESULTS, take_turns
-from uninote.export.onnx_graphs import TEXT, TEXT_INT8
 
 from uninote import Encoder, Item, SkipReport, load_settings, read_notes
 from uninote.corpus.decode import load_picture
+from uninote.encoder.compact.towers import EXPORTED
 from uninote.evaluation.results import write_result
-from uninote.export import export_model, load_onnx
+from uninote.export import export_model
+from uninote.settings import EncoderSettings
 
 
 def ratio(times: dict[str, list[float]], slow: str, fast: str) -> tuple[float, tuple[float, float]]:
@@ -57,30 +58,37 @@ def main() -> None:
     titles = [Item.of(note.title) for note in notes]
     bodies = [Item.of(note.body, *note.pictures) for note in notes if note.body.strip()]
     items = [*whole, *titles, *bodies]
-    plain = Encoder.load(arguments.model, device="cpu") if arguments.model else Encoder.compact()
+    plain = (
+        Encoder.load(arguments.model, device="cpu", read="given")
+        if arguments.model
+        else Encoder.compact(EncoderSettings(read="given", device="cpu"))  # type: ignore[call-arg]
+    )
 
     with tempfile.TemporaryDirectory() as space:
         folder = export_model(plain, Path(space) / "onnx", "onnx")
         encoders = {
             "torch": plain,
-            "fp32": load_onnx(folder, threads=1),
-            "int8": load_onnx(folder, precision="int8", threads=1),
+            "fp32": Encoder.load(folder, device="cpu"),
+            "int8": Encoder.load(folder, device="cpu", precision="int8"),
         }
-        sizes = {name: (folder / file).stat().st_size for name, file in (("fp32", TEXT), ("int8", TEXT_INT8))}
+        graphs = {name: folder / EXPORTED / "text-0" / f"{name}.onnx" for name in ("fp32", "int8")}
+        sizes = {name: graph.stat().st_size for name, graph in graphs.items()}
         vectors = {name: encoder.encode(items) for name, encoder in encoders.items()}
         cosine = {name: (vectors[name] * vectors["torch"]).sum(1) for name in ("fp32", "int8")}
+        backbones: dict[str, Any] = {name: encoder.backbone for name, encoder in encoders.items()}
+        elements = (one.content for item in items for one in backbones["torch"].elements(item))
+        texts = list(dict.fromkeys(one for one in elements if isinstance(one, str)))
         times = take_turns(
-            {name: lambda e=e: e.encode(items) for name, e in encoders.items()}, arguments.rounds
+            {name: lambda t=b.towers.texts[0]: t.encode(texts) for name, b in backbones.items()},
+            arguments.rounds,
         )
         pictures = [picture for note in notes for picture in note.pictures][:64]
-        backbones: dict[str, Any] = {name: encoder.backbone for name, encoder in encoders.items()}
-        towers = {name: backbone.features.tower for name, backbone in backbones.items()}
-        pixels = [
-            towers["torch"].pixels(load_picture(picture, settings.corpus))[None] for picture in pictures
-        ]
+        vision = {name: backbones[name].towers.vision for name in ("torch", "fp32")}
+        pixels = np.stack(
+            [vision["torch"].pixels(load_picture(picture, settings.corpus)) for picture in pictures]
+        )
         seen = take_turns(
-            {name: lambda t=towers[name]: [t(each) for each in pixels] for name in ("torch", "fp32")},
-            arguments.rounds,
+            {name: lambda t=tower: t.encode(pixels) for name, tower in vision.items()}, arguments.rounds
         )
 
     hits = {
@@ -88,7 +96,7 @@ def main() -> None:
         for name, found in vectors.items()
     }
     for name, taken in times.items():
-        print(f"text    {name:6} {len(items) / statistics.median(taken):8.1f} items/s")
+        print(f"text    {name:6} {len(texts) / statistics.median(taken):8.1f} texts/s")
     for name, taken in seen.items():
         print(f"vision  {name:6} {len(pixels) / statistics.median(taken):8.1f} pictures/s")
     for name, values in cosine.items():
@@ -100,7 +108,7 @@ def main() -> None:
         f"python benchmarks/onnx_int8.py --notes notes.jsonl{model} --count {arguments.count} "
         f"--rounds {arguments.rounds}"
     )
-    where = f"{len(items)} items of {len(notes)} real notes, one thread"
+    where = f"{len(texts)} text elements of {len(notes)} real notes"
 
     def write(name: str, claim: str, value: float, **more: Any) -> None:
         write_result(arguments.results, name, claim, round(value, 5), command=command, **more)
@@ -108,7 +116,7 @@ def main() -> None:
     speed, spread = ratio(times, "torch", "int8")
     write(
         "onnx-int8-speed",
-        f"int8 encodes so many times as fast as torch, features at hand; {where}; interval: of the rounds",
+        f"int8 encodes texts so many times as fast as torch; {where}; interval: of the rounds",
         speed,
         unit="x",
         interval=spread,
