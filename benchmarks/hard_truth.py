@@ -47,7 +47,7 @@ def main() -> None:
     )
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--model", nargs="+", default=["compact"], help="model folders, or `compact`")
-    parser.add_argument("--features", type=Path, default=None, help="folder of vision features by picture")
+    parser.add_argument("--features", type=Path, default=None, help="cache of the outputs of the towers")
     parser.add_argument("--edited", type=int, default=100)
     parser.add_argument("--groups", nargs="+", default=[*TITLES], choices=[*TITLES], metavar="GROUP")
     parser.add_argument("--whole", action="store_true", help="all notes, not the test split")

@@ -3,9 +3,9 @@
     python benchmarks/real_notes.py --notes path/to/notes.jsonl --seeds 0 1 2 --out work/real
 
 Every seed is a run of `uninote demo --notes ... --seed S`, resumable like it; a seed changes the split, the
-sampling and the training. OCR and vision features do not depend on it: the first seed's run computes them, so
-only that run counts for the duration. Results go to `benchmarks/results/`, the table also to
-standard output.
+sampling and the training. OCR and the outputs of the towers do not depend on it: the first seed's run
+computes them, so only that run counts for the duration. Results go to `benchmarks/results/`, the table also
+to standard output.
 """
 
 from __future__ import annotations

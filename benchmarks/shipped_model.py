@@ -56,7 +56,6 @@ def main() -> None:
     notes = load_notes(written, settings, SkipReport())
     features = arguments.out / "features"
     shipped = Encoder.load("compact", feature_folder=features)
-    shipped.backbone.features.fill([picture for note in notes for picture in note.pictures])
     methods: dict[str, Ranker] = {
         "untrained": OneVector(Encoder.compact(feature_folder=features)),
         "shipped": OneVector(shipped),

@@ -1,10 +1,10 @@
-"""Share of the text adapters: recall in and out of domain by how much of their training is kept.
+"""Share of the text adapter: recall in and out of domain by how much of its training is kept.
 
     python benchmarks/text_share.py --notes notes.jsonl --seeds 0 1 2
 
-The text adapters of the shipped model (the connector's residual, and LoRA if it has any) are moved back
-towards the pretrained text tower. Each step is measured on the held-out notes of its own sources, and on
-samples of a source it has never seen, one per seed.
+The text adapter of the shipped model, a residual, is moved back towards the pretrained text tower. Each step
+is measured on the held-out notes of its own sources, and on samples of a source it has never seen, one per
+seed.
 Interpolated weights: arXiv 2109.01903. The table goes to `benchmarks/results/text-share.json`.
 """
 
@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from uninote.corpus.skips import SkipReport
 from uninote.encoder import Encoder
+from uninote.encoder.compact.backbone import FILE
 from uninote.evaluation.baselines.one_vector import OneVector
 from uninote.evaluation.baselines.ranker import evaluate_baseline
 from uninote.evaluation.headline import mean_of_all, mean_recall
@@ -36,14 +37,11 @@ SHARES = (0.0, 0.5, 1.0)
 
 
 def moved_back(model: Path, share: float, out: Path) -> Path:
-    """Copy `model` to `out`, with that share of its text adapters' residuals."""
+    """Copy `model` to `out`, with that share of its text adapter's residual."""
     shutil.copytree(model, out, dirs_exist_ok=True)
-    for file, name in (("connector", "adapter.2.weight"), ("adapter/adapter_model", "lora_B")):
-        if not (out / f"{file}.safetensors").is_file():
-            continue
-        weights = load_file(out / f"{file}.safetensors")
-        kept = {key: value * share if name in key else value for key, value in weights.items()}
-        save_file(kept, out / f"{file}.safetensors", metadata={"format": "pt"})
+    weights = load_file(out / FILE)
+    weights["adapter.2.weight"] *= share
+    save_file(weights, out / FILE)
     return out
 
 
@@ -90,7 +88,6 @@ def measured(encoder: Encoder, suites: list[Suite]) -> list[Cell]:
     """Evaluate every suite: four cells each, in percent."""
     cells: list[Cell] = []
     for suite in suites:
-        encoder.backbone.features.fill([picture for note in suite.notes for picture in note.pictures])
         tasks = evaluate_baseline(OneVector(encoder), suite)["tasks"]
         values = (mean_recall(tasks), mean_of_all(tasks))
         values += (tasks["I2OCR"]["recall@1"], tasks["Note2Note"]["precision@1"])

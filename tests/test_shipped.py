@@ -17,7 +17,7 @@ from uninote.shipped import COMPACT, HOME, model_folder, shipped_models
 def test_the_shipped_model_is_small_and_names_no_machine() -> None:
     folder = shipped_models()[COMPACT]
     weights = [*folder.rglob("*.safetensors")]
-    assert [file.stem for file in weights] == ["connector"]  # the towers are packages of their own
+    assert [file.stem for file in weights] == ["aggregator"]  # the towers are packages of their own
     assert sum(file.stat().st_size for file in weights) <= 25_000_000
     for file in (*folder.rglob("*.json"), folder / "README.md"):
         text = file.read_text("utf-8")

@@ -24,7 +24,7 @@ from uninote.settings import load_settings
 from uninote.tasks.definitions import Task
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]  # several whole runs, on a machine that may be busy
-TINY = ["encoder.max_tokens=256", "sft.steps=6", "sft.batch_size=8", "sft.save_every=2"]
+TINY = ["sft.steps=6", "sft.batch_size=8", "sft.save_every=2"]
 TINY += ["rl.steps=4", "rl.batch_size=4", "rl.save_every=2", "rl.noise=2", "evaluation.bootstrap=50"]
 ENTRY = [sys.executable, "-c", "from uninote.cli import main; main()"]
 
@@ -64,7 +64,7 @@ def test_a_log_has_a_line_a_step_and_no_blank_lines(finished: Path) -> None:
     for line in (told + steps).splitlines():
         assert line.strip()
         assert line.isprintable()
-    for step in ("vision features", "warm-up", "training, loss", "embedding, shards", "indexing"):
+    for step in ("pictures", "text elements", "warm-up", "training, loss", "embedding, shards", "indexing"):
         assert f"\n{step}" in f"\n{steps}"
 
 

@@ -58,6 +58,8 @@ def run_experiments(
     failures: list[UniNoteError] = []
     tables: dict[str, Table] = {}
     of_seed: dict[int, SeedCorpus] = {}
+    if train:
+        corpus.remember(progress)  # in the same batches whatever the workers
     if train and workers > 1:
         jobs = [Job(e, variant, seed) for seed, e in todo for variant in e.variants.values()]
         run_ahead(corpus, runs, jobs, out, measured, workers, progress)

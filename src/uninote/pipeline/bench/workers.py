@@ -103,7 +103,6 @@ def run_ahead(
     todo = [waves(some, runs, SeedCorpus(corpus, seed, measured)) for seed, some in of_seed.items()]
     if not any(wave["measure"] for wave in todo):
         return
-    corpus.remember(progress)
     settings = corpus.settings.model_dump_json(exclude_unset=True)
     place = Place(corpus.source.absolute(), settings, out, measured)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
