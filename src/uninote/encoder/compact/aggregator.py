@@ -148,8 +148,10 @@ class Aggregator(nn.Module):
 
     def pool(self, elements: torch.Tensor, kind: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return vectors float32 [n, width] of elements [m, element width], see the module."""
-        item = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
-        even = elements.new_zeros(len(elements))
+        # By comparison: shapes that depend on numbers cannot be exported.
+        places = torch.arange(elements.shape[0], device=lengths.device)
+        item = (places[:, None] >= lengths.cumsum(0)).sum(1)
+        even = torch.zeros_like(elements[:, 0])
         plain = even if self.pooling == "mean" else self.kinds[kind]
         whole = weighted(elements, plain, item, lengths)
         if self.pooling in ("mean", "kinds"):
@@ -206,7 +208,7 @@ def weighted(
 
     item: int64 [m], the item of each element. lengths: int64 [n], elements of each item, at least one.
     """
-    count = len(lengths)
+    count = lengths.shape[0]
     largest = logits.new_full((count,), -torch.inf).scatter_reduce(0, item, logits.detach(), "amax")
     weights = (logits - largest[item]).exp()
     weights = weights / logits.new_zeros(count).index_add(0, item, weights)[item]
