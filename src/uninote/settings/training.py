@@ -84,7 +84,7 @@ class RlAblations(Section):
     """Options of stage 2 that the experiments change, for a comparison with the paper."""
 
     policy: Literal["softmax", "weighted_softmax", "plackett_luce", "listwise"] = Field(
-        "listwise", description="listwise is supervised: no reward; the others are the paper's reinforcement"
+        "listwise", description="listwise: supervised; the others learn from a reward, as in the paper"
     )
     penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
