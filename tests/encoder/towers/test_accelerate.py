@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +20,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def graphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def graphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Cache of graphs of this test alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(accelerate.VARIABLE, raising=False)
-    yield tmp_path / "cache" / "uninote" / "towers"
+    return tmp_path / "cache" / "uninote" / "towers"
 
 
 def kinds(*towers: object) -> list[str]:
