@@ -66,10 +66,7 @@ def main() -> None:
         "fp32": text_tower(arguments.text, **source),
         "int8": text_tower(arguments.text, precision="int8", **source),
     }
-    eyes = {
-        "torch": on_torch(vision_tower, arguments.vision),
-        "fp32": vision_tower(arguments.vision, **source),
-    }
+    eyes = {"torch": on_torch(vision_tower, arguments.vision), "fp32": vision_tower(arguments.vision, **source)}
     pixels = np.stack([eyes["torch"].pixels(load_picture(p, settings.corpus)) for p in pictures])
     vectors = {name: tower.encode(texts) for name, tower in towers.items()}
     seen = {name: tower.encode(pixels) for name, tower in eyes.items()}
@@ -77,13 +74,9 @@ def main() -> None:
     looks = take_turns({n: lambda t=t: t.encode(pixels) for n, t in eyes.items()}, arguments.rounds)
 
     for name, taken in times.items():
-        print(
-            f"text    {towers[name].runner.kind:16} {name:6} {len(texts) / statistics.median(taken):8.1f} chunks/s"
-        )
+        print(f"text    {towers[name].runner.kind:16} {name:6} {len(texts) / statistics.median(taken):8.1f} chunks/s")
     for name, taken in looks.items():
-        print(
-            f"vision  {eyes[name].runner.kind:16} {name:6} {len(pixels) / statistics.median(taken):8.1f} pictures/s"
-        )
+        print(f"vision  {eyes[name].runner.kind:16} {name:6} {len(pixels) / statistics.median(taken):8.1f} pictures/s")
     command = f"python benchmarks/towers.py --notes notes.jsonl --count {arguments.count} --rounds {arguments.rounds}"
     where = f"{len(texts)} chunks, {len(pixels)} pictures of real notes; {arguments.text}, {arguments.vision}; one thread"
 

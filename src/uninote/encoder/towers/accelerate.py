@@ -59,6 +59,7 @@ def accelerated(
     try:
         require("onnx")
         save_tower(plain, folder, ("fp32",) if exact else ("fp32", "int8"))
+        log.info("tower %s runs on onnxruntime", name)
         return load_saved(folder, kind, precision, threads)
     except (MissingExtraError, ModelError, OSError) as error:
         if not exact:
