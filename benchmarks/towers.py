@@ -2,8 +2,8 @@
 
     python benchmarks/towers.py --notes path/to/notes.jsonl
 
-The same chunks of text and the same decoded pictures go through all runtimes on one thread, rounds taking turns,
-timed in CPU seconds, so that other work on the machine does not count. Results: `benchmarks/results/`.
+The same chunks of text and the same decoded pictures go through all runtimes on one thread, rounds taking
+turns, timed in CPU seconds, so that other work on the machine does not count. Results: `benchmarks/results/`.
 """
 
 from __future__ import annotations
@@ -66,19 +66,31 @@ def main() -> None:
         "fp32": text_tower(arguments.text, **source),
         "int8": text_tower(arguments.text, precision="int8", **source),
     }
-    eyes = {"torch": on_torch(vision_tower, arguments.vision), "fp32": vision_tower(arguments.vision, **source)}
+    eyes = {
+        "torch": on_torch(vision_tower, arguments.vision),
+        "fp32": vision_tower(arguments.vision, **source),
+    }
     pixels = np.stack([eyes["torch"].pixels(load_picture(p, settings.corpus)) for p in pictures])
     vectors = {name: tower.encode(texts) for name, tower in towers.items()}
     seen = {name: tower.encode(pixels) for name, tower in eyes.items()}
     times = take_turns({n: lambda t=t: t.encode(texts) for n, t in towers.items()}, arguments.rounds)
     looks = take_turns({n: lambda t=t: t.encode(pixels) for n, t in eyes.items()}, arguments.rounds)
 
-    for name, taken in times.items():
-        print(f"text    {towers[name].runner.kind:16} {name:6} {len(texts) / statistics.median(taken):8.1f} chunks/s")
-    for name, taken in looks.items():
-        print(f"vision  {eyes[name].runner.kind:16} {name:6} {len(pixels) / statistics.median(taken):8.1f} pictures/s")
-    command = f"python benchmarks/towers.py --notes notes.jsonl --count {arguments.count} --rounds {arguments.rounds}"
-    where = f"{len(texts)} chunks, {len(pixels)} pictures of real notes; {arguments.text}, {arguments.vision}; one thread"
+    for kind, run, tower, count in (
+        ("text", times, towers, len(texts)),
+        ("vision", looks, eyes, len(pixels)),
+    ):
+        for name, taken in run.items():
+            rate = count / statistics.median(taken)
+            print(f"{kind:8} {tower[name].runner.kind:16} {name:6} {rate:8.1f} a second")
+    command = (
+        f"python benchmarks/towers.py --notes notes.jsonl --count {arguments.count} "
+        f"--rounds {arguments.rounds}"
+    )
+    where = (
+        f"{len(texts)} chunks, {len(pixels)} pictures of real notes; {arguments.text}, {arguments.vision}; "
+        "one thread"
+    )
 
     def write(name: str, claim: str, value: float, **more: Any) -> None:
         print(f"{name}: {value:.5f} {more.get('interval', '')}")

@@ -5,7 +5,7 @@ from uninote.settings import load_settings
 def test_steps_follow_the_notes_within_bounds() -> None:
     settings = load_settings()
     assert [scaled_to(settings, notes).sft.steps for notes in (10, 1200, 10**6)] == [STEPS[0], 400, STEPS[1]]
-    assert [scaled_to(settings, notes).rl.steps for notes in (10, 400, 10**6)] == [
+    assert [scaled_to(settings, notes).rl.steps for notes in (10, 800, 10**6)] == [
         RL_STEPS[0],
         100,
         RL_STEPS[1],

@@ -18,7 +18,7 @@ def scaled_to(settings: Settings, n_notes: int) -> Settings:
     """Scale the steps of both stages to `n_notes` training notes; steps that were set stay.
 
     Stage 1 takes a third of a step per note on frozen towers (batches of one task each), an eighth elsewhere;
-    stage 2 takes a quarter. A lower bound makes training on a small sample worthwhile; an upper one keeps a
+    stage 2 takes an eighth. A lower bound makes training on a small sample worthwhile; an upper one keeps a
     large collection within the hour.
     """
     sft, rl = settings.sft, settings.rl
@@ -27,7 +27,7 @@ def scaled_to(settings: Settings, n_notes: int) -> Settings:
         steps = within(n_notes // 3, STEPS) if frozen else within(n_notes // 8, DEEP_STEPS)
         sft = sft.model_copy(update={"steps": steps, "save_every": max(10, steps // 6)})
     if "steps" not in rl.model_fields_set:
-        steps = within(n_notes // 4, RL_STEPS)
+        steps = within(n_notes // 8, RL_STEPS)
         rl = rl.model_copy(update={"steps": steps, "save_every": max(8, steps // 4)})
     return settings.model_copy(update={"sft": sft, "rl": rl})
 

@@ -188,7 +188,7 @@ def _train(
 
     def rank() -> Json:
         trained = models["rl"].with_name(f"{models['rl'].name}-alone")
-        encoder = train.rl_model(models["sft"], notes, settings, trained, *rest)
+        encoder = train.rl_model(models["sft"], notes, settings, trained, *rest, start)
         suite = validation()
         if suite is None:
             encoder.save(models["rl"])

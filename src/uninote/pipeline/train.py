@@ -19,6 +19,7 @@ from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair
 from uninote.tasks.dropout import without_texts
 from uninote.tasks.pairs import lot, make_pairs
+from uninote.training.joint import StageOne
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 from uninote.training.warmup import TASKS, warm_up, warm_up_steps
@@ -100,11 +101,16 @@ def stage_one(
     progress: bool,
 ) -> Encoder:
     """Make pairs and hard negatives and train stage 1, with the start model as reference encoder."""
+    mined = mined_examples(start, notes, settings, features)
+    return sft_model(start, mined.examples, mined.reference, settings, folder, features, progress)
+
+
+def mined_examples(start: Path, notes: Sequence[Note], settings: Settings, features: Path | None) -> StageOne:
+    """Return the training set of stage 1; `start`: the model that it starts from, the reference encoder."""
     pairs = without_texts(training_pairs(notes, settings), settings.sft.text_dropout, settings.seed)
     whole = settings.negatives.composite == "whole"
     index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features), whole)
-    examples = mine_from_index(pairs, index, settings.negatives, settings.seed)
-    return sft_model(start, examples, index, settings, folder, features, progress)
+    return StageOne(mine_from_index(pairs, index, settings.negatives, settings.seed), index, settings.sft)
 
 
 def sft_model(
@@ -132,9 +138,15 @@ def rl_model(
     folder: Path,
     features: Path | None,
     progress: bool,
+    reference: Path | None = None,
 ) -> Encoder:
-    """Train stage 2 from the model in `start`."""
+    """Train stage 2 from the model in `start`.
+
+    reference: the model that stage 1 started from; with it, batches of stage 1 join the steps (`rl.mix`).
+    """
     encoder = load_encoder(start, settings, features)
-    train_rl(encoder, notes, settings.rl, folder / "run", seed=settings.seed, progress=progress)
+    joint = mined_examples(reference, notes, settings, features) if reference and settings.rl.mix else None
+    run = folder / "run"
+    train_rl(encoder, notes, settings.rl, run, seed=settings.seed, progress=progress, stage_one=joint)
     save_once(encoder, folder)
     return encoder

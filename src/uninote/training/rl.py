@@ -19,18 +19,20 @@ from uninote.encoder.capabilities import PrefixBackbone
 from uninote.encoder.protocol import Backbone
 from uninote.errors import ModelError
 from uninote.items import Item, Note
-from uninote.settings import RlSettings
+from uninote.settings import RlSettings, SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves, split_note
 from uninote.tasks.pairs import make_pairs
 from uninote.training.gather import Shard, fit_whole
-from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
+from uninote.training.gradcache import ChunkedEncoder, Content, Side, encode_sides, prepare_sides
+from uninote.training.joint import StageOne, StageOneBatches
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import POLICIES, group_kl
 from uninote.training.prefetch import Prefetch
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
 from uninote.training.rl_groups import top_group
 from uninote.training.sampler import TaskBatchOrder
+from uninote.training.sft import stage_one_loss
 from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
     METRICS,
@@ -39,6 +41,8 @@ from uninote.training.trainer import (
     StageTrainer,
     training_arguments,
 )
+
+SIDES = ("queries", "candidates")
 
 
 class HalvesDataset(Dataset[tuple[int, Halves]]):
@@ -74,9 +78,11 @@ class RlCollator:
         settings: RlSettings,
         shard: Shard | None = None,
         token_budget: int | None = None,
+        stage_one: StageOneBatches | None = None,
     ) -> None:
+        """Collate for `backbone`, with noise of these items and, if given, a batch of stage 1."""
         self.backbone, self.noise, self.settings = backbone, noise, settings
-        self.shard, self.token_budget = shard or Shard(), token_budget
+        self.shard, self.token_budget, self.stage_one = shard or Shard(), token_budget, stage_one
 
     def __call__(self, batch: Sequence[tuple[int, Halves]]) -> dict[str, Any]:
         halves = [half for _, half in batch]
@@ -117,35 +123,42 @@ class RlCollator:
             "positions": positions,
             "relevant": relevant,
             "mask": relevant | torch.tensor(foreign),
+            **({"stage_one": self.stage_one(rng)} if self.stage_one else {}),
         }
 
 
 class RlTrainer(StageTrainer):
     """Trainer of stage 2 on a `ChunkedEncoder`.
 
-    `reference` holds the frozen stage 1 model; None when the KL anchor is switched off.
+    `reference` holds the frozen stage 1 model; None when the KL anchor is switched off. `stage_one` are the
+    settings of the joint loss and `dims` its prefixes, of which the last is that of the rankings.
     """
 
     def __init__(
         self,
         *,
         settings: RlSettings,
-        width: int,
+        dims: Sequence[int],
         reference: nn.Module | None,
+        stage_one: SftSettings | None = None,
         shard: Shard | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.settings, self.width, self.reference = settings, width, reference
+        self.settings, self.dims, self.reference, self.stage_one = settings, dims, reference, stage_one
         self.shard = shard or Shard()
 
     def task_order(self, dataset: HalvesDataset) -> TaskBatchOrder:
         tasks = [half.task for half in dataset.halves]
         return TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
 
-    def _cosines(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
-        queries, candidates = encode_sides(model, [inputs["queries"], inputs["candidates"]], self.shard)
-        return prefix_cosines(queries, candidates, self.width)
+    def _cosines(
+        self, model: nn.Module, inputs: dict[str, Any], *others: Side
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the cosines of the rankings, and the vectors of other sides, in one call of the model."""
+        sides = [inputs["queries"], inputs["candidates"], *others]
+        queries, candidates, *rest = encode_sides(model, sides, self.shard)
+        return prefix_cosines(queries, candidates, self.dims[-1]), rest
 
     def compute_loss(
         self,
@@ -155,7 +168,8 @@ class RlTrainer(StageTrainer):
         num_items_in_batch: Any = None,
     ) -> Any:
         settings = self.settings
-        cosines = self._cosines(model, inputs)
+        joint = inputs.get("stage_one", {})
+        cosines, vectors = self._cosines(model, inputs, *(joint[side] for side in SIDES if side in joint))
         relevant = inputs["relevant"]
         size = min(settings.group_size, int(inputs["mask"].sum(-1).min()))
         group = top_group(cosines, inputs["positions"], relevant, size, inputs["mask"])
@@ -178,10 +192,14 @@ class RlTrainer(StageTrainer):
         if self.reference is not None:
             # In the precision of the trained model, or rounding alone would count as divergence.
             with torch.no_grad(), self.accelerator.autocast():
-                anchored = self._cosines(self.reference, inputs).gather(-1, group.columns)
+                anchored = self._cosines(self.reference, inputs)[0].gather(-1, group.columns)
             kl = group_kl(group.cosines, anchored, settings.temperature)
             loss = loss + settings.kl_weight * kl
             self.note(kl=kl)
+        if vectors and self.stage_one is not None:
+            parts = stage_one_loss(vectors[0], vectors[1], joint, self.stage_one, self.dims) / len(self.dims)
+            loss = loss + settings.mix * parts
+            self.note(stage_one=parts)
         self.note(
             reward=outcome.rewards.total.mean(),
             penalty=outcome.rewards.penalty.mean(),
@@ -232,12 +250,14 @@ def train_rl(
     progress: bool = False,
     callbacks: Sequence[Any] = (),
     samples: Sequence[Halves] | None = None,
+    stage_one: StageOne | None = None,
 ) -> Encoder:
     """Train `encoder` in place and return it; resumes, logs and repeats as `train_sft` does.
 
     Args:
         samples: queries with their ideal rankings; the halves of `notes` if None.
         callbacks: instances of `transformers.TrainerCallback`.
+        stage_one: training set of stage 1, a batch of which joins every step, weighted by `settings.mix`.
 
     Raises:
         ModelError: too few notes can be split in two halves with a picture each.
@@ -250,22 +270,25 @@ def train_rl(
         )
     noise = [note.item() for note in notes]
     used = [*noise, *(item for half in halves for item in (half.query, *half.relevant))]
-    budget = prepare_training(encoder, used, settings, seed, progress)
+    joint = stage_one if settings.mix else None
+    budget = prepare_training(encoder, [*used, *(joint.items() if joint else ())], settings, seed, progress)
     module: Any = encoder.backbone
     schedule = Schedule(settings.steps, settings.batch_size, settings.learning_rate, settings.save_every)
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
+    batches = StageOneBatches(module, joint, shard, budget) if joint else None
     model = ChunkedEncoder(module, recompute=settings.chunk_size is not None).to(arguments.device)
     trainer = RlTrainer(
         schedule=schedule,
         settings=settings,
-        width=training_dims(encoder)[-1],
+        dims=training_dims(encoder),
+        stage_one=joint.settings if joint else None,
         reference=None,
         shard=shard,
         model=model,
         args=arguments,
         train_dataset=HalvesDataset(halves),
-        data_collator=Prefetch(RlCollator(module, noise, settings, shard, budget)),
+        data_collator=Prefetch(RlCollator(module, noise, settings, shard, budget, batches)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     if settings.kl_weight:

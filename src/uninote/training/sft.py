@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from uninote.encoder import Encoder
@@ -85,6 +85,22 @@ class SftCollator:
         }
 
 
+def stage_one_loss(
+    queries: Tensor, candidates: Tensor, inputs: Mapping[str, Any], settings: SftSettings, dims: Sequence[int]
+) -> Tensor:
+    """Return the loss of stage 1 of vectors [B, width] and [C, width]; `inputs`: see `SftCollator`."""
+    return matryoshka_loss(
+        OBJECTIVES[settings.objective],
+        queries,
+        candidates,
+        inputs["labels"],
+        inputs["mask"],
+        dims=dims,
+        temperature=settings.temperature,
+        positive=inputs["positive"],
+    )
+
+
 class SftTrainer(StageTrainer):
     """Trainer of stage 1 on a `ChunkedEncoder`."""
 
@@ -107,16 +123,7 @@ class SftTrainer(StageTrainer):
         num_items_in_batch: Any = None,
     ) -> Any:
         queries, candidates = encode_sides(model, [inputs["queries"], inputs["candidates"]], self.shard)
-        loss = matryoshka_loss(
-            OBJECTIVES[self.settings.objective],
-            queries,
-            candidates,
-            inputs["labels"],
-            inputs["mask"],
-            dims=self.dims,
-            temperature=self.settings.temperature,
-            positive=inputs["positive"],
-        )
+        loss = stage_one_loss(queries, candidates, inputs, self.settings, self.dims)
         return (loss, candidates) if return_outputs else loss
 
 
