@@ -147,6 +147,12 @@ class Item:
     def pictures(self) -> tuple[Picture, ...]:
         return tuple(part for part in self.parts if isinstance(part, Picture))
 
+    @property
+    def unread(self) -> tuple[Picture, ...]:
+        """The pictures whose text is not given, neither as an `Ocr` part nor as their `ocr`."""
+        given = {part.of for part in self.parts if isinstance(part, Ocr)}
+        return tuple(one for one in self.pictures if one.ocr is None and one.digest not in given)
+
 
 def compose(
     texts: Iterable[str], pictures: Iterable[Picture], shown: Callable[[Picture], Part] | None = None

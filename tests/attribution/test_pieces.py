@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uninote.attribution.pieces import pieces_of, without
-from uninote.items import Item, Note, Picture, compose
+from uninote.items import Item, Note, Picture, compose, with_readings
 
 PICTURE = Picture.from_bytes(b"one", ocr=("Open 9-17", "No dogs"))
 BARE = Picture.from_bytes(b"two")
@@ -60,6 +60,16 @@ def test_what_is_left_of_a_text_read_in_a_picture_keeps_its_kind() -> None:
     assert left is not None
     assert left.parts == (PICTURE, "No dogs")
     assert [piece.kind for piece in pieces_of(left)] == ["picture", "ocr"]
+
+
+def test_a_text_read_in_a_picture_that_is_left_out_does_not_come_back_when_the_item_is_read() -> None:
+    picture = Picture.from_bytes(b"sign", ocr=("Open",))
+    item = compose(("A door",), (picture, BARE))
+    left = without(item, pieces_of(item)[2])
+    assert left is not None
+    read = with_readings(left, lambda other: ("two",))
+    assert read.texts == ("A door", "two")
+    assert [other.digest for other in left.unread] == [BARE.digest]
 
 
 def test_a_piece_is_left_out_of_its_place() -> None:

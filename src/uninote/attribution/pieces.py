@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -76,8 +76,14 @@ def without(item: Item, piece: Piece) -> Item | None:
     if not isinstance(part, Picture):
         text = (part[: piece.start] + part[piece.end :]).strip()
         rest = (Ocr(text, part.of) if isinstance(part, Ocr) else text,)
+    parts = [*item.parts[: piece.part], *rest, *item.parts[piece.part + 1 :]]
+    if isinstance(part, Ocr) and not rest[0]:  # nothing is written in its picture then
+        parts = [
+            replace(one, ocr=()) if isinstance(one, Picture) and one.digest == part.of else one
+            for one in parts
+        ]
     try:
-        return Item.of(*item.parts[: piece.part], *rest, *item.parts[piece.part + 1 :])
+        return Item.of(*parts)
     except ItemError:
         return None
 

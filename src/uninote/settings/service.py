@@ -32,6 +32,8 @@ class ServiceSettings(Section):
     max_batch: int = Field(64, ge=1, description="notes, samples or embedding inputs of one request")
     batch_wait_ms: float = Field(5, ge=0, description="how long a request waits for others to share a batch")
     queue_items: int = Field(512, ge=1, description="items that wait to be encoded; beyond it: 429")
+    reading_threads: int = Field(0, ge=0, description="threads that read text in pictures; 0: one per core")
+    reading_queue: int = Field(512, ge=1, description="pictures that wait to be read; beyond it: 429")
     queue_calls: int = Field(256, ge=1, description="database and media calls that wait; beyond it: 429")
     threads: int = Field(
         8, ge=2, description="threads for the database, and its connections; as many for media"

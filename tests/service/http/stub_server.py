@@ -1,7 +1,8 @@
 """A service whose encoder is a hash of the text, and which obeys files in the served folder.
 
 While `hold` is there, every forward pass waits; `die` makes it end the thread of the encoder, `fail` makes it
-raise. `passes` gets a line with the size of every batch.
+raise. `passes` gets a line with the size of every batch. With `reads` it reads "weapon" in every picture,
+which waits while `hold-reading` is there; `readings` gets a line with the digest.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.encoder.saved import Saved
 from uninote.errors import ItemError
-from uninote.items import Item
+from uninote.items import Item, Picture, with_readings
 from uninote.service.main.server import serve
 from uninote.settings import load_settings
 from uninote.tasks.definitions import Task
@@ -45,10 +47,28 @@ class Stub:
         if (folder.name) != "model":
             self.version = folder.name
 
+    @property
+    def control(self) -> Path:
+        return self.folder.parent if self.folder.name == "model" else self.folder.parent.parent
+
+    @property
+    def settings(self) -> SimpleNamespace:
+        return SimpleNamespace(token_budget=4096, read="all" if (self.control / "reads").exists() else "none")
+
+    def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
+        def lines(picture: Picture) -> tuple[str, ...]:
+            while (self.control / "hold-reading").exists():
+                time.sleep(0.005)
+            with (self.control / "readings").open("a") as out:
+                out.write(f"{picture.digest}\n")
+            return ("weapon",)
+
+        return [with_readings(item, lines) for item in items] if self.settings.read == "all" else list(items)
+
     def encode(
         self, items: Sequence[Item], *, task: Task | None, failures: dict[int, ItemError]
     ) -> NDArray[np.float32]:
-        control = self.folder.parent if self.folder.name == "model" else self.folder.parent.parent
+        control = self.control
         while (control / "hold").exists():
             time.sleep(0.005)
         if (control / "die").exists():

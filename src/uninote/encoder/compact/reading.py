@@ -7,7 +7,7 @@ from functools import partial
 
 from uninote.encoder.compact.settings import Read
 from uninote.errors import ItemError, PictureError
-from uninote.items import Item, Ocr, Picture, with_readings
+from uninote.items import Item, Picture, with_readings
 
 Lines = Mapping[str, tuple[str, ...] | PictureError]
 
@@ -24,7 +24,7 @@ def read_items(
     """
     if read == "none":
         return list(items)
-    unread = {p.digest: p for item in items for p in _unread(item)} if read == "all" else {}
+    unread = {p.digest: p for item in items for p in item.unread} if read == "all" else {}
     lines = lines_of(list(unread.values())) if unread else {}
     found: list[Item | ItemError] = []
     for item in items:
@@ -34,12 +34,6 @@ def read_items(
             continue
         found.append(with_readings(item, partial(_lines, lines)))
     return found
-
-
-def _unread(item: Item) -> list[Picture]:
-    """Return the pictures whose text is not given."""
-    given = {part.of for part in item.parts if isinstance(part, Ocr)}
-    return [picture for picture in item.pictures if picture.ocr is None and picture.digest not in given]
 
 
 def _lines(lines: Lines, picture: Picture) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from uninote.attribution.contributions import Cuts, Explanation, contributions
+from uninote.errors import ItemError
 from uninote.items import Item
 from uninote.service.app.decode import item_of, note_of, task_of
 from uninote.service.app.services import Services
@@ -48,11 +49,22 @@ async def _explain(
     services: Services, charge: Charge, query: Item, target: Item, version: str, task: Task | None = None
 ) -> Explanation:
     with services.explanations.enter():
-        first, second = Cuts.of(query), Cuts.of(target)
+        read = await asyncio.gather(_read(services, query, version), _read(services, target, version))
+        first, second = map(Cuts.of, read)
         charge((len(first.items) + len(second.items)) // ITEMS_PER_REQUEST)
         embed = services.embedding.embed
         rows = await asyncio.gather(embed(first.items, version, task), embed(second.items, version))
         return contributions(first, rows[0], second, rows[1])
+
+
+async def _read(services: Services, item: Item, version: str) -> Item:
+    """Return the item as the model takes it, so that the texts read in its pictures are pieces of it."""
+    (found,) = await services.embedding.read([item], version)
+    if isinstance(found, Item):
+        (found,) = services.models.get(version).read([found])  # texts that are given; reads nothing more
+    if isinstance(found, ItemError):
+        raise found
+    return found
 
 
 async def _side(services: Services, query: Query) -> tuple[Item, Task | None]:

@@ -19,6 +19,7 @@ from uninote.service.concurrency.batcher import Batcher
 from uninote.service.concurrency.bounded_executor import BoundedExecutor
 from uninote.service.concurrency.limit import ConcurrencyLimit
 from uninote.service.concurrency.loaded_models import Models
+from uninote.service.concurrency.reading_stage import ReadingStage
 from uninote.service.db.engine import Database
 from uninote.service.domain.gallery.matcher import Matcher
 from uninote.service.domain.notes.vector_index import PlanCache
@@ -59,6 +60,7 @@ class Services:
     models: Models
     model_sync: ModelSync
     batcher: Batcher
+    reading: ReadingStage
     embedding: Embedding
     group_commit: GroupCommit
     plans: PlanCache

@@ -27,6 +27,8 @@ class LoadedEncoder(Protocol):
     @property
     def uses_instructions(self) -> bool: ...
 
+    def read(self, items: Sequence[Item]) -> list[Item | ItemError]: ...
+
     def encode(
         self, items: Sequence[Item], *, task: Task | None, failures: dict[int, ItemError]
     ) -> NDArray[np.float32]: ...
@@ -67,6 +69,10 @@ class Models:
                 "folder and start the process again"
             )
         return found
+
+    def reads(self, version: str) -> bool:
+        """Return whether the encoder reads pictures whose text is not given, which takes time."""
+        return getattr(getattr(self.get(version), "settings", None), "read", "none") == "all"
 
     def token_budget(self) -> int:
         """Return the smallest token budget of the loaded encoders."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from uninote.service.concurrency.batcher import Batcher
 from uninote.service.concurrency.bounded_executor import BoundedExecutor
 from uninote.service.concurrency.limit import ConcurrencyLimit
 from uninote.service.concurrency.loaded_models import Load, Models, available
+from uninote.service.concurrency.reading_stage import ReadingStage
 from uninote.service.db.engine import Database
 from uninote.service.db.url import database_place
 from uninote.service.domain.gallery.matcher import Matcher
@@ -84,7 +86,10 @@ def _opened(
         max_items=options.queue_items,
         on_death=on_death,
     )
-    embedding = Embedding(batcher)
+    reading = ReadingStage(
+        metrics, threads=options.reading_threads or os.cpu_count() or 1, max_pictures=options.reading_queue
+    )
+    embedding = Embedding(batcher, models, reading)
     services = Services(
         settings=settings,
         folder=folder,
@@ -103,6 +108,7 @@ def _opened(
         models=models,
         model_sync=model_sync,
         batcher=batcher,
+        reading=reading,
         embedding=embedding,
         group_commit=group_commit,
         plans=PlanCache(),
@@ -125,6 +131,7 @@ def _stream(settings: Settings, metrics: Metrics, on_death: OnDeath) -> RedisStr
 def _gauges(services: Services) -> None:
     metrics, executor, group = services.metrics, services.database_executor, services.group_commit
     metrics.gauge("queue_items", "Items that wait to be encoded.", lambda: services.batcher.depth)
+    metrics.gauge("reading_pictures", "Pictures that wait to be read.", lambda: services.reading.depth)
     metrics.gauge("database_calls", "Calls that wait or run.", lambda: executor.calls + group.calls)
     metrics.gauge("index_age_seconds", "Since the gallery was compared.", lambda: services.model_sync.age)
 
@@ -156,6 +163,7 @@ async def _close(services: Services, watchers: Watchers) -> None:
     workers = [one for one in (services.stream, services.milvus) if one is not None]
     await asyncio.gather(*(asyncio.to_thread(worker.close, seconds) for worker in workers))
     await watchers.close()
+    await asyncio.to_thread(services.reading.close)
     await asyncio.to_thread(services.batcher.close, seconds)
     for part in (
         services.milvus_executor,

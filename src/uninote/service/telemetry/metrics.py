@@ -13,7 +13,7 @@ _TOKENS = (64, 256, 1024, 4096, 16_384)
 
 
 class Metrics:
-    """Counters, histograms and gauges of one service; also the observer of its batcher."""
+    """Counters, histograms and gauges of one service; also the observer of its batcher and reading."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -32,6 +32,8 @@ class Metrics:
         self.searches = counter("searches", "Searches by what answered: cluster or database.", "by")
         self.cancelled = counter("cancelled_requests", "Requests whose caller went away.")
         self.dropped = counter("dropped_items", "Items of cancelled requests that were not encoded.")
+        self.pictures = counter("pictures", "Pictures by whether their text was read or failed.", "result")
+        self.reading_seconds = histogram("reading_seconds", "Seconds of reading one picture.", _SECONDS)
         self.batch_items = histogram("batch_items", "Items of a forward pass.", _ITEMS)
         self.batch_tokens = histogram("batch_tokens", "Tokens of a forward pass, without padding.", _TOKENS)
         self.batch_seconds = histogram("batch_seconds", "Seconds of a forward pass.", _SECONDS)
@@ -46,6 +48,10 @@ class Metrics:
         self.batch_tokens.observe(tokens)
         self.batch_waited.observe(waited)
         self.batch_seconds.observe(seconds)
+
+    def read(self, failed: bool, seconds: float) -> None:
+        self.pictures.labels("failed" if failed else "read").inc()
+        self.reading_seconds.observe(seconds)
 
     def drop(self, items: int) -> None:
         self.dropped.inc(items)

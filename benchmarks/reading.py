@@ -1,0 +1,95 @@
+"""Speed of reading texts in pictures: pictures a second of one core, with text, without, and long ones.
+
+    python benchmarks/reading.py --notes path/to/notes.jsonl
+
+Pictures are drawn from the notes with a fixed seed; the `ocr` that the notes bring says which hold text. In
+those without, only the detector runs. A long picture is made of pictures with text, one below the other, up to
+six times its width; it is read in tiles. Decoding is in the time, which is processor time of one
+thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from rounds import RESULTS
+
+from uninote import SkipReport, load_settings, read_notes
+from uninote.annotate.factory import make_picture_reader
+from uninote.evaluation.results import write_result
+from uninote.items import Picture
+from uninote.settings import AnnotateSettings, CorpusSettings
+
+LONG = 6  # height by width
+
+
+def stacked(pictures: Sequence[Picture]) -> list[Picture]:
+    """Return long pictures, each of as many of the given ones as it takes; a rest is left out."""
+    found: list[Picture] = []
+    images: list[Image.Image] = []
+    for picture in pictures:
+        images.append(Image.open(io.BytesIO(picture.read())).convert("RGB"))
+        width, height = max(one.width for one in images), sum(one.height for one in images)
+        if height >= LONG * width:
+            whole, top = Image.new("RGB", (width, height), "white"), 0
+            for image in images:
+                whole.paste(image, (0, top))
+                top += image.height
+            out = io.BytesIO()
+            whole.save(out, "PNG")
+            found.append(Picture.from_bytes(out.getvalue()))
+            images = []
+    return found
+
+
+def rate(pictures: Sequence[Picture], corpus: CorpusSettings) -> tuple[float, int]:
+    """Return the pictures read in a second of one core, and the lines found."""
+    reader = make_picture_reader(corpus, settings=AnnotateSettings(workers=1))
+    reader.read([Picture.from_bytes(pictures[0].read() + b"\0")])  # loads the engine
+    start = time.process_time()
+    found = reader.read(pictures)
+    seconds = time.process_time() - start
+    lines = [one for one in found.values() if isinstance(one, tuple)]
+    assert len(lines) == len(pictures), "a picture could not be read"
+    return len(pictures) / seconds, sum(map(len, lines))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--notes", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=100, help="pictures of each kind")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    corpus = load_settings().corpus
+    notes = read_notes(arguments.notes, corpus, SkipReport())
+    pictures = {one.digest: one for note in notes for one in note.pictures}
+    drawn = [pictures[digest] for digest in sorted(pictures)]
+    random.Random(0).shuffle(drawn)
+    written = [one for one in drawn if one.ocr][: arguments.count]
+    kinds = {
+        "with-text": ("with text", written),
+        "without-text": ("without text", [one for one in drawn if one.ocr == ()][: arguments.count]),
+        "long": (f"{LONG} times as high as wide, with text", stacked(written)),
+    }
+    for name, (what, chosen) in kinds.items():
+        value, lines = rate(chosen, corpus)
+        claim = f"Pictures {what} read in a second of one core; {len(chosen)} pictures, {lines} lines"
+        print(f"{value:6.2f} {claim}")
+        write_result(
+            arguments.results,
+            f"reading-{name}",
+            claim,
+            value,
+            unit="pictures/s",
+            command=f"python benchmarks/reading.py --notes notes.jsonl --count {arguments.count}",
+        )
+
+
+if __name__ == "__main__":
+    main()
