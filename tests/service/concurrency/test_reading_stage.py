@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from uninote.errors import ItemError
+from uninote.errors import ItemError, MissingExtraError
 from uninote.items import Item, Picture, with_readings
 from uninote.service.concurrency.batcher import BACKGROUND
 from uninote.service.concurrency.reading_stage import ReadingStage
@@ -173,5 +173,17 @@ def test_closing_fails_what_waits_and_what_comes() -> None:
         assert isinstance((await first)[0], Item)
         with pytest.raises(UnavailableError, match="stopping"):
             await stage.read([Item.of(picture("c"))], reader)
+
+    run(work)
+
+
+def test_a_missing_engine_is_no_fault_of_the_request() -> None:
+    def missing(items: Sequence[Item]) -> list[Item | ItemError]:
+        raise MissingExtraError("pip install 'uninote[ocr]', or set encoder.read=given")
+
+    async def work(stage: ReadingStage, _: Reader) -> None:
+        with pytest.raises(UnavailableError, match=r"uninote\[ocr\].*encoder\.read=given"):
+            await stage.read([Item.of(picture("a"))], missing)
+        assert stage.depth == 0
 
     run(work)

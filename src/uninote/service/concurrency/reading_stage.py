@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
-from uninote.errors import ItemError
+from uninote.errors import ConfigError, ItemError
 from uninote.items import Item, Picture, with_readings
 from uninote.service.concurrency.batcher import MAX_RETRY, MIN_RETRY, REQUEST
 from uninote.service.errors import BusyError, UnavailableError
@@ -133,6 +133,9 @@ class ReadingStage:
         started = time.monotonic()
         try:
             (found,) = read([Item.of(picture)])
+        except ConfigError as error:  # the engine is not installed here: no fault of the request
+            future.set_exception(UnavailableError(str(error)))
+            return
         except BaseException as error:
             future.set_exception(error)
             return
