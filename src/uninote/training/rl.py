@@ -80,7 +80,7 @@ class RlCollator:
         token_budget: int | None = None,
         stage_one: StageOneBatches | None = None,
     ) -> None:
-        """Collate for `backbone`, with noise of these items and, if given, a batch of stage 1."""
+        """Prepare batches for `backbone`, with noise of these items and, if given, a batch of stage 1."""
         self.backbone, self.noise, self.settings = backbone, noise, settings
         self.shard, self.token_budget, self.stage_one = shard or Shard(), token_budget, stage_one
 

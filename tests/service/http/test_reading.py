@@ -1,4 +1,4 @@
-"""Texts in pictures over HTTP: read once, behind a bounded queue, and named in explanations."""
+"""Texts in pictures over HTTP: read once, with a bounded queue, and named in explanations."""
 
 from __future__ import annotations
 
