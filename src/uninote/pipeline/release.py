@@ -101,8 +101,8 @@ def _card(
     rows: list[tuple[str, ...]] = []
     for task, values in after.items():
         metric = first_metric(task)
-        name = task if metric == "recall@1" else f"{task} P@1"
-        rows.append((name, _value(before[task], metric), _value(values, metric)))
+        row = task if metric == "recall@1" else f"{task} P@1"
+        rows.append((row, _value(before[task], metric), _value(values, metric)))
     rows.append(
         (
             f"**mean of the {in_words(SINGLE_TARGET)}**",
