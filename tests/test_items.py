@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import copy
-import io
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from uninote.encoder import Encoder
 from uninote.errors import ItemError
 from uninote.items import Item, Note, Ocr, Picture, compose, with_readings
 from uninote.tasks.halves import split_note
@@ -68,15 +64,6 @@ def test_copies_in_this_and_in_other_processes_keep_the_kind() -> None:
     part = copy.deepcopy(compose((), (READ,))).parts[1]  # by the protocol of pickle
     assert isinstance(part, Ocr)
     assert (part, part.of) == ("Open 9-17\nNo dogs", READ.digest)
-
-
-def test_models_read_it_as_a_plain_text() -> None:
-    file = io.BytesIO()
-    Image.linear_gradient("L").convert("RGB").save(file, "PNG")
-    picture = Picture.from_bytes(file.getvalue(), ocr=("Open 9-17", "No dogs"))
-    item = Note("n", title="A walk", body="It rained.", pictures=(picture,)).item()
-    encoder = Encoder.load("compact")
-    assert np.array_equal(encoder.encode([item]), encoder.encode([plain(item)]))
 
 
 TEXTS = {READ.digest: ("Open 9-17", "No dogs"), BARE.digest: (), FRAME.digest: ("今天",)}

@@ -86,7 +86,8 @@ class Picture:
 class Ocr(str):
     """Text read in a picture by OCR, as a part of an item.
 
-    Models, keys and comparisons treat it as a plain text. Only its type and `of` say where it comes from.
+    Keys and comparisons treat it as a plain text; a model may weigh it by its kind. Only its type and `of`
+    say where it comes from.
 
     Attributes:
         of: digest of the picture; it counts neither for `Item.key` nor for equality.
