@@ -189,7 +189,8 @@ def test_embedding_survives_a_killed_node_and_equals_the_local_run(
 
     assert told(failures) == told(local)
     assert content(there) == content(here)
-    np.testing.assert_allclose(vectors(there), vectors(here), atol=1e-6)
+    # Rows of a tower are kept as float16, and a last bit may depend on the batch.
+    np.testing.assert_allclose(vectors(there), vectors(here), atol=1e-4)
     assert (there / "manifest.json").read_text() == (here / "manifest.json").read_text()
     assert {path.suffix for path in there.iterdir()} == {".parquet", ".json"}
     assert {part: part.stat().st_mtime_ns for part in kept} == kept

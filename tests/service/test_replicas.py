@@ -93,7 +93,7 @@ def site(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPat
     from uninote.settings import EncoderSettings
 
     folder = tmp_path_factory.mktemp("replicas")
-    Encoder.compact(EncoderSettings(max_tokens=48)).save(folder / "model")
+    Encoder.compact(EncoderSettings(max_tokens=256)).save(folder / "model")
     address = new_database(server, template, "replicas")
     options = ["--index", str(folder), "--port", "0", "--set", f"store.address={address}"]
     with ExitStack() as stack, ThreadPoolExecutor(2) as pool:

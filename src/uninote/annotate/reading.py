@@ -103,8 +103,10 @@ class PictureReader:
                 progress=progress,
                 batch=0 if self._spread else max(1, min(BATCH, len(pictures) // self._workers)),
             )
-        read: dict[str, Lines | PictureError] = {digest: tuple(lines) for digest, lines in values.items()}
-        return read | {digest: PictureError(reason) for digest, reason in failures.items()}
+        # A spread may lose a batch, e.g. with a node of a cluster.
+        lost: dict[str, Lines | PictureError] = dict.fromkeys(pictures, PictureError("not read: run again"))
+        read = {digest: tuple(lines) for digest, lines in values.items()}
+        return lost | read | {digest: PictureError(reason) for digest, reason in failures.items()}
 
     def _end(
         self,

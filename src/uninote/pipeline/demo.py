@@ -191,9 +191,11 @@ def _train(
         encoder = train.rl_model(models["sft"], notes, settings, trained, *rest, start)
         suite = validation()
         if suite is None:
-            encoder.save(models["rl"])
+            trained.rename(models["rl"])
             return {"version": encoder.version, "share": 1.0}
         share, means = best_merge(models["sft"], trained, suite, settings, features, models["rl"])
+        (trained / "run").rename(models["rl"] / "run")
+        shutil.rmtree(trained)
         for one, mean in means.items():
             console.print(f"{one:.0%} of stage 2: mean of all tasks {100 * mean:.1f} on validation notes")
         return {"version": Saved(models["rl"]).version, "share": share}
