@@ -20,8 +20,9 @@ from uninote.corpus.splits import connected_groups
 from uninote.encoder import Encoder
 from uninote.evaluation.baselines.bm25 import Bm25
 from uninote.evaluation.baselines.ranker import evaluate_baseline
+from uninote.evaluation.copies import rereading
 from uninote.evaluation.evaluate import evaluate
-from uninote.evaluation.headline import first_metric, mean_recall
+from uninote.evaluation.headline import first_metric
 from uninote.evaluation.suite import build_suite
 from uninote.evaluation.tables import Measure, Table, write_table
 from uninote.items import Note
@@ -29,7 +30,6 @@ from uninote.pipeline import train
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.notes import load_notes
 from uninote.settings import load_settings
-from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -80,12 +80,13 @@ def main() -> None:
     elif not (stages["stage 1"] / "uninote.json").is_file():
         train.stage_one(stages["warmed up"], training, settings, stages["stage 1"], features, False)
 
-    suite = build_suite(test, seed)
-    columns = {
-        name: evaluate(Encoder.load(folder, feature_folder=features), suite, samples=0)["tasks"]
+    suite = build_suite(test, seed, reread=rereading(settings, features))
+    found = {
+        name: evaluate(Encoder.load(folder, feature_folder=features), suite, samples=0)
         for name, folder in stages.items()
     }
-    columns["BM25"] = evaluate_baseline(Bm25(), suite)["tasks"]
+    found["BM25"] = evaluate_baseline(Bm25(), suite)
+    columns = {name: entries["tasks"] for name, entries in found.items()}
     rows: list[tuple[str | Measure, ...]] = []
     for task in suite.tasks:
         metric = first_metric(task.name)
@@ -97,8 +98,9 @@ def main() -> None:
                 Measure(value=round(100 * value, 1), low=round(100 * low, 1), high=round(100 * high, 1))
             )
         rows.append(tuple(row))
-    means = (Measure(value=round(100 * mean_recall(entries), 1)) for entries in columns.values())
-    rows.append((f"mean of the {in_words(SINGLE_TARGET)}", *means))
+    for mean in ("seven", "nine", "ten"):
+        values = (100 * entries["means"][mean]["mean"] for entries in found.values())
+        rows.append((f"mean of {mean}", *(Measure(value=round(value, 1)) for value in values)))
     steps = "" if arguments.sft_steps is None else f" --sft-steps {arguments.sft_steps}"
     table = Table(
         title=f"A source that training never saw: {arguments.hold}",
