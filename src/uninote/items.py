@@ -189,6 +189,28 @@ def with_readings(item: Item, lines: Callable[[Picture], Sequence[str] | None]) 
     return Item.of(*parts)
 
 
+def with_lines(
+    items: Iterable[Item], lines: Mapping[str, Sequence[str] | UniNoteError | None]
+) -> list[Item | ItemError]:
+    """Return each item with its readings (`with_readings`), or the error of the first picture that has one.
+
+    lines: of pictures whose text is not given, or the errors in their place, by digest.
+    """
+
+    def given_or_read(item: Item) -> Item | ItemError:
+        for picture in item.pictures:
+            error = lines.get(picture.digest)
+            if isinstance(error, UniNoteError):
+                return error if isinstance(error, ItemError) else ItemError(str(error))
+        return with_readings(item, read)
+
+    def read(picture: Picture) -> Sequence[str] | None:
+        found = lines.get(picture.digest)
+        return None if isinstance(found, UniNoteError) else found
+
+    return [given_or_read(item) for item in items]
+
+
 def require_rendering(stored: Mapping[str, Any], what: str, fix: str, error: type[UniNoteError]) -> None:
     """Raise `error` with `what` and `fix` in its message, unless `stored` has the current `RENDERING`.
 

@@ -20,7 +20,7 @@ MEANT = {
     in_words(SINGLE_TARGET): "recall@1, one relevant target a query",
     in_words(Task): f"with the precision@1 of {' and '.join(t for t in Task if t.spec.graded)}",
 }
-"""What each of `MEANS` is of."""
+"""Metric and tasks of each of `MEANS`, for captions."""
 
 
 def first_metric(task: str) -> str:

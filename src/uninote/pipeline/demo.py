@@ -40,6 +40,7 @@ from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
 from uninote.pipeline.soup import best_merge
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
+from uninote.training.joint import StageOne
 
 SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
@@ -186,19 +187,22 @@ def _train(
     models["rl"] = state.path(f"model-rl-{fingerprint((), settings.rl)}")
     rest = (features, progress)
 
+    @cache
+    def mined() -> StageOne:
+        return train.mined_examples(start, notes, settings, features)
+
     def rank() -> Json:
-        trained = models["rl"].with_name(f"{models['rl'].name}-alone")
-        encoder = train.rl_model(models["sft"], notes, settings, trained, *rest, start)
-        suite = validation()
+        suite, merged = validation(), models["rl"]
+        alone = merged if suite is None else merged.with_name(f"{merged.name}-alone")
+        joint = mined() if settings.rl.mix else None
+        encoder = train.rl_model(models["sft"], notes, settings, alone, *rest, joint, merged / "run")
         if suite is None:
-            trained.rename(models["rl"])
             return {"version": encoder.version, "share": 1.0}
-        share, means = best_merge(models["sft"], trained, suite, settings, features, models["rl"])
-        (trained / "run").rename(models["rl"] / "run")
-        shutil.rmtree(trained)
+        share, means = best_merge(models["sft"], alone, suite, settings, features, merged)
+        shutil.rmtree(alone)
         for one, mean in means.items():
             console.print(f"{one:.0%} of stage 2: mean of all tasks {100 * mean:.1f} on validation notes")
-        return {"version": Saved(models["rl"]).version, "share": share}
+        return {"version": Saved(merged).version, "share": share}
 
     def trained(make: Callable[[], Encoder]) -> Callable[[], Json]:
         return lambda: {"version": make().version}
@@ -206,7 +210,7 @@ def _train(
     work: dict[str, Callable[[], Json]] = {
         "base": trained(lambda: train.base_model(settings, models["base"], features)),
         "warmup": trained(lambda: train.warmed_up_model(models["base"], notes, settings, start, *rest)),
-        "sft": trained(lambda: train.stage_one(start, notes, settings, models["sft"], *rest)),
+        "sft": trained(lambda: train.stage_one(start, notes, settings, models["sft"], *rest, mined())),
         "rl": rank,
     }
     if "warmup" not in stages:

@@ -22,7 +22,7 @@ from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.joint import StageOne
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
-from uninote.training.warmup import TASKS, warm_up, warm_up_steps
+from uninote.training.warmup import aligned_pairs, warm_up, warm_up_steps
 
 WARMUP_PAIRS = 5000
 """Most pairs of a task in the warm-up."""
@@ -60,7 +60,7 @@ def warmed_up_model(
     encoder = load_encoder(base, settings, features)
     pairs = drawn_pairs(notes, WARMUP_PAIRS, settings)
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
-    steps = warm_up_steps(sum(pair.task in TASKS for pair in pairs))
+    steps = warm_up_steps(len(aligned_pairs(pairs)))
     warm_up(encoder, seen, steps, settings.seed, progress)
     save_once(encoder, folder)
     return encoder
@@ -99,9 +99,10 @@ def stage_one(
     folder: Path,
     features: Path | None,
     progress: bool,
+    mined: StageOne | None = None,
 ) -> Encoder:
-    """Make pairs and hard negatives and train stage 1, with the start model as reference encoder."""
-    mined = mined_examples(start, notes, settings, features)
+    """Train stage 1 on `mined`, by default on `mined_examples` of the start model."""
+    mined = mined or mined_examples(start, notes, settings, features)
     return sft_model(start, mined.examples, mined.reference, settings, folder, features, progress)
 
 
@@ -138,15 +139,17 @@ def rl_model(
     folder: Path,
     features: Path | None,
     progress: bool,
-    reference: Path | None = None,
+    joint: StageOne | None = None,
+    run: Path | None = None,
 ) -> Encoder:
     """Train stage 2 from the model in `start`.
 
-    reference: the model that stage 1 started from; with it, batches of stage 1 join the steps (`rl.mix`).
+    Args:
+        joint: training set of stage 1, batches of which join the steps (`rl.mix`).
+        run: folder of checkpoints and metrics; `folder`/run if None.
     """
     encoder = load_encoder(start, settings, features)
-    joint = mined_examples(reference, notes, settings, features) if reference and settings.rl.mix else None
-    run = folder / "run"
+    run = run or folder / "run"
     train_rl(encoder, notes, settings.rl, run, seed=settings.seed, progress=progress, stage_one=joint)
     save_once(encoder, folder)
     return encoder

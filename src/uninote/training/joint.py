@@ -11,7 +11,7 @@ from uninote.items import Item
 from uninote.negatives import Example, ReferenceIndex
 from uninote.settings import SftSettings
 from uninote.training.gather import Shard
-from uninote.training.sft import SftCollator
+from uninote.training.sft import SftCollator, example_items
 
 
 class StageOne(NamedTuple):
@@ -23,7 +23,7 @@ class StageOne(NamedTuple):
 
     def items(self) -> list[Item]:
         """Return the items of all examples."""
-        return [item for e in self.examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
+        return example_items(self.examples)
 
 
 class StageOneBatches:

@@ -13,6 +13,7 @@ from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes
 from uninote.encoder.protocol import Backbone
 from uninote.errors import ModelError
+from uninote.items import Item
 from uninote.negatives import Example, ReferenceIndex
 from uninote.settings import SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS
@@ -85,6 +86,11 @@ class SftCollator:
         }
 
 
+def example_items(examples: Sequence[Example]) -> list[Item]:
+    """Return queries, positives and negatives of all examples."""
+    return [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
+
+
 def stage_one_loss(
     queries: Tensor, candidates: Tensor, inputs: Mapping[str, Any], settings: SftSettings, dims: Sequence[int]
 ) -> Tensor:
@@ -155,7 +161,7 @@ def train_sft(
     """
     if not examples:
         raise ModelError("no training examples: the notes have no pairs with a description or OCR text")
-    items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
+    items = example_items(examples)
     budget = prepare_training(encoder, items, settings, seed, progress, settings.dropout)
     module: Any = encoder.backbone
     schedule = Schedule(

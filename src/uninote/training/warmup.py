@@ -46,6 +46,11 @@ def warm_up_steps(pairs: int) -> int:
     return min(most, max(fewest, EPOCHS * pairs // BATCH))
 
 
+def aligned_pairs(pairs: Iterable[Pair]) -> list[Pair]:
+    """Return the pairs that the warm-up trains on: those of `TASKS`."""
+    return [pair for pair in pairs if pair.task in TASKS]
+
+
 def sides(pairs: Sequence[Pair]) -> list[Item]:
     """Return the queries and positives of all pairs."""
     return [item for pair in pairs for item in (pair.query, pair.positive)]
@@ -71,7 +76,7 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
         PictureError: a picture cannot be decoded.
     """
     require_warm_up(type(encoder.backbone))
-    aligned = [pair for pair in pairs if pair.task in TASKS]
+    aligned = aligned_pairs(pairs)
     items = sides(pairs)
     items = items[:: -(-len(items) // MOST) or 1]
     module: Any = encoder.backbone

@@ -102,13 +102,13 @@ def test_a_full_queue_refuses_requests_but_no_background_work_and_no_item_that_n
             await stage.read([Item.of(picture("new"))], reader)
         assert refused.value.seconds >= 1
         same = asyncio.create_task(stage.read(many, reader))  # e.g. for another model version
-        behind = asyncio.create_task(stage.read([Item.of(picture("b"))], reader, priority=BACKGROUND))
+        background = asyncio.create_task(stage.read([Item.of(picture("b"))], reader, priority=BACKGROUND))
         text = [Item.of("text"), Item.of(picture("new", ocr=()))]
         assert await stage.read(text, reader) == text
         assert stage.depth == 3
         reader.go.set()
         assert await first == await same
-        assert [item.texts for item in await behind if isinstance(item, Item)] == [("text of b",)]
+        assert [item.texts for item in await background if isinstance(item, Item)] == [("text of b",)]
         await until(lambda: stage.depth == 0)
 
     run(work, most=2)
@@ -116,14 +116,14 @@ def test_a_full_queue_refuses_requests_but_no_background_work_and_no_item_that_n
 
 def test_background_work_yields_to_requests() -> None:
     async def work(stage: ReadingStage, reader: Reader) -> None:
-        behind = asyncio.create_task(
+        background = asyncio.create_task(
             stage.read([Item.of(picture("b1"), picture("b2"))], reader, priority=BACKGROUND)
         )
         await asyncio.sleep(0)  # queued
         request = asyncio.create_task(stage.read([Item.of(picture("a"))], reader))
         await until(lambda: stage.depth == 1)
         reader.go.set()
-        await asyncio.gather(behind, request)
+        await asyncio.gather(background, request)
         assert reader.read_pictures.index("a") < reader.read_pictures.index("b2")
 
     run(work)

@@ -38,7 +38,7 @@ HIDDEN = 768
 REDUCED = 256
 """Principal axes of the picture features that the head reads."""
 WHITENING = 0.5
-"""How far the variances of the axes are made equal: 0 keeps them, 1 makes them so."""
+"""Whitening of the axes: 0 keeps their variances, 1 makes all variances equal."""
 GATE_HIDDEN = 128
 HEAD_DECAY = 0.05
 ADAPTER_DECAY = 4.0

@@ -23,7 +23,7 @@ from uninote.annotate.factory import make_picture_reader
 from uninote.annotate.reading import PictureReader
 from uninote.encoder.capabilities import ParamGroup
 from uninote.encoder.compact.aggregator import Aggregator, reducing_axes
-from uninote.encoder.compact.elements import Element, Elements, elements_of
+from uninote.encoder.compact.elements import PICTURE_TOKENS, Element, Elements, distinct_contents, elements_of
 from uninote.encoder.compact.reading import read_items
 from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
@@ -121,25 +121,20 @@ class CompactBackbone(nn.Module):
 
     def prepare(self, items: Sequence[Item], instruction: str = "") -> Inputs:
         rows = [self.elements(item) for item in items]
-        texts: dict[str, int] = {}
-        pictures: dict[str, Picture] = {}
-        for element in (element for row in rows for element in row):
-            if isinstance(element.content, Picture):
-                pictures.setdefault(element.content.digest, element.content)
-            else:
-                texts.setdefault(element.content, len(texts))
-        places = {digest: len(texts) + n for n, digest in enumerate(pictures)}
         flat = [element for row in rows for element in row]
+        texts, pictures = distinct_contents(flat)
+        # A picture's key is a tuple, so that no text equals it.
+        keys: list[str | tuple[str]] = [*texts, *((picture.digest,) for picture in pictures)]
+        places = {key: place for place, key in enumerate(keys)}
         place = [
-            places[one.content.digest] if isinstance(one.content, Picture) else texts[one.content]
-            for one in flat
+            places[(one.content.digest,) if isinstance(one.content, Picture) else one.content] for one in flat
         ]
         return {
             "kind": torch.tensor([element.kind for element in flat]),
             "row": torch.tensor(place),
             "lengths": torch.tensor([len(row) for row in rows]),
-            "texts": torch.from_numpy(self.towers.text_rows(list(texts))),
-            "pictures": torch.from_numpy(self.towers.picture_rows(list(pictures.values()))),
+            "texts": torch.from_numpy(self.towers.text_rows(texts)),
+            "pictures": torch.from_numpy(self.towers.picture_rows(pictures)),
         }
 
     def _whole(self, items: Sequence[Item]) -> list[Item]:
@@ -159,9 +154,7 @@ class CompactBackbone(nn.Module):
         """Run the towers on the elements of all items, and set the dropout on their outputs (`Remembers`)."""
         self.aggregator.dropout.p = dropout
         self._whole(items)  # at once: the engine reads in parallel
-        elements = [one.content for item in items for one in self.elements(item)]
-        texts = list(dict.fromkeys(one for one in elements if isinstance(one, str)))
-        pictures = list({one.digest: one for one in elements if isinstance(one, Picture)}.values())
+        texts, pictures = distinct_contents(one for item in items for one in self.elements(item))
         self.towers.reserve(len(texts), len(pictures))
         self.towers.text_rows(texts, progress)
         for error in self.towers.fill_pictures(pictures, progress).values():
@@ -170,9 +163,7 @@ class CompactBackbone(nn.Module):
     @torch.no_grad()
     def fit_statistics(self, items: Sequence[Item]) -> None:
         """Fit the centre of the text rows, and centre and axes of the picture features (`WarmsUp`)."""
-        elements = [one.content for item in items for one in self.elements(item)]
-        texts = list(dict.fromkeys(one for one in elements if isinstance(one, str)))
-        pictures = list({one.digest: one for one in elements if isinstance(one, Picture)}.values())
+        texts, pictures = distinct_contents(one for item in items for one in self.elements(item))
         own = self.aggregator
         if texts:
             rows = self.towers.text_rows(texts[:: -(-len(texts) // SAMPLE)])
@@ -247,4 +238,7 @@ class CompactBackbone(nn.Module):
         return {"sentence-transformers": "module", "onnx": "onnx"}
 
     def export_limits(self) -> Sequence[str]:
-        return [f"An item is cut to {self.settings.max_tokens} tokens, of which a picture counts for 64."]
+        return [
+            f"An item is cut to {self.settings.max_tokens} tokens, of which a picture counts for "
+            f"{PICTURE_TOKENS}."
+        ]

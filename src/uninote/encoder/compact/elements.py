@@ -5,7 +5,7 @@ Every element is encoded by a frozen tower on its own, so that equal elements of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -75,3 +75,15 @@ def elements_of(item: Item, count: Callable[[str], int], budget: int, chunk: int
             used += tokens
             kept.append(Element(Kind.OCR if isinstance(part, Ocr) else Kind.TEXT, piece))
     return Elements(tuple(kept), used, whole)
+
+
+def distinct_contents(elements: Iterable[Element]) -> tuple[list[str], list[Picture]]:
+    """Return the texts and the pictures of elements, equal ones once, in order of their first appearance."""
+    texts: dict[str, None] = {}
+    pictures: dict[str, Picture] = {}
+    for element in elements:
+        if isinstance(element.content, Picture):
+            pictures.setdefault(element.content.digest, element.content)
+        else:
+            texts.setdefault(element.content)
+    return list(texts), list(pictures.values())

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from uninote.encoder.compact.settings import Read
 from uninote.errors import ItemError, PictureError
-from uninote.items import Item, Picture, with_readings
+from uninote.items import Item, Picture, with_lines
 
 Lines = Mapping[str, tuple[str, ...] | PictureError]
 
@@ -26,16 +25,4 @@ def read_items(
         return list(items)
     unread = {p.digest: p for item in items for p in item.unread} if read == "all" else {}
     lines = lines_of(list(unread.values())) if unread else {}
-    found: list[Item | ItemError] = []
-    for item in items:
-        errors = [lines[p.digest] for p in item.pictures if isinstance(lines.get(p.digest), PictureError)]
-        if errors:
-            found.append(ItemError(str(errors[0])))
-            continue
-        found.append(with_readings(item, partial(_lines, lines)))
-    return found
-
-
-def _lines(lines: Lines, picture: Picture) -> tuple[str, ...] | None:
-    found = lines.get(picture.digest)
-    return None if isinstance(found, PictureError) else found
+    return with_lines(items, lines)

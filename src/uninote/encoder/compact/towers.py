@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from uninote.encoder.batching import blocks
 from uninote.encoder.compact.rows import Row, RowCache, key_of
 from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.towers import TextTower, VisionTower, text_tower, vision_tower
+from uninote.encoder.towers.saved import INT8
 from uninote.errors import PictureError
 from uninote.items import Picture
 from uninote.progress import show_progress
@@ -25,6 +26,11 @@ EXPORTED = "towers"
 """Folder of the graphs in an exported model."""
 SHARD = 256
 """Rows computed between two writes to disk: what an interrupted run loses at most."""
+DECODED = 8
+"""Pictures decoded at once, before they are encoded."""
+T = TypeVar("T")
+Rows = dict[bytes, Row]
+"""Rows by key."""
 COUNTS = 65_536
 """Texts whose number of tokens is kept."""
 
@@ -75,7 +81,7 @@ class Towers:
     def names(self) -> list[str]:
         """Names of the towers, that of pictures last, whatever their precision."""
         names = [*(tower.name for tower in self.texts), self.vision.name]
-        return [name.removesuffix("-int8") for name in names]
+        return [name.removesuffix(INT8) for name in names]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return self."""
@@ -86,29 +92,20 @@ class Towers:
 
     def text_rows(self, texts: Sequence[str], progress: bool = False) -> NDArray[np.float32]:
         """Return rows float32 [n, sum of the widths]: those of all text towers side by side."""
-        made = [
-            self._filled(tower, cache, texts, progress)
-            for tower, cache in zip(self.texts, self._rows, strict=True)
-        ]
-        return np.concatenate(made, 1)
-
-    def _filled(
-        self, tower: TextTower, cache: RowCache, texts: Sequence[str], progress: bool
-    ) -> NDArray[np.float32]:
         keys = [key_of(text) for text in texts]
-        known = {key: cache.get(key) for key in keys}
-        found = {key: row for key, row in known.items() if row is not None}
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
-        # Long texts first: of similar lengths, they fill the batches of the tower.
-        order = sorted(missing, key=lambda key: -len(missing[key]))
-        with show_progress("text elements", len(order), show=progress and bool(order)) as bar:
-            for part in blocks(order, SHARD):
-                rows = tower.encode([missing[key] for key in part]).astype(np.float16)
-                new = dict(zip(part, rows, strict=True))
-                cache.put(new)
-                found |= new
-                bar.advance(len(part))
-        return stacked([found[key] for key in keys], tower.width)
+        wanted = dict(zip(keys, texts, strict=True))
+        made = []
+        for tower, cache in zip(self.texts, self._rows, strict=True):
+
+            def run(part: dict[bytes, str], done: Callable[[int], None], tower: TextTower = tower) -> Rows:
+                rows = tower.encode(list(part.values())).astype(np.float16)
+                done(len(part))
+                return dict(zip(part, rows, strict=True))
+
+            # Long texts first: of similar lengths, they fill the batches of a tower.
+            found = filled(cache, wanted, run, "text elements", progress, longest=len)
+            made.append(stacked([found[key] for key in keys], tower.width))
+        return np.concatenate(made, 1)
 
     def picture_rows(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Return rows float32 [n, width]. Raises PictureError for the first that cannot be decoded."""
@@ -116,7 +113,7 @@ class Towers:
         found = self._seen_rows(pictures, failures)
         if failures:
             raise next(iter(failures.values()))
-        return stacked([found[picture.digest] for picture in pictures], self.vision.width)
+        return stacked([found[key_of(picture.digest)] for picture in pictures], self.vision.width)
 
     def fill_pictures(self, pictures: Iterable[Picture], progress: bool = False) -> dict[str, PictureError]:
         """Compute the rows that the cache lacks. Returns the errors by digest."""
@@ -127,43 +124,65 @@ class Towers:
 
     def _seen_rows(
         self, pictures: Sequence[Picture], failures: dict[str, PictureError], progress: bool = False
-    ) -> dict[str, Row]:
-        distinct = {picture.digest: picture for picture in pictures}
-        known = {digest: self._seen.get(key_of(digest)) for digest in distinct}
-        found = {digest: row for digest, row in known.items() if row is not None}
-        missing = [picture for digest, picture in distinct.items() if digest not in found]
-
+    ) -> Rows:
         def decoded(picture: Picture) -> NDArray[np.float32] | PictureError:
             try:
                 return self.vision.pixels(load_picture(picture, self.corpus))
             except PictureError as error:
                 return error
 
-        if not missing:
-            return found
-        with (
-            show_progress("pictures", len(missing), show=progress) as bar,
-            ThreadPoolExecutor() as pool,
-        ):
-            for part in blocks(missing, SHARD if progress else len(missing)):
-                new: dict[str, Row] = {}
-                for some in blocks(part, 8):
-                    pixels = dict(zip(some, pool.map(decoded, some), strict=True))
-                    failures |= {p.digest: e for p, e in pixels.items() if isinstance(e, PictureError)}
-                    usable = {p.digest: e for p, e in pixels.items() if not isinstance(e, PictureError)}
+        def run(part: dict[bytes, Picture], done: Callable[[int], None]) -> Rows:
+            new: Rows = {}
+            with ThreadPoolExecutor() as pool:
+                for some in blocks(part.items(), DECODED):
+                    pixels = list(pool.map(decoded, (picture for _, picture in some)))
+                    usable: dict[bytes, NDArray[np.float32]] = {}
+                    for (key, picture), one in zip(some, pixels, strict=True):
+                        if isinstance(one, PictureError):
+                            failures[picture.digest] = one
+                        else:
+                            usable[key] = one
                     if usable:
                         rows = self.vision.encode(np.stack(list(usable.values()))).astype(np.float16)
                         new |= dict(zip(usable, rows, strict=True))
-                    bar.advance(len(some))
-                self._seen.put({key_of(digest): row for digest, row in new.items()})
-                found |= new
-        return found
+                    done(len(some))
+            return new
+
+        wanted = {key_of(picture.digest): picture for picture in pictures}
+        return filled(self._seen, wanted, run, "pictures", progress)
 
     def reserve(self, texts: int, pictures: int) -> None:
         """Keep at least this many rows in memory."""
         for cache in self._rows:
             cache.reserve(texts)
         self._seen.reserve(pictures)
+
+
+def filled(
+    cache: RowCache,
+    wanted: dict[bytes, T],
+    run: Callable[[dict[bytes, T], Callable[[int], None]], Rows],
+    title: str,
+    progress: bool,
+    longest: Callable[[T], int] | None = None,
+) -> Rows:
+    """Return rows by key: those of the cache, and new ones, which are put into it shard by shard.
+
+    Args:
+        run: returns the rows of some contents, without those that it cannot compute, and calls its second
+            argument with the number of contents that are done.
+        longest: size of a content, of which the largest come first.
+    """
+    found = {key: row for key in wanted if (row := cache.get(key)) is not None}
+    missing = [key for key in wanted if key not in found]
+    if longest is not None:
+        missing.sort(key=lambda key: -longest(wanted[key]))
+    with show_progress(title, len(missing), show=progress and bool(missing)) as bar:
+        for part in blocks(missing, SHARD):
+            new = run({key: wanted[key] for key in part}, bar.advance)
+            cache.put(new)
+            found |= new
+    return found
 
 
 def stacked(rows: Sequence[Row], width: int) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from uninote.errors import ModelError
 RULES = 1
 """Version of this package's own computing: raised when the same source gives other vectors."""
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
-"""What is read of a hub repository; weights in pickles are not."""
+"""Files that are downloaded from a hub repository, without pickled weights."""
 
 
 class Source(NamedTuple):

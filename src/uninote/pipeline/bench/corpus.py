@@ -21,16 +21,13 @@ from uninote.items import Note
 from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
 from uninote.pipeline.state import fingerprint
+from uninote.pipeline.train import DRAW
 from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.halves import Halves
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import rl_halves
-from uninote.training.warmup import TASKS, warm_up, warm_up_steps
-
-DRAW = 0
-"""Seed that chooses the picture of a note for the pair of a note task, and the halves of a note: the same for
-all seeds of an experiment, so that every seed has the same elements."""
+from uninote.training.warmup import aligned_pairs, warm_up, warm_up_steps
 
 Weights = dict[str, Tensor]
 """Trained weights: those of the aggregator."""
@@ -154,7 +151,7 @@ class SeedCorpus:
         """φ: the warmed-up model, which is also the start of stage 1 in experiments with that start."""
         encoder = self.corpus.model(self.seed)
         pairs = self.pairs()
-        warm_up(encoder, pairs, warm_up_steps(sum(pair.task in TASKS for pair in pairs)), self.seed)
+        warm_up(encoder, pairs, warm_up_steps(len(aligned_pairs(pairs))), self.seed)
         return encoder
 
     def index(self, modal_replacement: bool, whole: bool) -> ReferenceIndex:

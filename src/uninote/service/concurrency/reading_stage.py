@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from uninote.errors import ConfigError, ItemError
-from uninote.items import Item, Picture, with_readings
+from uninote.items import Item, Picture, with_lines
 from uninote.service.concurrency.batcher import MAX_RETRY, MIN_RETRY, REQUEST
 from uninote.service.errors import BusyError, UnavailableError
 
@@ -69,20 +69,13 @@ class ReadingStage:
             return list(items)
         futures = self._submit(unread, read, priority)
         found = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-        lines: dict[str, tuple[str, ...] | None] = {}
-        errors: dict[str, ItemError] = {}
+        lines: dict[str, Lines] = {}
         for digest, result in zip(unread, found, strict=True):
-            if isinstance(result, ItemError):
-                errors[digest] = result
-            elif isinstance(result, BaseException):
+            if isinstance(result, BaseException) and not isinstance(result, ItemError):
                 raise result
-            else:
-                lines[digest] = result
-        return [
-            next((errors[one.digest] for one in item.pictures if one.digest in errors), None)
-            or (with_readings(item, lambda picture: lines.get(picture.digest)) if item.unread else item)
-            for item in items
-        ]
+            lines[digest] = result
+        read_items = iter(with_lines((item for item in items if item.unread), lines))
+        return [next(read_items) if item.unread else item for item in items]
 
     def close(self) -> None:
         """Wait for the pictures that are being read; the queued ones fail with UnavailableError."""
