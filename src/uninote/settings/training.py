@@ -90,6 +90,18 @@ class RlAblations(Section):
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
     absolute: bool = Field(True, description="add R_abs (Eq. 9)")
     relative: bool = Field(True, description="add R_rel (Eq. 10)")
+    samples: int = Field(16, ge=2, description="rankings that plackett_luce draws of a query")
+    advantage: Literal["standard", "centred"] = Field(
+        "standard",
+        description="standard: divided by the deviation of a query's rewards (Eq. 12); centred: not",
+    )
+    halvings: int = Field(1, ge=1, description="ways in which a note is split")
+    one_sided: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the queries of Note2Note that keep only texts, or only pictures",
+    )
     reward: Literal["parts", "ndcg"] = Field(
         "parts", description="parts: those above (Eq. 11); ndcg: each note's share of the nDCG of the group"
     )
@@ -109,6 +121,7 @@ class RlSettings(RlAblations):
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
     noise: int = Field(8, ge=1, description="noise notes shared by the batch, per query at least")
+    near: int = Field(0, ge=0, description="noise notes per query that are near to it by the stage 1 model")
     steps: int = Field(400, ge=0)
     batch_size: int = Field(16, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(

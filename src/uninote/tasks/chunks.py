@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
 
 LIMIT = 350
 """Cost of a chunk: some 60 words of English, or 116 Chinese characters."""
@@ -24,7 +26,7 @@ def chunks(text: str, limit: int = LIMIT) -> tuple[str, ...]:
     Args:
         limit: 3 or more.
     """
-    costs = list(accumulate((3 if ord(char) > 0x2E80 else 1 for char in text), initial=0))
+    costs = _costs(text)
     spans: list[tuple[int, int]] = []
     for start, end in _sentences(text):
         if spans and costs[end] - costs[spans[-1][0]] <= limit:
@@ -32,6 +34,15 @@ def chunks(text: str, limit: int = LIMIT) -> tuple[str, ...]:
         else:
             spans += _cut(text, start, end, costs, limit)
     return tuple(text[start:end] for start, end in spans)
+
+
+def _costs(text: str) -> Sequence[int]:
+    """Return the cost of each prefix of the text, the empty one first."""
+    if text.isascii():
+        return range(len(text) + 1)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    costs: list[int] = np.cumsum(np.where(codes > 0x2E80, 3, 1)).tolist()
+    return [0, *costs]
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -44,7 +55,7 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
             yield first, first + len(stripped)
 
 
-def _cut(text: str, start: int, end: int, costs: list[int], limit: int) -> Iterator[tuple[int, int]]:
+def _cut(text: str, start: int, end: int, costs: Sequence[int], limit: int) -> Iterator[tuple[int, int]]:
     """Yield start and end of the pieces of one sentence."""
     while costs[end] - costs[start] > limit:
         fits = bisect_right(costs, costs[start] + limit) - 1

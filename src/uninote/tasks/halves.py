@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, replace
 
-from uninote.items import Item, Note
+from uninote.items import Item, Note, Ocr, Picture
 from uninote.tasks.definitions import Task
 from uninote.tasks.halving import halve
 
@@ -26,3 +27,12 @@ def split_note(note: Note, seed: int, max_relevant: int = 6) -> Halves | None:
     """Return the halves of a note, or None when it cannot be split (see `halving.halve`)."""
     halves = halve(note, seed, max_relevant)
     return Halves(*halves) if halves else None
+
+
+def one_sided(half: Halves, rng: random.Random) -> Halves:
+    """Return the halves with a query of only its texts or only its pictures, the same if it has just one."""
+    texts = tuple(part for part in half.query.parts if not isinstance(part, Picture | Ocr))
+    pictures = half.query.pictures
+    if not texts or not pictures:
+        return half
+    return replace(half, query=Item(texts if rng.random() < 0.5 else pictures))

@@ -15,7 +15,7 @@ class Advantages(NamedTuple):
     skipped: Tensor
 
 
-def group_advantages(rewards: Tensor, epsilon: float = 1e-6) -> Advantages:
+def group_advantages(rewards: Tensor, epsilon: float = 1e-6, standardise: bool = True) -> Advantages:
     """Return A_i = (r_i - mean r) / (std r + ε) over the last dimension, [B, G] float (Eq. 12).
 
     std is the population's (divided by G), so a group's mean squared advantage is 1. A group whose rewards
@@ -25,5 +25,7 @@ def group_advantages(rewards: Tensor, epsilon: float = 1e-6) -> Advantages:
     rewards = rewards.to(torch.promote_types(rewards.dtype, torch.float32))
     spread, mean = torch.std_mean(rewards, dim=-1, correction=0, keepdim=True)
     skipped = rewards.amax(-1) - rewards.amin(-1) <= epsilon
-    values = (rewards - mean) / (spread + epsilon)
+    values = rewards - mean
+    if standardise:
+        values = values / (spread + epsilon)
     return Advantages(values.masked_fill(skipped.unsqueeze(-1), 0.0), skipped)

@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from uninote.errors import ModelError
 from uninote.items import Item, Note
 from uninote.settings import RlSettings, SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
-from uninote.tasks.halves import Halves, split_note
+from uninote.tasks.halves import Halves, one_sided, split_note
 from uninote.tasks.pairs import make_pairs
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, Side, encode_sides, prepare_sides
 from uninote.training.joint import StageOne, StageOneBatches
 from uninote.training.objectives import prefix_cosines
-from uninote.training.policies import POLICIES, group_kl
+from uninote.training.policies import group_kl, policy_of
 from uninote.training.prefetch import Prefetch
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
 from uninote.training.rl_groups import top_group
@@ -43,6 +44,8 @@ from uninote.training.trainer import (
 )
 
 SIDES = ("queries", "candidates")
+NEAREST = 32
+"""Notes of the training set that near noise is drawn from, of each query."""
 
 
 class HalvesDataset(Dataset[tuple[int, Halves]]):
@@ -79,10 +82,17 @@ class RlCollator:
         shard: Shard | None = None,
         token_budget: int | None = None,
         stage_one: StageOneBatches | None = None,
+        near: Sequence[Sequence[Item]] = (),
     ) -> None:
-        """Prepare batches for `backbone`, with noise of these items and, if given, a batch of stage 1."""
+        """Prepare batches for `backbone`, with noise of these items.
+
+        Args:
+            stage_one: draws the batch of stage 1 that joins every step.
+            near: noise items near each query, of which `settings.near` are drawn.
+        """
         self.backbone, self.noise, self.settings = backbone, noise, settings
         self.shard, self.token_budget, self.stage_one = shard or Shard(), token_budget, stage_one
+        self.near = near
 
     def __call__(self, batch: Sequence[tuple[int, Halves]]) -> dict[str, Any]:
         halves = [half for _, half in batch]
@@ -92,6 +102,9 @@ class RlCollator:
         drawn = rng.sample(self.noise, min(len(self.noise), self.settings.noise + 2 * len(halves)))
         noise = [item for item in drawn if taken.isdisjoint(digests(item))][: self.settings.noise]
         unique = {item.key: item for half in halves for item in half.relevant}
+        for index, _ in batch if self.near else ():
+            near = self.near[index]
+            noise += rng.sample(near, min(len(near), self.settings.near))
         unique |= {item.key: item for item in noise}
         column = {key: i for i, key in enumerate(unique)}
         relevant = torch.zeros(len(halves), len(unique), dtype=torch.bool)
@@ -187,7 +200,7 @@ class RlTrainer(StageTrainer):
         generator = torch.Generator(cosines.device).manual_seed(
             self.args.seed * 65_537 + self.state.global_step
         )
-        outcome = POLICIES[settings.policy](group, reward, settings.temperature, generator)
+        outcome = policy_of(settings)(group, reward, settings.temperature, generator)
         loss = outcome.loss
         if self.reference is not None:
             # In the precision of the trained model, or rounding alone would count as divergence.
@@ -228,16 +241,32 @@ def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Ha
     ranking the note it stands in, then the same note without the picture: not it, but the nearest to it.
     """
     made: list[Halves] = []
+    rng = random.Random(seed)
     for task in map(Task, settings.tasks):
         if task is Task.NOTE2NOTE:
-            split = (split_note(note, seed, settings.max_relevant) for note in notes)
-            made += [half for half in split if half is not None]
+            for number in range(settings.halvings):
+                split = (split_note(note, seed + number, settings.max_relevant) for note in notes)
+                halves = [half for half in split if half is not None]
+                made += [one_sided(h, rng) if rng.random() < settings.one_sided else h for h in halves]
             continue
         for pair in make_pairs(notes, task, per_note=1, seed=seed):
             rest = pair.counterfactual
             if rest is not None and rest.key != pair.positive.key:
                 made.append(Halves(pair.query, (pair.positive, rest), pair.task))
     return made
+
+
+def near_noise(encoder: Encoder, halves: Sequence[Halves], noise: Sequence[Item]) -> list[list[Item]]:
+    """Return, for each query, the `NEAREST` of the noise items by cosine that share no picture with it."""
+    queries = encoder.encode([half.query for half in halves], task=halves[0].task)
+    cosines = queries @ encoder.encode(noise).T
+    seen = [digests(item) for item in noise]
+    found = []
+    for half, row in zip(halves, cosines, strict=True):
+        own = digests(half.query) | digests(half.relevant[0])
+        near = (place for place in (-row).argsort() if own.isdisjoint(seen[place]))
+        found.append([noise[place] for place in islice(near, NEAREST)])
+    return found
 
 
 def train_rl(
@@ -270,6 +299,7 @@ def train_rl(
         )
     noise = [note.item() for note in notes]
     used = [*noise, *(item for half in halves for item in (half.query, *half.relevant))]
+    near = near_noise(encoder, halves, noise) if settings.near else ()
     joint = stage_one if settings.mix else None
     budget = prepare_training(encoder, [*used, *(joint.items() if joint else ())], settings, seed, progress)
     module: Any = encoder.backbone
@@ -288,7 +318,7 @@ def train_rl(
         model=model,
         args=arguments,
         train_dataset=HalvesDataset(halves),
-        data_collator=Prefetch(RlCollator(module, noise, settings, shard, budget, batches)),
+        data_collator=Prefetch(RlCollator(module, noise, settings, shard, budget, batches, near)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     if settings.kl_weight:

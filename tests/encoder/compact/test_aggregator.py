@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -9,7 +11,7 @@ from torch.nn.functional import normalize
 from uninote.encoder.compact.aggregator import WHITENING, Aggregator, reducing_axes, weighted
 from uninote.encoder.compact.settings import Pooling
 
-POOLINGS: tuple[Pooling, ...] = ("mean", "kinds", "gate", "both")
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 TEXTS = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
 PICTURES = torch.tensor([[1.0, 2.0, 3.0], [3.0, 0.0, 1.0]])
 KIND = torch.tensor([0, 1, 0, 2, 2])

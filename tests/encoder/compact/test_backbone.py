@@ -40,7 +40,7 @@ def test_inputs_hold_every_element_once(build: Build, make_picture: MakePicture)
     assert inputs["pictures"].shape == (2, 6)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "kinds", "gate", "both"])
+@pytest.mark.parametrize("pooling", ["mean", "kinds", "gate", "both", "attention"])
 def test_vectors_do_not_depend_on_the_batch(
     encoder: MakeEncoder, make_picture: MakePicture, pooling: str
 ) -> None:

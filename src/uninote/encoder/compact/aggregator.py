@@ -12,10 +12,11 @@ space of a text tower that shares it (CLIP-like towers), else zero. The adapter 
 untrained model compares the pretrained text embeddings. Pooling of the n elements of an item, with m the mean
 of e and k its kind:
 
-    mean     w = 1 / n
-    kinds    w = softmax(weight_k)
-    gate     w = softmax(weight_k + gate(e, m, e * m))
-    both     kinds and gate side by side in one vector of twice the width
+    mean       w = 1 / n
+    kinds      w = softmax(weight_k)
+    gate       w = softmax(weight_k + gate(e, m, e * m))
+    both       kinds and gate side by side in one vector of twice the width
+    attention  kinds, of elements that attended to one another in Transformer layers, which start as identity
 
 The cosine of `both` is a weighted mean of the two cosines: the first half compares whole items, the second
 half finds parts.
@@ -40,6 +41,8 @@ REDUCED = 256
 WHITENING = 0.5
 """Whitening of the axes: 0 keeps their variances, 1 makes all variances equal."""
 GATE_HIDDEN = 128
+HEADS = 6
+"""Most heads of the attention."""
 HEAD_DECAY = 0.05
 ADAPTER_DECAY = 4.0
 """Weight decay of the text adapter: some thousand notes teach little about texts beyond the pretraining."""
@@ -67,8 +70,14 @@ class Aggregator(nn.Module):
         vision_width: int,
         pooling: Pooling,
         shared: int | None = None,
+        layers: int = 1,
     ) -> None:
-        """Build an untrained aggregator; `shared`: the text tower whose space the pictures share."""
+        """Build an untrained aggregator.
+
+        Args:
+            shared: the text tower whose space the pictures share.
+            layers: of attention, for the pooling of that name.
+        """
         super().__init__()
         self.text_widths, self.pooling = tuple(text_widths), pooling
         element = sum(text_widths)
@@ -93,6 +102,8 @@ class Aggregator(nn.Module):
                 nn.Linear(3 * element, GATE_HIDDEN), nn.GELU(), nn.Linear(GATE_HIDDEN, 1, bias=False)
             )
             nn.init.zeros_(cast(nn.Linear, self.gate[2]).weight)
+        if pooling == "attention":
+            self.attention = attention(element, layers)
         if pooling == "both":
             self.parts = nn.Linear(element, element, bias=False)
             nn.init.eye_(self.parts.weight)
@@ -153,8 +164,10 @@ class Aggregator(nn.Module):
         item = (places[:, None] >= lengths.cumsum(0)).sum(1)
         even = torch.zeros_like(elements[:, 0])
         plain = even if self.pooling == "mean" else self.kinds[kind]
+        if self.pooling == "attention":
+            elements = attended(self.attention, elements, item, lengths)
         whole = weighted(elements, plain, item, lengths)
-        if self.pooling in ("mean", "kinds"):
+        if self.pooling in ("mean", "kinds", "attention"):
             return normalize(whole, dim=-1)
         mean = weighted(elements, even, item, lengths)[item]
         gate: torch.Tensor = self.gate(torch.cat([elements, mean, elements * mean], -1))[:, 0]
@@ -199,6 +212,31 @@ def reducing_axes(features: torch.Tensor, reduced: int) -> tuple[torch.Tensor, t
     found = torch.zeros(features.shape[1], reduced)
     found[:, : len(values)] = axes / powers / spread[:, None]
     return centre, found
+
+
+def attention(width: int, layers: int) -> nn.TransformerEncoder:
+    """Return untrained Transformer layers that change nothing yet."""
+    heads = next(heads for heads in range(HEADS, 0, -1) if width % heads == 0)
+    layer = nn.TransformerEncoderLayer(
+        width, heads, 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
+    for linear in (layer.self_attn.out_proj, layer.linear2):
+        nn.init.zeros_(linear.weight)
+        nn.init.zeros_(linear.bias)
+    return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+
+
+def attended(
+    layers: nn.TransformerEncoder, elements: torch.Tensor, item: torch.Tensor, lengths: torch.Tensor
+) -> torch.Tensor:
+    """Return elements [m, d] after attention within each item; the others as in `weighted`."""
+    places = torch.arange(elements.shape[0], device=elements.device) - (lengths.cumsum(0) - lengths)[item]
+    longest = int(lengths.max())
+    padded = elements.new_zeros(lengths.shape[0], longest, elements.shape[1])
+    padded = padded.index_put((item, places), elements)
+    empty = torch.arange(longest, device=elements.device) >= lengths[:, None]
+    found: torch.Tensor = layers(padded, src_key_padding_mask=empty)
+    return found[item, places]
 
 
 def weighted(

@@ -64,7 +64,7 @@ class CompactBackbone(nn.Module):
         self.settings, self.towers, self.reader = settings, towers, reader
         shared = next((n for n, text in enumerate(towers.texts) if text.name == towers.vision.space), None)
         widths = [tower.width for tower in towers.texts]
-        self.aggregator = Aggregator(widths, towers.vision.width, settings.pooling, shared)
+        self.aggregator = Aggregator(widths, towers.vision.width, settings.pooling, shared, settings.layers)
         self.width = self.aggregator.width
         self._elements = lru_cache(ITEMS)(self._elements_of)
 
@@ -85,9 +85,18 @@ class CompactBackbone(nn.Module):
             torch.manual_seed(seed)
             return cls(settings, towers)
 
+    def sibling(self, settings: CompactSettings, seed: int = 0) -> Self:
+        """Build an untrained backbone on the same towers and caches.
+
+        `settings` may differ from its own in what concerns the aggregator and the dimensions.
+        """
+        twin = type(self).on(self.towers, settings, seed)
+        twin.reader, twin._elements = self.reader, self._elements
+        return twin
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return a copy with its own weights, e.g. the anchor of stage 2, on the same towers and caches."""
-        twin = type(self)(self.settings, self.towers, self.reader)
+        twin = self.sibling(self.settings)
         memo[id(self)] = twin
         twin.load_state_dict(self.state_dict())
         twin.train(self.training)
@@ -153,6 +162,8 @@ class CompactBackbone(nn.Module):
     def remember(self, items: Sequence[Item], dropout: float = 0.0, progress: bool = False) -> None:
         """Run the towers on the elements of all items, and set the dropout on their outputs (`Remembers`)."""
         self.aggregator.dropout.p = dropout
+        if len(items) > (self._elements.cache_info().maxsize or 0):
+            self._elements = lru_cache(len(items))(self._elements_of)
         self._whole(items)  # at once: the engine reads in parallel
         texts, pictures = distinct_contents(one for item in items for one in self.elements(item))
         self.towers.reserve(len(texts), len(pictures))

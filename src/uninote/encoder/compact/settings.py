@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from uninote.settings import EncoderSettings
 
-Pooling = Literal["mean", "kinds", "gate", "both"]
+Pooling = Literal["mean", "kinds", "gate", "both", "attention"]
 Read = Literal["all", "given", "none"]
 
 
@@ -31,8 +31,10 @@ class CompactSettings(EncoderSettings):
         "brings; none: pictures are pixels only",
     )
     pooling: Pooling = Field(
-        "both", description="of the elements of an item: mean, weights by kind, gate, or kinds and gate"
+        "both",
+        description="of the elements of an item: mean, weights by kind, gate, kinds and gate, or attention",
     )
+    layers: int = Field(1, ge=1, le=4, description="layers of attention, for the pooling of that name")
     max_tokens: int = Field(8192, ge=64, le=65_536, description="longest item; what is beyond is cut")
     chunk: int = Field(
         350, ge=50, le=2000, description="characters of a text element; a CJK one counts three"

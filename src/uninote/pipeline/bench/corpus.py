@@ -18,17 +18,18 @@ from uninote.errors import ModelError
 from uninote.evaluation.copies import rereading
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.items import Note
-from uninote.negatives import ReferenceIndex, pair_items
 from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
 from uninote.pipeline.state import fingerprint
 from uninote.pipeline.train import DRAW
-from uninote.settings import Settings
+from uninote.settings import EncoderSettings, Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.halves import Halves
 from uninote.tasks.pairs import lot, make_pairs
 from uninote.training.rl import rl_halves
 from uninote.training.warmup import aligned_pairs, warm_up, warm_up_steps
 
+CHANGEABLE = {"pooling", "layers", "dims", "principal_axes"}
+"""Options of the encoder that an experiment may change: others would need other outputs of the towers."""
 Weights = dict[str, Tensor]
 """Trained weights: those of the aggregator."""
 
@@ -49,8 +50,9 @@ class BenchCorpus:
         skips = SkipReport()
         notes = annotate(load_notes(source, settings, skips), settings, cache, skips, progress)
         self.notes = drop_unreadable(notes, settings.corpus, skips, progress)
-        self.towers = Towers.open(settings.encoder, settings.corpus, cache / "elements")
-        self.towers.fill_pictures([picture for note in self.notes for picture in note.pictures], progress)
+        towers = Towers.open(settings.encoder, settings.corpus, cache / "elements")
+        towers.fill_pictures([picture for note in self.notes for picture in note.pictures], progress)
+        self._first = CompactBackbone.on(towers, settings.encoder)
         self.reread = rereading(settings, cache, progress)
         self.settings, self.source = settings, source
         self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
@@ -77,21 +79,24 @@ class BenchCorpus:
             pair for task in SFT_TASKS for replaced in (True, False) for pair in self.pairs(task, replaced)
         ]
         items = [item for pair in pairs for item in (pair.query, pair.positive, pair.counterfactual) if item]
-        self._backbone(0).remember(items, progress=progress)
+        self._first.remember(items, progress=progress)
 
-    def _backbone(self, seed: int) -> CompactBackbone:
-        assert isinstance(self.settings.encoder, CompactSettings)
-        return CompactBackbone.on(self.towers, self.settings.encoder, seed)
+    def encoder_settings(self, wanted: EncoderSettings) -> CompactSettings:
+        """Return the corpus's own settings with what an experiment may change: pooling, dimensions, axes."""
+        changed = {name: getattr(wanted, name) for name in CHANGEABLE & wanted.model_fields_set}
+        own = self.settings.encoder
+        assert isinstance(own, CompactSettings)
+        return own.model_copy(update=changed)
 
-    def model(self, seed: int) -> Encoder:
-        """Return a new untrained aggregator on the shared towers."""
-        return Encoder(self._backbone(seed), self.settings.encoder)
+    def model(self, seed: int, settings: CompactSettings) -> Encoder:
+        """Return a new untrained aggregator on the shared towers and caches."""
+        return Encoder(self._first.sibling(settings, seed), settings)
 
-    def with_weights(self, state: Weights) -> Encoder:
-        """Return an aggregator with these weights on the shared towers."""
-        backbone = self._backbone(0)
+    def with_weights(self, state: Weights, settings: CompactSettings) -> Encoder:
+        """Return an aggregator with these weights on the shared towers and caches."""
+        backbone = self._first.sibling(settings)
         backbone.aggregator.load_state_dict(state)
-        return Encoder(backbone, self.settings.encoder)
+        return Encoder(backbone, settings)
 
 
 def trained_weights(encoder: Encoder) -> Weights:
@@ -111,7 +116,6 @@ class SeedCorpus:
     def __init__(self, corpus: BenchCorpus, seed: int, measured: str = "test") -> None:
         self.corpus, self.seed, self.measured = corpus, seed, measured
         self._pairs: dict[bool, list[Pair]] = {}
-        self._indexes: dict[tuple[bool, bool], ReferenceIndex] = {}
 
     @cached_property
     def splits(self) -> Splits:
@@ -146,21 +150,12 @@ class SeedCorpus:
             for pair in sorted((p for p in pairs if p.task is task), key=lambda p: lot(self.seed, p))[:most]
         ]
 
-    @cached_property
-    def reference(self) -> Encoder:
-        """φ: the warmed-up model, which is also the start of stage 1 in experiments with that start."""
-        encoder = self.corpus.model(self.seed)
+    def warmed_up(self, settings: CompactSettings) -> Encoder:
+        """Train the warm-up: φ of stage 1, and its start in experiments with that start."""
+        encoder = self.corpus.model(self.seed, settings)
         pairs = self.pairs()
         warm_up(encoder, pairs, warm_up_steps(len(aligned_pairs(pairs))), self.seed)
         return encoder
-
-    def index(self, modal_replacement: bool, whole: bool) -> ReferenceIndex:
-        """Return scores of φ for every pair's items."""
-        key = (modal_replacement, whole)
-        if key not in self._indexes:
-            items = pair_items(self.pairs(modal_replacement))
-            self._indexes[key] = ReferenceIndex(items, self.reference, whole)
-        return self._indexes[key]
 
     def samples(self, settings: Settings) -> Sequence[Halves]:
         return rl_halves(self.notes, settings.rl, DRAW)

@@ -67,7 +67,6 @@ class Experiment(Section):
         base: another file, whose `settings` those of this file override.
         stage: the measured stage of variants without one.
         start: the start of stage 1 of variants without one.
-        dropout: rate on the outputs of the towers, in stage 1.
         columns: metrics of the table (`metrics.metric_of`); the first is the one that is plotted.
         against: the variant that the others' first column is compared with.
     """
@@ -79,7 +78,6 @@ class Experiment(Section):
     settings: Overrides = {}
     stage: Stage = "sft"
     start: Literal["base", "warmup"] = "warmup"
-    dropout: float = Field(0.0, ge=0, lt=1)
     variants: dict[str, Variant] = Field(min_length=1)
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
     columns: tuple[str, ...] = Field(("mean",), min_length=1)

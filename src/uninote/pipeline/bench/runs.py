@@ -25,6 +25,7 @@ from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.training.joint import StageOne
 from uninote.training.merge import merged_weights
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
@@ -89,11 +90,12 @@ class Plan:
         self.settings: Settings = experiment.settings_of(variant, corpus.seed)
         self.stage = variant.stage or experiment.stage
         self.start = variant.start or experiment.start
-        self.dropout = experiment.dropout
         settings = self.settings
+        self.encoder_settings = corpus.corpus.encoder_settings(settings.encoder)
+        own = self.encoder_settings
         self.of_seed = fingerprint((), corpus.corpus.key, corpus.seed)
-        encoder = settings.encoder
-        sft = (self.start, self.dropout, variant.rounds, encoder.dims, encoder.principal_axes)
+        self.warm_key = fingerprint((), self.of_seed, "warmup", own.pooling, own.layers)
+        sft = (self.start, variant.rounds, own.pooling, own.layers, own.dims, own.principal_axes)
         sections = (settings.sft, settings.negatives, settings.tasks)
         self.sft_key = fingerprint((), self.of_seed, *sft, *sections)
         self.rl_key = fingerprint((), self.sft_key, settings.rl)
@@ -102,9 +104,9 @@ class Plan:
     def key(self) -> str:
         """Key of the result: the suite, and the inputs of the measured stage."""
         depends: dict[str, tuple[object, ...]] = {
-            "base": (),
-            "warmup": (),
-            "dual tower": (),
+            "base": (self.encoder_settings.pooling, self.encoder_settings.layers),
+            "warmup": (self.warm_key,),
+            "dual tower": (self.warm_key,),
             "sft": (self.sft_key,),
             "rl": (self.rl_key, self.variant.merge),
         }
@@ -122,7 +124,7 @@ class Plan:
 
     def encoder(self) -> Encoder:
         if self.stage == "base":
-            return self.corpus.corpus.model(self.corpus.seed)
+            return self._untrained()
         if self.stage == "warmup":
             return self.warm()
         if self.stage == "sft":
@@ -131,10 +133,13 @@ class Plan:
             return self._with(self.rl())
         return self._with(merged_weights(self.sft(), self.rl(), self.variant.merge))
 
+    def _untrained(self) -> Encoder:
+        return self.corpus.corpus.model(self.corpus.seed, self.encoder_settings)
+
     def warm(self) -> Encoder:
         """Load the warmed-up model from the folder: a resumed experiment keeps its first reference."""
-        key = fingerprint((), self.of_seed, "warmup")
-        return self.corpus.corpus.with_weights(self.runs.model(key, lambda _: self.corpus.reference))
+        settings = self.encoder_settings
+        return self._with(self.runs.model(self.warm_key, lambda _: self.corpus.warmed_up(settings)))
 
     def sft(self) -> Weights:
         return self.runs.model(self.sft_key, self._train_sft)
@@ -143,50 +148,55 @@ class Plan:
         return self.runs.model(self.rl_key, self._train_rl)
 
     def _train_sft(self, folder: Path) -> Encoder:
-        settings, corpus = self.settings, self.corpus
-        corpus.reference = self.warm()
-        start = corpus.reference if self.start == "warmup" else corpus.corpus.model(corpus.seed)
-        encoder = self._to_train(trained_weights(start))
-        replaced = settings.tasks.modal_replacement
-        most = -(-settings.sft.steps * settings.sft.batch_size // len(SFT_TASKS))
-        pairs = corpus.drawn(max(most, settings.sft.batch_size), replaced)
-        index = corpus.index(replaced, settings.negatives.composite == "whole")
-        rounds = self.variant.rounds
-        changed = {"steps": settings.sft.steps // rounds, "dropout": self.dropout}
-        part = settings.sft.model_copy(update=changed)
+        settings, rounds, seed = self.settings, self.variant.rounds, self.corpus.seed
+        encoder = self.warm() if self.start == "warmup" else self._untrained()
+        pairs = self._drawn()
+        index = self._reference(pairs)
+        part = settings.sft.model_copy(update={"steps": settings.sft.steps // rounds})
         for number in range(rounds):
-            seed = corpus.seed + SEEDS_APART * number
-            miner = index if not number else self._mined_by(encoder, pairs)
-            examples = mine_from_index(pairs, miner, settings.negatives, seed)
+            apart = seed + SEEDS_APART * number
+            miner = self._index(pairs, encoder) if number else index
+            examples = mine_from_index(pairs, miner, settings.negatives, apart)
             if number:
                 examples = relabelled(examples, index)
-            train_sft(encoder, examples, index, part, folder / str(number), seed=seed)
+            train_sft(encoder, examples, index, part, folder / str(number), seed=apart)
         return encoder
 
-    def _mined_by(self, encoder: Encoder, pairs: Sequence[Pair]) -> ReferenceIndex:
+    def _drawn(self) -> list[Pair]:
+        """Return the pairs of stage 1."""
+        sft = self.settings.sft
+        most = -(-sft.steps * sft.batch_size // len(SFT_TASKS))
+        return self.corpus.drawn(max(most, sft.batch_size), self.settings.tasks.modal_replacement)
+
+    def _reference(self, pairs: Sequence[Pair]) -> ReferenceIndex:
+        return self._index(pairs, self.warm())
+
+    def _index(self, pairs: Sequence[Pair], encoder: Encoder) -> ReferenceIndex:
         return ReferenceIndex(pair_items(pairs), encoder, self.settings.negatives.composite == "whole")
 
+    def _stage_one(self) -> StageOne | None:
+        """Return the training set of stage 1 where its loss joins stage 2."""
+        if not self.settings.rl.mix:
+            return None
+        pairs = self._drawn()
+        index = self._reference(pairs)
+        examples = mine_from_index(pairs, index, self.settings.negatives, self.corpus.seed)
+        return StageOne(examples, index, self.settings.sft)
+
     def _train_rl(self, folder: Path) -> Encoder:
-        encoder = self._to_train(self.sft())
         corpus, settings = self.corpus, self.settings
         return train_rl(
-            encoder,
+            self._with(self.sft()),
             corpus.notes,
             settings.rl,
             folder,
             seed=corpus.seed,
             samples=corpus.samples(settings),
+            stage_one=self._stage_one(),
         )
 
-    def _to_train(self, state: Weights) -> Encoder:
-        """Return an encoder with the settings that an experiment may change."""
-        encoder, wanted = self._with(state), self.settings.encoder
-        encoder.dims = wanted.dims
-        encoder.settings = encoder.settings.model_copy(update={"principal_axes": wanted.principal_axes})
-        return encoder
-
     def _with(self, state: Weights) -> Encoder:
-        return self.corpus.corpus.with_weights(state)
+        return self.corpus.corpus.with_weights(state, self.encoder_settings)
 
 
 def relabelled(examples: Sequence[Example], reference: ReferenceIndex) -> list[Example]:

@@ -44,6 +44,7 @@ def plackett_luce(
     *,
     samples: int = 16,
     first: int | None = None,
+    standardise: bool = True,
 ) -> PolicyLoss:
     """Return -mean over samples of A(σ) Σ_{t ≤ k} log PL(σ_t); shapes as in `Policy`.
 
@@ -60,6 +61,9 @@ def plackett_luce(
         generator: source of the samples.
         samples: sampled rankings per query, at least 2.
         first: k; None means each group's own number of relevant notes.
+        standardise: divide A by the deviation of the query's samples. Where the order is right already, the
+            deviation is small and of samples that only differ in the noise: divided by it, they weigh as
+            much as those of a query with an order to learn (Liu et al. 2025, arXiv 2503.20783).
     """
     permutations = sample_permutations(group.cosines, temperature, samples, generator)
     positions, relevant = (
@@ -67,7 +71,7 @@ def plackett_luce(
         for values in (group.positions, group.relevant)
     )
     utilities = reward(positions, relevant).total.mean(-1)
-    advantages, skipped = group_advantages(utilities.T)
+    advantages, skipped = group_advantages(utilities.T, standardise=standardise)
     depth = group.relevant.sum(-1, keepdim=True) if first is None else first
     pushed = torch.arange(permutations.shape[-1], device=permutations.device) < depth
     log_pi = (log_prob_terms(group.cosines, permutations, temperature) * pushed).sum(-1)
