@@ -35,6 +35,8 @@ from uninote.encoder.capabilities import ParamGroup
 from uninote.encoder.compact.elements import Kind
 from uninote.encoder.compact.settings import Pooling
 
+FAST = bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+"""Matrix products of the training in bfloat16, where a CPU has instructions for them: four times as fast."""
 HIDDEN = 768
 REDUCED = 256
 """Principal axes of the picture features that the head reads."""
@@ -132,8 +134,9 @@ class Aggregator(nn.Module):
             texts: float32 [t, text width], distinct text elements.
             pictures: float32 [u, vision width], distinct pictures.
         """
-        elements = torch.cat([self.texts(texts), self.pictures(pictures)])[row]
-        vectors = self.pool(elements, kind, lengths)
+        with torch.autocast(texts.device.type, torch.bfloat16, enabled=self.training and FAST):
+            elements = torch.cat([self.texts(texts), self.pictures(pictures)])[row]
+            vectors = self.pool(elements, kind, lengths)
         return vectors if self.training else torch.matmul(vectors, self.axes)
 
     def centred(self, texts: torch.Tensor) -> torch.Tensor:
@@ -145,13 +148,13 @@ class Aggregator(nn.Module):
     def texts(self, texts: torch.Tensor) -> torch.Tensor:
         """Return text elements, unit rows float32 [t, element width]."""
         rows = self.centred(texts)
-        adapted: torch.Tensor = self.adapter(self.dropout(rows))
+        adapted: torch.Tensor = self.adapter(self.dropout(rows)).float()
         return normalize(rows + adapted, dim=-1)
 
     def pictures(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return picture elements, float32 [u, element width]."""
         reduced = (pictures - self.picture_centre) @ self.picture_axes
-        made: torch.Tensor = self.head(self.dropout(reduced))
+        made: torch.Tensor = self.head(self.dropout(reduced)).float()
         if self.place is not None:
             start, size = self.place
             made = made + pad(normalize(pictures, dim=-1), (start, made.shape[-1] - start - size))
@@ -170,10 +173,10 @@ class Aggregator(nn.Module):
         if self.pooling in ("mean", "kinds", "attention"):
             return normalize(whole, dim=-1)
         mean = weighted(elements, even, item, lengths)[item]
-        gate: torch.Tensor = self.gate(torch.cat([elements, mean, elements * mean], -1))[:, 0]
+        gate: torch.Tensor = self.gate(torch.cat([elements, mean, elements * mean], -1))[:, 0].float()
         if self.pooling == "gate":
             return normalize(weighted(elements, plain + gate, item, lengths), dim=-1)
-        found = weighted(self.parts(elements), plain + gate, item, lengths)
+        found = weighted(self.parts(elements).float(), plain + gate, item, lengths)
         first, second = self.halves.softmax(0).sqrt()
         halves = [normalize(whole, dim=-1) * first, normalize(found, dim=-1) * second]
         # One number of each half in turn, so that a prefix holds as much of both.
@@ -236,7 +239,7 @@ def attended(
     padded = padded.index_put((item, places), elements)
     empty = torch.arange(longest, device=elements.device) >= lengths[:, None]
     found: torch.Tensor = layers(padded, src_key_padding_mask=empty)
-    return found[item, places]
+    return found[item, places].float()
 
 
 def weighted(
