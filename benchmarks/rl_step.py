@@ -34,7 +34,8 @@ from uninote.settings import LoraSettings, RlSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.training.gradcache import ChunkedEncoder, Side, encode_sides
 from uninote.training.objectives import prefix_cosines
-from uninote.training.rl import HalvesDataset, RlCollator, RlTrainer, rl_halves
+from uninote.training.rl import RlTrainer, rl_halves
+from uninote.training.rl_batches import HalvesDataset, RlCollator
 from uninote.training.trainer import Schedule, training_arguments
 
 

@@ -30,11 +30,11 @@ from uninote.items import Note
 from uninote.pipeline.notes import annotate, load_notes, split
 from uninote.settings import Settings, load_settings
 from uninote.tasks.halves import Halves
-from uninote.training.advantages import group_advantages
-from uninote.training.policies import listwise, plackett_luce
+from uninote.training.near_noise import digests, near_noise
+from uninote.training.policies import plackett_luce
 from uninote.training.policies.plackett_luce import log_prob_terms
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
-from uninote.training.rl import digests, near_noise, rl_halves
+from uninote.training.rl import rl_halves
 from uninote.training.rl_groups import Group, top_group
 
 RESULTS = Path(__file__).parent / "results" / "stage-two.json"
@@ -126,7 +126,9 @@ def exact_gradient(group: Group, reward: Any, temperature: float, standardise: b
     return found[0]
 
 
-def sampled_gradient(group: Group, reward: Any, temperature: float, samples: int, standardise: bool) -> Tensor:
+def sampled_gradient(
+    group: Group, reward: Any, temperature: float, samples: int, standardise: bool
+) -> Tensor:
     cosines = group.cosines.clone().requires_grad_()
     outcome = plackett_luce(
         group._replace(cosines=cosines),
@@ -194,7 +196,7 @@ def analyse(encoder: Encoder, notes: dict[str, Sequence[Note]], settings: Settin
     lists: dict[str, Lists] = {}
     everything = [note.item() for part in notes.values() for note in part]
     for name, part in notes.items():
-        halves = [half for half in rl_halves(part, rl, settings.seed)]
+        halves = list(rl_halves(part, rl, settings.seed))
         own = [note.item() for note in part]
         rng = np.random.default_rng(settings.seed)
         batch = [
@@ -210,7 +212,11 @@ def analyse(encoder: Encoder, notes: dict[str, Sequence[Note]], settings: Settin
             for n in range(len(halves))
         ]
         clean = [
-            [item for item in [*a, *b] if (digests(h.query) | digests(h.relevant[0])).isdisjoint(digests(item))]
+            [
+                item
+                for item in [*a, *b]
+                if (digests(h.query) | digests(h.relevant[0])).isdisjoint(digests(item))
+            ]
             for h, a, b in zip(halves, batch, others, strict=True)
         ]
         kinds = {
@@ -226,7 +232,9 @@ def analyse(encoder: Encoder, notes: dict[str, Sequence[Note]], settings: Settin
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--features", type=Path, help="outputs of the towers by content")

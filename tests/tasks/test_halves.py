@@ -1,12 +1,14 @@
+import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from uninote.items import Item, Note, Picture
-from uninote.tasks.halves import split_note
+from uninote.tasks.halves import one_sided, split_note
 
 Make = Callable[..., Picture]
 
@@ -104,3 +106,13 @@ def test_halves_are_disjoint_and_complete(note: Note, seed: int) -> None:
         assert better.parts[: len(worse.parts)] == worse.parts
         assert len(better.pictures) == len(worse.pictures) + 1
         assert better.pictures[-1].digest in a
+
+
+def test_a_one_sided_query_keeps_texts_or_pictures(note: Note) -> None:
+    half = split_note(note, 0)
+    assert half is not None
+    found = {tuple(map(type, one_sided(half, random.Random(seed)).query.parts)) for seed in range(20)}
+    assert found == {(str, str), (Picture, Picture)} or found == {(str,), (Picture, Picture)}
+    assert one_sided(half, random.Random(0)).relevant == half.relevant
+    alone = replace(half, query=Item.of("text alone"))
+    assert one_sided(alone, random.Random(0)) is alone

@@ -21,6 +21,11 @@ def test_by_hand() -> None:
     assert advantages.skipped.tolist() == [False]
 
 
+def test_centred_advantages_keep_their_size() -> None:
+    advantages = group_advantages(torch.tensor([[0.0, 0.0, 6.0]]), standardise=False)
+    assert advantages.values[0].tolist() == [-2.0, -2.0, 4.0]
+
+
 def test_groups_without_variance_are_skipped_exactly() -> None:
     # The first group differs by a rounding error only; divided by its own size that would be loud.
     rewards = torch.tensor([[0.1, 0.1, 0.1 + 5e-7], [0.0, 1.0, 2.0]], dtype=torch.float64)

@@ -16,7 +16,8 @@ from uninote.settings import LoraSettings, RlSettings
 from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, encode_sides
 from uninote.training.objectives import prefix_cosines
-from uninote.training.rl import RlCollator, anchor, rl_halves, train_rl
+from uninote.training.rl import anchor, rl_halves, train_rl
+from uninote.training.rl_batches import RlCollator
 
 COLOURS, SHAPES = ("red", "green", "blue", "yellow"), ("circle", "square", "triangle")
 

@@ -19,7 +19,8 @@ from uninote.tasks.halves import Halves
 from uninote.training import rl
 from uninote.training.objectives import prefix_cosines
 from uninote.training.rewards import ranking_rewards
-from uninote.training.rl import RlCollator, RlTrainer, rl_halves, train_rl
+from uninote.training.rl import RlTrainer, rl_halves, train_rl
+from uninote.training.rl_batches import RlCollator
 from uninote.training.rl_groups import top_group
 
 

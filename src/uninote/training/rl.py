@@ -6,31 +6,29 @@ import copy
 import random
 from collections.abc import Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes
-from uninote.encoder.capabilities import PrefixBackbone
-from uninote.encoder.protocol import Backbone
 from uninote.errors import ModelError
-from uninote.items import Item, Note
+from uninote.items import Note
 from uninote.settings import RlSettings, SftSettings
-from uninote.tasks.definitions import INSTRUCTIONS, Task
+from uninote.tasks.definitions import Task
 from uninote.tasks.halves import Halves, one_sided, split_note
 from uninote.tasks.pairs import make_pairs
 from uninote.training.gather import Shard, fit_whole
-from uninote.training.gradcache import ChunkedEncoder, Content, Side, encode_sides, prepare_sides
+from uninote.training.gradcache import ChunkedEncoder, Side, encode_sides
 from uninote.training.joint import StageOne, StageOneBatches
+from uninote.training.near_noise import near_noise
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import group_kl, policy_of
 from uninote.training.prefetch import Prefetch
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
+from uninote.training.rl_batches import HalvesDataset, RlCollator
 from uninote.training.rl_groups import top_group
 from uninote.training.sampler import TaskBatchOrder
 from uninote.training.sft import stage_one_loss
@@ -44,100 +42,6 @@ from uninote.training.trainer import (
 )
 
 SIDES = ("queries", "candidates")
-NEAREST = 32
-"""Notes of the training set that near noise is drawn from, of each query."""
-
-
-class HalvesDataset(Dataset[tuple[int, Halves]]):
-    """Dataset of splittable notes with their position, from which the collator draws reproducible noise."""
-
-    def __init__(self, halves: Sequence[Halves]) -> None:
-        self.halves = halves
-
-    def __len__(self) -> int:
-        return len(self.halves)
-
-    def __getitem__(self, index: int) -> tuple[int, Halves]:
-        return index, self.halves[index]
-
-
-def digests(item: Item) -> frozenset[str]:
-    """Return the digests of the item's pictures."""
-    return frozenset(picture.digest for picture in item.pictures)
-
-
-class RlCollator:
-    """Collator from halves of one task to queries, unique candidates and true positions.
-
-    `L_rank` of a query is its own `L_rel`, then noise: the notes drawn for the batch and the relevant notes
-    of the other queries, which are encoded anyway. Columns are the unique candidates of the batch; `mask`
-    [B, N] is False where a candidate is not in the query's `L_rank`. Noise has position |L_rel| + 1.
-    """
-
-    def __init__(
-        self,
-        backbone: Backbone,
-        noise: Sequence[Item],
-        settings: RlSettings,
-        shard: Shard | None = None,
-        token_budget: int | None = None,
-        stage_one: StageOneBatches | None = None,
-        near: Sequence[Sequence[Item]] = (),
-    ) -> None:
-        """Prepare batches for `backbone`, with noise of these items.
-
-        Args:
-            stage_one: draws the batch of stage 1 that joins every step.
-            near: noise items near each query, of which `settings.near` are drawn.
-        """
-        self.backbone, self.noise, self.settings = backbone, noise, settings
-        self.shard, self.token_budget, self.stage_one = shard or Shard(), token_budget, stage_one
-        self.near = near
-
-    def __call__(self, batch: Sequence[tuple[int, Halves]]) -> dict[str, Any]:
-        halves = [half for _, half in batch]
-        rng = random.Random(" ".join(str(index) for index, _ in batch))
-        own = [digests(half.query) | digests(half.relevant[0]) for half in halves]
-        taken = frozenset().union(*own)
-        drawn = rng.sample(self.noise, min(len(self.noise), self.settings.noise + 2 * len(halves)))
-        noise = [item for item in drawn if taken.isdisjoint(digests(item))][: self.settings.noise]
-        unique = {item.key: item for half in halves for item in half.relevant}
-        for index, _ in batch if self.near else ():
-            near = self.near[index]
-            noise += rng.sample(near, min(len(near), self.settings.near))
-        unique |= {item.key: item for item in noise}
-        column = {key: i for i, key in enumerate(unique)}
-        relevant = torch.zeros(len(halves), len(unique), dtype=torch.bool)
-        positions = torch.zeros(len(halves), len(unique), dtype=torch.int64)
-        for row, half in enumerate(halves):
-            positions[row] = len(half.relevant) + 1
-            for place, item in enumerate(half.relevant, 1):
-                relevant[row, column[item.key]] = True
-                positions[row, column[item.key]] = place
-        # A note that shares a picture with the query's note has content in common: it is no noise.
-        foreign = [[pictures.isdisjoint(digests(item)) for item in unique.values()] for pictures in own]
-        task = halves[0].task
-        instruction = INSTRUCTIONS[task] if self.backbone.uses_instructions else ""
-        queries, candidates = [half.query for half in halves], list(unique.values())
-        # N_B, N_B + I_1, … are prefixes of one another: a causal backbone reads them all in one pass.
-        shared = (
-            self.settings.shared_prefixes
-            and task is Task.NOTE2NOTE
-            and isinstance(self.backbone, PrefixBackbone)
-        )
-        chains = [*(half.relevant for half in halves), *((item,) for item in noise)] if shared else ()
-        contents = [Content(queries, instruction), Content(candidates, "", chains)]
-        sides = prepare_sides(
-            self.backbone, contents, self.settings.chunk_size, self.shard, self.token_budget
-        )
-        return {
-            "queries": sides[0],
-            "candidates": sides[1],
-            "positions": positions,
-            "relevant": relevant,
-            "mask": relevant | torch.tensor(foreign),
-            **({"stage_one": self.stage_one(rng)} if self.stage_one else {}),
-        }
 
 
 class RlTrainer(StageTrainer):
@@ -254,19 +158,6 @@ def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Ha
             if rest is not None and rest.key != pair.positive.key:
                 made.append(Halves(pair.query, (pair.positive, rest), pair.task))
     return made
-
-
-def near_noise(encoder: Encoder, halves: Sequence[Halves], noise: Sequence[Item]) -> list[list[Item]]:
-    """Return, for each query, the `NEAREST` of the noise items by cosine that share no picture with it."""
-    queries = encoder.encode([half.query for half in halves], task=halves[0].task)
-    cosines = queries @ encoder.encode(noise).T
-    seen = [digests(item) for item in noise]
-    found = []
-    for half, row in zip(halves, cosines, strict=True):
-        own = digests(half.query) | digests(half.relevant[0])
-        near = (place for place in (-row).argsort() if own.isdisjoint(seen[place]))
-        found.append([noise[place] for place in islice(near, NEAREST)])
-    return found
 
 
 def train_rl(

@@ -145,7 +145,7 @@ def test_axes_turn_vectors_except_in_training() -> None:
     plain = model(*INPUTS)
     model.axes.copy_(turned)
     assert torch.allclose(model(*INPUTS), plain @ turned)
-    assert torch.allclose(model.train()(*INPUTS), plain)
+    assert torch.allclose(model.train()(*INPUTS), plain, atol=0.02)  # in bfloat16 where the CPU has it
 
 
 def test_every_parameter_gets_a_gradient() -> None:

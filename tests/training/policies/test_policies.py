@@ -12,7 +12,7 @@ from torch import Tensor
 
 from uninote.settings import RlSettings
 from uninote.training.advantages import group_advantages
-from uninote.training.policies import POLICIES, RewardFunction, group_kl
+from uninote.training.policies import POLICIES, RewardFunction, group_kl, policy_of
 from uninote.training.policies.softmax import softmax
 from uninote.training.policies.weighted_softmax import weighted_softmax
 from uninote.training.rewards import Rewards, ranking_rewards
@@ -176,3 +176,22 @@ def test_kl_gradient_vanishes_at_the_reference_and_spares_it() -> None:
     assert reference.grad is None
     moved = torch.tensor([[0.1, 0.3, 0.4]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda c: group_kl(c, reference.detach(), 0.1), moved)
+
+
+def test_settings_reach_the_policy() -> None:
+    torch.manual_seed(0)
+    group = group_of(torch.randn(1, 4), [[1, 2, 3, 4]], [[True, True, False, False]])
+    calls: list[int] = []
+
+    def reward(positions: Tensor, relevant: Tensor) -> Rewards:
+        calls.append(len(positions))
+        return ranking_rewards(positions, relevant, torch.tensor([2]))
+
+    losses = {}
+    for advantage in ("standard", "centred"):
+        settings = RlSettings(policy="plackett_luce", samples=32, advantage=advantage)
+        generator = torch.Generator().manual_seed(0)
+        losses[advantage] = float(policy_of(settings)(group, reward, 0.5, generator).loss)
+    assert calls.count(32) == 2
+    assert losses["standard"] != losses["centred"]
+    assert policy_of(RlSettings(policy="softmax")) is softmax
