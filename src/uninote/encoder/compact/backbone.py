@@ -162,6 +162,7 @@ class CompactBackbone(nn.Module):
     def remember(self, items: Sequence[Item], dropout: float = 0.0, progress: bool = False) -> None:
         """Run the towers on the elements of all items, and set the dropout on their outputs (`Remembers`)."""
         self.aggregator.dropout.p = dropout
+        items = list({id(item): item for item in items}.values())  # negatives are positives of other pairs
         if len(items) > (self._elements.cache_info().maxsize or 0):
             self._elements = lru_cache(len(items))(self._elements_of)
         self._whole(items)  # at once: the engine reads in parallel

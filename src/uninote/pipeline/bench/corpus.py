@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -30,6 +31,7 @@ from uninote.training.warmup import aligned_pairs, warm_up, warm_up_steps
 
 CHANGEABLE = {"pooling", "layers", "dims", "principal_axes"}
 """Options of the encoder that an experiment may change: others would need other outputs of the towers."""
+T = TypeVar("T")
 Weights = dict[str, Tensor]
 """Trained weights: those of the aggregator."""
 
@@ -116,6 +118,14 @@ class SeedCorpus:
     def __init__(self, corpus: BenchCorpus, seed: int, measured: str = "test") -> None:
         self.corpus, self.seed, self.measured = corpus, seed, measured
         self._pairs: dict[bool, list[Pair]] = {}
+        self._kept: dict[str, tuple[object, Any]] = {}
+
+    def kept(self, name: str, key: object, make: Callable[[], T]) -> T:
+        """Return what `make` made for the key, kept until the next key: runs of one training set follow."""
+        if name not in self._kept or self._kept[name][0] != key:
+            self._kept[name] = (key, make())
+        found: T = self._kept[name][1]
+        return found
 
     @cached_property
     def splits(self) -> Splits:

@@ -150,38 +150,39 @@ class Plan:
     def _train_sft(self, folder: Path) -> Encoder:
         settings, rounds, seed = self.settings, self.variant.rounds, self.corpus.seed
         encoder = self.warm() if self.start == "warmup" else self._untrained()
-        pairs = self._drawn()
-        index = self._reference(pairs)
+        mined = self._stage_one()
+        examples, index = mined.examples, mined.reference
         part = settings.sft.model_copy(update={"steps": settings.sft.steps // rounds})
         for number in range(rounds):
             apart = seed + SEEDS_APART * number
-            miner = self._index(pairs, encoder) if number else index
-            examples = mine_from_index(pairs, miner, settings.negatives, apart)
             if number:
-                examples = relabelled(examples, index)
+                pairs = [example.pair for example in examples]
+                again = ReferenceIndex(pair_items(pairs), encoder, self._whole)
+                examples = relabelled(mine_from_index(pairs, again, settings.negatives, apart), index)
             train_sft(encoder, examples, index, part, folder / str(number), seed=apart)
         return encoder
 
-    def _drawn(self) -> list[Pair]:
-        """Return the pairs of stage 1."""
-        sft = self.settings.sft
-        most = -(-sft.steps * sft.batch_size // len(SFT_TASKS))
-        return self.corpus.drawn(max(most, sft.batch_size), self.settings.tasks.modal_replacement)
+    @property
+    def _whole(self) -> bool:
+        return self.settings.negatives.composite == "whole"
 
-    def _reference(self, pairs: Sequence[Pair]) -> ReferenceIndex:
-        return self._index(pairs, self.warm())
+    def _stage_one(self) -> StageOne:
+        """Return the training set of stage 1, mined and labelled by the warmed-up model."""
+        sft, negatives = self.settings.sft, self.settings.negatives
+        replaced = self.settings.tasks.modal_replacement
+        most = max(-(-sft.steps * sft.batch_size // len(SFT_TASKS)), sft.batch_size)
+        reference = (self.warm_key, most, replaced, self._whole)
 
-    def _index(self, pairs: Sequence[Pair], encoder: Encoder) -> ReferenceIndex:
-        return ReferenceIndex(pair_items(pairs), encoder, self.settings.negatives.composite == "whole")
+        def index() -> ReferenceIndex:
+            return ReferenceIndex(pair_items(self.corpus.drawn(most, replaced)), self.warm(), self._whole)
 
-    def _stage_one(self) -> StageOne | None:
-        """Return the training set of stage 1 where its loss joins stage 2."""
-        if not self.settings.rl.mix:
-            return None
-        pairs = self._drawn()
-        index = self._reference(pairs)
-        examples = mine_from_index(pairs, index, self.settings.negatives, self.corpus.seed)
-        return StageOne(examples, index, self.settings.sft)
+        def mined() -> list[Example]:
+            pairs = self.corpus.drawn(most, replaced)
+            return mine_from_index(pairs, found, negatives, self.corpus.seed)
+
+        found = self.corpus.kept("index", reference, index)
+        examples = self.corpus.kept("examples", (*reference, negatives.model_dump_json()), mined)
+        return StageOne(examples, found, sft)
 
     def _train_rl(self, folder: Path) -> Encoder:
         corpus, settings = self.corpus, self.settings
@@ -192,7 +193,7 @@ class Plan:
             folder,
             seed=corpus.seed,
             samples=corpus.samples(settings),
-            stage_one=self._stage_one(),
+            stage_one=self._stage_one() if settings.rl.mix else None,
         )
 
     def _with(self, state: Weights) -> Encoder:
