@@ -24,7 +24,7 @@ from uninote.pipeline.bench.corpus import SeedCorpus, Weights, trained_weights
 from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
-from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.tasks.definitions import SFT_TASKS
 from uninote.training.joint import StageOne
 from uninote.training.merge import merged_weights
 from uninote.training.rl import train_rl
@@ -170,7 +170,8 @@ class Plan:
         """Return the training set of stage 1, mined and labelled by the warmed-up model."""
         sft, negatives = self.settings.sft, self.settings.negatives
         replaced = self.settings.tasks.modal_replacement
-        most = max(-(-sft.steps * sft.batch_size // len(SFT_TASKS)), sft.batch_size)
+        steps = sft.steps or self.settings.rl.steps  # one joint stage has no steps of its own in stage 1
+        most = max(-(-steps * sft.batch_size // len(SFT_TASKS)), sft.batch_size)
         reference = (self.warm_key, most, replaced, self._whole)
 
         def index() -> ReferenceIndex:
