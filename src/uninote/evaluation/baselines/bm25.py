@@ -18,6 +18,7 @@ from uninote.evaluation.protocols import Floats, Ids, Json
 from uninote.evaluation.scoring import per_query
 from uninote.evaluation.search import mask_excluded, top_of_scores
 from uninote.evaluation.suite import Suite, TaskSuite
+from uninote.evaluation.variants import changes_pool
 from uninote.evaluation.words import words
 from uninote.items import Item, Note
 
@@ -68,7 +69,8 @@ def item_words(item: Item) -> list[str]:
 
 def tuned_bm25(validation: Suite) -> Bm25:
     """Return BM25 with the k1 and b of the best mean first metric over the tasks of validation notes."""
-    tasks = [task for task in validation.all_tasks if not Bm25().blind_spot(task)]
+    tasks = [task for task in validation.all_tasks if not changes_pool(task.name)]
+    tasks = [task for task in tasks if not Bm25().blind_spot(task)]
 
     def quality(ranker: Bm25) -> float:
         values = [per_query(task, ranker.rank(task, 1), (1,)) for task in tasks]
