@@ -7,7 +7,6 @@ import pytest
 from tests.encoder.compact.small_towers import WordsTower
 
 from uninote.encoder.compact.rows import RowCache
-from uninote.errors import ModelError
 from uninote.evaluation import note_rows as module
 from uninote.evaluation.note_rows import near_rows, note_rows
 from uninote.items import Note
@@ -33,6 +32,7 @@ def test_rows_are_kept_on_disk_under_the_name_of_the_tower(tmp_path, monkeypatch
     notes = [make_note(i) for i in range(3)]
     settings = load_settings(None)
     towers = [WordsTower(), WordsTower()]
+    monkeypatch.setattr(module, "packaged_file", lambda: tmp_path)
     monkeypatch.setattr(module, "text_tower", lambda *_, **__: towers[0])
     first = near_rows(settings, tmp_path)(notes)
     monkeypatch.setattr(module, "text_tower", lambda *_, **__: towers[1])
@@ -43,14 +43,19 @@ def test_rows_are_kept_on_disk_under_the_name_of_the_tower(tmp_path, monkeypatch
 
 
 def test_without_the_tower_a_notice_names_extra_and_setting(monkeypatch, caplog) -> None:
-    def missing(*_, **__):
-        raise ModelError("e5-small needs pip install 'uninote[multilingual]'")
-
-    monkeypatch.setattr(module, "text_tower", missing)
+    monkeypatch.setattr(module, "packaged_file", lambda: None)
+    monkeypatch.setattr(module, "text_tower", lambda *_, **__: pytest.fail("loaded"))
     with caplog.at_level(logging.WARNING):
         assert near_rows(load_settings(None), None) is None
     assert "uninote[multilingual]" in caplog.text
     assert "evaluation.near_misses" in caplog.text
+
+
+def test_a_tower_that_cannot_be_loaded_is_named(tmp_path, caplog) -> None:
+    settings = load_settings(None, evaluation={"near_misses": str(tmp_path)}, encoder={"device": "cpu"})
+    with caplog.at_level(logging.WARNING):
+        assert near_rows(settings, None) is None
+    assert str(tmp_path) in caplog.text
 
 
 def test_an_empty_setting_switches_it_off(monkeypatch) -> None:

