@@ -77,6 +77,7 @@ class TaskSuite:
 
     @property
     def has_twins(self) -> bool:
+        """Whether the share of twins told apart is measured."""
         return any(query.twins for query in self.queries)
 
     def gains(self, ids: Ids) -> Floats:
