@@ -20,7 +20,8 @@ from uninote.corpus.skips import SkipReport
 from uninote.encoder import Encoder
 from uninote.evaluation.baselines.one_vector import OneVector
 from uninote.evaluation.baselines.ranker import evaluate_baseline
-from uninote.evaluation.suite import Query, Suite, TaskSuite, distinct, merged, pair_task
+from uninote.evaluation.cut_tasks import pair_task
+from uninote.evaluation.suite import Query, Suite, TaskSuite, distinct, merged
 from uninote.evaluation.tables import Cell, Measure, Table, write_table
 from uninote.items import Item, Note
 from uninote.pipeline.notes import load_notes, split

@@ -58,8 +58,23 @@ def table(reports: list[dict[str, Any]]) -> dict[str, Any]:
     return rows
 
 
-def markdown(rows: dict[str, Any]) -> str:
-    """Render recall@1 (Note2Note: precision@1 and nDCG@10) in percent: a row a task, a column a method."""
+def means(reports: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Average the means of `headline.MEANS` over seeds, by stage or baseline, then name."""
+    return {
+        name: {
+            mean: round(over_seeds(reports, lambda r: r[kind][name]["means"][mean]["mean"])[0], 4)
+            for mean in reports[0][kind][name]["means"]
+        }
+        for kind in ("stages", "baselines")
+        for name in reports[0][kind]
+    }
+
+
+def markdown(rows: dict[str, Any], summed: dict[str, dict[str, float]]) -> str:
+    """Render recall@1 (Note2Note: precision@1 and nDCG@10) in percent: a row a task, a column a method.
+
+    The means `summed` follow.
+    """
     lines = ["| task | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
     picks = [(task.value, "recall@1") for task in SINGLE_TARGET]
     picks += [("Note2Note", "precision@1"), ("Note2Note", "ndcg@10")]
@@ -73,11 +88,9 @@ def markdown(rows: dict[str, Any]) -> str:
             else f"{task} {metric.replace('ndcg', 'nDCG').replace('precision', 'P')}"
         )
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    means = [
-        f"**{100 * statistics.fmean(row[t.value]['recall@1'] for t in SINGLE_TARGET):.1f}**"
-        for row in rows.values()
-    ]
-    lines.append(f"| **mean R@1 of the {in_words(SINGLE_TARGET)}** | " + " | ".join(means) + " |")
+    for name in dict.fromkeys(name for own in summed.values() for name in own):
+        cells = [f"**{100 * summed[row][name]:.1f}**" if name in summed[row] else "–" for row in rows]
+        lines.append(f"| **mean of {name}** | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -143,13 +156,20 @@ def main() -> None:
         "demo-real-notes-minutes", "The whole demo from scratch takes this long", minutes, 60.0, "min", None
     )
 
-    rows = table(reports)
+    rows, summed = table(reports), means(reports)
     steps, stages = reports[0]["dataset"]["steps"], list(reports[0]["stages"])
     write_json(
         RESULTS / "real-notes-table.json",
-        {"seeds": arguments.seeds, "steps": steps, "stages": stages, "command": command, "rows": rows},
+        {
+            "seeds": arguments.seeds,
+            "steps": steps,
+            "stages": stages,
+            "command": command,
+            "rows": rows,
+            "means": summed,
+        },
     )
-    console.print(markdown(rows), soft_wrap=True)
+    console.print(markdown(rows, summed), soft_wrap=True)
 
 
 if __name__ == "__main__":

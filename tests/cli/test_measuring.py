@@ -47,6 +47,20 @@ def test_hard_truth_joins_the_report(notes: Path, tmp_path: Path) -> None:
     assert 'id="hard"' in (tmp_path / "report.html").read_text("utf-8")
 
 
+def test_notes_that_are_not_measured_are_distractors(tmp_path: Path) -> None:
+    notes = write_sample(tmp_path / "sample", 20, seed=3)
+    small = ["encoder.vision_side=64", "evaluation.bootstrap=0", "evaluation.distractors=9"]
+    small += ["corpus.test_fraction=0.4", "evaluation.near_misses=minilm"]
+    rest = ["--quiet", "--json", *(word for option in small for word in ("--set", option))]
+    run("evaluate", notes, "--out", tmp_path / "out", *rest)
+    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+    assert report["dataset"]["distractor_notes"] == 9
+    sizes = {name: facts["n_targets"] for name, facts in report["dataset"]["tasks"].items()}
+    assert sizes["I2Note whole corpus"] == sizes["I2Note"] + 9
+    assert set(report["stages"]["base"]["extra"]) >= {"I2Note twins", "Note2Note near misses"}
+    assert 'id="pools"' in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
 def test_info_lists_the_shipped_model_and_describes_it_by_name() -> None:
     listed = json.loads(run("info", "--json"))["models"][COMPACT]
     assert listed["dim"] == 384

@@ -15,7 +15,7 @@ from uninote.evaluation.scoring import summary
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.evaluation.vectors import ItemVectors
 from uninote.items import Item
-from uninote.tasks.definitions import Task
+from uninote.tasks.definitions import TWIN_TASKS, Task
 
 VECTORS = {
     "q1": [1, 0, 0, 0],
@@ -126,7 +126,8 @@ def test_whole_suite_is_repeatable_json_and_a_random_encoder_is_near_chance(make
         assert result.pop("timing_s")["encode_per_item"] > 0
     assert json.loads(json.dumps(first, allow_nan=False)) == second
     assert list(first["tasks"]) == [task.value for task in Task]
-    assert list(first["extra"]) == ["Links", "I2Note strict", "Note2I strict"]
+    twins = [f"{task} twins" for task in TWIN_TASKS]
+    assert list(first["extra"]) == ["Links", "I2Note strict", "Note2I strict", *twins]
     assert first["suite"] == suite.fingerprint
     assert first["tasks"]["I2T"]["recall@1"] < 0.2
     assert set(first["dims"]) == {"16", "64"}

@@ -71,6 +71,11 @@ def test_means_are_over_tasks_by_their_first_metric() -> None:
         "T2Note": {"recall@1": np.array([1.0, 1.0, 1.0, 0.0])},
         "I2OCR": {"recall@1": np.array([0.0])},
         "Note2Note": {"recall@1": np.array([0.2]), "precision@1": np.array([1.0])},
+        "T2Note twins": {"recall@1": np.array([0.0, 1.0]), "told apart": np.array([1.0, 1.0])},
+        "I2Note twins": {"recall@1": np.array([0.0]), "told apart": np.array([0.0])},
+        "Note2I near misses": {"recall@1": np.array([1.0, 0.0])},
+        "Note2T whole corpus": {"recall@1": np.array([1.0, 1.0, 0.0, 0.0])},
+        "Note2Note near misses": {"recall@1": np.array([0.0]), "precision@1": np.array([0.0])},
         "I2Note strict": {"recall@1": np.array([1.0])},
         "Links": {"recall@1": np.array([1.0]), "precision@1": np.array([1.0])},
     }
@@ -79,10 +84,15 @@ def test_means_are_over_tasks_by_their_first_metric() -> None:
         "seven": (pytest.approx((1 / 2 + 3 / 4) / 2), 2),
         "nine": (pytest.approx((1 / 2 + 3 / 4) / 3), 3),
         "ten": (pytest.approx((1 / 2 + 3 / 4 + 1) / 4), 4),
+        "five": (3 / 4, 1),
+        "five, near misses": (1 / 2, 1),
+        "five, whole corpus": (1 / 2, 1),
+        "three, twins": (1 / 4, 2),
+        "told apart": (1 / 2, 2),
     }
     for mean in means.values():
         low, high = mean["mean_interval"]
-        assert low < mean["mean"] < high
+        assert low <= mean["mean"] <= high
     assert "mean_interval" not in task_means(measured, 0, 0)["ten"]
     assert list(task_means({"I2OCR": measured["I2OCR"]}, 0, 0)) == ["nine", "ten"]
     assert task_means({"Links": measured["Links"]}, 0, 0) == {}
@@ -97,6 +107,16 @@ def test_changes_of_means_are_paired_by_query() -> None:
     assert found["ten"]["real"]
     with pytest.raises(ValueError, match="different suites"):
         mean_changes(before, stage(0.6, 0.5, "other"), 10, 0)
+
+
+def test_changes_of_twins_told_apart_have_a_row_and_a_mean_of_their_own() -> None:
+    before, after = stage(0.3, 0.5), stage(0.3, 0.5)
+    for one, told in ((before, [0, 0, 1, 0]), (after, [1, 1, 1, 0])):
+        one["per_query"]["I2Note twins"] = {"recall@1": [1, 0, 0, 0], "told apart": told}
+    found = changes(before, after, 50, 0)
+    assert found["I2Note twins"]["difference"] == 0
+    assert found["I2Note twins, told apart"]["difference"] == 0.5
+    assert mean_changes(before, after, 50, 0)["told apart"]["difference"] == 0.5
 
 
 def test_stages_of_different_suites_are_not_compared() -> None:
@@ -132,7 +152,12 @@ def test_terminal_table_has_a_row_per_task_and_a_column_per_method(capsys) -> No
     blind = {"I2T": {"recall@1": 0, "note": "no text"}, "T2I": {"recall@1": 0.7}}
     report = {"stages": {"sft": stage(0.5, 0.9)}, "baselines": {"[b]BM": {"tasks": blind}}}
     parts = {"with text": {"recall@1": 0.75, "n_queries": 1234}}
-    report["stages"]["sft"]["extra"] = {"I2Note strict": {"recall@1": 0.25, "parts": parts}}
+    report["stages"]["sft"]["extra"] = {
+        "I2Note strict": {"recall@1": 0.25, "parts": parts},
+        "I2Note twins": {"recall@1": 0.125, "told apart": 0.875},
+        "Note2Note near misses": {"recall@1": 0.125, "precision@1": 0.625},
+    }
+    report["stages"]["sft"]["means"]["told apart"] = {"mean": 0.875}
     Console(width=60).print(summary_table(report))
     stages, compared = (
         {line.split("  ")[0].strip(): line.split() for line in part.splitlines()}
@@ -143,6 +168,10 @@ def test_terminal_table_has_a_row_per_task_and_a_column_per_method(capsys) -> No
     assert stages["Note2Note"][1] == "90.0"
     assert stages["I2Note strict"][-1] == "25.0"
     assert stages["I2Note strict with text (1,234)"][-1] == "75.0"
+    assert stages["I2Note twins"][-1] == "12.5"
+    assert stages["I2Note twins, told apart"][-1] == "87.5"
+    assert stages["Note2Note near misses"][-1] == "62.5"
+    assert stages["mean of told apart"][-1] == "87.5"
     for name, mean in (("seven", "55.0"), ("nine", "50.0"), ("ten", "70.0")):
         assert stages[f"mean of {name}"][3:] == [mean, "±2.0"]
     assert compared["task"] == ["task", "sft", "[b]BM"]

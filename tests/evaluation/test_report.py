@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from uninote.errors import ConfigError, PictureError
@@ -13,10 +14,19 @@ from uninote.evaluation.baselines.ranker import evaluate_baseline
 from uninote.evaluation.copies import EditedCopies
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.links import links_task
+from uninote.evaluation.pools import CORPUS_TASKS, NEAR_TASKS
 from uninote.evaluation.report import build_report, read_records, render_html, write_report
 from uninote.evaluation.suite import build_suite
+from uninote.evaluation.variants import Variant
 from uninote.evaluation.view import explain
-from uninote.tasks.definitions import SINGLE_TARGET, Task, in_words
+from uninote.tasks.definitions import SINGLE_TARGET, TWIN_TASKS, Task, in_words
+
+POOLED = {
+    Variant.STRICT: (Task.I2NOTE, Task.NOTE2I),
+    Variant.TWINS: TWIN_TASKS,
+    Variant.CORPUS: CORPUS_TASKS,
+    Variant.NEAR: NEAR_TASKS,
+}
 
 VOID = {"meta", "input", "br", "img", "link", "hr"}
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -138,6 +148,31 @@ def test_page_shows_means_parts_variants_and_costs(report, suite, load) -> None:
     reached = 100 * stage["means"]["seven"]["mean"] / tower["means"]["seven"]["mean"]
     quality = f"{100 * tower['means']['seven']['mean']:.1f} {reached:.0f} %"
     assert f"8.0 2,048 {times:.1f} {quality}" in shown
+
+
+def test_page_shows_harder_pools(make_note, hash_encoder, load) -> None:
+    notes = [make_note(i, category="a") for i in range(6)]
+    more = [make_note(i, category="a") for i in range(6, 9)]
+    suite = build_suite(notes, distractors=more, near=lambda found: np.eye(len(found), dtype=np.float32))
+    stages = {
+        name: evaluate(encoder, suite, bootstrap=20)
+        for name, encoder in {"base": Noisy(hash_encoder), "sft": hash_encoder}.items()
+    }
+    baselines = {"BM25": evaluate_baseline(Bm25(), suite, bootstrap=20)}
+    page = Page(render_html(build_report(suite, stages, baselines), suite.items, load))
+    assert page.open == []
+    shown = " ".join(" ".join(page.text).split())
+    assert any(attrs.get("id") == "pools" for _, attrs in page.tags)
+    section = shown[shown.index("Harder pools The same queries") : shown.index("Dimensions and cost Matr")]
+    names = [f"{task} {v}" for v, tasks in POOLED.items() for task in tasks]
+    names += [f"{task} twins, told apart" for task in TWIN_TASKS]
+    for name in names:
+        assert name in section
+        assert section.count(name) <= 2  # twins, and twins told apart
+    assert "notes that are targets only 3" in shown
+    told = stages["sft"]["extra"]["I2Note twins"]["told apart"]
+    row = section[section.index("I2Note twins, told apart") :]
+    assert f" {100 * told:.1f} " in row[: row.index("T2Note")]
 
 
 def test_page_tells_what_stands_for_pictures_whose_text_is_sought(make_note, hash_encoder, load) -> None:

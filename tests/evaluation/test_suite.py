@@ -44,7 +44,7 @@ def test_note_tasks_draw_one_pair_per_note_and_atomic_tasks_all(suite, notes) ->
 
 def test_strict_notes_ask_the_same_and_do_not_hold_the_text_of_the_picture(suite) -> None:
     by_name = {task.name: task for task in suite.all_tasks}
-    assert [task.name for task in suite.extra] == ["I2Note strict", "Note2I strict"]
+    assert [task.name for task in suite.extra][:2] == ["I2Note strict", "Note2I strict"]
     usual, strict = by_name["I2Note"], by_name["I2Note strict"]
     assert [query.item for query in strict.queries] == [query.item for query in usual.queries]
     for task, given in ((usual, True), (strict, False)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from uninote.cli.inputs import encoder_of, read_split
+from uninote.cli.inputs import encoder_of, read
 from uninote.cli.options import AsJson, Config, Features, Notes, Out, Quiet, Seed, Set, Whole, settings_from
 from uninote.settings import Settings
 
@@ -51,21 +51,28 @@ def evaluate(
 ) -> None:
     """Measure a model on all tasks over the held-out notes; writes report.json and report.html."""
     from uninote.corpus.decode import check_picture, load_picture
+    from uninote.corpus.splits import Splits
     from uninote.evaluation.copies import rereading
     from uninote.evaluation.evaluate import evaluate as evaluate_encoder
     from uninote.evaluation.hard.terminal import terminal_tables
     from uninote.evaluation.links import links_task
+    from uninote.evaluation.note_rows import near_rows
     from uninote.evaluation.report import build_report, write_report
     from uninote.evaluation.suite import build_suite
     from uninote.evaluation.table import summary_table
+    from uninote.pipeline.notes import distractors_of, split
 
     settings = settings_from(config, set_, seed)
+    found = read(notes, settings)
+    splits = Splits(train=[], validation=[], test=found) if whole else split(found, settings)
     suite = build_suite(
-        read_split(notes, settings, "test", whole),
+        splits.test,
         settings.seed,
         check=lambda p: check_picture(p, settings.corpus, decode=True),
         extra=links_task,
         reread=rereading(settings, out / "cache", not quiet),
+        distractors=distractors_of(splits, "test", settings),
+        near=near_rows(settings, features or out / "cache", not quiet),
     )
     encoder = encoder_of(model, settings, features)
     stage = model.name if model else "base"

@@ -12,9 +12,10 @@ from uninote.evaluation.examples import draw_examples
 from uninote.evaluation.headline import task_means
 from uninote.evaluation.metrics import Values
 from uninote.evaluation.protocols import ItemEncoder, Json
-from uninote.evaluation.scoring import per_query, summary
+from uninote.evaluation.scoring import depth, per_query, summary
 from uninote.evaluation.search import nearest
 from uninote.evaluation.suite import Suite
+from uninote.evaluation.variants import TOLD_APART, changes_pool
 from uninote.evaluation.vectors import ItemVectors
 
 
@@ -39,8 +40,9 @@ def evaluate(
             suite only, so that stages show the same queries.
 
     Returns `tasks` and `extra` (metrics in [0, 1] by task name, at full width), `means` (see
-    `headline.task_means`), `dims` (metrics without intervals by dimension), `per_query` (metrics at 1, for
-    paired intervals), `examples`, `cost`, `timing_s`, and the suite's fingerprint as `suite`.
+    `headline.task_means`), `dims` (metrics without intervals by dimension, not of tasks with other
+    pools), `per_query` (metrics at 1 and `TOLD_APART`, for paired intervals), `examples`, `cost`, `timing_s`,
+    and the suite's fingerprint as `suite`.
     """
     ks = sorted({1, *ks})
     started = perf_counter()
@@ -54,12 +56,16 @@ def evaluate(
     for task in suite.all_tasks:
         queries = vectors.of([query.item for query in task.queries], task.instruction)
         targets = vectors.of(task.targets)
-        _, ids = nearest(task, queries, targets, max(ks))
+        _, ids = nearest(task, queries, targets, depth(task, ks))
         values = measured[task.name] = per_query(task, ids, ks)
         result["extra" if task.name in extra else "tasks"][task.name] = summary(task, values, bootstrap, seed)
         result["per_query"][task.name] = {
-            name: np.round(column, 4).tolist() for name, column in values.items() if name.endswith("@1")
+            name: np.round(column, 4).tolist()
+            for name, column in values.items()
+            if name.endswith("@1") or name == TOLD_APART
         }
+        if changes_pool(task.name):
+            continue
         for dim in widths:
             short = (truncate_numpy(queries, dim), truncate_numpy(targets, dim))
             values = per_query(task, nearest(task, *short, max(ks))[1], ks)

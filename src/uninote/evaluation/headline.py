@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from uninote.evaluation.bootstrap import interval_of_mean, paired_difference
 from uninote.evaluation.metrics import Values
 from uninote.evaluation.protocols import Json
-from uninote.evaluation.variants import task_of
-from uninote.tasks.definitions import SINGLE_TARGET, UNEDITED, Task, in_words
-
-MEANS = {in_words(tasks): tasks for tasks in (UNEDITED, SINGLE_TARGET, tuple(Task))}
-"""Tasks by the name of the mean that sums them up: "seven", "nine", "ten"."""
-
-MEANT = {
-    in_words(UNEDITED): f"recall@1, without {' and '.join(t for t in SINGLE_TARGET if t not in UNEDITED)}",
-    in_words(SINGLE_TARGET): "recall@1, one relevant target a query",
-    in_words(Task): f"with the precision@1 of {' and '.join(t for t in Task if t.spec.graded)}",
-}
-"""Metric and tasks of each of `MEANS`, for captions."""
+from uninote.evaluation.variants import TOLD_APART, Variant, task_of
+from uninote.tasks.definitions import NOTE_TASKS, SINGLE_TARGET, TWIN_TASKS, UNEDITED, Task, in_words
 
 
 def first_metric(task: str) -> str:
@@ -32,17 +22,46 @@ def first_metric(task: str) -> str:
     return known.spec.first_metric if known else "precision@1"
 
 
+def _first_metrics(tasks: Iterable[Task], variant: Variant | None = None) -> dict[str, str]:
+    return {variant.of(task) if variant else task.value: task.spec.first_metric for task in tasks}
+
+
+ALL = {in_words(tasks): _first_metrics(tasks) for tasks in (UNEDITED, SINGLE_TARGET, tuple(Task))}
+_FIVE, _THREE = in_words(NOTE_TASKS), in_words(TWIN_TASKS)
+MEANS = {
+    **ALL,
+    _FIVE: _first_metrics(NOTE_TASKS),
+    f"{_FIVE}, {Variant.NEAR}": _first_metrics(NOTE_TASKS, Variant.NEAR),
+    f"{_FIVE}, {Variant.CORPUS}": _first_metrics(NOTE_TASKS, Variant.CORPUS),
+    f"{_THREE}, {Variant.TWINS}": _first_metrics(TWIN_TASKS, Variant.TWINS),
+    TOLD_APART: {Variant.TWINS.of(task): TOLD_APART for task in TWIN_TASKS},
+}
+"""Tasks and their metrics by the name of the mean that sums them up; `ALL` are those over all tasks."""
+
+MEANT = {
+    in_words(UNEDITED): f"recall@1, without {' and '.join(t for t in SINGLE_TARGET if t not in UNEDITED)}",
+    in_words(SINGLE_TARGET): "recall@1, one relevant target a query",
+    in_words(Task): f"with the precision@1 of {' and '.join(t for t in Task if t.spec.graded)}",
+    _FIVE: f"recall@1 of {', '.join(NOTE_TASKS)}",
+    f"{_FIVE}, {Variant.NEAR}": "the same among the nearest notes of the category",
+    f"{_FIVE}, {Variant.CORPUS}": "the same among all notes",
+    f"{_THREE}, {Variant.TWINS}": f"recall@1 of {', '.join(TWIN_TASKS)} among notes and their twins",
+    TOLD_APART: "the right note above its own twin, in the same tasks",
+}
+"""Metric and tasks of each of `MEANS`, for captions."""
+
+
 def task_means(per_query: Mapping[str, Mapping[str, Values]], bootstrap: int, seed: int) -> dict[str, Json]:
     """Return `mean`, `mean_interval` (if `bootstrap` > 0) and `tasks` (their number) of each of `MEANS`.
 
-    Every task counts equally, by its first metric; a mean without a measured task is left out.
+    Every task counts equally; a mean without a measured task is left out.
 
     Args:
         per_query: metrics of each query, float64 `[q]`, by task and metric.
     """
     means: dict[str, Json] = {}
     for name, tasks in MEANS.items():
-        groups = [per_query[task][first_metric(task)] for task in tasks if task in per_query]
+        groups = [per_query[task][metric] for task, metric in tasks.items() if task in per_query]
         if not groups:
             continue
         means[name] = {"mean": float(np.mean([group.mean() for group in groups])), "tasks": len(groups)}
@@ -63,33 +82,43 @@ def mean_recall(tasks: Mapping[str, Json]) -> float:
 def changes(before: Json, after: Json, bootstrap: int, seed: int) -> dict[str, Json]:
     """Return the paired difference of each task's first metric: `metric`, `difference`, `interval`, `real`.
 
-    `real`: the 95 % interval excludes 0. Raises ValueError when the stages ran on different suites.
+    `real`: the 95 % interval excludes 0. That of `TOLD_APART` has the name `told_apart_of(task)`. Raises
+    ValueError when the stages ran on different suites.
     """
     result = {}
     for task, metric, old, new in _paired(before, after):
-        result[task] = {"metric": metric} | _change(*paired_difference(old, new, bootstrap, seed))
+        name = told_apart_of(task) if metric == TOLD_APART else task
+        result[name] = {"metric": metric} | _change(*paired_difference(old, new, bootstrap, seed))
     return result
 
 
 def mean_changes(before: Json, after: Json, bootstrap: int, seed: int) -> dict[str, Json]:
     """Return the paired difference of each of `MEANS` as `changes` does, with queries resampled by task."""
-    changed = {task: {metric: new - old} for task, metric, old, new in _paired(before, after)}
+    changed: dict[str, dict[str, Values]] = {}
+    for task, metric, old, new in _paired(before, after):
+        changed.setdefault(task, {})[metric] = new - old
     found = task_means(changed, bootstrap, seed)
     return {name: _change(mean["mean"], mean["mean_interval"]) for name, mean in found.items()}
 
 
 def _paired(before: Json, after: Json) -> Iterator[tuple[str, str, Values, Values]]:
-    """Yield task, first metric, and its values of each query before and after."""
+    """Yield task, metric (the first, and `TOLD_APART`), and its values of each query before and after."""
     if before["suite"] != after["suite"]:
         raise ValueError("stages measured on different suites cannot be paired; evaluate both again")
     for task, values in after["per_query"].items():
-        metric = first_metric(task)
-        yield task, metric, np.asarray(before["per_query"][task][metric]), np.asarray(values[metric])
+        for metric in (first_metric(task), TOLD_APART):
+            if metric in values:
+                yield task, metric, np.asarray(before["per_query"][task][metric]), np.asarray(values[metric])
 
 
 def _change(difference: float, interval: Sequence[float]) -> Json:
     low, high = interval
     return {"difference": difference, "interval": [low, high], "real": low > 0 or high < 0}
+
+
+def told_apart_of(task: str) -> str:
+    """Return the name of the row of a task with twins for the share told apart."""
+    return f"{task}, {TOLD_APART}"
 
 
 def headlines(report: Json) -> list[Json]:
@@ -99,7 +128,9 @@ def headlines(report: Json) -> list[Json]:
     last, first = stages[names[-1]], stages[names[0]]
     mean = mean_recall(last["tasks"])
     cards = []
-    for name, found in last.get("means", {}).items():
+    for name in ALL:
+        if (found := last.get("means", {}).get(name)) is None:
+            continue
         detail = MEANT[name]
         if interval := found.get("mean_interval"):
             detail += f"; 95 %: {100 * interval[0]:.1f}–{100 * interval[1]:.1f}"

@@ -27,6 +27,7 @@ from uninote.evaluation.view import (
     graded_rows,
     mean_rows,
     part_rows,
+    pool_rows,
     recall_rows,
 )
 from uninote.items import Item, Picture
@@ -120,6 +121,7 @@ def render_html(
         means=mean_rows(report),
         graded=graded_rows(report),
         parts=part_rows(report),
+        pools=pool_rows(report),
         cost_rows=cost_rows(report),
         groups=groups,
         thumbnails=Markup(thumbnails.css),

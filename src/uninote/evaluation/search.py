@@ -10,13 +10,17 @@ from uninote.evaluation.suite import TaskSuite
 
 
 def nearest(task: TaskSuite, queries: Floats, targets: Floats, k: int) -> tuple[Floats, Ids]:
-    """Find the k best targets of each query by inner product, without its excluded targets.
+    """Find the k best targets of each query by inner product, in its pool, without its excluded targets.
 
     Args:
         queries: float32 `[q, d]`; targets: float32 `[t, d]`.
 
     Returns scores float32 `[q, k]` and ids int64 `[q, k]`, best first, padded with -inf and -1.
     """
+    if any(query.pool is not None for query in task.queries):
+        found = queries @ targets.T
+        mask_excluded(task, found, 0)
+        return top_of_scores(found, k)
     spare = max(len(query.excluded) for query in task.queries)
     fetched = min(k + spare, len(targets))
     scores, ids = faiss.knn(queries, targets, fetched, metric=faiss.METRIC_INNER_PRODUCT)
@@ -35,8 +39,15 @@ def top_of_scores(scores: Floats, k: int) -> tuple[Floats, Ids]:
 
 
 def mask_excluded(task: TaskSuite, scores: Floats, start: int) -> None:
-    """Set the excluded targets of the queries `start, start + 1, ...` to -inf in `scores [n, t]`."""
+    """Set what the queries `start, start + 1, ...` do not search to -inf in `scores [n, t]`.
+
+    That is their excluded targets, and those outside of their pools.
+    """
     for row, query in enumerate(task.queries[start : start + len(scores)]):
+        if query.pool is not None:
+            outside = np.ones(scores.shape[1], dtype=bool)
+            outside[[task.index[key] for key in query.pool]] = False
+            scores[row, outside] = -np.inf
         for key in query.excluded & task.index.keys():
             scores[row, task.index[key]] = -np.inf
 

@@ -9,8 +9,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from uninote.evaluation.headline import MEANS, best_in_row, first_metric
+from uninote.evaluation.headline import MEANS, best_in_row, first_metric, told_apart_of
 from uninote.evaluation.protocols import Json
+from uninote.evaluation.variants import TOLD_APART, VARIANTS
 from uninote.evaluation.view import part_rows, task_names
 
 
@@ -31,6 +32,7 @@ def summary_table(report: Json) -> Group:
 def _table(title: str, methods: Mapping[str, Json], intervals: bool) -> Table:
     names = {section: task_names(methods, section) for section in ("tasks", "extra")}
     graded = [task for tasks in names.values() for task in tasks if first_metric(task) == "precision@1"]
+    graded = [task for task in graded if task not in VARIANTS]
     noted = f" ({' and '.join(graded)}: precision@1)" if graded else ""
     table = Table(
         title=title + noted,
@@ -54,6 +56,8 @@ def _table(title: str, methods: Mapping[str, Json], intervals: bool) -> Table:
         for task in tasks:
             entries = [method.get(section, {}).get(task) for method in methods.values()]
             add(task, entries, first_metric(task))
+            if any(entry and TOLD_APART in entry for entry in entries):
+                add(told_apart_of(task), entries, TOLD_APART)
     table.add_section()
     for row in part_rows({"stages": methods, "baselines": {}}):
         add(f"{row['task']} {row['part']} ({row['n_queries']:,})", row["entries"], "recall@1")

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from uninote.errors import ConfigError
-from uninote.evaluation.headline import MEANT, best_in_row, changes, mean_changes
+from uninote.evaluation.headline import (
+    MEANT,
+    best_in_row,
+    changes,
+    first_metric,
+    mean_changes,
+    told_apart_of,
+)
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.thumbnails import Thumbnails
-from uninote.evaluation.variants import MEANINGS, VARIANTS
+from uninote.evaluation.variants import MEANINGS, POOLS, TOLD_APART, VARIANTS, Variant, changes_pool
 from uninote.items import Item, Picture
 from uninote.tasks.definitions import INSTRUCTIONS, META_TASKS, Task, in_words
 
@@ -38,7 +45,10 @@ def mean_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json]:
 
 
 def recall_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json]:
-    """Return the rows of the main table, one per task: stages, then baselines, and first-to-last change."""
+    """Return the rows of the main table, one per task: stages, then baselines, and first-to-last change.
+
+    Tasks with other pools are in `pool_rows`.
+    """
     methods = _methods(report)
     stages = list(report["stages"].values())
     change = changes(stages[0], stages[-1], bootstrap, seed) if len(stages) > 1 else {}
@@ -46,12 +56,39 @@ def recall_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json
     rows = []
     for section in ("tasks", "extra"):
         for task in task_names(methods, section):
+            if changes_pool(task):
+                continue
             entries = [method.get(section, {}).get(task) for method in methods.values()]
             best = {k: best_in_row(entries, f"recall@{k}") for k in cutoffs(report)}
             cells = [_cell(entry, {k for k in best if i in best[k]}) for i, entry in enumerate(entries)]
             facts = report["dataset"]["tasks"].get(task, {})
             row: Json = {"task": task, "group": _group(task), "meaning": meaning(task, copies)}
             rows.append(row | {"cells": cells, "change": change.get(task), "facts": facts})
+    return rows
+
+
+def pool_rows(report: Json, bootstrap: int = 1000, seed: int = 0) -> list[Json]:
+    """Return the rows of the tasks with other pools, at rank 1, after those of the strict notes.
+
+    One per task, and one per task with twins for the share told apart; values and change as in `mean_rows`.
+    """
+    methods = _methods(report)
+    stages = list(report["stages"].values())
+    change = changes(stages[0], stages[-1], bootstrap, seed) if len(stages) > 1 else {}
+    rows = []
+    for variant in (Variant.STRICT, *POOLS):
+        names = [task for task in task_names(methods, "extra") if VARIANTS.get(task, ("", ""))[1] == variant]
+        for apart in (False, True):
+            for task in names:
+                entries = [method.get("extra", {}).get(task) for method in methods.values()]
+                metric = TOLD_APART if apart else first_metric(task)
+                if apart and not any(entry and TOLD_APART in entry for entry in entries):
+                    continue
+                able = [None if entry and "note" in entry else entry for entry in entries]
+                name = told_apart_of(task) if apart else task
+                row: Json = {"task": name, "metric": metric, "group": variant, "meaning": MEANINGS[variant]}
+                row |= {"facts": report["dataset"]["tasks"][task], "change": change.get(name)}
+                rows.append(row | {"values": _values(able, metric)})
     return rows
 
 

@@ -28,6 +28,7 @@ from uninote.evaluation.baselines.report import report_baselines
 from uninote.evaluation.copies import rereading
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.links import links_task
+from uninote.evaluation.note_rows import near_rows
 from uninote.evaluation.report import build_report, write_report
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.evaluation.table import summary_table
@@ -36,7 +37,7 @@ from uninote.pipeline import train
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.embed import catalogue, embed_entries
 from uninote.pipeline.index import build_index
-from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
+from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
 from uninote.pipeline.soup import best_merge
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
@@ -91,7 +92,11 @@ def run_demo(
     models, share = _train(state, splits.train, validation, settings, out / FEATURES, console, progress)
 
     console.rule("[bold]evaluation")
-    suite = suite_of(splits.test)
+    suite = suite_of(
+        splits.test,
+        distractors=distractors_of(splits, "test", settings),
+        near=near_rows(settings, out / FEATURES, progress),
+    )
     results, baselines = _evaluate(state, models, suite, validation, settings, out / FEATURES, progress)
 
     console.rule("[bold]index")

@@ -11,6 +11,7 @@ from uninote.annotate.factory import make_describer, make_reader
 from uninote.annotate.run import annotate_notes
 from uninote.annotate.spread import Spread
 from uninote.corpus.decode import check_picture
+from uninote.corpus.order import seeded_rank
 from uninote.corpus.quality import balance_notes, filter_notes
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
@@ -94,6 +95,17 @@ def undecodable(
         for _ in pool.map(check, unique):
             bar.advance()
     return broken
+
+
+def distractors_of(splits: Splits, measured: str, settings: Settings) -> list[Note]:
+    """Return the notes that stand as wrong targets in the suite of a split: "test" or "validation".
+
+    They are those of training, and of validation if that is not measured: `evaluation.distractors` of them
+    at most, drawn by a hash of seed and id.
+    """
+    notes = [*splits.train, *(splits.validation if measured != "validation" else ())]
+    drawn = sorted(notes, key=lambda note: seeded_rank(note.id, settings.seed))
+    return drawn[: settings.evaluation.distractors]
 
 
 def split(notes: Sequence[Note], settings: Settings) -> Splits:

@@ -49,6 +49,11 @@ class TaskSpec:
     trained: bool = True
 
     @property
+    def target(self) -> str:
+        """Kind of the target, from the name: `I`, `T`, `OCR` or `Note`."""
+        return self.name.rpartition("2")[2]
+
+    @property
     def hides_picture(self) -> bool:
         """Whether Modal Replacement changes the task."""
         return self.unhidden is not None
@@ -167,15 +172,32 @@ SINGLE_TARGET = tuple(task for task in Task if not task.spec.graded)
 UNEDITED = tuple(task for task in SINGLE_TARGET if not task.spec.edited)
 """The same without the tasks between a picture and the text read in it."""
 
+NOTE_TASKS = tuple(task for task in Task if task.spec.one_per_note)
+"""The tasks between a note and one of its parts."""
+
+TWIN_TASKS = tuple(task for task in NOTE_TASKS if task.spec.target == "Note")
+"""The tasks whose targets have a counterfactual."""
+
 ATOMIC_TASKS = frozenset(task for task in Task if task.spec.atomic)
 """The tasks between one picture and one text."""
 
 
-_IN_WORDS = {7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
+_IN_WORDS = {
+    3: "three",
+    4: "four",
+    5: "five",
+    6: "six",
+    7: "seven",
+    8: "eight",
+    9: "nine",
+    10: "ten",
+    11: "eleven",
+    12: "twelve",
+}
 
 
 def in_words(tasks: Collection[Task] | type[Task]) -> str:
-    """Return the number of tasks for prose: a word from seven to twelve, else digits."""
+    """Return the number of tasks for prose: a word from three to twelve, else digits."""
     return _IN_WORDS.get(len(tasks), str(len(tasks)))
 
 

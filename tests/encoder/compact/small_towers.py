@@ -17,6 +17,7 @@ from uninote.encoder.compact import towers
 from uninote.encoder.compact.backbone import CompactBackbone
 from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
+from uninote.evaluation import note_rows
 
 WIDE = 384
 """Width of the text tower of the package, and the widest of the default dimensions."""
@@ -69,6 +70,7 @@ def small_towers_in_place() -> Iterator[None]:
     """Load small towers of the default width wherever a model names those of the package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(towers, "text_tower", lambda *_, **__: WordsTower(width=WIDE))
+        patch.setattr(note_rows, "text_tower", lambda *_, **__: WordsTower("near"))
         patch.setattr(towers, "vision_tower", lambda *_, **__: ColourTower())
         yield
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from uninote.errors import ItemError
+from uninote.evaluation.cut_tasks import graded_task
 from uninote.evaluation.hard.modality import ablated, only, picture_share, swapped
-from uninote.evaluation.suite import Query, TaskSuite, graded_task
+from uninote.evaluation.suite import Query, TaskSuite
 from uninote.evaluation.vectors import ItemVectors
 from uninote.items import Item
 from uninote.tasks.definitions import Task

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from uninote.evaluation.headline import MEANS
 from uninote.evaluation.tables import Measure
 from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.metrics import metric_of, worst_task
@@ -17,7 +18,13 @@ def run(base: float, **more: float) -> dict:
     for name, value in more.items():
         tasks[name] = {"recall@1": value}
     dims = {"64": {task.value: {"recall@1": base / 2} for task in SFT_TASKS}}
-    return {"tasks": tasks, "dims": dims, "seconds": 1.0}
+    extra = {
+        "I2Note strict": {"recall@1": 0.25},
+        "T2Note twins": {"recall@1": 0.125, "told apart": 0.875},
+        "Note2Note whole corpus": {"recall@1": 0.0, "precision@1": 0.5, "ndcg@10": 0.625},
+    }
+    means = {name: {"mean": place / 100} for place, name in enumerate(MEANS)}
+    return {"tasks": tasks, "extra": extra, "means": means, "dims": dims, "seconds": 1.0}
 
 
 def test_metrics_by_hand():
@@ -36,6 +43,25 @@ def test_metrics_by_hand():
     assert metric_of("dim 64 loss")(run(0.4)) == pytest.approx(-20)
     assert metric_of("dim 64 kept")(run(0.4)) == pytest.approx(50)
     assert worst_task(run(0.4, T2I=0.1), run(0.3)) == pytest.approx(-20)
+
+
+def test_metrics_of_variants_and_means():
+    names = ["seven", "nine", "ten", "five", "five near misses", "five whole corpus", "twins", "told apart"]
+    assert [metric_of(name)(run(0.4)) for name in names] == pytest.approx(list(range(8)))
+    expected = {
+        "I2Note strict": 25,
+        "T2Note twins": 12.5,
+        "T2Note twins told apart": 87.5,
+        "Note2Note whole corpus": 50,
+        "Note2Note whole corpus ndcg@10": 62.5,
+    }
+    for name, value in expected.items():
+        assert metric_of(name)(run(0.4)) == pytest.approx(value)
+    with pytest.raises(KeyError):
+        metric_of("I2Note near misses")(run(0.4))
+    for name in ("I2Note near", "I2Note strictly", "eleven", "twins recall@1"):
+        with pytest.raises(ValueError, match="unknown metric"):
+            metric_of(name)
 
 
 def test_differences_are_taken_seed_by_seed(tmp_path):

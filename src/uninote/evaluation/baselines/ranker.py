@@ -9,7 +9,7 @@ from typing import Protocol
 from uninote.evaluation.headline import task_means
 from uninote.evaluation.metrics import Values
 from uninote.evaluation.protocols import Ids, Json
-from uninote.evaluation.scoring import per_query, summary
+from uninote.evaluation.scoring import depth, per_query, summary
 from uninote.evaluation.suite import Suite, TaskSuite
 from uninote.items import Note
 
@@ -42,7 +42,7 @@ def evaluate_baseline(
     measured: dict[str, dict[str, Values]] = {}
     extra = {task.name for task in suite.extra}
     for task in suite.all_tasks:
-        values = measured[task.name] = per_query(task, ranker.rank(task, max(ks)), ks)
+        values = measured[task.name] = per_query(task, ranker.rank(task, depth(task, ks)), ks)
         entry = summary(task, values, bootstrap, seed)
         if note := ranker.blind_spot(task):
             entry["note"] = note

@@ -20,6 +20,7 @@ from uninote.evaluation.protocols import ElementEncoder, Floats, Ids
 from uninote.evaluation.scoring import per_query
 from uninote.evaluation.search import mask_excluded, top_of_scores
 from uninote.evaluation.suite import Suite, TaskSuite
+from uninote.evaluation.variants import changes_pool
 from uninote.items import Item
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -57,18 +58,23 @@ class TunedFusion(LateFusion):
     def tune(self, validation: Suite) -> float:
         """Choose weights and fusion for every task of the suite; return the mean of their first metrics.
 
+        Tasks with other pools have the choice of their task.
+
         The best choice has the highest first metric of the task, then the highest recall@10. Of equal ones
         the first wins, untuned fusion before all others.
         """
         best = []
         for task in validation.all_tasks:
+            if changes_pool(task.name):
+                continue
             found = {choice: _quality(task, self._ranked(task, 10, choice)) for choice in self._sensible()}
             self.choices[task.name] = max(found, key=found.__getitem__)
             best.append(found[self.choices[task.name]][0])
         return float(np.mean(best))
 
     def rank(self, task: TaskSuite, k: int) -> Ids:
-        return self._ranked(task, k, self.choices.get(task.name, Choice()))
+        name = task.instruction.value if changes_pool(task.name) else task.name
+        return self._ranked(task, k, self.choices.get(name, Choice()))
 
     def _sensible(self) -> list[Choice]:
         """Return all choices, or only the untuned fusions if there is one kind of element only."""

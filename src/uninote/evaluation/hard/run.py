@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from uninote.evaluation.baselines.one_vector import OneVector
 from uninote.evaluation.baselines.ranker import Ranker, evaluate_baseline
+from uninote.evaluation.cut_tasks import graded_task
 from uninote.evaluation.hard.agreement import chapters_task, language_tasks
 from uninote.evaluation.hard.duplicates import Load, duplicate_tasks
 from uninote.evaluation.hard.modality import ablated, picture_share
 from uninote.evaluation.links import links_task
 from uninote.evaluation.protocols import Json
-from uninote.evaluation.suite import Suite, TaskSuite, graded_task
+from uninote.evaluation.suite import Suite, TaskSuite
 from uninote.items import Note
 from uninote.tasks.definitions import Task
 

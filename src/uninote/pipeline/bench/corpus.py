@@ -17,9 +17,10 @@ from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
 from uninote.errors import ModelError
 from uninote.evaluation.copies import rereading
+from uninote.evaluation.note_rows import near_rows
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.items import Note
-from uninote.pipeline.notes import annotate, drop_unreadable, load_notes, split
+from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
 from uninote.pipeline.state import fingerprint
 from uninote.pipeline.train import DRAW
 from uninote.settings import EncoderSettings, Settings
@@ -56,6 +57,7 @@ class BenchCorpus:
         towers.fill_pictures([picture for note in self.notes for picture in note.pictures], progress)
         self._first = CompactBackbone.on(towers, settings.encoder)
         self.reread = rereading(settings, cache, progress)
+        self.near = near_rows(settings, towers.folder, progress)
         self.settings, self.source = settings, source
         self._pairs: dict[tuple[Task, bool], list[Pair]] = {}
 
@@ -137,7 +139,14 @@ class SeedCorpus:
 
     @cached_property
     def suite(self) -> Suite:
-        return build_suite(getattr(self.splits, self.measured), DRAW, reread=self.corpus.reread)
+        corpus = self.corpus
+        return build_suite(
+            getattr(self.splits, self.measured),
+            DRAW,
+            reread=corpus.reread,
+            distractors=distractors_of(self.splits, self.measured, corpus.settings),
+            near=corpus.near,
+        )
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
         """Return the training pairs, in the order of the tasks."""

@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from uninote.evaluation.headline import first_metric, mean_recall
+from uninote.evaluation.headline import MEANS, first_metric, mean_recall
 from uninote.evaluation.protocols import Json
-from uninote.tasks.definitions import META_TASKS, SINGLE_TARGET, Task
+from uninote.evaluation.variants import TOLD_APART, VARIANTS
+from uninote.tasks.definitions import META_TASKS, SINGLE_TARGET, TWIN_TASKS, Task, in_words
+
+SUMMED = {name.removeprefix(f"{in_words(TWIN_TASKS)}, ").replace(",", ""): name for name in MEANS}
+"""Name of the mean in a report by the name of its metric: `five near misses`, `twins`."""
 
 WORST = "worst task"
 
@@ -22,7 +26,10 @@ def metric_of(name: str) -> Metric:
     * `dim 64`: the `mean` on the first 64 dimensions; `dim 64 loss`: less that of all dimensions;
       `dim 64 kept`: as a share of it;
     * a meta-task's name: the mean first metric of its tasks (recall@1; Content Relevance: precision@1);
-    * a task's name: its first metric; `Note2Note ndcg@10`: another metric of a task.
+    * `seven`, `nine`, `ten`, `five`, `five near misses`, `five whole corpus`, `twins`, `told apart`: see
+      `headline.MEANS`;
+    * the name of a task or of its variant: its first metric; followed by another metric, that one:
+      `Note2Note ndcg@10`, `I2Note strict`, `T2Note twins told apart`, `Note2Note whole corpus ndcg@10`.
 
     Raises ValueError for another name.
     """
@@ -38,11 +45,21 @@ def metric_of(name: str) -> Metric:
         )
     if words[:1] == ["dim"] and len(words) in (2, 3) and words[1].isdecimal():
         return _of_prefix(words[1], *words[2:])
-    if words and words[0] in set(Task) and len(words) <= 2:
-        task = words[0]
-        metric = words[1] if len(words) == 2 else first_metric(task)
-        return lambda run: 100 * float(run["tasks"][task][metric])
-    raise ValueError(f"unknown metric {name!r}: mean, mean all, dim N, a meta-task, a task, or `TASK metric`")
+    if name in SUMMED:
+        return lambda run: 100 * float(run["means"][SUMMED[name]]["mean"])
+    for task in sorted((*Task, *VARIANTS), key=len, reverse=True):  # `I2Note strict` before `I2Note`
+        metric = name.removeprefix(task).strip()
+        if name.startswith(task) and (not metric or metric == TOLD_APART or "@" in metric):
+            return _of_task(str(task), metric or first_metric(task))
+    raise ValueError(
+        f"unknown metric {name!r}: mean, mean all, dim N, {', '.join(SUMMED)}, a meta-task, a task or its "
+        "variant, or one of these and a metric"
+    )
+
+
+def _of_task(task: str, metric: str) -> Metric:
+    section = "extra" if task in VARIANTS else "tasks"
+    return lambda run: 100 * float(run[section][task][metric])
 
 
 def _of_prefix(dim: str, compared: str = "") -> Metric:
