@@ -30,6 +30,7 @@ from uninote.evaluation.baselines.report import cut_fusion
 from uninote.evaluation.copies import rereading
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.headline import first_metric
+from uninote.evaluation.links import links_task
 from uninote.evaluation.protocols import Floats
 from uninote.evaluation.result_charts import quality_bytes
 from uninote.evaluation.results import write_json
@@ -90,7 +91,8 @@ def reported(report: Mapping[str, Any]) -> Points:
     """Return the points of the last stage, and of every baseline that can do all tasks."""
     points = {"UniNote, 32 bits": of_dims(list(report["stages"].values())[-1], 4)}
     for name, entry in report["baselines"].items():
-        if not any("note" in task for task in entry["tasks"].values()):
+        able = not any("note" in task for task in entry["tasks"].values())
+        if able and name != "dual tower, equal bytes":  # a point of the cut dual tower
             points[name] = [{"bytes": entry["cost"]["bytes_per_note"], **means(entry["tasks"])}]
     return points
 
@@ -101,8 +103,10 @@ def measured(notes: Path, run: Path, seed: int) -> Points:
     report = json.loads((run / "report.json").read_text("utf-8"))
     parts = split(annotate(load_notes(notes, settings, skips), settings, cache, skips, True), settings)
     reread = rereading(settings, cache)
-    validation, test = (build_suite(part, seed, reread=reread) for part in (parts.validation, parts.test))
-    if report["dataset"]["notes"] != len(parts.test):
+    validation, test = (
+        build_suite(part, seed, extra=links_task, reread=reread) for part in (parts.validation, parts.test)
+    )
+    if report["dataset"]["suite"] != test.fingerprint:
         raise SystemExit(f"{run} is a run of other notes or another seed: measure it again")
     features = cache / "features"
     model = Encoder.load(run / "index" / "model", feature_folder=features)
@@ -160,10 +164,11 @@ def main() -> None:
             points |= measured(arguments.notes, run, seed)
             seeds.append(with_more(points, arguments.more, seed))
         command = f"python benchmarks/quality_bytes.py --notes {arguments.notes.name} --runs RUNS --seeds "
+        more = [f"--more {one.partition('=')[0]}=FOLDER" for one in arguments.more]
         content = {
             "seeds": arguments.seeds,
             "methods": list(averaged(seeds)),
-            "command": command + " ".join(map(str, arguments.seeds)),
+            "command": command + " ".join([*map(str, arguments.seeds), *more]),
             "environment": environment(),
             "date": datetime.now(UTC).date().isoformat(),
         }

@@ -32,9 +32,8 @@ def test_the_seesaw_has_a_line_per_stage_and_a_colour_per_name() -> None:
     svg = seesaw(
         [first, line("seed 0", "stage 2", (0.50, 0.94), (0.50, 0.96)), line("b", "stage 2", (0.4, 0.9))]
     )
-    assert {"stage 1", "stage 2", "seed 0", "b", "mean of the nine, recall@1, %"} <= texts(svg)
-    places = list(dict.fromkeys(markers(svg, "#3b6fb6")))
-    (x0, y0), (x1, y1), (x2, y2) = places
+    assert {"stage 1, seed 0", "stage 2, seed 0", "stage 2, b", "mean of the nine, recall@1, %"} <= texts(svg)
+    (x0, y0), (x1, y1), (x2, y2) = list(dict.fromkeys(markers(svg, "#3b6fb6")))[:3]
     assert (x1, y0) == pytest.approx((x2, y2))
     assert x0 < x1
     assert y0 < y1  # SVG counts from the top: 96 stands above 94

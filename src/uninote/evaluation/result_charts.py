@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uninote.evaluation.protocols import Json
@@ -31,43 +30,49 @@ def seesaw(lines: Sequence[Json], suite: str = "test") -> str:
     with mpl.rc_context(PAGE_STYLE):
         figure = Figure(figsize=(7, 4.2), layout="constrained")
         axes = figure.add_subplot()
+        seen: set[str] = set()
         for line in lines:
-            colour = COLOURS[names.index(line["name"]) % len(COLOURS)]
-            marker, style = STAGES[line["stage"]]
+            name, stage = line["name"], line["stage"]
+            label = stage if name == stage else f"{stage}, {name}"
+            colour = COLOURS[names.index(name) % len(COLOURS)]
+            marker, style = STAGES[stage]
             across, up = (
                 [100 * point[suite][metric] for point in line["points"]] for metric in ("nine", "ndcg@10")
             )
-            axes.plot(across, up, style, marker=marker, markersize=3.5, linewidth=1.4, color=colour)
+            axes.plot(
+                *(across, up, style),
+                marker=marker,
+                markersize=3.5,
+                linewidth=1.4,
+                color=colour,
+                label=None if label in seen else label,
+            )
             axes.plot(across[-1:], up[-1:], marker, markersize=9, color=colour)
-        _key(axes, names)
+            seen.add(label)
+        axes.legend(loc="best")
         axes.set_xlabel("mean of the nine, recall@1, %")
         axes.set_ylabel("Note2Note nDCG@10, %")
         return page_svg(figure)
 
 
-def _key(axes: Axes, names: Sequence[str]) -> None:
-    """Add a legend with the lines of the stages in grey, and a patch of colour per name."""
-    for stage, (marker, style) in STAGES.items():
-        axes.plot([], [], style, marker=marker, color=COLOURS[-1], label=stage)
-    for number, name in enumerate(names):
-        axes.plot([], [], color=COLOURS[number % len(COLOURS)], linewidth=5, label=name)
-    axes.legend(loc="best")
-
-
 def quality_bytes(methods: Sequence[Json], means: Sequence[str] = ("seven", "ten")) -> str:
     """Draw means in percent against bytes a note: a panel per mean, a line or point per method.
+
+    Methods whose names differ after a comma only have one colour.
 
     Args:
         methods: `name` and `points`, each with `bytes` and, by mean, a dumped `tables.Measure`.
         means: names of `headline.MEANS`.
     """
+    families = list(dict.fromkeys(map(_family, methods)))
     with mpl.rc_context(PAGE_STYLE):
         figure = Figure(figsize=(9, 4.4), layout="constrained")
         panels = figure.subplots(1, len(means), squeeze=False)[0]
         for axes, mean in zip(panels, means, strict=True):
             sizes: list[float] = []
             for number, method in enumerate(methods):
-                colour, marker = COLOURS[number % len(COLOURS)], "osD^vPX*"[number % 8]
+                colour = COLOURS[families.index(_family(method)) % len(COLOURS)]
+                marker = "osD^vPX*"[number % 8]
                 points = sorted(method["points"], key=lambda point: point["bytes"])
                 across, up = zip(*((p["bytes"], p[mean]["value"]) for p in points), strict=True)
                 axes.plot(across, up, f"{marker}-", color=colour, markersize=6, label=method["name"])
@@ -80,3 +85,7 @@ def quality_bytes(methods: Sequence[Json], means: Sequence[str] = ("seven", "ten
             axes.set_xlabel("bytes stored per note")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
         return page_svg(figure)
+
+
+def _family(method: Json) -> str:
+    return str(method["name"]).partition(",")[0]
