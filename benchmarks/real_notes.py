@@ -67,7 +67,9 @@ def main() -> None:
         # From the file, so that a resumed and an uninterrupted run are read alike.
         reports.append(json.loads((out / "report.json").read_text()))
 
-    seeds = " ".join(map(str, arguments.seeds))
+    seeds = " ".join(
+        [*map(str, arguments.seeds), *(f"--more {m.partition('=')[0]}=FOLDER" for m in arguments.more)]
+    )
     command = f"python benchmarks/real_notes.py --notes {arguments.notes.name} --seeds {seeds}"
 
     def claim(
