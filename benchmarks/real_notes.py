@@ -4,8 +4,9 @@
 
 Every seed is a run of `uninote demo --notes ... --seed S`, resumable like it; a seed changes the split, the
 sampling and the training. OCR and the outputs of the towers do not depend on it: the first seed's run
-computes them, so only that run counts for the duration. Results go to `benchmarks/results/`, the table also
-to standard output.
+computes them, so only that run counts for the duration. `--more NAME=FOLDER` adds a column with the last
+stage of other runs of the same seeds, e.g. of another text tower. Results go to `benchmarks/results/`, the
+table also to standard output and, with `--readme`, into README.md.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from typing import Any
 from rich.console import Console
 
 from uninote.evaluation.headline import mean_recall
-from uninote.evaluation.results import write_json, write_result
+from uninote.evaluation.results import write_result
+from uninote.evaluation.results_table import results_table, with_table
+from uninote.evaluation.tables import write_table
 from uninote.pipeline.demo import run_demo
 from uninote.settings import load_settings
 from uninote.tasks.definitions import SINGLE_TARGET, in_words
 
-RESULTS = Path(__file__).parent / "results"
-GRADED = ("recall@1", "recall@5", "recall@10", "precision@1", "precision@5", "precision@10", "ndcg@10")
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def over_seeds(
@@ -41,59 +44,6 @@ def stage_tasks(stage: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda report: report["stages"][stage]["tasks"]
 
 
-def table(reports: list[dict[str, Any]]) -> dict[str, Any]:
-    """Average every metric over seeds, by stage or baseline, then task; with the first seed's intervals."""
-    rows: dict[str, Any] = {}
-    for kind in ("stages", "baselines"):
-        for name in reports[0][kind]:
-            rows[name] = {
-                task: {
-                    metric: round(over_seeds(reports, lambda r: r[kind][name]["tasks"][task][metric])[0], 4)
-                    for metric in GRADED
-                    if metric in entry
-                }
-                | {"interval": entry.get(f"{'precision' if task == 'Note2Note' else 'recall'}@1_interval")}
-                for task, entry in reports[0][kind][name]["tasks"].items()
-            }
-    return rows
-
-
-def means(reports: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Average the means of `headline.MEANS` over seeds, by stage or baseline, then name."""
-    return {
-        name: {
-            mean: round(over_seeds(reports, lambda r: r[kind][name]["means"][mean]["mean"])[0], 4)
-            for mean in reports[0][kind][name]["means"]
-        }
-        for kind in ("stages", "baselines")
-        for name in reports[0][kind]
-    }
-
-
-def markdown(rows: dict[str, Any], summed: dict[str, dict[str, float]]) -> str:
-    """Render recall@1 (Note2Note: precision@1 and nDCG@10) in percent: a row a task, a column a method.
-
-    The means `summed` follow.
-    """
-    lines = ["| task | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
-    picks = [(task.value, "recall@1") for task in SINGLE_TARGET]
-    picks += [("Note2Note", "precision@1"), ("Note2Note", "ndcg@10")]
-    for task, metric in picks:
-        cells = [
-            f"{100 * row[task][metric]:.1f}" if metric in row.get(task, {}) else "–" for row in rows.values()
-        ]
-        name = (
-            task
-            if metric == "recall@1"
-            else f"{task} {metric.replace('ndcg', 'nDCG').replace('precision', 'P')}"
-        )
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    for name in dict.fromkeys(name for own in summed.values() for name in own):
-        cells = [f"**{100 * summed[row][name]:.1f}**" if name in summed[row] else "–" for row in rows]
-        lines.append(f"| **mean of {name}** | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -101,6 +51,8 @@ def main() -> None:
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("work/real"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--more", action="append", default=[], help="NAME=FOLDER of other runs")
+    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
     arguments = parser.parse_args()
 
     console = Console()
@@ -115,7 +67,9 @@ def main() -> None:
         # From the file, so that a resumed and an uninterrupted run are read alike.
         reports.append(json.loads((out / "report.json").read_text()))
 
-    seeds = " ".join(map(str, arguments.seeds))
+    seeds = " ".join(
+        [*map(str, arguments.seeds), *(f"--more {m.partition('=')[0]}=FOLDER" for m in arguments.more)]
+    )
     command = f"python benchmarks/real_notes.py --notes {arguments.notes.name} --seeds {seeds}"
 
     def claim(
@@ -156,20 +110,19 @@ def main() -> None:
         "demo-real-notes-minutes", "The whole demo from scratch takes this long", minutes, 60.0, "min", None
     )
 
-    rows, summed = table(reports), means(reports)
-    steps, stages = reports[0]["dataset"]["steps"], list(reports[0]["stages"])
-    write_json(
-        RESULTS / "real-notes-table.json",
-        {
-            "seeds": arguments.seeds,
-            "steps": steps,
-            "stages": stages,
-            "command": command,
-            "rows": rows,
-            "means": summed,
-        },
-    )
-    console.print(markdown(rows, summed), soft_wrap=True)
+    more = {
+        name: [
+            json.loads((Path(folder) / f"seed-{seed}" / "report.json").read_text())
+            for seed in arguments.seeds
+        ]
+        for name, _, folder in (one.partition("=") for one in arguments.more)
+    }
+    table = results_table(reports, more, command)
+    write_table(RESULTS / "real-notes-table.json", table)
+    console.print(table.markdown(), soft_wrap=True)
+    if arguments.readme:
+        readme = ROOT / "README.md"
+        readme.write_text(with_table(readme.read_text("utf-8"), table.markdown()), "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 uninote serve --index demo/index --notes demo/sample/notes.jsonl      # in another shell, on a fresh demo
 python scripts/screenshots.py --key-file demo/index/admin.key
+python scripts/screenshots.py --report work/real/seed-0/report.html    # no server: docs/images/report.png
 
 Takes every step of the tour, and fails where a step does not work. Needs Debian's `chromium` and a Chinese
 font (`fonts-wqy-microhei`), because the sample has Chinese notes. Pictures have the light theme, one size and
@@ -24,12 +25,24 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).parent.parent
 SIZE = {"width": 1180, "height": 760}
 MAX_BYTES = 150_000
+REPORT_SIZE, REPORT_WIDTH = {"width": 1180, "height": 1415}, 790
 CATEGORY, SAMPLE = "rain", "heavy rain in the streets, people with umbrellas"
 SEARCH = "a rainy street with umbrellas"
 
 PICTURES_ARE_THERE = """() => Array.from(document.images)
     .filter((one) => one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0)
     .every((one) => one.complete && one.naturalWidth > 0)"""
+
+
+def save(page: Page, file: Path, width: int = SIZE["width"]) -> None:
+    """Save the visible part of the page as a small PNG of this width in pixels."""
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture = picture.resize((width, picture.height * width // picture.width), Image.Resampling.LANCZOS)
+    picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    size = file.stat().st_size
+    print(f"{file}  {size / 1000:.0f} kB")
+    if size > MAX_BYTES:
+        raise SystemExit(f"{file} is larger than {MAX_BYTES} bytes")
 
 
 class Tour:
@@ -42,13 +55,7 @@ class Tour:
         """Save the visible part of the page as a small PNG."""
         self.page.evaluate("document.activeElement && document.activeElement.blur()")
         self.page.wait_for_function(PICTURES_ARE_THERE)
-        picture = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
-        file = self.out / f"console-{name}.png"
-        picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
-        size = file.stat().st_size
-        print(f"{file}  {size / 1000:.0f} kB")
-        if size > MAX_BYTES:
-            raise SystemExit(f"{file} is larger than {MAX_BYTES} bytes")
+        save(self.page, self.out / f"console-{name}.png")
 
     def sign_in(self, key: str) -> None:
         self.page.goto("/")
@@ -143,6 +150,7 @@ def main() -> None:
     )
     parser.add_argument("--url", default="http://localhost:8080")
     parser.add_argument("--key-file", type=Path, default=Path("demo/index/admin.key"))
+    parser.add_argument("--report", type=Path, help="take the top of this report instead")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     options = parser.parse_args()
     program = shutil.which("chromium")
@@ -160,10 +168,23 @@ def main() -> None:
         )
         context.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
-        tour = Tour(context.new_page(), options.out)
-        tour.sign_in(options.key_file.read_text().strip())
-        for step in (tour.search, tour.gallery, tour.threshold, tour.back_check, tour.review, tour.versions):
-            step()
+        page = context.new_page()
+        if options.report:
+            page.set_viewport_size(REPORT_SIZE)  # type: ignore[arg-type]
+            page.goto(options.report.resolve().as_uri())
+            save(page, options.out / "report.png", REPORT_WIDTH)
+        else:
+            tour = Tour(page, options.out)
+            tour.sign_in(options.key_file.read_text().strip())
+            for step in (
+                tour.search,
+                tour.gallery,
+                tour.threshold,
+                tour.back_check,
+                tour.review,
+                tour.versions,
+            ):
+                step()
         context.close()
 
 

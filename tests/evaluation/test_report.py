@@ -119,7 +119,7 @@ def test_page_shows_numbers_examples_and_commands(report, suite, load) -> None:
     assert f"{100 * report['stages']['sft']['tasks']['T2Note']['recall@1']:.1f}" in shown
     assert "uninote search 'a & b' --top 5" in shown
     assert suite.fingerprint in shown
-    assert len([tag for tag, _ in page.tags if tag == "svg"]) == 4
+    assert len([tag for tag, _ in page.tags if tag == "svg"]) == 5
     assert len([tag for tag, _ in page.tags if tag == "details"]) == len(Task) + 1  # and Links
     assert f"One vector per item, {in_words(Task)} ways to ask" in shown
     assert f"{in_words(Task).capitalize()} tasks" in shown

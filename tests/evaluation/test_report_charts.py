@@ -6,7 +6,13 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from uninote.evaluation.report_charts import cost_scatter, matryoshka_curves, recall_bars, training_curves
+from uninote.evaluation.report_charts import (
+    cost_scatter,
+    matryoshka_curves,
+    recall_bars,
+    stage_path,
+    training_curves,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -48,6 +54,25 @@ def test_bars_are_as_high_as_their_recall() -> None:
     ]
     heights = [max(bar) - min(bar) for bar in bars]
     assert np.array(heights) / heights[0] == pytest.approx([1, 0.25, 2], rel=1e-3)
+
+
+def test_the_path_of_stages_has_a_point_per_stage_and_needs_two() -> None:
+    def stage(nine: float, ndcg: float) -> dict:
+        order = {"ndcg@5": 0.0, "ndcg@10": ndcg, "ndcg@10_interval": [ndcg - 0.01, ndcg + 0.01]}
+        mean = {"mean": nine, "mean_interval": [nine - 0.02, nine + 0.02]}
+        return {"means": {"nine": mean}, "tasks": {"Note2Note": order}}
+
+    svg = stage_path({"sft": stage(0.50, 0.94), "rl": stage(0.49, 0.96), "other": {"tasks": {}}})
+    assert {"sft", "rl", "Note2Note nDCG@10, %"} <= set(texts(svg))
+    assert "other" not in texts(svg)
+    points = {
+        colour: (float(use.attrib["x"]), float(use.attrib["y"]))
+        for use in reversed(list(ET.fromstring(svg).iter(f"{SVG}use")))
+        for colour in re.findall(r"fill: var\(--series-(\d)\)", use.attrib.get("style", ""))
+    }
+    assert points["1"][0] < points["0"][0]
+    assert points["1"][1] < points["0"][1]  # SVG counts from the top
+    assert stage_path({"sft": stage(0.5, 0.9)}) == ""
 
 
 def test_charts_are_repeatable(stages) -> None:

@@ -16,7 +16,13 @@ from uninote.errors import ConfigError
 from uninote.evaluation.hard.view import duplicate_charts, hard_tables
 from uninote.evaluation.headline import headlines
 from uninote.evaluation.protocols import Json
-from uninote.evaluation.report_charts import cost_scatter, matryoshka_curves, recall_bars, training_curves
+from uninote.evaluation.report_charts import (
+    cost_scatter,
+    matryoshka_curves,
+    recall_bars,
+    stage_path,
+    training_curves,
+)
 from uninote.evaluation.results import write_json
 from uninote.evaluation.suite import Suite
 from uninote.evaluation.thumbnails import Thumbnails
@@ -128,6 +134,7 @@ def render_html(
         bars=Markup(recall_bars(stages)),
         matryoshka=Markup(matryoshka_curves(stages)),
         costs=Markup(cost_scatter(stages, baselines)),
+        path=Markup(stage_path(stages)),
         training={name: Markup(svg) for name, svg in curves.items() if svg},
         all_tasks=in_words(Task),
         single_target=in_words(SINGLE_TARGET),

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from uninote.evaluation.headline import mean_recall
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.svg import STYLE, log_axis, svg
+from uninote.tasks.definitions import SINGLE_TARGET, Task, in_words
 
 INK, MUTED, LINE = "#010101", "#020202", "#030303"
 SERIES = tuple(f"#0400{i:02x}" for i in range(1, 7))
@@ -110,6 +111,39 @@ def cost_scatter(stages: Mapping[str, Json], baselines: Mapping[str, Json]) -> s
         axes.set_ylabel("mean recall@1, %")
         axes.set_ylim(0)
         _legend(axes, 2)
+        return _svg(figure)
+
+
+def stage_path(stages: Mapping[str, Json]) -> str:
+    """Draw nDCG of Note2Note against the mean of the tasks with one target, stage by stage, with intervals.
+
+    Returns an empty string when fewer than two stages have both.
+    """
+    name = in_words(SINGLE_TARGET)
+    found = {
+        stage: (result["means"][name], result["tasks"][Task.NOTE2NOTE])
+        for stage, result in stages.items()
+        if name in result.get("means", {}) and Task.NOTE2NOTE in result["tasks"]
+    }
+    if len(found) < 2:
+        return ""
+    metric = max((key for key in next(iter(found.values()))[1] if re.fullmatch(r"ndcg@\d+", key)), key=len)
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure(10.4, 3.7)
+        across, up = zip(
+            *((100 * mean["mean"], 100 * note[metric]) for mean, note in found.values()), strict=True
+        )
+        axes.plot(across, up, color=MUTED, linewidth=1.2, alpha=0.6, zorder=1)
+        for i, (stage, (mean, note)) in enumerate(found.items()):
+            x, y, colour = across[i], up[i], SERIES[i % len(SERIES)]
+            if bounds := mean.get("mean_interval"):
+                axes.hlines(y, *(100 * np.array(bounds)), color=colour, linewidth=1.1, alpha=0.65)
+            if bounds := note.get(f"{metric}_interval"):
+                axes.vlines(x, *(100 * np.array(bounds)), color=colour, linewidth=1.1, alpha=0.65)
+            axes.plot([x], [y], "o", color=colour, markersize=9, label=stage)
+        axes.set_xlabel(f"mean of the {name}, recall@1, %")
+        axes.set_ylabel(f"Note2Note {metric.replace('ndcg', 'nDCG')}, %")
+        _legend(axes, len(found))
         return _svg(figure)
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from uninote.evaluation.svg import STYLE, log_axis, svg
 from uninote.evaluation.tables import Cell, Measure, Table
 
-_STYLE = {
+PAGE_STYLE = {
     **STYLE,
     "font.family": "sans-serif",
     "font.size": 10,
@@ -24,7 +24,7 @@ def chart(table: Table) -> str | None:
     Returns None when a table has fewer than two numbers to compare.
     """
     places = [n for n, name in enumerate(table.columns) if _number(name) is not None]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(PAGE_STYLE):
         return _lines(table, places) if len(places) > 1 else _bars(table)
 
 
@@ -48,7 +48,7 @@ def _bars(table: Table) -> str | None:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(table.columns[1])
-    return _svg(figure)
+    return page_svg(figure)
 
 
 def _lines(table: Table, places: list[int]) -> str | None:
@@ -78,7 +78,7 @@ def _lines(table: Table, places: list[int]) -> str | None:
     log_axis(axes, sizes)
     axes.set_xlabel("dimensions kept")
     axes.legend(loc="lower right")
-    return _svg(figure)
+    return page_svg(figure)
 
 
 def _measure(cell: Cell) -> Measure | None:
@@ -87,5 +87,6 @@ def _measure(cell: Cell) -> Measure | None:
     return Measure(value=cell) if isinstance(cell, int | float) else None
 
 
-def _svg(figure: Figure) -> str:
+def page_svg(figure: Figure) -> str:
+    """Return the figure as the text of an SVG file, without spaces at the ends of lines."""
     return "\n".join(line.rstrip() for line in svg(figure).splitlines()) + "\n"
