@@ -112,7 +112,7 @@ def test_a_one_sided_query_keeps_texts_or_pictures(note: Note) -> None:
     half = split_note(note, 0)
     assert half is not None
     found = {tuple(map(type, one_sided(half, random.Random(seed)).query.parts)) for seed in range(20)}
-    assert found == {(str, str), (Picture, Picture)} or found == {(str,), (Picture, Picture)}
+    assert found in ({(str, str), (Picture, Picture)}, {(str,), (Picture, Picture)})
     assert one_sided(half, random.Random(0)).relevant == half.relevant
     alone = replace(half, query=Item.of("text alone"))
     assert one_sided(alone, random.Random(0)) is alone
