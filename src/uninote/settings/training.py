@@ -84,13 +84,13 @@ class RlAblations(Section):
     """Options of stage 2 that the experiments change, for a comparison with the paper."""
 
     policy: Literal["softmax", "weighted_softmax", "plackett_luce", "listwise"] = Field(
-        "listwise", description="listwise: supervised; the others learn from a reward, as in the paper"
+        "plackett_luce", description="listwise: supervised; the others learn from a reward, as in the paper"
     )
     penalty: float = Field(-5.0, le=0, description="C_pen of Eq. 11")
     base_factor: float = Field(3.0, ge=0, description="R_base of Eq. 11 in units of |L_rel|")
     absolute: bool = Field(True, description="add R_abs (Eq. 9)")
     relative: bool = Field(True, description="add R_rel (Eq. 10)")
-    samples: int = Field(16, ge=2, description="rankings that plackett_luce draws of a query")
+    samples: int = Field(128, ge=2, description="rankings that plackett_luce draws of a query")
     advantage: Literal["standard", "centred"] = Field(
         "standard",
         description="standard: divided by the deviation of a query's rewards (Eq. 12); centred: not",
@@ -115,13 +115,15 @@ class RlAblations(Section):
 class RlSettings(RlAblations):
     """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
 
-    temperature: float = Field(0.05, gt=0)
-    mix: float = Field(4.0, ge=0, description="weight of stage 1's loss, on a batch in every step; 0: none")
+    temperature: float = Field(0.1, gt=0)
+    mix: float = Field(1.0, ge=0, description="weight of stage 1's loss, on a batch in every step; 0: none")
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
-    noise: int = Field(8, ge=1, description="noise notes shared by the batch, per query at least")
-    near: int = Field(0, ge=0, description="noise notes per query that are near to it by the stage 1 model")
+    noise: int = Field(8, ge=1, description="noise notes of a batch, drawn at random")
+    near: int = Field(
+        4, ge=0, description="noise notes of each query, drawn from those nearest to it by the stage 1 model"
+    )
     steps: int = Field(400, ge=0)
     batch_size: int = Field(16, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
