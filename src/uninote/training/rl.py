@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from uninote.corpus.relations.graph import Relations
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes
 from uninote.encoder.capabilities import PrefixBackbone
@@ -23,6 +24,7 @@ from uninote.settings import RlSettings, SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 from uninote.tasks.halves import Halves, split_note
 from uninote.tasks.pairs import make_pairs
+from uninote.tasks.related import related_rankings
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, Side, encode_sides, prepare_sides
 from uninote.training.joint import StageOne, StageOneBatches
@@ -101,15 +103,19 @@ class RlCollator:
             for place, item in enumerate(half.relevant, 1):
                 relevant[row, column[item.key]] = True
                 positions[row, column[item.key]] = place
-        # A note that shares a picture with the query's note has content in common: it is no noise.
-        foreign = [[pictures.isdisjoint(digests(item)) for item in unique.values()] for pictures in own]
+        # A note that shares a picture with the query's note has content in common, and related notes beyond
+        # L_rel are related: they are no noise.
+        foreign = [
+            [pictures.isdisjoint(digests(item)) and item.key not in half.neutral for item in unique.values()]
+            for pictures, half in zip(own, halves, strict=True)
+        ]
         task = halves[0].task
         instruction = INSTRUCTIONS[task] if self.backbone.uses_instructions else ""
         queries, candidates = [half.query for half in halves], list(unique.values())
         # N_B, N_B + I_1, … are prefixes of one another: a causal backbone reads them all in one pass.
         shared = (
             self.settings.shared_prefixes
-            and task is Task.NOTE2NOTE
+            and all(half.nested for half in halves)
             and isinstance(self.backbone, PrefixBackbone)
         )
         chains = [*(half.relevant for half in halves), *((item,) for item in noise)] if shared else ()
@@ -149,7 +155,7 @@ class RlTrainer(StageTrainer):
         self.shard = shard or Shard()
 
     def task_order(self, dataset: HalvesDataset) -> TaskBatchOrder:
-        tasks = [half.task for half in dataset.halves]
+        tasks = [(half.task, half.nested) for half in dataset.halves]
         return TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
 
     def _cosines(
@@ -221,16 +227,21 @@ def anchor(model: nn.Module, share: bool = True) -> nn.Module:
     return copy.deepcopy(model, frozen).eval().requires_grad_(False)  # type: ignore[arg-type]
 
 
-def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Halves]:
+def rl_halves(
+    notes: Sequence[Note], settings: RlSettings, seed: int, relations: Relations | None = None
+) -> list[Halves]:
     """Make the stage 2 samples of `settings.tasks`, a note at most one of each.
 
-    Note2Note: notes with two pictures or more, split in halves. I2Note, T2Note: a part, and as its ideal
+    Note2Note: a note with `settings.relations` related notes or more ranks those, by weight; others with two
+    pictures or more are split in halves. I2Note, T2Note: a part, and as its ideal
     ranking the note it stands in, then the same note without the picture: not it, but the nearest to it.
     """
     made: list[Halves] = []
     for task in map(Task, settings.tasks):
         if task is Task.NOTE2NOTE:
-            split = (split_note(note, seed, settings.max_relevant) for note in notes)
+            ranked = related_rankings(notes, relations, settings.relations, settings.max_relevant)
+            made += ranked.values()
+            split = (split_note(n, seed, settings.max_relevant) for n in notes if n.id not in ranked)
             made += [half for half in split if half is not None]
             continue
         for pair in make_pairs(notes, task, per_note=1, seed=seed):

@@ -22,7 +22,7 @@ def metric_of(name: str) -> Metric:
     * `dim 64`: the `mean` on the first 64 dimensions; `dim 64 loss`: less that of all dimensions;
       `dim 64 kept`: as a share of it;
     * a meta-task's name: the mean first metric of its tasks (recall@1; Content Relevance: precision@1);
-    * a task's name: its first metric; `Note2Note ndcg@10`: another metric of a task.
+    * a task's name, or `Relations`: its first metric; `Note2Note ndcg@10`: another metric of a task.
 
     Raises ValueError for another name.
     """
@@ -38,10 +38,11 @@ def metric_of(name: str) -> Metric:
         )
     if words[:1] == ["dim"] and len(words) in (2, 3) and words[1].isdecimal():
         return _of_prefix(words[1], *words[2:])
-    if words and words[0] in set(Task) and len(words) <= 2:
+    if words and words[0] in {*Task, "Relations"} and len(words) <= 2:
         task = words[0]
         metric = words[1] if len(words) == 2 else first_metric(task)
-        return lambda run: 100 * float(run["tasks"][task][metric])
+        section = "tasks" if task in set(Task) else "extra"
+        return lambda run: 100 * float(run[section][task][metric])
     raise ValueError(f"unknown metric {name!r}: mean, mean all, dim N, a meta-task, a task, or `TASK metric`")
 
 

@@ -24,7 +24,8 @@ from uninote.pipeline.bench.corpus import SeedCorpus, Weights, trained_weights
 from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
-from uninote.tasks.definitions import SFT_TASKS, Pair
+from uninote.tasks.definitions import Pair
+from uninote.tasks.pairs import pairs_per_task
 from uninote.training.merge import merged_weights
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
@@ -148,8 +149,8 @@ class Plan:
         start = corpus.reference if self.start == "warmup" else corpus.corpus.model(corpus.seed)
         encoder = self._to_train(trained_weights(start))
         replaced = settings.tasks.modal_replacement
-        most = -(-settings.sft.steps * settings.sft.batch_size // len(SFT_TASKS))
-        pairs = corpus.drawn(max(most, settings.sft.batch_size), replaced)
+        most = pairs_per_task(settings.sft)
+        pairs = corpus.drawn(most, replaced) + (corpus.related(most) if settings.sft.relations else [])
         index = corpus.index(replaced, settings.negatives.composite == "whole")
         rounds = self.variant.rounds
         changed = {"steps": settings.sft.steps // rounds, "dropout": self.dropout}
