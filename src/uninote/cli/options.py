@@ -39,7 +39,7 @@ Relations = Annotated[
     Path | None,
     typer.Option(
         help="Related notes, CSV or Parquet: item, other, weight, or a log of user, item, time. "
-        "By default, relations.csv or .parquet beside the notes."
+        "By default, relations.csv or .parquet next to the notes."
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Relations of a run: read beside the notes, measured as a task, told in a line."""
+"""Relations of a run: read next to the notes, measured as a task, described in a line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uninote.settings import Settings
 def load_behaviour(
     source: Path, notes: Sequence[Note], settings: Settings, report: SkipReport
 ) -> Behaviour | None:
-    """Read the relations of the settings, or those beside the notes; None without any."""
+    """Read the relations of the settings, or those next to the notes; None without any."""
     file = relations_file(source, settings.relations)
     return read_behaviour(file, notes, settings.relations, report) if file else None
 

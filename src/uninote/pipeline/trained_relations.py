@@ -43,7 +43,7 @@ def record(folder: Path, trained: ItemPairs, until: float | None = None, before:
     """Write the pairs that a model was trained on into its folder; without any, there is no file.
 
     Args:
-        until: latest time of the events behind them, None if there is none.
+        until: latest time of the events that made them, None if there is none.
         before: folders of models that this one was made from; their records are included.
     """
     pairs = {pair_key(item.key, other.key) for item, other in trained}

@@ -20,7 +20,7 @@ def _as_text(value: object) -> object:
 class RelationSettings(Section):
     """Related notes: pairs with a weight, or a log of users and notes."""
 
-    file: str = Field("", description="CSV or Parquet; empty: relations.csv or .parquet beside the notes")
+    file: str = Field("", description="CSV or Parquet; empty: relations.csv or .parquet next to the notes")
     measured: float = Field(
         0.2, gt=0, lt=1, description="share of a log's newest events: measured on, not trained on"
     )

@@ -17,7 +17,7 @@ from uninote.training.sft import SftCollator, example_items
 class StageOne(NamedTuple):
     """Training set of stage 1; its reference holds every query, positive and negative.
 
-    `until` is the latest time of the events behind its related notes, None if there is none.
+    `until` is the latest time of the events that relate its notes, None if there is none.
     """
 
     examples: Sequence[Example]

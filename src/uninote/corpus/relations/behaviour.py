@@ -23,7 +23,7 @@ from uninote.items import Note
 from uninote.settings import RelationSettings
 
 BESIDE = ("relations.csv", "relations.parquet")
-"""Names of a file of relations beside the notes."""
+"""Names of a file of relations next to the notes."""
 
 
 class Measured(NamedTuple):
@@ -78,7 +78,7 @@ class Behaviour:
 
 
 def relations_file(source: Path, settings: RelationSettings) -> Path | None:
-    """Return the file of the settings, or the one beside the notes in `source` (a file or folder), if any."""
+    """Return the file of the settings, or the one next to the notes in `source` (a file or folder), if any."""
     if settings.file:
         return Path(settings.file)
     folder = source if source.is_dir() else source.parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -34,7 +35,9 @@ def co_engagement(events: Sequence[Event], method: Method = "bm25", neighbours: 
     places = ([users[event.user] for event in events], [column[event.item] for event in events])
     counts = csr_matrix((np.ones(len(events)), places), shape=(len(users), len(items)))
     model = _recommender(method, min(neighbours + 1, len(items)))  # a note is its own nearest
-    model.fit(counts, show_progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library converts its own matrices and says so
+        model.fit(counts, show_progress=False)
     found = model.similarity.tocoo()
     weights: dict[tuple[str, str], float] = {}
     for one, other, weight in zip(found.row, found.col, found.data.tolist(), strict=True):

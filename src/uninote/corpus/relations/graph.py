@@ -21,7 +21,7 @@ class Relations:
 
     Args:
         weights: weight by pair of ids, the smaller id first.
-        until: latest time of the events behind them, None if they have no time.
+        until: latest time of the events that made them, None if they have no time.
     """
 
     def __init__(
