@@ -87,4 +87,4 @@ def test_links_become_relations(tmp_path: Path) -> None:
     out = tmp_path / "relations.csv"
     set_ = ["--set", "corpus.min_pictures=0"]
     assert json.loads(run("links", tmp_path / "notes.jsonl", "--out", out, "--json", *set_))["count"] == 3
-    assert out.read_text() == "item,other,weight\n0,1,1.0\n0,2,1.0\n1,2,1.0\n".replace("\n", "\r\n")
+    assert out.read_text("utf-8").splitlines() == ["item,other,weight", "0,1,1.0", "0,2,1.0", "1,2,1.0"]

@@ -29,7 +29,7 @@ def test_related_notes_are_relevant_and_known_pairs_and_the_note_itself_are_out(
     assert task is not None
     assert task.graded
     assert [query.note_id for query in task.queries] == ["a", "b", "c"]
-    assert task.queries[0].relevant == {ITEMS["b"].key: 1, ITEMS["c"].key: 2}
+    assert task.queries[0].relevant == {ITEMS["b"].key: 1, ITEMS["c"].key: 4}
     assert task.queries[0].excluded == {ITEMS["a"].key, ITEMS["d"].key}
     assert task.queries[2].excluded == {ITEMS["c"].key}
     assert task.targets == tuple(ITEMS.values())
@@ -37,7 +37,7 @@ def test_related_notes_are_relevant_and_known_pairs_and_the_note_itself_are_out(
     places = [task.index[ITEMS[name].key] for name in "ceb"]
     values = per_query(task, np.array([places, [-1] * 3, [-1] * 3]), [1, 3])
     assert values["recall@3"].tolist() == [1, 0, 0]
-    assert values["ndcg@3"][0] == pytest.approx((2 + 1 / 2) / (2 + 1 / np.log2(3)))
+    assert values["ndcg@3"][0] == pytest.approx((4 + 1 / 2) / (4 + 1 / np.log2(3)))
 
 
 def test_none_without_relations_in_the_pool_or_between_equal_notes() -> None:

@@ -29,7 +29,7 @@ def read(source: Path, settings: Settings) -> list[Note]:
 
 def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list[Note]:
     """Read the notes of one split ("train" or "test"), or all; the same seed splits alike everywhere."""
-    return read_with_relations(source, settings, part, whole)[0]
+    return _split(read(source, settings), settings, part, whole)
 
 
 def read_with_relations(
@@ -37,14 +37,13 @@ def read_with_relations(
 ) -> tuple[list[Note], Behaviour | None]:
     """Read the notes of one split, or all, and the relations of all, if there are any."""
     from uninote.corpus.skips import SkipReport
-    from uninote.pipeline.notes import split
     from uninote.pipeline.relations import load_behaviour
 
     notes = read(source, settings)
     report = SkipReport()
     behaviour = load_behaviour(source, notes, settings, report)
     _tell(report, "relations left out")
-    return notes if whole else list(getattr(split(notes, settings), part)), behaviour
+    return _split(notes, settings, part, whole), behaviour
 
 
 def encoder_of(model: Path | None, settings: Settings, features: Path | None) -> Encoder:
@@ -55,6 +54,12 @@ def encoder_of(model: Path | None, settings: Settings, features: Path | None) ->
     if model is not None:
         return load_encoder(model, settings, features)
     return Encoder.build(settings.encoder, settings.corpus, features, settings.seed)
+
+
+def _split(notes: list[Note], settings: Settings, part: str, whole: bool) -> list[Note]:
+    from uninote.pipeline.notes import split
+
+    return notes if whole else list(getattr(split(notes, settings), part))
 
 
 def _tell(report: SkipReport, what: str) -> None:

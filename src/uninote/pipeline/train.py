@@ -189,5 +189,7 @@ def rl_model(
         stage_one=joint,
     )
     save_once(encoder, folder)
-    record(folder, pairs_of_rankings(samples), relations.until if relations else None, [start])
+    trained = [*pairs_of_rankings(samples), *pairs_of_examples(joint.examples if joint else ())]
+    times = [known.until for known in (relations, joint) if known and known.until is not None]
+    record(folder, trained, max(times, default=None), [start])
     return encoder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -44,12 +44,16 @@ class Behaviour:
     content: Relations | Log
     settings: RelationSettings
     since: float | None = None
+    _known: dict[tuple[frozenset[str], bool], Relations] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @cached_property
     def key(self) -> str:
         """Hash of the content and of what turns it into relations."""
         content = self.content.key if isinstance(self.content, Relations) else self.content
-        return hashlib.sha256(repr((content, self.settings, self.since)).encode()).hexdigest()[:16]
+        settings = self.settings.model_copy(update={"file": ""})  # wherever it lies
+        return hashlib.sha256(repr((content, settings, self.since)).encode()).hexdigest()[:16]
 
     def training(self, notes: Iterable[Note]) -> Relations:
         """Return the relations between these notes that may be trained on: those of a log before the cut."""
@@ -71,14 +75,17 @@ class Behaviour:
         return () if isinstance(self.content, Relations) else self.content
 
     def _co_engaged(self, notes: Iterable[Note], before: bool) -> Relations:
-        ids = {note.id for note in notes}
-        assert self.since is not None
-        events = [e for e in self._log if (e.time < self.since) is before and e.item in ids]
-        return co_engagement(events, self.settings.method, self.settings.neighbours)
+        ids, since = frozenset(note.id for note in notes), self.since
+        assert since is not None
+        if (ids, before) not in self._known:
+            events = [e for e in self._log if (e.time < since) is before and e.item in ids]
+            found = co_engagement(events, self.settings.method, self.settings.neighbours)
+            self._known[ids, before] = found
+        return self._known[ids, before]
 
 
 def relations_file(source: Path, settings: RelationSettings) -> Path | None:
-    """Return the file of the settings, or the one next to the notes in `source` (a file or folder), if any."""
+    """Return the file of the settings, or the one next to the notes of `source`, a file or folder."""
     if settings.file:
         return Path(settings.file)
     folder = source if source.is_dir() else source.parent
