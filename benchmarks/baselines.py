@@ -110,7 +110,7 @@ def main() -> None:
     loaded = annotate(load_notes(arguments.notes, settings, skips), settings, cache, skips, True)
     notes = split(loaded, settings)
     validation, test = (
-        build_suite(part, settings.seed, extra=links_task, reread=rereading(settings, cache))
+        build_suite(part, settings.seed, extra=[links_task], reread=rereading(settings, cache))
         for part in (notes.validation, notes.test)
     )
     if test.fingerprint != report["dataset"]["suite"]:

@@ -104,7 +104,7 @@ def measured(notes: Path, run: Path, seed: int) -> Points:
     parts = split(annotate(load_notes(notes, settings, skips), settings, cache, skips, True), settings)
     reread = rereading(settings, cache)
     validation, test = (
-        build_suite(part, seed, extra=links_task, reread=reread) for part in (parts.validation, parts.test)
+        build_suite(part, seed, extra=[links_task], reread=reread) for part in (parts.validation, parts.test)
     )
     if report["dataset"]["suite"] != test.fingerprint:
         raise SystemExit(f"{run} is a run of other notes or another seed: measure it again")

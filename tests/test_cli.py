@@ -40,6 +40,7 @@ def test_every_command_explains_itself() -> None:
     expected = [
         "sample",
         "annotate",
+        "links",
         "pairs",
         "mine",
         "train",

@@ -40,6 +40,11 @@ vectors = Encoder.load(model_folder("compact"), device="cpu").encode([note.item(
 assert vectors[0] @ vectors[1] > 0.5
 open_store(StoreSettings(address="memory"), Path("."), vectors.shape[1])
 """,
+    "behaviour": """
+from uninote.corpus.relations.coengagement import co_engagement
+from uninote.corpus.relations.reader import Event
+assert len(co_engagement([Event(user, item, 0.0) for user in "uv" for item in "ab"], "cosine")) == 1
+""",
     "corpora": "import uninote.corpora.run",
     "data": """
 import pyarrow as pa, pyarrow.parquet as pq
@@ -82,7 +87,9 @@ assert make_reader(AnnotateSettings(ocr="rapidocr"))([Image.new("RGB", (64, 64))
     "train": "from uninote import train_rl, train_sft; import uninote.pipeline.train, tensorboard",
     "video": "import uninote.corpus.video",
 }
-PROMISES["all"] = "\n".join(PROMISES[extra] for extra in ("service", "demo", "ray", "milvus", "corpora"))
+PROMISES["all"] = "\n".join(
+    PROMISES[extra] for extra in ("service", "demo", "ray", "milvus", "corpora", "behaviour")
+)
 
 MISSING = [
     (["demo"], "data,evaluate,ocr,store,train,sample"),
@@ -263,6 +270,8 @@ import sys
 import uninote
 from uninote.settings import StoreSettings
 from uninote.encoder.towers import text_tower
+from uninote.corpus.relations.coengagement import co_engagement
+from uninote.corpus.relations.reader import Event
 from pathlib import Path
 tries = {
     "train": lambda: uninote.train_sft,
@@ -271,6 +280,7 @@ tries = {
     "milvus": lambda: uninote.open_store(StoreSettings(address="milvus://host"), Path("."), 4),
     "service": lambda: __import__("uninote.service.main.server"),
     "sample": lambda: __import__("uninote.sample.notes"),
+    "behaviour": lambda: co_engagement([Event("u", "a", 0.0), Event("u", "b", 0.0)]),
     "corpora": lambda: __import__("uninote.corpora.run"),
     "video": lambda: __import__("uninote.corpus.video"),
     "data": lambda: __import__("uninote.pipeline.embeddings"),

@@ -18,6 +18,7 @@ _VIDEO = ("av",)
 _ONNX = ("onnx", "onnxruntime", "onnxscript")
 
 EXTRAS: dict[str, tuple[str, ...]] = {
+    "behaviour": ("implicit",),
     "corpora": ("lxml", "markdown_it"),
     "data": ("datasets", "pyarrow"),
     "describe": ("openai",),

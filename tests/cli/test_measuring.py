@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from uninote.cli import app
+from uninote.errors import ConfigError
 from uninote.sample.notes import write_sample
 from uninote.shipped import COMPACT, HOME
 
@@ -67,3 +69,36 @@ def test_info_lists_the_shipped_model_and_describes_it_by_name() -> None:
     assert Path(listed["card"]) == HOME / COMPACT / "README.md"
     described = json.loads(run("info", COMPACT, "--json"))
     assert described["uninote.json"]["version"] == listed["version"]
+
+
+def test_relations_are_trained_on_and_measured_but_not_the_same_ones(notes: Path, tmp_path: Path) -> None:
+    rest = ["--set", "encoder.vision_side=64", "--set", "encoder.read=given"]
+    ids = [json.loads(line)["id"] for line in notes.read_text("utf-8").splitlines()]
+    related = tmp_path / "related.csv"
+    related.write_text("\n".join(["item,other", *(f"{one},{other}" for one, other in pairwise(ids)), "x,y"]))
+    given, whole = ["--relations", related], ["--whole", "--json"]
+    counts = json.loads(run("pairs", notes, "--out", tmp_path / "p.jsonl", *given, *whole))["counts"]
+    assert counts["Note2Note"] == 2 * (len(ids) - 1)
+    run("mine", tmp_path / "p.jsonl", "--out", tmp_path / "e.jsonl", *rest)
+    steps = ["--set", "sft.steps=1", "--set", "sft.batch_size=2", "--quiet"]
+    run("train", "sft", tmp_path / "e.jsonl", "--out", tmp_path / "sft", *rest, *steps)
+    measure = ["evaluate", notes, *given, *whole, "--quiet", "--out", tmp_path / "out", *rest]
+    measure += ["--set", "evaluation.bootstrap=20"]
+    told = json.loads(run(*measure))
+    assert "relations left out" not in json.dumps(told)
+    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+    assert report["stages"]["base"]["extra"]["Relations"]["n_queries"] == len(ids)
+    assert "Find the notes that this note is related to" in (tmp_path / "out" / "report.html").read_text(
+        "utf-8"
+    )
+    with pytest.raises(ConfigError, match=rf"trained on {2 * (len(ids) - 1)} of the relations"):
+        run(*measure, "--model", tmp_path / "sft")
+
+
+def test_links_become_relations(tmp_path: Path) -> None:
+    lines = [{"id": str(n), "title": f"title {n}", "links": [(n + 1) % 3]} for n in range(3)]
+    (tmp_path / "notes.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    out = tmp_path / "relations.csv"
+    set_ = ["--set", "corpus.min_pictures=0"]
+    assert json.loads(run("links", tmp_path / "notes.jsonl", "--out", out, "--json", *set_))["count"] == 3
+    assert out.read_text("utf-8").splitlines() == ["item,other,weight", "0,1,1.0", "0,2,1.0", "1,2,1.0"]

@@ -120,7 +120,7 @@ def test_with_instructions_queries_are_encoded_per_task_and_targets_once(make_no
 
 def test_whole_suite_is_repeatable_json_and_a_random_encoder_is_near_chance(make_note, hash_encoder) -> None:
     notes = [make_note(i, links=(f"n{(i + 1) % 12}",)) for i in range(12)]
-    suite = build_suite(notes, extra=links_task)
+    suite = build_suite(notes, extra=[links_task])
     first, second = (evaluate(hash_encoder, suite, bootstrap=20, seed=4) for _ in range(2))
     for result in (first, second):
         assert result.pop("timing_s")["encode_per_item"] > 0

@@ -38,7 +38,7 @@ def test_titles_are_removed_whatever_their_case_and_spacing_but_not_inside_words
 
 def test_the_suite_reports_links_outside_of_the_ten(make_note) -> None:
     notes = [make_note(0, links=("n1",)), make_note(1), make_note(2)]
-    suite = build_suite(notes, extra=links_task)
+    suite = build_suite(notes, extra=[links_task])
     assert [task.name for task in suite.extra][:3] == ["Links", "I2Note strict", "Note2I strict"]
     assert "Links" not in {task.name for task in suite.tasks}
     assert "Links" in suite.facts()["tasks"]

@@ -77,7 +77,7 @@ class Noisy:
 def suite(make_note):
     notes = [make_note(i, links=(f"n{(i + 1) % 6}",), lang="en") for i in range(6)]
     notes.append(make_note(7, title=ATTACK, body=f"{ATTACK}. And {ATTACK} again.", category=ATTACK))
-    return build_suite(notes, extra=links_task)
+    return build_suite(notes, extra=[links_task])
 
 
 @pytest.fixture

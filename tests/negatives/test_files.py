@@ -34,7 +34,8 @@ def content(value: Pair | Example) -> tuple[object, ...]:
     if isinstance(value, Example):
         return (content(value.pair), [n.key for n in value.negatives], value.scores, value.positive_score)
     rest = value.counterfactual.key if value.counterfactual else None
-    return (value.task, value.query.key, value.positive.key, value.note_id, value.picture, rest)
+    known = (value.task, value.query.key, value.positive.key, value.note_id, value.picture, rest)
+    return (*known, value.neutral)
 
 
 def kinds(item: Item) -> list[tuple[type, str | None]]:
@@ -43,6 +44,8 @@ def kinds(item: Item) -> list[tuple[type, str | None]]:
 
 
 def test_pairs_come_back(pairs, tmp_path: Path) -> None:
+    related = Pair(Task.NOTE2NOTE, Item.of("a"), Item.of("b"), "a", None, neutral=frozenset({"k", "l"}))
+    pairs = [*pairs, related]
     write_pairs(pairs, tmp_path / "run" / "pairs.jsonl")
     again = read_pairs(tmp_path / "run" / "pairs.jsonl")
     assert list(map(content, again)) == list(map(content, pairs))

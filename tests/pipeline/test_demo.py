@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -197,3 +198,30 @@ def test_a_backbone_without_a_warm_up_goes_from_its_base_to_stage_1(
     assert "no warm-up" in printed.getvalue()
     assert list(report["stages"]) == ["base", "sft", "rl"]
     assert not list((tmp_path / "cache").glob("features/*"))  # of the compact backbone's tower
+
+
+def test_a_log_next_to_the_notes_is_trained_on_and_measured(sample: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(sample.parent, tmp_path / "notes"))
+    ids = [json.loads(line)["id"] for line in (folder / "notes.jsonl").read_text("utf-8").splitlines()]
+    clicks = [  # each user reads every third note, some earlier and some later
+        (user, note, 10 * user + (7 * place) % 90)
+        for user in range(12)
+        for place, note in enumerate(ids)
+        if place % 3 == user % 3
+    ]
+    rows = ["user,item,time", *(f"u{user},{note},{time}" for user, note, time in clicks), "u0,nobody,1"]
+    (folder / "relations.csv").write_text("\n".join(rows))
+    options = ["encoder.read=given", "annotate.ocr=existing", "relations.only_new=false", "rl.relations=1"]
+    words = [*demo(folder / "notes.jsonl", tmp_path / "out"), *(w for o in options for w in ("--set", o))]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"relations: [1-9]\d* pairs of training notes to train on, [1-9]\d* pairs of", done.stdout
+    )
+    assert "unknown item" in (tmp_path / "out" / "skipped.jsonl").read_text()
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    methods = [*report["stages"].values(), *report["baselines"].values()]
+    assert all("Relations" in method["extra"] for method in methods)
+    [state] = (tmp_path / "out" / "state").iterdir()
+    records = {file.parent.name.partition("-rl")[0] for file in state.glob("model-*/relations.json")}
+    assert records == {"model-sft", "model"}  # and the merged model of stage 2

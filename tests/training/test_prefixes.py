@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from uninote.corpus.relations.graph import Relations
 from uninote.encoder import Encoder, PrefixBackbone
 from uninote.items import Note, Picture
 from uninote.settings import LoraSettings, RlSettings
@@ -53,10 +54,12 @@ def qwen(tiny_qwen: Callable[..., Path]) -> Callable[[], Encoder]:
     return start
 
 
-def cosines_and_gradients(encoder: Encoder, album: list[Note], **options: Any) -> dict[str, torch.Tensor]:
+def cosines_and_gradients(
+    encoder: Encoder, album: list[Note], relations: Relations | None = None, **options: Any
+) -> dict[str, torch.Tensor]:
     backbone: Any = encoder.backbone
     settings = RlSettings.model_validate({"noise": 3, "batch_size": 3, **options})
-    halves = rl_halves(album, settings, 0)[:3]
+    halves = rl_halves(album, settings, 0, relations)[:3]
     inputs = RlCollator(backbone, [note.item() for note in album], settings)(list(enumerate(halves)))
     tokens = sum(chunk["ids"].numel() for chunk in inputs["candidates"]["chunks"])
     model = ChunkedEncoder(backbone, settings.chunk_size is not None).train()
@@ -80,6 +83,18 @@ def test_nested_candidates_in_one_pass_equal_separate_encoding(
     for name, value in apart.items():
         assert torch.allclose(shared[name], value, atol=1e-4 * max(1.0, float(value.abs().max()))), name
     assert all(bool(value.any()) for value in apart.values())
+
+
+def test_rankings_of_related_notes_are_no_prefixes_and_equal_in_chunks(
+    qwen: Callable[[], Encoder], album: list[Note]
+) -> None:
+    relations = Relations({(f"n{i}", f"n{j}"): 1.0 + i for i in range(6) for j in range(i + 1, 6)})
+    apart = cosines_and_gradients(qwen(), album, relations, shared_prefixes=False)
+    for chunk_size in (None, 4):
+        shared = cosines_and_gradients(qwen(), album, relations, chunk_size=chunk_size)
+        for name in apart.keys() - {"tokens"}:
+            limit = 1e-4 * max(1.0, float(apart[name].abs().max()))
+            assert torch.allclose(shared[name], apart[name], atol=limit), name
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from uninote.cli.options import AsJson, Config, Quiet, Set, emit, settings_from
+from uninote.cli.options import AsJson, Config, Quiet, Relations, Set, emit, settings_from
 from uninote.errors import ConfigError
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ def run(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that train at once, of one thread each; they share a GPU.")
     ] = 1,
+    relations: Relations = None,
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
@@ -74,13 +75,14 @@ def run(
     tables = run_experiments(
         [load_experiment(name) for name in experiments or built_in()],
         notes,
-        settings_from(config, set_, None),
+        settings_from(config, set_, None, relations),
         out,
         results,
         seeds=chosen,
         measured=split,
         options=[
             *([f"--split {split}"] if split != "test" else []),
+            *([f"--relations {relations.name}"] if relations else []),
             *([f"--config {config.name}"] if config else []),
             *(f"--set {assignment}" for assignment in set_ or ()),
         ],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uninote.cli.inputs import encoder_of, read, read_split
+from uninote.cli.inputs import encoder_of, read, read_with_relations
 from uninote.cli.options import (
     AsJson,
     Config,
@@ -16,6 +16,7 @@ from uninote.cli.options import (
     Out,
     Quiet,
     Ray,
+    Relations,
     Seed,
     Set,
     Whole,
@@ -88,30 +89,55 @@ def pairs(
     out: Out = Path("pairs.jsonl"),
     task: Annotated[list[str] | None, typer.Option(help="Only this task, e.g. I2Note; repeatable.")] = None,
     whole: Whole = False,
+    relations: Relations = None,
     config: Config = None,
     set_: Set = None,
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """Cut the training split into the (query, positive) pairs of the tasks, with Modal Replacement."""
+    """Cut the training split into the (query, positive) pairs of the tasks, with Modal Replacement.
+
+    Pairs of related notes join them, where there are relations (`sft.relations`).
+    """
     from uninote.negatives.files import write_pairs
     from uninote.tasks.definitions import SFT_TASKS, Task
-    from uninote.tasks.pairs import make_pairs
+    from uninote.tasks.pairs import make_pairs, pairs_per_task
+    from uninote.tasks.related import related_pairs
 
     known = {each.value: each for each in Task}
     unknown = [name for name in task or () if name not in known]
     if unknown:
         raise ConfigError(f"unknown task {unknown[0]}: choose from {', '.join(known)}")
-    settings = settings_from(config, set_, seed)
-    loaded = read_split(notes, settings, "train", whole)
+    settings = settings_from(config, set_, seed, relations)
+    loaded, behaviour = read_with_relations(notes, settings, "train", whole)
     replaced = settings.tasks.modal_replacement
     made = {
         each: make_pairs(loaded, each, modal_replacement=replaced)
         for each in ([known[name] for name in task] if task else SFT_TASKS)
     }
+    if behaviour and settings.sft.relations and not task:
+        related = behaviour.training(loaded)
+        made[Task.NOTE2NOTE] = related_pairs(loaded, related, pairs_per_task(settings.sft), settings.seed)
     write_pairs((pair for found in made.values() for pair in found), out)
     counts = {each.value: len(found) for each, found in made.items()}
     emit(as_json, {"pairs": str(out), "counts": counts}, f"{sum(counts.values())} pairs in {out}: {counts}")
+
+
+@app.command()
+def links(
+    notes: Notes,
+    out: Out = Path("relations.csv"),
+    config: Config = None,
+    set_: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the links between notes as relations, for those who have no clicks."""
+    from uninote.corpus.relations.writer import linked, write_relations
+
+    found = linked(read(notes, settings_from(config, set_, None)))
+    write_relations(found, out)
+    result = {"relations": str(out), "count": len(found)}
+    emit(as_json, result, f"{len(found)} pairs of linked notes in {out}")
 
 
 @app.command()

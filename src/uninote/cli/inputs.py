@@ -10,6 +10,8 @@ import typer
 from uninote.settings import Settings
 
 if TYPE_CHECKING:  # both load at first use: `--help` needs neither numpy nor torch
+    from uninote.corpus.relations.behaviour import Behaviour
+    from uninote.corpus.skips import SkipReport
     from uninote.encoder import Encoder
     from uninote.items import Note
 
@@ -21,18 +23,27 @@ def read(source: Path, settings: Settings) -> list[Note]:
 
     report = SkipReport()
     notes = load_notes(source, settings, report)
-    if len(report):
-        reasons = ", ".join(f"{count} x {kind}" for kind, count in report.counts().items())
-        typer.echo(f"left out: {reasons}", err=True)
+    _tell(report, "left out")
     return notes
 
 
 def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list[Note]:
     """Read the notes of one split ("train" or "test"), or all; the same seed splits alike everywhere."""
-    from uninote.pipeline.notes import split
+    return _split(read(source, settings), settings, part, whole)
+
+
+def read_with_relations(
+    source: Path, settings: Settings, part: str, whole: bool
+) -> tuple[list[Note], Behaviour | None]:
+    """Read the notes of one split, or all, and the relations of all, if there are any."""
+    from uninote.corpus.skips import SkipReport
+    from uninote.pipeline.relations import load_behaviour
 
     notes = read(source, settings)
-    return notes if whole else list(getattr(split(notes, settings), part))
+    report = SkipReport()
+    behaviour = load_behaviour(source, notes, settings, report)
+    _tell(report, "relations left out")
+    return _split(notes, settings, part, whole), behaviour
 
 
 def encoder_of(model: Path | None, settings: Settings, features: Path | None) -> Encoder:
@@ -43,3 +54,15 @@ def encoder_of(model: Path | None, settings: Settings, features: Path | None) ->
     if model is not None:
         return load_encoder(model, settings, features)
     return Encoder.build(settings.encoder, settings.corpus, features, settings.seed)
+
+
+def _split(notes: list[Note], settings: Settings, part: str, whole: bool) -> list[Note]:
+    from uninote.pipeline.notes import split
+
+    return notes if whole else list(getattr(split(notes, settings), part))
+
+
+def _tell(report: SkipReport, what: str) -> None:
+    if len(report):
+        reasons = ", ".join(f"{count} x {kind}" for kind, count in report.counts().items())
+        typer.echo(f"{what}: {reasons}", err=True)

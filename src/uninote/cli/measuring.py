@@ -11,8 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from uninote.cli.inputs import encoder_of, read
-from uninote.cli.options import AsJson, Config, Features, Notes, Out, Quiet, Seed, Set, Whole, settings_from
+from uninote.cli.inputs import encoder_of, read_with_relations
+from uninote.cli.options import (
+    AsJson,
+    Config,
+    Features,
+    Notes,
+    Out,
+    Quiet,
+    Relations,
+    Seed,
+    Set,
+    Whole,
+    settings_from,
+)
 from uninote.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,6 +55,7 @@ def evaluate(
     edited: Annotated[
         int, typer.Option(min=1, help="With --hard: number of pictures to edit, each in every way.")
     ] = 100,
+    relations: Relations = None,
     config: Config = None,
     set_: Set = None,
     seed: Seed = None,
@@ -61,19 +74,23 @@ def evaluate(
     from uninote.evaluation.suite import build_suite
     from uninote.evaluation.table import summary_table
     from uninote.pipeline.notes import distractors_of, split
+    from uninote.pipeline.relations import relation_tasks
+    from uninote.pipeline.trained_relations import refuse_seen
 
-    settings = settings_from(config, set_, seed)
-    found = read(notes, settings)
+    settings = settings_from(config, set_, seed, relations)
+    found, behaviour = read_with_relations(notes, settings, "test", whole=True)
     splits = Splits(train=[], validation=[], test=found) if whole else split(found, settings)
     suite = build_suite(
         splits.test,
         settings.seed,
         check=lambda p: check_picture(p, settings.corpus, decode=True),
-        extra=links_task,
+        extra=[links_task, *relation_tasks(behaviour)],
         reread=rereading(settings, out / "cache", not quiet),
         distractors=distractors_of(splits, "test", settings),
         near=near_rows(settings, features or out / "cache", not quiet),
     )
+    if model and behaviour:
+        refuse_seen(model, behaviour, suite)
     encoder = encoder_of(model, settings, features)
     stage = model.name if model else "base"
     result = evaluate_encoder(

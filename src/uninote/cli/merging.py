@@ -24,9 +24,11 @@ def merge(
 ) -> None:
     """Interpolate the weights of two models, where the second gained on one task and lost on others."""
     from uninote.encoder import Encoder
+    from uninote.pipeline.trained_relations import record
     from uninote.training.merge import merge_folders
 
     merge_folders(first, second, share, out)
     merged = Encoder.load(out)
     merged.save(out)
+    record(out, (), before=[first, second])
     emit(as_json, {"model": str(out), "version": merged.version}, f"model {merged.version} in {out}")

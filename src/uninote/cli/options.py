@@ -35,6 +35,14 @@ Features = Annotated[
     Path | None, typer.Option(help="Folder that caches vision features by picture between runs.")
 ]
 
+Relations = Annotated[
+    Path | None,
+    typer.Option(
+        help="Related notes, CSV or Parquet: item, other, weight, or a log of user, item, time. "
+        "By default, relations.csv or .parquet next to the notes."
+    ),
+]
+
 Ray = Annotated[
     str | None,
     typer.Option(
@@ -46,7 +54,12 @@ Ray = Annotated[
 ]
 
 
-def settings_from(config: Path | None, assignments: Sequence[str] | None, seed: int | None) -> Settings:
+def settings_from(
+    config: Path | None,
+    assignments: Sequence[str] | None,
+    seed: int | None,
+    relations: Path | None = None,
+) -> Settings:
     """Load the settings of a call. Raises ConfigError for an assignment other than `section.field=value`."""
     overrides: dict[str, Any] = {} if seed is None else {"seed": seed}
     for assignment in assignments or ():
@@ -58,6 +71,8 @@ def settings_from(config: Path | None, assignments: Sequence[str] | None, seed: 
         for section in sections:
             place = place.setdefault(section, {})
         place[field] = yaml.safe_load(value)
+    if relations is not None:
+        overrides.setdefault("relations", {})["file"] = str(relations)
     return load_settings(config, **overrides)
 
 

@@ -10,7 +10,7 @@ import typer
 import yaml
 from rich.console import Console
 
-from uninote.cli.options import AsJson, Config, Out, Quiet, Seed, Set, settings_from
+from uninote.cli.options import AsJson, Config, Out, Quiet, Relations, Seed, Set, settings_from
 from uninote.errors import ConfigError
 from uninote.extras import require
 
@@ -21,6 +21,7 @@ app = typer.Typer()
 def demo(
     notes: Annotated[Path | None, typer.Option(help="Your notes; by default, the built-in sample.")] = None,
     out: Out = Path("demo"),
+    relations: Relations = None,
     config: Config = None,
     set_: Set = None,
     seed: Seed = None,
@@ -28,7 +29,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Run the pipeline from notes through both stages to a report and an index. Resumes after a kill."""
-    settings = settings_from(config, set_, seed)
+    settings = settings_from(config, set_, seed, relations)
     reader = ["ocr"] if settings.annotate.ocr == "rapidocr" else []
     require("data", "evaluate", *reader, "store", "train", *([] if notes else ["sample"]))
     from uninote.pipeline.demo import run_demo

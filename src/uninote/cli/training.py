@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uninote.cli.inputs import encoder_of, read_split
+from uninote.cli.inputs import encoder_of, read_split, read_with_relations
 from uninote.cli.options import (
     AsJson,
     Config,
@@ -16,6 +16,7 @@ from uninote.cli.options import (
     Notes,
     Out,
     Quiet,
+    Relations,
     Seed,
     Set,
     Whole,
@@ -102,6 +103,7 @@ def train_rl(
     out: Out = Path("model-rl"),
     whole: Whole = False,
     features: Features = None,
+    relations: Relations = None,
     config: Config = None,
     set_: Set = None,
     seed: Seed = None,
@@ -111,9 +113,10 @@ def train_rl(
     """Train stage 2: ranking of the training split by content, from a stage 1 model. Resumes after a kill."""
     from uninote.pipeline.train import rl_model
 
-    settings = settings_from(config, set_, seed)
-    training = read_split(notes, settings, "train", whole)
-    trained = rl_model(model, training, settings, out, features, not quiet)
+    settings = settings_from(config, set_, seed, relations)
+    training, behaviour = read_with_relations(notes, settings, "train", whole)
+    related = behaviour.training(training) if behaviour else None
+    trained = rl_model(model, training, settings, out, features, not quiet, relations=related)
     _report(as_json, out, trained)
 
 

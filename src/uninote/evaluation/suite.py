@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 
+ExtraTask = Callable[[Sequence[Note]], TaskSuite | None]
+"""Builder of a task outside of `Task`; None if the notes have no query for it."""
+
+
 @dataclass(frozen=True)
 class Suite:
     """All tasks over one set of held-out notes.
@@ -102,7 +106,7 @@ def build_suite(
     seed: int = 0,
     *,
     check: Callable[[Picture], object] | None = None,
-    extra: Callable[[Sequence[Note]], TaskSuite | None] | None = None,
+    extra: Sequence[ExtraTask] = (),
     reread: Reread | None = None,
     distractors: Sequence[Note] = (),
     near: NoteRows | None = None,
@@ -112,7 +116,7 @@ def build_suite(
     Args:
         check: called once per distinct picture, e.g. a decoder. If it raises PictureError or ItemError, the
             notes with that picture are left out and listed in `Suite.dropped`.
-        extra: builds a task outside of `Task`, e.g. `links.links_task`.
+        extra: builders of tasks outside of `Task`, e.g. `links.links_task`.
         reread: makes and reads edited copies (`copies.rereading`). They stand for the pictures of I2OCR and
             OCR2I, which are measured with the pictures themselves as an extra task each.
         distractors: other notes, e.g. those of training, as further targets (`Variant.CORPUS`).
@@ -130,7 +134,7 @@ def build_suite(
     tasks = tuple(task for task in built if task.queries)
     if not tasks:
         raise NoteError(f"{len(notes)} notes give no query: they need pictures with descriptions or OCR")
-    more = [extra(kept) if extra else None]
+    more = [build(kept) for build in extra]
     more += [pair_task(kept, task, seed, variant=Variant.STRICT) for task in Task if task.spec.strict]
     if copies:
         same = Variant.SAME_READING

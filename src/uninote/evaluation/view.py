@@ -23,6 +23,8 @@ PICTURES_SHOWN = 3
 TEXT_SHOWN = 150
 PER_TASK = 2
 """Hits, and as many misses, shown per task."""
+BEYOND = {"Relations": "Find the notes that this note is related to, e.g. by the users of both."}
+"""Meanings of tasks that are no member of `Task`."""
 
 
 def cutoffs(report: Json) -> list[int]:
@@ -188,7 +190,7 @@ def meaning(task: str, copies: bool = False) -> str:
         known, variant = VARIANTS[task]
         return f"{INSTRUCTIONS[known]} {MEANINGS[variant]}"
     if task not in set(Task):
-        return "Find the notes that this note links to."
+        return BEYOND.get(task, "Find the notes that this note links to.")
     edited = " The picture is an edited copy." if copies and Task(task).spec.edited else ""
     return INSTRUCTIONS[Task(task)] + edited
 

@@ -72,6 +72,8 @@ def _write(records: Iterable[tuple[Pair, Example | None]], path: Path) -> None:
             }
             if pair.counterfactual is not None:
                 record["counterfactual"] = table.item(pair.counterfactual)
+            if pair.neutral:
+                record["neutral"] = sorted(pair.neutral)
             if example is not None:
                 record["negatives"] = [table.item(item) for item in example.negatives]
                 record["scores"] = list(example.scores)
@@ -177,4 +179,5 @@ def _pair_of(record: Record, items: list[Item]) -> Pair:
         record["note_id"],
         record["picture"],
         counterfactual,
+        frozenset(map(str, record.get("neutral", ()))),
     )

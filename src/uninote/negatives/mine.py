@@ -133,8 +133,8 @@ def _mine_task(
 def _excluded(pairs: list[Pair], candidates: list[Item]) -> list[Ints]:
     """Return, for each pair, the numbers of the candidates that cannot be negatives of its query: int64.
 
-    Excluded are all positives from every note that the same query was cut from, the query itself, and a
-    candidate equal to the rule negative, which would occur twice.
+    Excluded are all positives from every note that the same query was cut from, the query itself, what is
+    neutral to it, and a candidate equal to the rule negative, which would occur twice.
     """
     numbers = {item.key: number for number, item in enumerate(candidates)}
     of_note: dict[str, set[int]] = defaultdict(set)
@@ -145,7 +145,7 @@ def _excluded(pairs: list[Pair], candidates: list[Item]) -> list[Ints]:
     of_query = {key: set().union(*(of_note[note] for note in notes)) for key, notes in notes_of_query.items()}
     excluded: list[Ints] = []
     for pair in pairs:
-        keys = [pair.query.key] + ([pair.counterfactual.key] if pair.counterfactual else [])
+        keys = [pair.query.key, *pair.neutral, *([pair.counterfactual.key] if pair.counterfactual else [])]
         own = {numbers[key] for key in keys if key in numbers}
         excluded.append(np.array(sorted(of_query[pair.query.key] | own), dtype=np.int64))
     return excluded

@@ -15,6 +15,8 @@ from typing import Any
 from rich.console import Console
 
 from uninote.corpus.decode import load_picture
+from uninote.corpus.relations.behaviour import Behaviour
+from uninote.corpus.relations.graph import Relations
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
@@ -38,6 +40,7 @@ from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.embed import catalogue, embed_entries
 from uninote.pipeline.index import build_index
 from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
+from uninote.pipeline.relations import described, load_behaviour, relation_tasks
 from uninote.pipeline.soup import best_merge
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
@@ -45,8 +48,8 @@ from uninote.training.joint import StageOne
 
 SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
-LATER = {"rl", "evaluation", "store", "service", "stream", "cluster"}
-"""Sections that no step reads, or only steps that name them as their dependency."""
+LATER = {"relations", "rl", "evaluation", "store", "service", "stream", "cluster"}
+"""Sections that no step reads, or only steps that name them as their dependency; the relations have a key."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class _Prepared:
     notes: list[Note]
     splits: Splits
     settings: Settings
+    behaviour: Behaviour | None
     seconds: float
 
     @property
@@ -74,13 +78,17 @@ def run_demo(
     out.mkdir(parents=True, exist_ok=True)
     prepared = _prepare(notes_path, out, settings, console, progress)
     notes, splits, settings = prepared.notes, prepared.splits, prepared.settings
+    behaviour = prepared.behaviour
+    relations = behaviour.training(splits.train) if behaviour else None
 
     # Later steps depend on settings of their own: changing those keeps the long steps before.
-    state = RunState(out, fingerprint(notes, settings.model_dump(exclude=LATER)))
+    known = (behaviour.key,) if behaviour else ()
+    state = RunState(out, fingerprint(notes, settings.model_dump(exclude=LATER), *known))
     # Seconds of the first run: a later one finds the features in the cache.
     first = state.step("prepare", lambda: {"seconds": prepared.seconds})
     reread = rereading(settings, out / "cache", progress)
-    suite_of = partial(build_suite, seed=settings.seed, extra=links_task, reread=reread)
+    extra = [links_task, *relation_tasks(behaviour)]
+    suite_of = partial(build_suite, seed=settings.seed, extra=extra, reread=reread)
 
     @cache
     def validation() -> Suite | None:
@@ -89,7 +97,9 @@ def run_demo(
         except NoteError:  # too few notes for any query
             return None
 
-    models, share = _train(state, splits.train, validation, settings, out / FEATURES, console, progress)
+    models, share = _train(
+        state, splits.train, relations, validation, settings, out / FEATURES, console, progress
+    )
 
     console.rule("[bold]evaluation")
     suite = suite_of(
@@ -118,7 +128,7 @@ def run_demo(
         results,
         baselines,
         timing_s={**seconds, "total": round(sum(seconds.values()), 1)},
-        commands=_commands(notes_path, out, _sample_query(suite.notes), settings.seed),
+        commands=_commands(notes_path, out, _sample_query(suite.notes), settings),
     )
     report["dataset"] |= {
         "source": "built-in sample" if notes_path is None else notes_path.name,
@@ -148,20 +158,24 @@ def _prepare(
     started = time.monotonic()
     console.rule("[bold]notes")
     skips = SkipReport()
-    notes = load_notes(notes_path or _sample(out / "sample", settings.seed), settings, skips)
+    source = notes_path or _sample(out / "sample", settings.seed)
+    notes = load_notes(source, settings, skips)
     notes = annotate(notes, settings, out / "cache", skips, progress)
     notes = drop_unreadable(notes, settings.corpus, skips, progress)
     _cache_pictures(notes, settings, out / FEATURES, progress)
+    behaviour = load_behaviour(source, notes, settings, skips)
     skips.write(out / "skipped.jsonl")
     splits = split(notes, settings)
     settings = scaled_to(settings, len(splits.train))
-    prepared = _Prepared(notes, splits, settings, time.monotonic() - started)
+    prepared = _Prepared(notes, splits, settings, behaviour, time.monotonic() - started)
     console.print(
         f"{len(notes)} notes with {prepared.pictures} pictures: {len(splits.train)} to train, "
         f"{len(splits.validation)} to validate, {len(splits.test)} to test; {len(skips)} items left out"
         + (f" (see {out / 'skipped.jsonl'})" if len(skips) else ""),
         soft_wrap=True,
     )
+    if behaviour:
+        console.print(described(behaviour, splits), soft_wrap=True)
     return prepared
 
 
@@ -176,6 +190,7 @@ def _cache_pictures(notes: Sequence[Note], settings: Settings, features: Path, p
 def _train(
     state: RunState,
     notes: list[Note],
+    relations: Relations | None,
     validation: Callable[[], Suite | None],
     settings: Settings,
     features: Path,
@@ -194,13 +209,15 @@ def _train(
 
     @cache
     def mined() -> StageOne:
-        return train.mined_examples(start, notes, settings, features)
+        return train.mined_examples(start, notes, settings, features, relations)
 
     def rank() -> Json:
         suite, merged = validation(), models["rl"]
         alone = merged if suite is None else merged.with_name(f"{merged.name}-alone")
         joint = mined() if settings.rl.mix else None
-        encoder = train.rl_model(models["sft"], notes, settings, alone, *rest, joint, merged / "run")
+        encoder = train.rl_model(
+            models["sft"], notes, settings, alone, *rest, joint, merged / "run", relations
+        )
         if suite is None:
             return {"version": encoder.version, "share": 1.0}
         share, means = best_merge(models["sft"], alone, suite, settings, features, merged)
@@ -284,13 +301,15 @@ def _sample_query(notes: Sequence[Note]) -> str:
     return (english or titled)[0].title if titled else "a city street at night"
 
 
-def _commands(notes_path: Path | None, out: Path, text: str, seed: int) -> dict[str, str]:
+def _commands(notes_path: Path | None, out: Path, text: str, settings: Settings) -> dict[str, str]:
     """Return the next commands, quoted for a shell, with the program's path where it is not on PATH."""
     called = Path(sys.argv[0])
     on_path = shutil.which("uninote") == str(called.absolute()) or called.name != "uninote"
     program = "uninote" if on_path else str(called)
-    again = [program, "demo", "--out", str(out), "--seed", str(seed)]
+    again = [program, "demo", "--out", str(out), "--seed", str(settings.seed)]
     if notes_path is not None:
         again += ["--notes", str(notes_path)]
+    if settings.relations.file:
+        again += ["--relations", settings.relations.file]
     search = [program, "search", "--index", str(out / "index"), "--text", text]
     return {"search": shlex.join(search), "repeat": shlex.join(again)}

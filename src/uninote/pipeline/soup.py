@@ -14,6 +14,7 @@ from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.headline import mean_of_all
 from uninote.evaluation.suite import Suite
 from uninote.pipeline.train import save_once
+from uninote.pipeline.trained_relations import record
 from uninote.settings import Settings
 from uninote.training.merge import merge_folders
 
@@ -42,4 +43,5 @@ def best_merge(
     best = max(means, key=means.__getitem__)
     merge_folders(first, last, best, out)
     save_once(load_encoder(out, settings, features), out)
+    record(out, (), before=[first, last])
     return best, means

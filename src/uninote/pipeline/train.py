@@ -8,6 +8,7 @@ from pathlib import Path
 
 from accelerate import PartialState
 
+from uninote.corpus.relations.graph import Relations
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import Remembers, WarmsUp
 from uninote.encoder.loading import load_encoder
@@ -15,12 +16,14 @@ from uninote.encoder.registry import backbone_class
 from uninote.encoder.saved import Saved
 from uninote.items import Note
 from uninote.negatives import Example, ReferenceIndex, mine_from_index, pair_items
+from uninote.pipeline.trained_relations import pairs_of_examples, pairs_of_rankings, record
 from uninote.settings import Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair
 from uninote.tasks.dropout import without_texts
-from uninote.tasks.pairs import lot, make_pairs
+from uninote.tasks.pairs import lot, make_pairs, pairs_per_task
+from uninote.tasks.related import related_pairs
 from uninote.training.joint import StageOne
-from uninote.training.rl import train_rl
+from uninote.training.rl import rl_halves, train_rl
 from uninote.training.sft import train_sft
 from uninote.training.warmup import aligned_pairs, warm_up, warm_up_steps
 
@@ -66,10 +69,17 @@ def warmed_up_model(
     return encoder
 
 
-def training_pairs(notes: Sequence[Note], settings: Settings) -> list[Pair]:
-    """Draw the pairs of stage 1, at most as many as its steps use: mining each costs time."""
-    wanted = settings.sft.steps * settings.sft.batch_size
-    return drawn_pairs(notes, max(settings.sft.batch_size, -(-wanted // len(SFT_TASKS))), settings)
+def training_pairs(
+    notes: Sequence[Note], settings: Settings, relations: Relations | None = None
+) -> list[Pair]:
+    """Draw the pairs of stage 1, at most as many as its steps use: mining each costs time.
+
+    relations: related notes, whose pairs join those of the tasks (`sft.relations`).
+    """
+    most, related = pairs_per_task(settings.sft), relations if settings.sft.relations else None
+    return drawn_pairs(notes, most, settings) + related_pairs(
+        notes, related or Relations(), most, settings.seed
+    )
 
 
 def drawn_pairs(notes: Sequence[Note], most: int, settings: Settings) -> list[Pair]:
@@ -103,15 +113,25 @@ def stage_one(
 ) -> Encoder:
     """Train stage 1 on `mined`, by default on `mined_examples` of the start model."""
     mined = mined or mined_examples(start, notes, settings, features)
-    return sft_model(start, mined.examples, mined.reference, settings, folder, features, progress)
+    return sft_model(
+        start, mined.examples, mined.reference, settings, folder, features, progress, mined.until
+    )
 
 
-def mined_examples(start: Path, notes: Sequence[Note], settings: Settings, features: Path | None) -> StageOne:
+def mined_examples(
+    start: Path,
+    notes: Sequence[Note],
+    settings: Settings,
+    features: Path | None,
+    relations: Relations | None = None,
+) -> StageOne:
     """Return the training set of stage 1; `start`: the model that it starts from, the reference encoder."""
-    pairs = without_texts(training_pairs(notes, settings), settings.sft.text_dropout, settings.seed)
+    drawn = training_pairs(notes, settings, relations)
+    pairs = without_texts(drawn, settings.sft.text_dropout, settings.seed)
     whole = settings.negatives.composite == "whole"
     index = ReferenceIndex(pair_items(pairs), load_encoder(start, settings, features), whole)
-    return StageOne(mine_from_index(pairs, index, settings.negatives, settings.seed), index, settings.sft)
+    mined = mine_from_index(pairs, index, settings.negatives, settings.seed)
+    return StageOne(mined, index, settings.sft, relations.until if relations else None)
 
 
 def sft_model(
@@ -122,13 +142,18 @@ def sft_model(
     folder: Path,
     features: Path | None,
     progress: bool,
+    until: float | None = None,
 ) -> Encoder:
-    """Train stage 1 from the model in `start`; checkpoints and metrics in `folder`/run."""
+    """Train stage 1 from the model in `start`; checkpoints and metrics in `folder`/run.
+
+    until: see `StageOne`.
+    """
     encoder = load_encoder(start, settings, features)
     train_sft(
         encoder, examples, reference, settings.sft, folder / "run", seed=settings.seed, progress=progress
     )
     save_once(encoder, folder)
+    record(folder, pairs_of_examples(examples), until, [start])
     return encoder
 
 
@@ -141,15 +166,30 @@ def rl_model(
     progress: bool,
     joint: StageOne | None = None,
     run: Path | None = None,
+    relations: Relations | None = None,
 ) -> Encoder:
     """Train stage 2 from the model in `start`.
 
     Args:
         joint: training set of stage 1, batches of which join the steps (`rl.mix`).
         run: folder of checkpoints and metrics; `folder`/run if None.
+        relations: related notes, to rank in place of halves (`rl.relations`).
     """
     encoder = load_encoder(start, settings, features)
     run = run or folder / "run"
-    train_rl(encoder, notes, settings.rl, run, seed=settings.seed, progress=progress, stage_one=joint)
+    samples = rl_halves(notes, settings.rl, settings.seed, relations)
+    train_rl(
+        encoder,
+        notes,
+        settings.rl,
+        run,
+        seed=settings.seed,
+        progress=progress,
+        samples=samples,
+        stage_one=joint,
+    )
     save_once(encoder, folder)
+    trained = [*pairs_of_rankings(samples), *pairs_of_examples(joint.examples if joint else ())]
+    times = [known.until for known in (relations, joint) if known and known.until is not None]
+    record(folder, trained, max(times, default=None), [start])
     return encoder

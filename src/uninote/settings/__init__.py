@@ -7,6 +7,7 @@ from uninote.settings.data import AnnotateSettings, CorpusSettings, NegativeSett
 from uninote.settings.encoder import MODEL_DIMS, EncoderSettings, encoder_class
 from uninote.settings.evaluation import EvaluationSettings
 from uninote.settings.experiments import ABLATIONS, ExperimentSettings, with_experiments
+from uninote.settings.relations import RelationSettings
 from uninote.settings.root import Settings, load_settings
 from uninote.settings.section import Section
 from uninote.settings.service import ClusterSettings, ServiceSettings, StoreSettings, StreamSettings
@@ -23,6 +24,7 @@ __all__ = [
     "ExperimentSettings",
     "LoraSettings",
     "NegativeSettings",
+    "RelationSettings",
     "RlAblations",
     "RlSettings",
     "Section",

@@ -28,6 +28,7 @@ from uninote.settings.data import AnnotateSettings, CorpusSettings, NegativeSett
 from uninote.settings.encoder import EncoderSettings
 from uninote.settings.evaluation import EvaluationSettings
 from uninote.settings.experiments import ABLATIONS, ExperimentSettings, as_mapping, with_experiments
+from uninote.settings.relations import RelationSettings
 from uninote.settings.service import ClusterSettings, ServiceSettings, StoreSettings, StreamSettings
 from uninote.settings.training import RlSettings, SftSettings
 
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
 
     seed: int = 0
     corpus: CorpusSettings = CorpusSettings()
+    relations: RelationSettings = RelationSettings()
     annotate: AnnotateSettings = AnnotateSettings()
     tasks: TaskSettings = TaskSettings()
     negatives: NegativeSettings = NegativeSettings()

@@ -62,6 +62,9 @@ class SftSettings(SftAblations):
         description="share of the note queries of warm-up and stage 1 that keep their pictures only",
     )
     dropout: float = Field(0.3, ge=0, lt=1, description="dropout on the outputs of the frozen towers")
+    relations: bool = Field(
+        True, description="train on pairs of related notes too, where relations are given"
+    )
     warmup_ratio: float = Field(0.1, ge=0, lt=1)
     save_every: int = Field(50, ge=1)
     lora: LoraSettings = LoraSettings()
@@ -120,6 +123,9 @@ class RlSettings(RlAblations):
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
+    relations: int = Field(
+        2, ge=0, description="related notes from which a note is ranked by them, not by halves; 0: never"
+    )
     noise: int = Field(8, ge=1, description="noise notes of a batch, drawn at random")
     near: int = Field(
         4, ge=0, description="noise notes of each query, drawn from those nearest to it by the stage 1 model"

@@ -210,6 +210,7 @@ class Pair:
         picture: index of the note's picture the pair is about, None for tasks of whole notes.
         counterfactual: `N \\ {I_i}` (Eq. 5) if the target is a note: the positive without the picture, its
             description and its OCR text. None for other tasks.
+        neutral: keys of targets that are neither the positive nor wrong: notes that are related to the query.
     """
 
     task: Task
@@ -218,3 +219,4 @@ class Pair:
     note_id: str
     picture: int | None
     counterfactual: Item | None = None
+    neutral: frozenset[str] = frozenset()

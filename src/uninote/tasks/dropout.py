@@ -18,12 +18,13 @@ def without_texts(pairs: Iterable[Pair], share: float, seed: int) -> list[Pair]:
     """Return the pairs, with the texts removed from the queries of a random `share` of them.
 
     Only queries with pictures and texts are changed. Positives keep their texts: without them a positive
-    would stand out among whole notes by its form. A hash of seed, task, note and picture decides about a
+    would stand out among whole notes by its form. Queries of related notes keep theirs, which do not identify
+    another note. A hash of seed, task, note and picture decides about a
     pair, independent of the other pairs.
     """
 
     def dropped(pair: Pair) -> Pair:
-        mixed = pair.query.pictures and pair.query.texts
+        mixed = pair.query.pictures and pair.query.texts and not pair.neutral
         return replace(pair, query=Item(pair.query.pictures)) if mixed and _lot(seed, pair) < share else pair
 
     return [dropped(pair) for pair in pairs]

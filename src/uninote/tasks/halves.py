@@ -15,12 +15,22 @@ class Halves:
     """The query `N_A` and `L_rel`, best first.
 
     `relevant[-1]` is `N_B`; each item before it is the next one plus one more picture of A at its end,
-    so all are prefixes of `relevant[0]`. Rankings of other tasks have this shape too, without the prefixes.
+    so all are prefixes of `relevant[0]`. Rankings of other tasks and of related notes have this shape too,
+    without the prefixes.
+
+    Attributes:
+        neutral: keys of items that are never noise: all notes that are related to the query, and its own.
     """
 
     query: Item
     relevant: tuple[Item, ...]
     task: Task = Task.NOTE2NOTE
+    neutral: frozenset[str] = frozenset()
+
+    @property
+    def nested(self) -> bool:
+        """Whether the relevant items are prefixes of one another."""
+        return self.task is Task.NOTE2NOTE and not self.neutral
 
 
 def split_note(note: Note, seed: int, max_relevant: int = 6) -> Halves | None:

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Iterable
 
 from uninote.items import Note
+from uninote.settings import SftSettings
 from uninote.tasks.builders import Builder
-from uninote.tasks.definitions import Pair, Task
+from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 
 
 def make_pairs(
@@ -51,6 +52,11 @@ def _pairs_of_note(note: Note, task: Task, build: Builder, per_note: int | None,
         return pairs
     chosen = set(sorted(range(len(pairs)), key=lambda place: lot(seed, pairs[place]))[:per_note])
     return [pair for place, pair in enumerate(pairs) if place in chosen]
+
+
+def pairs_per_task(settings: SftSettings) -> int:
+    """Return the most pairs of each task that the steps of stage 1 use; at least one batch."""
+    return max(settings.batch_size, -(-settings.steps * settings.batch_size // len(SFT_TASKS)))
 
 
 def lot(seed: int, pair: Pair) -> bytes:

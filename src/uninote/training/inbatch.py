@@ -3,8 +3,8 @@
 With `candidates="own"` a query sees its positives and its own negatives (the paper's setting). With
 `"batch"` it sees every candidate of the batch, on any device, scored by the cached vectors of the
 reference encoder: many more negatives for the same encoding. Left out are the false negatives: other
-positives of the same query, candidates cut from a note of the query where membership decides, and
-near-duplicates of its positives.
+positives of the same query, candidates cut from a note of the query where membership decides, notes
+related to the query where relations decide, and near-duplicates of its positives.
 """
 
 from __future__ import annotations
@@ -92,14 +92,17 @@ class InBatchCandidates:
 
     def __init__(self, examples: Sequence[Example], reference: ReferenceIndex, settings: SftSettings) -> None:
         self.reference, self.settings = reference, settings
-        # By item key: positives of a query, notes a query was cut from, notes a candidate was cut from.
+        # By item key: positives of a query, notes a query was cut from, notes a candidate was cut from, and
+        # keys of candidates that are related to a query.
         self.positives: dict[str, dict[str, Example]] = defaultdict(dict)
         self.sources: dict[str, set[str]] = defaultdict(set)
         self.notes: dict[str, set[str]] = defaultdict(set)
+        self.neutral: dict[str, set[str]] = defaultdict(set)
         for example in examples:
             pair = example.pair
             self.positives[pair.query.key].setdefault(pair.positive.key, example)
             self.sources[pair.query.key].add(pair.note_id)
+            self.neutral[pair.query.key] |= pair.neutral
             for item in (pair.positive, pair.counterfactual):
                 if item is not None:
                     self.notes[item.key].add(pair.note_id)
@@ -150,6 +153,7 @@ class InBatchCandidates:
             [
                 [
                     item.key not in self.positives[query]
+                    and item.key not in self.neutral[query]
                     and (atomic or self.sources[query].isdisjoint(self.notes[item.key]))
                     for item in candidates
                 ]

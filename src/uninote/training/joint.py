@@ -15,11 +15,15 @@ from uninote.training.sft import SftCollator, example_items
 
 
 class StageOne(NamedTuple):
-    """Training set of stage 1; its reference holds every query, positive and negative."""
+    """Training set of stage 1; its reference holds every query, positive and negative.
+
+    `until` is the latest time of the events that relate its notes, None if there is none.
+    """
 
     examples: Sequence[Example]
     reference: ReferenceIndex
     settings: SftSettings
+    until: float | None = None
 
     def items(self) -> list[Item]:
         """Return the items of all examples."""

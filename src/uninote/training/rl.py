@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from uninote.corpus.relations.graph import Relations
 from uninote.encoder import Encoder
 from uninote.encoder.axes import fit_axes
 from uninote.errors import ModelError
@@ -20,6 +21,7 @@ from uninote.settings import RlSettings, SftSettings
 from uninote.tasks.definitions import Task
 from uninote.tasks.halves import Halves, one_sided, split_note
 from uninote.tasks.pairs import make_pairs
+from uninote.tasks.related import related_rankings
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Side, encode_sides
 from uninote.training.joint import StageOne, StageOneBatches
@@ -66,7 +68,7 @@ class RlTrainer(StageTrainer):
         self.shard = shard or Shard()
 
     def task_order(self, dataset: HalvesDataset) -> TaskBatchOrder:
-        tasks = [half.task for half in dataset.halves]
+        tasks = [(half.task, half.nested) for half in dataset.halves]
         return TaskBatchOrder(tasks, self.settings.batch_size, self.args.seed, world=self.shard.world)
 
     def _cosines(
@@ -138,18 +140,24 @@ def anchor(model: nn.Module, share: bool = True) -> nn.Module:
     return copy.deepcopy(model, frozen).eval().requires_grad_(False)  # type: ignore[arg-type]
 
 
-def rl_halves(notes: Sequence[Note], settings: RlSettings, seed: int) -> list[Halves]:
+def rl_halves(
+    notes: Sequence[Note], settings: RlSettings, seed: int, relations: Relations | None = None
+) -> list[Halves]:
     """Make the stage 2 samples of `settings.tasks`, a note at most one of each.
 
-    Note2Note: notes with two pictures or more, split in halves. I2Note, T2Note: a part, and as its ideal
+    Note2Note: a note with `settings.relations` related notes or more ranks those, by weight; others with two
+    pictures or more are split in halves. I2Note, T2Note: a part, and as its ideal
     ranking the note it stands in, then the same note without the picture: not it, but the nearest to it.
     """
     made: list[Halves] = []
     rng = random.Random(seed)
     for task in map(Task, settings.tasks):
         if task is Task.NOTE2NOTE:
+            ranked = related_rankings(notes, relations, settings.relations, settings.max_relevant)
+            made += ranked.values()
+            others = [note for note in notes if note.id not in ranked]
             for number in range(settings.halvings):
-                split = (split_note(note, seed + number, settings.max_relevant) for note in notes)
+                split = (split_note(note, seed + number, settings.max_relevant) for note in others)
                 halves = [half for half in split if half is not None]
                 made += [one_sided(h, rng) if rng.random() < settings.one_sided else h for h in halves]
             continue

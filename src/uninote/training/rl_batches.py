@@ -13,7 +13,7 @@ from uninote.encoder.capabilities import PrefixBackbone
 from uninote.encoder.protocol import Backbone
 from uninote.items import Item
 from uninote.settings import RlSettings
-from uninote.tasks.definitions import INSTRUCTIONS, Task
+from uninote.tasks.definitions import INSTRUCTIONS
 from uninote.tasks.halves import Halves
 from uninote.training.gather import Shard
 from uninote.training.gradcache import Content, prepare_sides
@@ -82,15 +82,19 @@ class RlCollator:
             for place, item in enumerate(half.relevant, 1):
                 relevant[row, column[item.key]] = True
                 positions[row, column[item.key]] = place
-        # A note that shares a picture with the query's note has content in common: it is no noise.
-        foreign = [[pictures.isdisjoint(digests(item)) for item in unique.values()] for pictures in own]
+        # A note that shares a picture with the query's note has content in common, and related notes beyond
+        # L_rel are related: they are no noise.
+        foreign = [
+            [pictures.isdisjoint(digests(item)) and item.key not in half.neutral for item in unique.values()]
+            for pictures, half in zip(own, halves, strict=True)
+        ]
         task = halves[0].task
         instruction = INSTRUCTIONS[task] if self.backbone.uses_instructions else ""
         queries, candidates = [half.query for half in halves], list(unique.values())
         # N_B, N_B + I_1, … are prefixes of one another: a causal backbone reads them all in one pass.
         shared = (
             self.settings.shared_prefixes
-            and task is Task.NOTE2NOTE
+            and all(half.nested for half in halves)
             and isinstance(self.backbone, PrefixBackbone)
         )
         chains = [*(half.relevant for half in halves), *((item,) for item in noise)] if shared else ()

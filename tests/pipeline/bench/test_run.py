@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from uninote.pipeline.bench import runs
 from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.run import run_experiments
-from uninote.settings import load_settings
+from uninote.settings import RelationSettings, load_settings
 
 pytestmark = pytest.mark.slow
 
@@ -78,3 +80,20 @@ def test_workers_train_the_same(sample, settings, tmp_path, monkeypatch):
     names = [{file.name for file in (tmp_path / out).rglob("runs/*.json")} for out in ("plain", "many")]
     assert names[0] == names[1]
     assert len(names[0]) == 4  # sft and rl of two seeds
+
+
+@pytest.mark.timeout(600)
+def test_relations_join_both_stages_and_are_measured(sample, settings, tmp_path):
+    ids = [json.loads(line)["id"] for line in sample.read_text().splitlines()]
+    rows = [f"{one},{other},1" for k, one in enumerate(ids) for other in ids[k + 1 :]]
+    file = tmp_path / "pairs.csv"
+    file.write_text("\n".join(["item,other,weight", *rows]))
+    related = settings.model_copy(update={"relations": RelationSettings(file=str(file))})
+    variants = {"both": {"stage": "rl"}, "halves": {"stage": "rl", "settings": {"rl": {"relations": 0}}}}
+    variants["none"] = {"settings": {"sft": {"relations": False}}}
+    ranked = experiment(name="ranked", variants=variants, columns=["Relations", "Relations ndcg@10"])
+    found = run_experiments([ranked], sample, related, tmp_path / "out", tmp_path / "results", seeds=[0])
+    assert all(cell is not None for row in found["ranked"].rows for cell in row)
+    assert (
+        len(list((tmp_path / "out").rglob("models/*.safetensors"))) == 5
+    )  # warmed up, 2 of stage 1, 2 of stage 2

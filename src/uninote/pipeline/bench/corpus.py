@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from uninote.corpus.relations.graph import Relations
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.encoder import Encoder
@@ -21,12 +22,14 @@ from uninote.evaluation.note_rows import near_rows
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.items import Note
 from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
+from uninote.pipeline.relations import load_behaviour, relation_tasks
 from uninote.pipeline.state import fingerprint
 from uninote.pipeline.train import DRAW
 from uninote.settings import EncoderSettings, Settings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.halves import Halves
 from uninote.tasks.pairs import lot, make_pairs
+from uninote.tasks.related import related_pairs
 from uninote.training.rl import rl_halves
 from uninote.training.warmup import aligned_pairs, warm_up, warm_up_steps
 
@@ -53,6 +56,7 @@ class BenchCorpus:
         skips = SkipReport()
         notes = annotate(load_notes(source, settings, skips), settings, cache, skips, progress)
         self.notes = drop_unreadable(notes, settings.corpus, skips, progress)
+        self.behaviour = load_behaviour(source, self.notes, settings, skips)
         towers = Towers.open(settings.encoder, settings.corpus, cache / "elements")
         towers.fill_pictures([picture for note in self.notes for picture in note.pictures], progress)
         self._first = CompactBackbone.on(towers, settings.encoder)
@@ -65,7 +69,8 @@ class BenchCorpus:
     def key(self) -> str:
         """Hash of the notes and of the settings that prepare them."""
         settings = self.settings
-        return fingerprint(self.notes, settings.corpus, settings.annotate, settings.encoder)
+        known = (self.behaviour.key,) if self.behaviour else ()
+        return fingerprint(self.notes, settings.corpus, settings.annotate, settings.encoder, *known)
 
     def pairs(self, task: Task, modal_replacement: bool) -> list[Pair]:
         """Return all pairs of a task, of train and test alike; of a note task one per note."""
@@ -143,10 +148,16 @@ class SeedCorpus:
         return build_suite(
             getattr(self.splits, self.measured),
             DRAW,
+            extra=relation_tasks(corpus.behaviour),
             reread=corpus.reread,
             distractors=distractors_of(self.splits, self.measured, corpus.settings),
             near=corpus.near,
         )
+
+    @cached_property
+    def relations(self) -> Relations | None:
+        """Related training notes, if the corpus has relations."""
+        return self.corpus.behaviour.training(self.notes) if self.corpus.behaviour else None
 
     def pairs(self, modal_replacement: bool = True) -> list[Pair]:
         """Return the training pairs, in the order of the tasks."""
@@ -169,6 +180,11 @@ class SeedCorpus:
             for pair in sorted((p for p in pairs if p.task is task), key=lambda p: lot(self.seed, p))[:most]
         ]
 
+    def related(self, most: int | None = None) -> list[Pair]:
+        """Return at most the given number of pairs of related notes, drawn by the seed; None: all."""
+        relations = self.relations or Relations()
+        return related_pairs(self.notes, relations, 2 * len(relations) if most is None else most, self.seed)
+
     def warmed_up(self, settings: CompactSettings) -> Encoder:
         """Train the warm-up: φ of stage 1, and its start in experiments with that start."""
         encoder = self.corpus.model(self.seed, settings)
@@ -177,4 +193,4 @@ class SeedCorpus:
         return encoder
 
     def samples(self, settings: Settings) -> Sequence[Halves]:
-        return rl_halves(self.notes, settings.rl, DRAW)
+        return rl_halves(self.notes, settings.rl, DRAW, self.relations)

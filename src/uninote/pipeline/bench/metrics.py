@@ -28,8 +28,8 @@ def metric_of(name: str) -> Metric:
     * a meta-task's name: the mean first metric of its tasks (recall@1; Content Relevance: precision@1);
     * `seven`, `nine`, `ten`, `five`, `five near misses`, `five whole corpus`, `twins`, `told apart`: see
       `headline.MEANS`;
-    * the name of a task or of its variant: its first metric; followed by another metric, that one:
-      `Note2Note ndcg@10`, `I2Note strict`, `T2Note twins told apart`, `Note2Note whole corpus ndcg@10`.
+    * `Relations`, the name of a task or of its variant: its first metric; followed by another metric, that
+      one: `Note2Note ndcg@10`, `I2Note strict`, `T2Note twins told apart`, `Note2Note whole corpus ndcg@10`.
 
     Raises ValueError for another name.
     """
@@ -47,7 +47,9 @@ def metric_of(name: str) -> Metric:
         return _of_prefix(words[1], *words[2:])
     if name in SUMMED:
         return lambda run: 100 * float(run["means"][SUMMED[name]]["mean"])
-    for task in sorted((*Task, *VARIANTS), key=len, reverse=True):  # `I2Note strict` before `I2Note`
+    for task in sorted(
+        (*Task, *VARIANTS, "Relations"), key=len, reverse=True
+    ):  # `I2Note strict` before `I2Note`
         metric = name.removeprefix(task).strip()
         if name.startswith(task) and (not metric or metric == TOLD_APART or "@" in metric):
             return _of_task(str(task), metric or first_metric(task))
@@ -58,7 +60,7 @@ def metric_of(name: str) -> Metric:
 
 
 def _of_task(task: str, metric: str) -> Metric:
-    section = "extra" if task in VARIANTS else "tasks"
+    section = "tasks" if task in set(Task) else "extra"
     return lambda run: 100 * float(run[section][task][metric])
 
 

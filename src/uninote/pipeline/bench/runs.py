@@ -24,7 +24,8 @@ from uninote.pipeline.bench.corpus import SeedCorpus, Weights, trained_weights
 from uninote.pipeline.bench.definition import Experiment, Variant
 from uninote.pipeline.state import fingerprint
 from uninote.settings import Settings
-from uninote.tasks.definitions import SFT_TASKS
+from uninote.tasks.definitions import Pair
+from uninote.tasks.pairs import pairs_per_task
 from uninote.training.joint import StageOne
 from uninote.training.merge import merged_weights
 from uninote.training.rl import train_rl
@@ -170,16 +171,19 @@ class Plan:
         """Return the training set of stage 1, mined and labelled by the warmed-up model."""
         sft, negatives = self.settings.sft, self.settings.negatives
         replaced = self.settings.tasks.modal_replacement
-        steps = sft.steps or self.settings.rl.steps  # one joint stage has no steps of its own in stage 1
-        most = max(-(-steps * sft.batch_size // len(SFT_TASKS)), sft.batch_size)
-        reference = (self.warm_key, most, replaced, self._whole)
+        # One joint stage has no steps of its own in stage 1.
+        most = pairs_per_task(sft if sft.steps else sft.model_copy(update={"steps": self.settings.rl.steps}))
+        reference = (self.warm_key, most, replaced, self._whole, sft.relations)
+
+        def pairs() -> list[Pair]:
+            related = self.corpus.related(most) if sft.relations else []
+            return self.corpus.drawn(most, replaced) + related
 
         def index() -> ReferenceIndex:
-            return ReferenceIndex(pair_items(self.corpus.drawn(most, replaced)), self.warm(), self._whole)
+            return ReferenceIndex(pair_items(pairs()), self.warm(), self._whole)
 
         def mined() -> list[Example]:
-            pairs = self.corpus.drawn(most, replaced)
-            return mine_from_index(pairs, found, negatives, self.corpus.seed)
+            return mine_from_index(pairs(), found, negatives, self.corpus.seed)
 
         found = self.corpus.kept("index", reference, index)
         examples = self.corpus.kept("examples", (*reference, negatives.model_dump_json()), mined)
