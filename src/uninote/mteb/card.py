@@ -70,9 +70,9 @@ def _file(path: str) -> dict[str, str]:
 def _sections(index: Mapping[str, Any], name: str, notes: int, pictures: int) -> Iterator[str]:
     yield f"# UniNote tasks on {name}\n"
     yield (
-        f"Item-to-item retrieval over {notes} notes with {pictures} pictures: pictures, texts, texts in pictures "
-        "and whole notes find each other, as in [arXiv 2605.29287](https://arxiv.org/abs/2605.29287). "
-        f"Suite `{index['suite']}`.\n"
+        f"Item-to-item retrieval over {notes} notes with {pictures} pictures: pictures, texts, texts in "
+        "pictures and whole notes find each other, as in [arXiv 2605.29287]"
+        f"(https://arxiv.org/abs/2605.29287). Suite `{index['suite']}`.\n"
     )
     yield "| task | category | queries | targets | main score | instruction |"
     yield "|---|---|---|---|---|---|"

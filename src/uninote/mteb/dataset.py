@@ -23,6 +23,7 @@ from uninote.items import Item, Picture
 from uninote.mteb.card import dataset_card
 from uninote.mteb.parts import COLUMN, PICTURES, to_json
 from uninote.mteb.sheet import one_picture
+from uninote.tasks.definitions import Task
 
 if TYPE_CHECKING:
     from uninote.evaluation.suite import Suite, TaskSuite
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 Load = Callable[[Picture], Image.Image]
 Row = Mapping[str, Any]
 
+CARD = "README.md"
 INDEX = "tasks.json"
 """File with what `tasks.tasks` makes MTEB tasks from."""
 _BATCH = 100
@@ -42,21 +44,21 @@ def write_dataset(suite: Suite, out: Path, load: Load, name: str = "notes") -> P
         load: decodes a picture, for the contact sheets.
         name: the notes' name, for the card.
 
-    Raises ConfigError when `out` holds files that are no data set of this function, and PictureError when a
-    picture cannot be read.
+    Raises ConfigError when `out` holds files of others, and PictureError when a picture cannot be read.
     """
-    if out.exists() and any(out.iterdir()) and not (out / INDEX).exists():
-        raise ConfigError(f"{out} holds other files: choose another --out")
     out.mkdir(parents=True, exist_ok=True)
+    others = {path.name for path in out.iterdir()} - {INDEX, CARD, f"{PICTURES}.parquet", *Task}
+    if others:
+        raise ConfigError(f"{out} holds other files, such as {min(others)}: choose another --out")
     (out / INDEX).unlink(missing_ok=True)  # written last: a folder without it is incomplete
     pictures = {picture.digest: picture for item in _items(suite) for picture in item.pictures}
-    _write(out / "pictures.parquet", ("id", "image"), map(_picture, pictures.values()))
+    _write(out / f"{PICTURES}.parquet", ("id", "image"), map(_picture, pictures.values()))
     index = {
         "suite": suite.fingerprint,
         "languages": sorted({note.lang for note in suite.notes}),
         "tasks": {task.name: _write_task(task, out / task.name, load) for task in suite.tasks},
     }
-    (out / "README.md").write_text(dataset_card(index, name, len(suite.notes), len(pictures)), "utf-8")
+    (out / CARD).write_text(dataset_card(index, name, len(suite.notes), len(pictures)), "utf-8")
     with write_atomic(out / INDEX) as partial:
         partial.write_text(json.dumps(index, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return out
@@ -122,9 +124,8 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     with needs("data"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-        from datasets import Features
+        from datasets import Features, Value
         from datasets import Image as ImageFeature
-        from datasets import Value
 
     types = {"image": ImageFeature(), "score": Value("int32")}
     schema = Features({name: types.get(name, Value("string")) for name in columns}).arrow_schema

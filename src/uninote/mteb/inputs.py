@@ -38,7 +38,9 @@ def items_of(
 def _item(row: Sequence[Any]) -> Item | ItemError:
     cells = [cell for value in row for cell in (value if isinstance(value, list) else [value])]
     try:
-        return Item.of(*(cell if isinstance(cell, str) else _picture(cell) for cell in cells if cell is not None))
+        return Item.of(
+            *(cell if isinstance(cell, str) else _picture(cell) for cell in cells if cell is not None)
+        )
     except ItemError as error:
         return error
 
