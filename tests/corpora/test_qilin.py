@@ -206,19 +206,23 @@ def test_every_loss_is_reported_and_the_rest_is_kept(folder: Path, tmp_path: Pat
     assert len(found) == 11
 
 
-def test_broken_requests_are_reported_one_by_one(folder: Path, tmp_path: Path) -> None:
-    path = folder / "search_test/train-00000-of-00001.parquet"
+def test_broken_requests_and_clicks_are_reported_one_by_one(folder: Path, tmp_path: Path) -> None:
+    tables = folder / "search_test"
     nan = float("nan")
-    write(path, [search(7, shown(1, search_timestamp=nan)), search(8, shown(2, search_timestamp=40.0))])
-    other = [{"user_idx": 9, "query": "x"}]
-    write(folder / "search_test/train-00001-of-00001.parquet", other)
+    first = search(7, shown(1, search_timestamp=nan), shown(2, 0.0, search_timestamp=nan))
+    write(tables / "0.parquet", [first, search(8, shown(2, search_timestamp=40.0))])
+    write(tables / "1.parquet", [{"user_idx": 9, "query": "x"}])
+    write(tables / "2.parquet", [search(10, shown(1)) | {"user_idx": None}, search(11, shown(3))])
     out = tmp_path / "out"
     fetch_qilin(folder, out, progress=False)
     assert (out / "relations.csv").read_text("utf-8").endswith("5,qilin:2,30\n8,qilin:2,40\n")
-    told = [reason for _, reason in reasons(out)]
-    assert told[0].startswith("bad request: search_result_details_with_idx.0.search_timestamp: ")
-    assert told[1] == "missing column: search_result_details_with_idx"
-    assert len(told) == 2
+    told = [(skip["where"], skip["note_id"], skip["reason"]) for skip in lines(out / "skipped.jsonl")]
+    assert told == [
+        ("search_test/0.parquet row 0", "qilin:1", "bad click: it has no time"),
+        ("search_test/1.parquet row 0", "", "missing column: search_result_details_with_idx"),
+        ("search_test/2.parquet row 0", "", "bad request: user_idx: Input should be a valid integer"),
+        ("search_test/2.parquet row 1", "qilin:3", "bad click: it has no time"),
+    ]
 
 
 def test_archives_may_be_zip_lack_their_first_folder_or_be_broken(folder: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def same(found: dict[str, Any], own: dict[str, Any]) -> bool:
     return values == pytest.approx({name: own[name] for name in names}, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_mteb_measures_what_the_evaluation_measures(folder: Path, suite: Suite, encoder: Encoder) -> None:
     own = evaluate(encoder, suite, ks=KS, bootstrap=0, samples=0)["tasks"]
     found = measured(MtebModel(encoder), folder)

@@ -116,8 +116,8 @@ def mteb(
         check=lambda picture: check_picture(picture, settings.corpus, decode=True),
         reread=rereading(settings, cache, not quiet),
     )
-    name = (notes.parent if notes.stem == "notes" else notes).resolve().stem
-    write_dataset(suite, out, lambda picture: load_picture(picture, settings.corpus), name)
+    folder = (notes.parent if notes.is_file() else notes).resolve()
+    write_dataset(suite, out, lambda picture: load_picture(picture, settings.corpus), folder.name)
     counts = {task.name: {"queries": len(task.queries), "targets": len(task.targets)} for task in suite.tasks}
     emit(
         as_json,

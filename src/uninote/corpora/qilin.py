@@ -56,7 +56,9 @@ class _Note(BaseModel):
 class _Shown(BaseModel):
     note_idx: int
     click: float
-    time: float = Field(validation_alias=AliasChoices("search_timestamp", "request_timestamp", "timestamp"))
+    time: float | None = Field(
+        None, validation_alias=AliasChoices("search_timestamp", "request_timestamp", "timestamp")
+    )
 
 
 class _Request(BaseModel):
@@ -130,8 +132,12 @@ def _clicks(folder: Path, skips: SkipReport) -> Iterator[Click]:
                     skips.add("", _reason(error, "request"), where)
                     continue
                 for shown in request.shown:
-                    if shown.click > 0:
-                        yield Click(int(shown.time), request.user_idx, shown.note_idx)
+                    if not shown.click > 0:
+                        continue
+                    if shown.time is None or not math.isfinite(shown.time):
+                        skips.add(note_id(shown.note_idx), "bad click: it has no time", where)
+                        continue
+                    yield Click(int(shown.time), request.user_idx, shown.note_idx)
 
 
 def _rows(
