@@ -27,12 +27,15 @@ def test_one_picture_is_itself() -> None:
     assert one_picture([picture], load) == picture.read()
 
 
-@pytest.mark.parametrize(
-    ("count", "rows", "columns"), [(0, 1, 1), (2, 1, 2), (3, 2, 2), (5, 2, 3), (7, 3, 3)]
-)
-def test_the_grid_is_nearly_square(count: int, rows: int, columns: int) -> None:
+GRIDS = [(0, 1, 1, 448), (2, 1, 2, 448), (3, 2, 2, 448), (5, 2, 3, 341), (7, 3, 3, 341), (12, 3, 4, 256)]
+
+
+@pytest.mark.parametrize(("count", "rows", "columns", "cell"), GRIDS)
+def test_the_grid_is_nearly_square_and_its_cells_shrink(
+    count: int, rows: int, columns: int, cell: int
+) -> None:
     pixels = opened(one_picture([flat("red", (20, 20))] * count, load))
-    assert pixels.shape == (rows * CELL, columns * CELL, 3)
+    assert pixels.shape == (rows * cell, columns * cell, 3)
 
 
 def test_pictures_stand_row_by_row_in_the_middle_of_their_cells() -> None:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from uninote.items import Picture
 
-CELL = 448
-"""Side of the square that each picture of a sheet is fitted into, in pixels."""
-QUALITY = 90
+CELL, SHEET = 448, 1024
+"""Largest side, in pixels, of the square that each picture is fitted into, and of the whole sheet."""
+QUALITY = 85
 
 
 def one_picture(pictures: Sequence[Picture], load: Callable[[Picture], Image.Image]) -> bytes:
@@ -25,15 +25,14 @@ def one_picture(pictures: Sequence[Picture], load: Callable[[Picture], Image.Ima
         return pictures[0].read()
     columns = math.ceil(math.sqrt(max(len(pictures), 1)))
     rows = math.ceil(max(len(pictures), 1) / columns)
-    sheet = Image.new("RGB", (columns * CELL, rows * CELL), "white")
+    cell = min(CELL, SHEET // columns)
+    sheet = Image.new("RGB", (columns * cell, rows * cell), "white")
     for place, picture in enumerate(pictures):
         image = load(picture)
-        image.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
+        image.thumbnail((cell, cell), Image.Resampling.LANCZOS)
         row, column = divmod(place, columns)
-        sheet.paste(
-            image,
-            (column * CELL + (CELL - image.width) // 2, row * CELL + (CELL - image.height) // 2),
-        )
+        left, top = column * cell + (cell - image.width) // 2, row * cell + (cell - image.height) // 2
+        sheet.paste(image, (left, top))
     encoded = io.BytesIO()
     sheet.save(encoded, "JPEG", quality=QUALITY)
     return encoded.getvalue()
