@@ -28,8 +28,8 @@ Member = tuple[str, Callable[[], bytes]]
 class PictureFiles:
     """Pictures under `folder` by their name, a path such as `part_7/123/45.jpg`.
 
-    Such a picture is a file of that path in `folder` or `folder`/image, or a member of an archive anywhere
-    under `folder`. The archive's own name may take the place of the first folder: `123/45.jpg` in
+    Such a picture is a file of that path in `folder` or `folder`/image, or a member of an archive in `folder`
+    or in a folder of it. The archive's own name may take the place of the first folder: `123/45.jpg` in
     `part_7.zip`.
 
     Attributes:
@@ -41,7 +41,8 @@ class PictureFiles:
         self._roots = [folder, folder / "image"]
         self._skips = skips
         self._archive_of: dict[str, Path] = {}
-        for archive in sorted(p for p in folder.rglob("*") if p.name.endswith(SUFFIXES) and p.is_file()):
+        files = (*folder.glob("*"), *folder.glob("*/*"))  # not deeper: there are millions of pictures
+        for archive in sorted(p for p in files if p.name.endswith(SUFFIXES) and p.is_file()):
             for name, _ in self._members(archive):
                 self._archive_of.setdefault(name, archive)
         self.parts = {name.partition("/")[0] for name in self._archive_of}

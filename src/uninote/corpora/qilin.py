@@ -104,13 +104,16 @@ def fetch_qilin(
     with show_progress("archives", None, show=progress):
         pictures = PictureFiles(folder, skips)
     wanted = {click.note for click in clicks} if clicked else None
+    absent: Counter[str] = Counter()
     with show_progress("notes", limit, show=progress) as bar:
         rows: dict[int, _Note] = {}
-        for row in _rows(files, pictures, wanted, skips):
+        for row in _rows(files, pictures, wanted, skips, absent):
             rows.setdefault(row.note_idx, row)
             bar.advance()
             if len(rows) == limit:
                 break
+    for part, count in sorted(absent.items()):
+        skips.add("", f"missing part: no pictures of {part}, which {count} notes name", part)
     names = dict.fromkeys(name for row in rows.values() for name in row.image_path)
     with show_progress("pictures", len(names), show=progress) as bar:
         converted = dict(pictures.convert(names, out, bar))
@@ -141,10 +144,16 @@ def _clicks(folder: Path, skips: SkipReport) -> Iterator[Click]:
 
 
 def _rows(
-    files: list[Path], pictures: PictureFiles, wanted: set[int] | None, skips: SkipReport
+    files: list[Path],
+    pictures: PictureFiles,
+    wanted: set[int] | None,
+    skips: SkipReport,
+    absent: Counter[str],
 ) -> Iterator[_Note]:
-    """Yield the rows of notes that have pictures here, with the names of these in `image_path`."""
-    parts: Counter[str] = Counter()
+    """Yield the rows of notes that have pictures here, with the names of these in `image_path`.
+
+    Notes of parts that are not here at all are counted in `absent`, not reported one by one.
+    """
     columns = list(_Note.model_fields)
     for path in files:
         for where, record in _records(path, columns, skips):
@@ -162,7 +171,7 @@ def _rows(
                 continue
             here = {name.partition("/")[0] for name in names}
             if here.isdisjoint(pictures.parts):  # most rows, where only some parts were downloaded
-                parts.update(here)
+                absent.update(here)
                 continue
             if len(names) > MAX_PICTURES:
                 skips.add(id_, f"trimmed: only the first {MAX_PICTURES} pictures are kept", where)
@@ -174,8 +183,6 @@ def _rows(
                     skips.add(id_, f"missing picture: {name} is neither a file nor in an archive", where)
             if found:
                 yield row.model_copy(update={"image_path": found})
-    for part, count in sorted(parts.items()):
-        skips.add("", f"missing part: no pictures of {part}, which {count} notes name", part)
 
 
 def _records(path: Path, columns: list[str], skips: SkipReport) -> Iterator[tuple[str, Mapping[str, Any]]]:
