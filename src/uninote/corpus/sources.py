@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,11 @@ def _json_object(encoded: bytes, where: str) -> dict[str, Any] | Skip:
     return record
 
 
-def parquet_entries(path: Path) -> Iterator[Entry | Skip]:
-    """Yield one record per row, one Skip per unreadable row group. Raises NoteError on a broken file."""
+def parquet_entries(path: Path, columns: Sequence[str] | None = None) -> Iterator[Entry | Skip]:
+    """Yield one record per row, one Skip per unreadable row group. Raises NoteError on a broken file.
+
+    columns: those to read, where the file has them; all if None.
+    """
     with needs("data"):
         import pyarrow.parquet as pq
 
@@ -61,7 +64,7 @@ def parquet_entries(path: Path) -> Iterator[Entry | Skip]:
             rows = table.metadata.row_group(group).num_rows
             row = first
             try:
-                for batch in table.iter_batches(_BATCH, row_groups=[group]):
+                for batch in table.iter_batches(_BATCH, row_groups=[group], columns=columns):
                     for record in batch.to_pylist():
                         yield Entry(record, f"{path.name} row {row}", path.parent)
                         row += 1

@@ -117,6 +117,7 @@ class Encoder:
         items: Sequence[Item],
         *,
         task: Task | None = None,
+        instruction: str = "",
         dim: int | None = None,
         progress: bool = False,
         failures: dict[int, ItemError] | None = None,
@@ -125,6 +126,7 @@ class Encoder:
 
         Args:
             task: the query-side instruction to use; None for items of the corpus side.
+            instruction: text of an instruction of no `Task`, in place of that of `task`.
             dim: a trained Matryoshka dimension; None for the widest.
             failures: when given, an item that cannot be embedded gets a NaN row and its error here, by
                 position, and the rest continues; when None the first failure is raised.
@@ -134,7 +136,10 @@ class Encoder:
             ModelError: `dim` was not trained.
         """
         dim = check_dim(dim, self.dims)
-        instruction = INSTRUCTIONS[task] if task is not None and self.uses_instructions else ""
+        if task is not None and not instruction:
+            instruction = INSTRUCTIONS[task]
+        if not self.uses_instructions:
+            instruction = ""
         read = self.read(items)
         unread = {n: item for n, item in enumerate(read) if isinstance(item, ItemError)}
         if unread and failures is None:

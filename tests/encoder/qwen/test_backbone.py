@@ -21,7 +21,7 @@ from uninote.encoder.qwen.backbone import QwenVLBackbone
 from uninote.errors import ConfigError, ItemError, ModelError
 from uninote.items import Item, Picture
 from uninote.settings import EncoderSettings, load_settings
-from uninote.tasks.definitions import Task
+from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 KINDS = ["qwen3", "qwen2.5"]
 FAMILY = [*KINDS, "qwen2", "qwen3-moe", "qwen3.5"]
@@ -255,6 +255,8 @@ def test_the_instruction_changes_queries_only(build: Build, items: list[Item]) -
     corpus, query = encoder.encode(items), encoder.encode(items, task=Task.I2T)
     assert (np.abs(corpus - query).max(1) > 1e-3).all()
     assert (np.abs(encoder.encode(items, task=Task.I2NOTE) - query).max(1) > 1e-3).all()
+    assert np.allclose(encoder.encode(items, instruction=INSTRUCTIONS[Task.I2T]), query, atol=1e-5)
+    assert (np.abs(encoder.encode(items, task=Task.I2T, instruction="Find it.") - query).max(1) > 1e-3).all()
 
 
 def test_fifty_pictures_are_trimmed_to_the_budget_with_a_warning(
