@@ -131,7 +131,7 @@ def weighted(parts: Sequence[tuple[float, Floats]]) -> Floats:
     weight = np.zeros_like(total)
     for share, scores in parts:
         known = np.isfinite(scores)
-        total += np.where(known, share * scores, 0)
+        total += share * np.where(known, scores, 0)
         weight += share * known
     return np.where(weight > 0, total / np.maximum(weight, 1e-9), -np.inf).astype(np.float32)
 
