@@ -147,6 +147,9 @@ def retention(
     from uninote.pipeline.retention import BEST, CUT, measure_retention
 
     settings = settings_from(config, set_, seed)
+    ks = sorted(set(_numbers(top, "--top")))
+    if not ks or ks[0] < 1:
+        raise ConfigError(f"--top takes numbers from 1 on, got {top!r}")
     result = measure_retention(
         notes,
         model,
@@ -156,7 +159,7 @@ def retention(
         samples=samples,
         minimum=minimum,
         target=recall,
-        ks=_numbers(top, "--top"),
+        ks=ks,
         progress=not quiet,
     )
     command = " ".join(
@@ -185,12 +188,11 @@ def retention(
 
 
 def _numbers(text: str, option: str) -> list[int]:
-    """Parse whole numbers from 0 on. Raises ConfigError that names the option."""
+    """Parse whole numbers. Raises ConfigError that names the option."""
     try:
-        numbers = [int(number) for number in text.split(",") if number.strip()]
+        return [int(number) for number in text.split(",") if number.strip()]
     except ValueError as error:
         raise ConfigError(f"{option} takes numbers with commas between, got {text!r}") from error
-    return numbers
 
 
 @app.command("page")

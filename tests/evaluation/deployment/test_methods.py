@@ -37,6 +37,7 @@ def test_one_vector_is_the_cosine_of_its_first_dimensions(hash_encoder, notes) -
 
 def test_the_fusion_of_each_kind_is_the_best_on_labelled_notes(make_picture) -> None:
     """The pictures of the notes mislead and their texts tell, so texts alone are chosen."""
+
     class ByPart:
         def encode(self, items):
             return np.array([table[item.key] for item in items], dtype=np.float32)
@@ -49,7 +50,9 @@ def test_the_fusion_of_each_kind_is_the_best_on_labelled_notes(make_picture) -> 
     notes = [Item.of("blue", seen), Item.of("red", other)]
     gallery = Gallery((Sample("note", "s", Item.of("red", seen)),), {"x": np.array([0])})
     fusion = TunedFusion(ByPart())
-    method, quality = tuned(fusion, {"note": (gallery, {"x": np.array([False, True])}), "none": (gallery, {})}, notes)
+    method, quality = tuned(
+        fusion, {"note": (gallery, {"x": np.array([False, True])}), "none": (gallery, {})}, notes
+    )
     assert quality == 1
     assert method.choices["none"] == Choice()
     scores = method.scores("note", [gallery.samples[0].item], notes)
@@ -71,7 +74,10 @@ def test_every_choice_scores_as_it_does_alone(hash_encoder, notes) -> None:
 def test_the_cut_dual_tower_has_at_most_the_bytes_of_one_vector(hash_encoder, notes) -> None:
     items = items_of(notes)
     tuning = {"note": (Gallery((Sample("note", "n0", items[0]),), {}), {})}
-    whole, cut = dual_tower(hash_encoder, tuning, items), cut_dual_tower(hash_encoder, 64, notes, tuning, items)
+    whole, cut = (
+        dual_tower(hash_encoder, tuning, items),
+        cut_dual_tower(hash_encoder, 64, notes, tuning, items),
+    )
     for method in (whole, cut):
         assert method.scores("note", items[:1], items).shape == (1, 5)
     assert whole.cost(notes)["bytes_per_note"] > 64 * 4 >= cut.cost(notes)["bytes_per_note"] > 64 * 3

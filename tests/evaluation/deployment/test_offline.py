@@ -13,7 +13,11 @@ NOTES = ["a", "b", "c", "d", "e"]
 
 def test_recall_of_back_checks_by_hand() -> None:
     gallery = Gallery(
-        (Sample("text", "a", Item.of("a")), Sample("text", "b", Item.of("b")), Sample("text", "e", Item.of("e"))),
+        (
+            Sample("text", "a", Item.of("a")),
+            Sample("text", "b", Item.of("b")),
+            Sample("text", "e", Item.of("e")),
+        ),
         {"x": np.array([0, 1]), "y": np.array([2])},
     )
     members = {"x": frozenset("abc"), "y": frozenset("ez")}  # z is not stored, so y has nothing to find
