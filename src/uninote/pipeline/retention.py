@@ -10,12 +10,13 @@ from uninote.encoder.loading import load_encoder
 from uninote.errors import NoteError
 from uninote.evaluation.baselines.bm25 import Bm25
 from uninote.evaluation.baselines.late_fusion import EncodedOnce
-from uninote.evaluation.deployment.gallery import ALL
+from uninote.evaluation.deployment.gallery import ALL, KINDS
 from uninote.evaluation.deployment.measure import (
     WANTED,
     Deployment,
     measure_offline,
     measure_online,
+    of_all_kinds,
     score,
 )
 from uninote.evaluation.deployment.methods import (
@@ -67,7 +68,7 @@ def measure_retention(
     deployment = Deployment(
         parts.train, parts.validation, parts.test, samples=samples, minimum=minimum, seed=settings.seed
     )
-    if not deployment.of_kind(ALL).only(deployment.online).rows:
+    if not deployment.online_gallery(ALL).rows:
         raise NoteError(
             f"no category has {minimum} reference notes and {minimum} incoming ones: set `category` or "
             "`tags` in more notes, or lower --minimum"
@@ -76,10 +77,16 @@ def measure_retention(
     online: Json = {}
     offline: Json = {}
     resamples = settings.evaluation.bootstrap
-    with show_progress("matching", len(WANTED) * len(methods), show=progress) as bar:
+    with show_progress("matching", (len(WANTED) + len(KINDS)) * len(methods), show=progress) as bar:
         for kind in WANTED:
-            found = score(deployment, kind, methods, bar.advance)
+            gallery = deployment.online_gallery(kind)
+            found = score(deployment, f"online {kind}", gallery, methods, bar.advance)
             online[kind] = measure_online(deployment, kind, found, (BEST, CUT), target, resamples)
+        searched = {
+            kind: score(deployment, f"offline {kind}", deployment.of_kind(kind), methods, bar.advance)
+            for kind in KINDS
+        }
+        for kind, found in (searched | {ALL: of_all_kinds(deployment, searched)}).items():
             offline[kind] = measure_offline(deployment, kind, found, BEST, ks, resamples)
     result: Json = {
         "setting": {
@@ -95,7 +102,7 @@ def measure_retention(
             },
             "samples_drawn": {kind: len(deployment.of_kind(kind).samples) for kind in WANTED},
             "choices": {
-                name: {kind: list(choice) for kind, choice in method.choices.items()}
+                name: {use: list(choice) for use, choice in method.choices.items()}
                 for name, method in methods.items()
                 if isinstance(method, FusionMethod)
             },

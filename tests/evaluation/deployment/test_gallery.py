@@ -63,4 +63,9 @@ def test_one_kind_keeps_its_samples_and_the_categories_with_enough(notes) -> Non
     assert list(pictures.rows) == ["book"]
     assert sorted(pictures.samples[row].note for row in pictures.rows["book"]) == ["n1", "n2", "n4", "n5"]
     assert gallery.of_kind(ALL, 1).samples == gallery.samples
-    assert list(gallery.only(["book / part 1", "none"]).rows) == ["book / part 1"]
+    odd = gallery.only(["book / part 1", "none"])
+    assert list(odd.rows) == ["book / part 1"]
+    assert {sample.note for sample in odd.samples} == {"n1", "n3", "n5"}
+    assert [odd.samples[row] for row in odd.rows["book / part 1"]] == [
+        gallery.samples[row] for row in gallery.rows["book / part 1"]
+    ]

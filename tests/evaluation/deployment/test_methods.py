@@ -9,8 +9,11 @@ from uninote.evaluation.deployment.gallery import Gallery, Sample
 from uninote.evaluation.deployment.methods import (
     KeywordMethod,
     OneVectorMethod,
+    Use,
     cut_dual_tower,
     dual_tower,
+    offline_quality,
+    online_quality,
     tuned,
 )
 from uninote.evaluation.vectors import ItemVectors
@@ -57,7 +60,9 @@ def test_the_fusion_of_each_kind_is_the_best_on_labelled_notes(make_picture) -> 
     assert method.choices["none"] == Choice()
     scores = method.scores("note", [gallery.samples[0].item], notes)
     assert scores[0, 1] > scores[0, 0]
-    flipped, quality = tuned(fusion, {"note": (gallery, {"x": np.array([True, False])})}, notes)
+    flipped, quality = tuned(
+        fusion, {"note": Use(online_quality, gallery, {"x": np.array([True, False])})}, notes
+    )
     assert quality == 1
     assert flipped.choices["note"] != method.choices["note"]
 
@@ -73,7 +78,7 @@ def test_every_choice_scores_as_it_does_alone(hash_encoder, notes) -> None:
 
 def test_the_cut_dual_tower_has_at_most_the_bytes_of_one_vector(hash_encoder, notes) -> None:
     items = items_of(notes)
-    tuning = {"note": (Gallery((Sample("note", "n0", items[0]),), {}), {})}
+    tuning = {"note": Use(online_quality, Gallery((Sample("note", "n0", items[0]),), {}), {})}
     whole, cut = (
         dual_tower(hash_encoder, tuning, items),
         cut_dual_tower(hash_encoder, 64, notes, tuning, items),
@@ -91,3 +96,13 @@ def test_keyword_scores_do_not_grow_with_the_length_of_the_sample() -> None:
     assert 0 < scores[0, 0] < 1
     assert np.isneginf(scores[0, 1])
     assert np.isneginf(scores[2]).all()
+
+
+def test_quality_online_is_of_the_best_sample_and_offline_of_each() -> None:
+    samples = tuple(Sample("text", note, Item.of(note)) for note in "ab")
+    gallery = Gallery(samples, {"x": np.array([0, 1])})
+    scores = np.array([[0.9, 0.1, 0.2], [0.1, 0.3, 0.2]], dtype=np.float32)
+    labels = {"x": np.array([True, True, False])}
+    assert online_quality(scores, gallery, labels) == 1  # 0.9, 0.3, 0.2
+    first, second = (1 + 2 / 3) / 2, (1 + 2 / 3) / 2  # right notes at ranks 1 and 3, for either sample
+    assert offline_quality(scores, gallery, labels) == pytest.approx((first + second) / 2)

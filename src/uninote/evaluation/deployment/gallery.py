@@ -35,19 +35,25 @@ class Gallery:
     rows: Mapping[str, Ids]
 
     def only(self, names: Iterable[str]) -> Gallery:
-        """Return the same samples with these categories only; names without samples are left out."""
-        return Gallery(self.samples, {name: self.rows[name] for name in names if name in self.rows})
+        """Return these categories, where they exist, and the samples that they use."""
+        rows = {name: self.rows[name] for name in names if name in self.rows}
+        return self._kept(sorted({int(n) for of in rows.values() for n in of}), rows)
 
     def of_kind(self, kind: str, minimum: int) -> Gallery:
         """Return the samples of one kind, or all, and the categories with at least `minimum` of them."""
-        kept = [n for n, sample in enumerate(self.samples) if kind in (ALL, sample.kind)]
-        place = {old: new for new, old in enumerate(kept)}
-        rows = {
-            name: np.array([place[n] for n in of if n in place], dtype=np.int64)
-            for name, of in self.rows.items()
-        }
-        enough = {name: of for name, of in rows.items() if len(of) >= minimum}
-        return Gallery(tuple(self.samples[n] for n in kept), enough)
+        kept = self._kept(self.places(kind), self.rows)
+        return Gallery(kept.samples, {name: of for name, of in kept.rows.items() if len(of) >= minimum})
+
+    def places(self, kind: str) -> list[int]:
+        """Return the positions of the samples of one kind, or of all."""
+        return [n for n, sample in enumerate(self.samples) if kind in (ALL, sample.kind)]
+
+    def _kept(self, places: Sequence[int], rows: Mapping[str, Ids]) -> Gallery:
+        new = {old: place for place, old in enumerate(places)}
+        return Gallery(
+            tuple(self.samples[n] for n in places),
+            {name: np.array([new[n] for n in of if n in new], np.int64) for name, of in rows.items()},
+        )
 
 
 def _picture(note: Note, seed: int) -> Item:

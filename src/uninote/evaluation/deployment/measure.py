@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uninote.evaluation.deployment.gallery import ALL, KINDS, Gallery, build_gallery, filed, with_enough
-from uninote.evaluation.deployment.methods import Method, Tuning
+from uninote.evaluation.deployment.methods import (
+    Method,
+    Quality,
+    Tuning,
+    Use,
+    offline_quality,
+    online_quality,
+)
 from uninote.evaluation.deployment.offline import backcheck_recall, gain
 from uninote.evaluation.deployment.online import (
     Decisions,
@@ -86,15 +93,19 @@ class Deployment:
     def of_kind(self, kind: str) -> Gallery:
         return self.gallery.of_kind(kind, self.minimum)
 
+    def online_gallery(self, kind: str) -> Gallery:
+        return self.of_kind(kind).only(self.online)
+
     def tuning(self) -> Tuning:
-        """Return galleries and labels of the validation notes, to tune a dual tower on."""
+        """Return what a dual tower is tuned for on the validation notes: `online KIND` and `offline KIND`."""
         columns = self.columns(self.validation)
-        result = {}
-        for kind in WANTED:
-            gallery = self.of_kind(kind).only(self.online)
+
+        def use(quality: Quality, gallery: Gallery) -> Use:
             labels = {name: self.labels(name, columns) for name in gallery.rows}
-            result[kind] = (gallery, {name: of for name, of in labels.items() if of.any()})
-        return result
+            return Use(quality, gallery, {name: of for name, of in labels.items() if of.any()})
+
+        online = {f"online {kind}": use(online_quality, self.online_gallery(kind)) for kind in WANTED}
+        return online | {f"offline {kind}": use(offline_quality, self.of_kind(kind)) for kind in KINDS}
 
 
 Scores = dict[str, Floats]
@@ -102,17 +113,28 @@ Scores = dict[str, Floats]
 
 
 def score(
-    deployment: Deployment, kind: str, methods: Mapping[str, Method], advance: Callable[[], None]
+    deployment: Deployment,
+    use: str,
+    gallery: Gallery,
+    methods: Mapping[str, Method],
+    advance: Callable[[], None],
 ) -> Scores:
-    """Score all notes against the samples of one kind, with -inf for a sample's own note."""
-    gallery = deployment.of_kind(kind)
+    """Score all notes against the samples, with -inf for a sample's own note."""
     items = [note.item() for note in deployment.notes]
     found = {}
     for name, method in methods.items():
-        scores = method.scores(kind, [sample.item for sample in gallery.samples], items)
+        scores = method.scores(use, [sample.item for sample in gallery.samples], items)
         found[name] = hide_own(scores, gallery, deployment.ids)
         advance()
     return found
+
+
+def of_all_kinds(deployment: Deployment, of_kind: Mapping[str, Scores]) -> Scores:
+    """Return the scores of the samples of all kinds, in the order of the gallery."""
+    places = [n for kind in of_kind for n in deployment.gallery.places(kind)]
+    order = np.argsort(places)
+    names = next(iter(of_kind.values()))
+    return {name: np.concatenate([of[name] for of in of_kind.values()])[order] for name in names}
 
 
 def measure_online(
@@ -131,7 +153,7 @@ def measure_online(
     Returns by baseline its mean `recall`, `precision` and `volume` (hits over incoming notes), the results of
     `online.retained` by method as `methods`, and hits and recalls by category as `decisions`.
     """
-    gallery = deployment.of_kind(kind).only(deployment.online)
+    gallery = deployment.online_gallery(kind)
     stream = deployment.columns(deployment.stream)
     known = deployment.columns(deployment.reference, deployment.validation)
     labels = {name: deployment.labels(name, stream) for name in gallery.rows}

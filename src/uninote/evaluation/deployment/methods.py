@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from uninote.items import Item, Note
 
 
 class Method(Protocol):
-    def scores(self, kind: str, samples: Sequence[Item], notes: Sequence[Item]) -> Floats:
-        """Return float32 `[samples, notes]` for a gallery of one kind, -inf where nothing is compared."""
+    def scores(self, use: str, samples: Sequence[Item], notes: Sequence[Item]) -> Floats:
+        """Return float32 `[samples, notes]` for one use (see `Tuning`), -inf where nothing is compared."""
         ...
 
     def cost(self, notes: Sequence[Note]) -> Json:
@@ -40,7 +40,7 @@ class OneVectorMethod:
         self._vectors = vectors
         self._dim = dim
 
-    def scores(self, kind: str, samples: Sequence[Item], notes: Sequence[Item]) -> Floats:
+    def scores(self, use: str, samples: Sequence[Item], notes: Sequence[Item]) -> Floats:
         self._vectors.add([*samples, *notes])
         ours, theirs = (truncate_numpy(self._vectors.of(items), self._dim) for items in (samples, notes))
         return np.asarray(ours @ theirs.T, dtype=np.float32)
@@ -50,14 +50,14 @@ class OneVectorMethod:
 
 
 class FusionMethod:
-    """Late fusion of element vectors, by the choice of each kind of gallery."""
+    """Late fusion of element vectors, by the choice of each use."""
 
     def __init__(self, fusion: TunedFusion, choices: Mapping[str, Choice]) -> None:
         self._fusion = fusion
         self.choices = dict(choices)
 
-    def scores(self, kind: str, samples: Sequence[Item], notes: Sequence[Item]) -> Floats:
-        return self._fusion.scores(samples, notes, self.choices[kind])
+    def scores(self, use: str, samples: Sequence[Item], notes: Sequence[Item]) -> Floats:
+        return self._fusion.scores(samples, notes, self.choices[use])
 
     def cost(self, notes: Sequence[Note]) -> Json:
         return self._fusion.cost(notes)
@@ -69,7 +69,7 @@ class KeywordMethod:
     def __init__(self, bm25: Bm25) -> None:
         self._bm25 = bm25
 
-    def scores(self, kind: str, samples: Sequence[Item], notes: Sequence[Item]) -> Floats:
+    def scores(self, use: str, samples: Sequence[Item], notes: Sequence[Item]) -> Floats:
         lengths = np.array([max(1, len(item_words(sample))) for sample in samples])
         weight = np.maximum(self._bm25.scores(samples, notes), 0) / lengths[:, None]
         return np.where(weight > 0, weight / (1 + weight), -np.inf).astype(np.float32)
@@ -78,29 +78,56 @@ class KeywordMethod:
         return self._bm25.cost(notes)
 
 
-Tuning = Mapping[str, tuple[Gallery, Mapping[str, Labels]]]
-"""By kind: the gallery, and bool `[validation notes]` of each category with a validation note in it."""
+Quality = Callable[[Floats, Gallery, Mapping[str, Labels]], float]
+
+
+def online_quality(scores: Floats, gallery: Gallery, labels: Mapping[str, Labels]) -> float:
+    """Compute the mean over categories of the average precision of their scores."""
+    of = of_categories(scores, gallery)
+    return float(np.mean([average_precision(of[name], labels[name]) for name in labels]))
+
+
+def offline_quality(scores: Floats, gallery: Gallery, labels: Mapping[str, Labels]) -> float:
+    """Compute the mean over categories of the mean average precision of their samples, each alone."""
+    return float(
+        np.mean(
+            [
+                np.mean([average_precision(scores[row], right) for row in gallery.rows[name]])
+                for name, right in labels.items()
+            ]
+        )
+    )
+
+
+class Use(NamedTuple):
+    """What a dual tower is tuned for: bool `[validation notes]` of each category that has one of them."""
+
+    quality: Quality
+    gallery: Gallery
+    labels: Mapping[str, Labels]
+
+
+Tuning = Mapping[str, Use]
 
 
 def tuned(fusion: TunedFusion, tuning: Tuning, notes: Sequence[Item]) -> tuple[FusionMethod, float]:
-    """Choose fusion and weights of each kind on validation notes.
+    """Choose fusion and weights of each use by its quality on validation notes.
 
-    The best choice has the highest mean average precision over categories. Without a labelled note the first
-    choice is taken. Returns the method and the mean of that quality over the kinds.
+    Without a labelled note the first choice is taken. Returns the method and the mean quality of the uses.
     """
     choices: dict[str, Choice] = {}
     best: list[float] = []
-    for kind, (gallery, labels) in tuning.items():
-        labelled = gallery.only(labels)
+    for use, (quality, gallery, labels) in tuning.items():
         if not labels:
-            choices[kind] = Choice()
+            choices[use] = Choice()
             continue
-        found = {}
-        for choice, scores in fusion.every_choice([s.item for s in gallery.samples], notes):
-            of = of_categories(scores, labelled)
-            found[choice] = float(np.mean([average_precision(of[name], labels[name]) for name in labels]))
-        choices[kind] = max(found, key=found.__getitem__)
-        best.append(found[choices[kind]])
+        labelled = gallery.only(labels)
+        found = {
+            choice: quality(scores, labelled, labels)
+            for choice, scores in fusion.every_choice([s.item for s in labelled.samples], notes)
+        }
+        choices[use] = max(found, key=found.__getitem__)
+        best.append(found[choices[use]])
     return FusionMethod(fusion, choices), float(np.mean(best)) if best else 0.0
 
 
