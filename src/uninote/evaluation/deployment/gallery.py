@@ -57,8 +57,7 @@ class Gallery:
 
 
 def _picture(note: Note, seed: int) -> Item:
-    drawn = min(note.pictures, key=lambda picture: seeded_rank(picture.digest, seed), default=None)
-    return Item.of(*(() if drawn is None else (drawn,)))
+    return Item.of(*sorted(note.pictures, key=lambda picture: seeded_rank(picture.digest, seed))[:1])
 
 
 KINDS: dict[str, Callable[[Note, int], Item]] = {

@@ -28,10 +28,9 @@ Decisions = dict[str, Calibration]
 
 def hide_own(scores: Floats, gallery: Gallery, notes: Sequence[str]) -> Floats:
     """Return the scores with -inf where the note is the one that the sample is taken from."""
-    own = np.array([sample.note for sample in gallery.samples], dtype=object)
-    return np.where(own[:, None] == np.array(notes, dtype=object)[None, :], -np.inf, scores).astype(
-        np.float32
-    )
+    sources = np.array([sample.note for sample in gallery.samples], dtype=object)
+    own = sources[:, None] == np.array(notes, dtype=object)[None, :]
+    return np.where(own, -np.inf, scores).astype(np.float32)
 
 
 def of_categories(scores: Floats, gallery: Gallery) -> dict[str, Values]:
