@@ -39,7 +39,6 @@ def test_one_vector_is_the_cosine_of_its_first_dimensions(hash_encoder, notes) -
 
 
 def test_the_fusion_of_each_kind_is_the_best_on_labelled_notes(make_picture) -> None:
-    """The pictures of the notes mislead and their texts tell, so texts alone are chosen."""
 
     class ByPart:
         def encode(self, items):

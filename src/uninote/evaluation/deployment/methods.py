@@ -100,7 +100,10 @@ def offline_quality(scores: Floats, gallery: Gallery, labels: Mapping[str, Label
 
 
 class Use(NamedTuple):
-    """What a dual tower is tuned for: bool `[validation notes]` of each category that has one of them."""
+    """Purpose that a dual tower is tuned for.
+
+    labels: bool `[validation notes]` of each category that has one of them.
+    """
 
     quality: Quality
     gallery: Gallery
