@@ -46,6 +46,10 @@ class VectorError(UniNoteError):
     code = "bad_vector"
 
 
+class CalibrationError(UniNoteError):
+    """No threshold can be chosen: there are no usable scores or labels, or none reaches the target."""
+
+
 class StoreError(UniNoteError):
     """The store cannot be reached, or was asked for something it does not hold."""
 

@@ -42,3 +42,13 @@ def ndcg_at(gains: Floats, ideal: Floats, k: int) -> Values:
     return np.asarray(
         (gains[:, :k] @ discount[: gains.shape[1]]) / (ideal[:, :k] @ discount[: ideal.shape[1]])
     )
+
+
+def average_precision(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """Compute the mean of the precision at each positive, in descending order of scores.
+
+    Of equal scores the first comes first. The labels hold at least one positive.
+    """
+    right = np.asarray(labels)[np.argsort(-np.asarray(scores), kind="stable")].astype(bool)
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    return float(precision[right].mean())

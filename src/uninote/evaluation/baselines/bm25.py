@@ -37,11 +37,18 @@ class Bm25:
         """Return int64 `[q, k]`; a target that shares no word with the query is not retrieved (-1)."""
         if self.blind_spot(task):
             return np.full((len(task.queries), k), -1, dtype=np.int64)
-        logging.getLogger("bm25s").setLevel(logging.WARNING)  # importing the library sets DEBUG
-        index = bm25s.BM25(k1=self.k1, b=self.b)
-        index.index([self._words_of(target) for target in task.targets], show_progress=False)
-        ranked = [top_of_scores(self._scores(index, task, row), k)[1] for row in range(len(task.queries))]
+        index = self._index(task.targets)
+        ranked = []
+        for row, query in enumerate(task.queries):
+            scores = self._scores(index, query.item, len(task.targets))
+            mask_excluded(task, scores, row)
+            ranked.append(top_of_scores(scores, k)[1])
         return np.concatenate(ranked)
+
+    def scores(self, queries: Sequence[Item], targets: Sequence[Item]) -> Floats:
+        """Compute float32 `[q, t]`, -inf where a target shares no word with the query."""
+        index = self._index(targets)
+        return np.concatenate([self._scores(index, query, len(targets)) for query in queries])
 
     def blind_spot(self, task: TaskSuite) -> str:
         if not any(with_given(query.item).texts for query in task.queries):
@@ -61,12 +68,17 @@ class Bm25:
             self._words[item.key] = item_words(item)
         return self._words[item.key]
 
-    def _scores(self, index: bm25s.BM25, task: TaskSuite, row: int) -> Floats:
-        ids = index.get_tokens_ids(self._words_of(task.queries[row].item))
-        scores = index.get_scores_from_ids(ids) if len(ids) else np.zeros(len(task.targets), np.float32)
-        scores = np.where(scores > 0, scores, -np.inf).astype(np.float32)[None, :]
-        mask_excluded(task, scores, row)
-        return scores
+    def _index(self, targets: Sequence[Item]) -> bm25s.BM25:
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # importing the library sets DEBUG
+        index = bm25s.BM25(k1=self.k1, b=self.b)
+        index.index([self._words_of(target) for target in targets], show_progress=False)
+        return index
+
+    def _scores(self, index: bm25s.BM25, query: Item, targets: int) -> Floats:
+        """Return float32 `[1, targets]`, -inf where no word is shared."""
+        ids = index.get_tokens_ids(self._words_of(query))
+        scores = index.get_scores_from_ids(ids) if len(ids) else np.zeros(targets, np.float32)
+        return np.where(scores > 0, scores, -np.inf).astype(np.float32)[None, :]
 
 
 def item_words(item: Item) -> list[str]:

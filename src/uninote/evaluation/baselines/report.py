@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -67,12 +67,13 @@ def cut_fusion(
     average. Their number, from `KEPT`, has the best mean first metric on the validation suite, with the best
     fusion of each task; without a suite all are stored.
     """
+    cuts = fusion_cuts(encoder, width, notes)
+    return next(cuts) if validation is None else max(cuts, key=lambda fusion: fusion.tune(validation))
+
+
+def fusion_cuts(encoder: ElementEncoder, width: int, notes: Sequence[Note]) -> Iterator[TunedFusion]:
+    """Yield late fusion cut as `cut_fusion` does: all elements stored, then each number of `KEPT`."""
     counts = np.array([len(all_elements(note.item())) for note in notes])
-
-    def cut(kept: int | None) -> TunedFusion:
+    for kept in (None, *KEPT):
         stored = counts if kept is None else np.minimum(counts, kept)
-        return TunedFusion(encoder, kept=kept, dim=max(1, int(width / stored.mean())))
-
-    if validation is None:
-        return cut(None)
-    return max((cut(kept) for kept in (None, *KEPT)), key=lambda fusion: fusion.tune(validation))
+        yield TunedFusion(encoder, kept=kept, dim=max(1, int(width / stored.mean())))

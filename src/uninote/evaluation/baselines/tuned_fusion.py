@@ -8,7 +8,7 @@ over the kinds that both items have; `f_ab` compares the elements of kind a in q
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -80,6 +80,34 @@ class TunedFusion(LateFusion):
         """Return all choices, or only the untuned fusions if there is one kind of element only."""
         return CHOICES if self._elements is all_elements else CHOICES[: len(FUSIONS)]
 
+    def scores(self, queries: Sequence[Item], targets: Sequence[Item], choice: Choice) -> Floats:
+        """Compute float32 `[q, t]` as one choice says, -inf where it compares nothing."""
+        self.add([*queries, *targets])
+        fused = [np.empty((0, len(targets)), dtype=np.float32)]
+        for start in range(0, len(queries), CHUNK):
+            fused.append(self._fused(queries[start : start + CHUNK], targets, choice))
+        return np.concatenate(fused)
+
+    def every_choice(
+        self, queries: Sequence[Item], targets: Sequence[Item]
+    ) -> Iterator[tuple[Choice, Floats]]:
+        """Yield the scores of every sensible choice; elements are compared once per fusion and kinds."""
+        if self._sensible() != CHOICES:
+            yield from ((choice, self.scores(queries, targets, choice)) for choice in self._sensible())
+            return
+        for fusion in FUSIONS:
+            yield Choice(fusion), self.scores(queries, targets, Choice(fusion))
+            parts = {
+                (left, right): self.scores(queries, targets, Choice(fusion, float(left), float(right)))
+                for left, right in product((True, False), repeat=2)
+            }
+            for in_query, in_target in product(SHARES, SHARES):
+                weighed = [
+                    (_share(in_query, left) * _share(in_target, right), part)
+                    for (left, right), part in parts.items()
+                ]
+                yield Choice(fusion, in_query, in_target), weighted(weighed)
+
     def _ranked(self, task: TaskSuite, k: int, choice: Choice) -> Ids:
         queries, targets = [query.item for query in task.queries], list(task.targets)
         self.add([*queries, *targets])
@@ -95,17 +123,27 @@ class TunedFusion(LateFusion):
         ours, theirs = [self._of(query) for query in queries], [self._stored(target) for target in targets]
         if choice.in_query is None or choice.in_target is None:
             return self._scores(ours, theirs)
-        total = np.zeros((len(queries), len(targets)), dtype=np.float32)
-        weight = np.zeros_like(total)
+        parts = []
         for left, right in product((True, False), repeat=2):
-            a = choice.in_query if left else 1 - choice.in_query
-            b = choice.in_target if right else 1 - choice.in_target
-            if a * b > 0:
-                scores = self._scores(_of_kind(ours, left), _of_kind(theirs, right))
-                known = np.isfinite(scores)
-                total += np.where(known, a * b * scores, 0)
-                weight += a * b * known
-        return np.where(weight > 0, total / np.maximum(weight, 1e-9), -np.inf).astype(np.float32)
+            weight = _share(choice.in_query, left) * _share(choice.in_target, right)
+            if weight > 0:
+                parts.append((weight, self._scores(_of_kind(ours, left), _of_kind(theirs, right))))
+        return weighted(parts)
+
+
+def weighted(parts: Sequence[tuple[float, Floats]]) -> Floats:
+    """Compute the weighted mean of scores `[q, t]` over those that are finite; -inf where none counts."""
+    total = np.zeros_like(parts[0][1])
+    weight = np.zeros_like(total)
+    for share, scores in parts:
+        known = np.isfinite(scores)
+        total += share * np.where(known, scores, 0)
+        weight += share * known
+    return np.where(weight > 0, total / np.maximum(weight, 1e-9), -np.inf).astype(np.float32)
+
+
+def _share(of_pictures: float, pictures: bool) -> float:
+    return of_pictures if pictures else 1 - of_pictures
 
 
 def _of_kind(groups: Sequence[tuple[Item, ...]], pictures: bool) -> list[tuple[Item, ...]]:

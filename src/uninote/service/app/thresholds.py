@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from uninote import calibration
+from uninote.calibration import Calibration, Labels, Scores
 from uninote.service.app.services import Services
 from uninote.service.db import gallery_tables
 from uninote.service.db.note_tables import ModelVersion
-from uninote.service.domain.gallery import calibration, calibration_scores, thresholds, versions
-from uninote.service.domain.gallery.calibration import Calibration, Labels, Scores
+from uninote.service.domain.gallery import calibration_scores, thresholds, versions
 from uninote.service.errors import InvalidError
 from uninote.service.schemas.gallery import CalibrationIn, CalibrationOut, Histogram, Threshold, ThresholdIn
 

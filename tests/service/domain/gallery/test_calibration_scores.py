@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.service.conftest import MakeNote, Toward, World
 
+from uninote.calibration import by_volume
 from uninote.service.domain.gallery import calibration_scores, versions
-from uninote.service.domain.gallery.calibration import by_volume
 from uninote.service.domain.review import verdicts
 from uninote.service.errors import NotFoundError
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from uninote.errors import CalibrationError
 from uninote.service.app import gallery, thresholds
 from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
@@ -58,7 +59,7 @@ async def read(
         try:
             proposal = await _proposal(service, category, method, target, version) if method else None
             scores = await _scores(service, chosen, proposal, version)
-        except (InvalidError, NotFoundError, ConflictError) as error:
+        except (CalibrationError, InvalidError, NotFoundError, ConflictError) as error:
             problem = str(error)
             if method and scores is None:
                 scores = await _scores_or_none(service, chosen, version)

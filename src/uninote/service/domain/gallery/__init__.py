@@ -1,1 +1,1 @@
-"""Gallery: categories, samples, thresholds, matching, calibration, model versions."""
+"""Gallery: categories, samples, thresholds, matching, scores to calibrate on, model versions."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from uninote.service.errors import InvalidError
+from uninote.errors import CalibrationError
 
 DECIMALS = 6  # decimals of stored scores
 
@@ -45,19 +45,21 @@ def by_volume(scores: ArrayLike, volume: int) -> Calibration:
     """Return the threshold with the most hits that are not more than `volume`.
 
     Equal scores are hits together or not at all, so there may be fewer. Use it for "as many hits as the
-    baseline has" (method, section 5). Raises InvalidError for a negative volume, for no scores, and when more
-    than `volume` scores are 1.
+    baseline has" (method, section 5). Raises CalibrationError for a negative volume, for no scores, and when
+    more than `volume` scores are 1.
     """
     values = _scores(scores)
     if volume < 0:
-        raise InvalidError(f"a number of hits is not negative: {volume}")
+        raise CalibrationError(f"a number of hits is not negative: {volume}")
     ordered = np.sort(values)[::-1]
     if volume >= len(ordered):
         return Calibration(float(ordered[-1]), len(ordered))
     above = ordered[ordered > ordered[volume]]  # ordered[volume] and its equals must not be hits
     if not len(above) and ordered[0] >= 1:
         equal = int((ordered >= 1).sum())
-        raise InvalidError(f"{equal} scores are 1, so no threshold makes {volume} hits; disable the category")
+        raise CalibrationError(
+            f"{equal} scores are 1, so no threshold makes {volume} hits; disable the category"
+        )
     threshold = float(above[-1]) if len(above) else _just_above(float(ordered[0]))
     return at_threshold(values, threshold)
 
@@ -65,13 +67,13 @@ def by_volume(scores: ArrayLike, volume: int) -> Calibration:
 def by_precision(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibration:
     """Return the lowest threshold with a precision of at least `target`: it has the most hits.
 
-    Raises InvalidError when no threshold reaches it; the message names the best precision.
+    Raises CalibrationError when no threshold reaches it; the message names the best precision.
     """
     curve = _Curve(scores, labels)
     good = np.flatnonzero(curve.precision >= _fraction(target) - 1e-12)
     if not len(good):
         best = curve.at(int(np.argmax(curve.precision)))
-        raise InvalidError(
+        raise CalibrationError(
             f"no threshold reaches precision {target}; the best is {best.precision:.4f} at {best.threshold}"
         )
     return curve.at(int(good[-1]))
@@ -80,7 +82,7 @@ def by_precision(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibra
 def by_recall(scores: ArrayLike, labels: ArrayLike, target: float) -> Calibration:
     """Return the highest threshold with a recall of at least `target`: it has the fewest hits.
 
-    Raises InvalidError without a positive.
+    Raises CalibrationError without a positive.
     """
     curve = _Curve(scores, labels)
     return curve.at(int(np.flatnonzero(curve.recall >= _fraction(target) - 1e-12)[0]))
@@ -104,7 +106,7 @@ def histogram(
     """Return counts over equal bins from `low` (default: the lowest score) to 1."""
     values = _scores(scores)
     if not 1 <= bins <= 1000:
-        raise InvalidError(f"a histogram has 1 to 1000 bins, not {bins}")
+        raise CalibrationError(f"a histogram has 1 to 1000 bins, not {bins}")
     bottom = float(values.min()) if low is None else low
     edges = np.linspace(bottom, max(1.0, bottom + 1e-6), bins + 1)
     counts = np.histogram(values, edges)[0].tolist()
@@ -138,22 +140,22 @@ class _Curve:
 def _scores(scores: ArrayLike) -> Scores:
     values = np.asarray(np.round(np.asarray(scores, dtype=np.float64), DECIMALS), dtype=np.float64)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise InvalidError("calibration needs a list of finite scores, at least one")
+        raise CalibrationError("calibration needs a list of finite scores, at least one")
     return values
 
 
 def _labels(labels: ArrayLike, length: int) -> Labels:
     truth = np.asarray(labels).astype(np.bool_)
     if truth.shape != (length,):
-        raise InvalidError(f"{length} scores need as many labels, not an array of shape {truth.shape}")
+        raise CalibrationError(f"{length} scores need as many labels, not an array of shape {truth.shape}")
     if not truth.any():
-        raise InvalidError("no label is positive: precision and recall say nothing")
+        raise CalibrationError("no label is positive: precision and recall say nothing")
     return truth
 
 
 def _fraction(target: float) -> float:
     if not 0 < target <= 1:
-        raise InvalidError(f"a target is a fraction in (0, 1], not {target}")
+        raise CalibrationError(f"a target is a fraction in (0, 1], not {target}")
     return target
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uninote.service.domain.gallery.calibration import (
+from uninote.calibration import (
     Calibration,
     at_threshold,
     by_precision,
@@ -15,7 +15,7 @@ from uninote.service.domain.gallery.calibration import (
     by_volume,
     histogram,
 )
-from uninote.service.errors import InvalidError
+from uninote.errors import CalibrationError
 
 #         positives:  x         x    x         x
 SCORES = [0.95, 0.90, 0.80, 0.80, 0.60, 0.50]
@@ -45,7 +45,7 @@ def test_precision() -> None:
     assert by_precision(SCORES, LABELS, 0.75) == Calibration(0.8, 4, 0.75, 0.75)
     assert by_precision(SCORES, LABELS, 0.65) == Calibration(0.5, 6, 2 / 3, 1.0)
     assert by_precision(SCORES, LABELS, 0.8) == Calibration(0.95, 1, 1.0, 0.25)
-    with pytest.raises(InvalidError, match=r"precision 0\.9; the best is 0\.5000 at 0\.4"):
+    with pytest.raises(CalibrationError, match=r"precision 0\.9; the best is 0\.5000 at 0\.4"):
         by_precision([0.9, 0.4], [False, True], 0.9)
 
 
@@ -91,7 +91,7 @@ def test_histogram() -> None:
     ],
 )
 def test_bad_input_is_refused(call: object) -> None:
-    with pytest.raises(InvalidError):
+    with pytest.raises(CalibrationError):
         call()  # type: ignore[operator]
 
 
@@ -102,7 +102,7 @@ def test_no_other_threshold_is_nearer_to_the_volume(values: list[float], volume:
     ]
     if not within:
         if values.count(1.0) <= volume or 1.0 in values:
-            with pytest.raises(InvalidError):
+            with pytest.raises(CalibrationError):
                 by_volume(values, volume)
         return
     chosen = by_volume(values, volume)
@@ -122,6 +122,6 @@ def test_precision_and_recall_equal_brute_force(pairs: list[tuple[int, bool]], t
     if good:
         assert by_precision(values, labels, target) == good[0]
     else:
-        with pytest.raises(InvalidError):
+        with pytest.raises(CalibrationError):
             by_precision(values, labels, target)
     assert by_recall(values, labels, target) == [one for one in every if one.recall >= target - 1e-12][-1]  # type: ignore[operator]
