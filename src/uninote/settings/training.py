@@ -119,7 +119,7 @@ class RlSettings(RlAblations):
     """Stage 2: ranking by group-relative policy optimisation (Eq. 9-13)."""
 
     temperature: float = Field(0.1, gt=0)
-    mix: float = Field(0.25, ge=0, description="weight of stage 1's loss, on a batch in every step; 0: none")
+    mix: float = Field(1.0, ge=0, description="weight of stage 1's loss, on a batch in every step; 0: none")
     kl_weight: float = Field(0.05, ge=0, description="beta; 0 switches the KL anchor off")
     group_size: int = Field(12, ge=2, description="G, the candidates kept of the predicted order")
     max_relevant: int = Field(6, ge=1, description="M, relevant notes per query")
