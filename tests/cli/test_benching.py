@@ -14,7 +14,7 @@ runner = CliRunner()
 
 def test_list_names_the_built_in_experiments():
     listed = json.loads(runner.invoke(app, ["bench", "list", "--json"]).stdout)
-    assert listed["negatives"]["variants"] == ["random", "band", "band + rule"]
+    assert listed["warm-up"]["variants"] == ["without", "with", "warm-up alone", "untrained"]
 
 
 @pytest.mark.parametrize(
