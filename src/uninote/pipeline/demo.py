@@ -220,10 +220,13 @@ def _train(
         )
         if suite is None:
             return {"version": encoder.version, "share": 1.0}
-        share, means = best_merge(models["sft"], alone, suite, settings, features, merged)
+        share, found = best_merge(models["sft"], alone, suite, settings, features, merged)
         shutil.rmtree(alone)
-        for one, mean in means.items():
-            console.print(f"{one:.0%} of stage 2: mean of all tasks {100 * mean:.1f} on validation notes")
+        for one, (parts, order) in found.items():
+            console.print(
+                f"{one:.0%} of stage 2: mean of the tasks with one target {100 * parts:.1f}, "
+                f"Note2Note nDCG {100 * order:.1f} on validation notes"
+            )
         return {"version": Saved(merged).version, "share": share}
 
     def trained(make: Callable[[], Encoder]) -> Callable[[], Json]:
