@@ -31,7 +31,7 @@ from uninote.items import Note
 from uninote.pipeline import train
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.notes import load_notes
-from uninote.settings import load_settings
+from uninote.settings import Settings, load_settings
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -47,6 +47,26 @@ def parted(notes: list[Note], held: str, most: int, seed: int) -> tuple[list[Not
     tied = {i for group in connected_groups(notes) if group & known for i in group}
     test = [note for note in notes if source_of(note) == held and note.id not in tied]
     return training, sorted(test, key=lambda note: seeded_rank(note.id, seed))[:most]
+
+
+def trained(out: Path, notes: list[Note], settings: Settings, features: Path, pairs: int) -> dict[str, Path]:
+    """Return the folder of every stage by name, trained on `notes` where it does not exist yet."""
+    stages = {name: out / name for name in ("untrained", "warmed up", "stage 1", "stage 2")}
+    if not (stages["untrained"] / "uninote.json").is_file():
+        train.base_model(settings, stages["untrained"], features)
+    if not (stages["warmed up"] / "uninote.json").is_file():
+        train.WARMUP_PAIRS = pairs
+        train.warmed_up_model(stages["untrained"], notes, settings, stages["warmed up"], features, False)
+    if settings.sft.steps == 0:
+        del stages["stage 1"], stages["stage 2"]
+    else:
+        start, first, second = (stages[name] for name in ("warmed up", "stage 1", "stage 2"))
+        mined = cache(partial(train.mined_examples, start, notes, settings, features))
+        if not (first / "uninote.json").is_file():
+            train.stage_one(start, notes, settings, first, features, False, mined())
+        if not (second / "uninote.json").is_file():
+            train.rl_model(first, notes, settings, second, features, False, mined())
+    return stages
 
 
 def main() -> None:
@@ -71,22 +91,7 @@ def main() -> None:
     features = arguments.features or arguments.out / "features"
     console.print(f"{len(training)} notes to train, {len(test)} of {arguments.hold} to measure")
 
-    stages = {name: arguments.out / name for name in ("untrained", "warmed up", "stage 1", "stage 2")}
-    if not (stages["untrained"] / "uninote.json").is_file():
-        train.base_model(settings, stages["untrained"], features)
-    if not (stages["warmed up"] / "uninote.json").is_file():
-        train.WARMUP_PAIRS = arguments.pairs
-        train.warmed_up_model(stages["untrained"], training, settings, stages["warmed up"], features, False)
-    if settings.sft.steps == 0:
-        del stages["stage 1"], stages["stage 2"]
-    else:
-        start, first, second = (stages[name] for name in ("warmed up", "stage 1", "stage 2"))
-        mined = cache(partial(train.mined_examples, start, training, settings, features))
-        if not (first / "uninote.json").is_file():
-            train.stage_one(start, training, settings, first, features, False, mined())
-        if not (second / "uninote.json").is_file():
-            train.rl_model(first, training, settings, second, features, False, mined())
-
+    stages = trained(arguments.out, training, settings, features, arguments.pairs)
     suite = build_suite(test, seed, reread=rereading(settings, features))
     found = {
         name: evaluate(Encoder.load(folder, feature_folder=features), suite, samples=0)
