@@ -26,6 +26,8 @@ from uninote.cli.options import (
 
 if TYPE_CHECKING:
     from uninote.encoder import Encoder
+    from uninote.settings import Settings
+    from uninote.training.joint import StageOne
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,19 +82,14 @@ def train_sft(
     quiet: Quiet = False,
 ) -> None:
     """Train stage 1: contrastive fine-tuning on soft labels. Run again after a kill to resume."""
-    from uninote.negatives import ReferenceIndex
-    from uninote.negatives.files import read_examples
     from uninote.pipeline.train import base_model, sft_model
 
     settings = settings_from(config, set_, seed)
     start = model or out / "base"
     if model is None:
         base_model(settings, start, features)
-    examples = read_examples(examples_file)
-    items = [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
-    whole = settings.negatives.composite == "whole"
-    labels = ReferenceIndex(items, encoder_of(reference or start, settings, features), whole)
-    trained = sft_model(start, examples, labels, settings, out, features, not quiet)
+    stage = _stage_one(examples_file, reference or start, settings, features)
+    trained = sft_model(start, stage.examples, stage.reference, settings, out, features, not quiet)
     _report(as_json, out, trained)
 
 
@@ -100,6 +97,13 @@ def train_sft(
 def train_rl(
     notes: Notes,
     model: Model,
+    examples: Annotated[
+        Path | None,
+        typer.Option(help="File of `uninote mine`: its stage 1 batches join the steps and keep the parts."),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Encoder of the soft labels of --examples; by default, --model.")
+    ] = None,
     out: Out = Path("model-rl"),
     whole: Whole = False,
     features: Features = None,
@@ -116,8 +120,22 @@ def train_rl(
     settings = settings_from(config, set_, seed, relations)
     training, behaviour = read_with_relations(notes, settings, "train", whole)
     related = behaviour.training(training) if behaviour else None
-    trained = rl_model(model, training, settings, out, features, not quiet, relations=related)
+    joint = _stage_one(examples, reference or model, settings, features) if examples else None
+    trained = rl_model(model, training, settings, out, features, not quiet, joint, relations=related)
     _report(as_json, out, trained)
+
+
+def _stage_one(examples_file: Path, reference: Path, settings: Settings, features: Path | None) -> StageOne:
+    """Read the training set of stage 1, labelled by the reference encoder."""
+    from uninote.negatives import ReferenceIndex
+    from uninote.negatives.files import read_examples
+    from uninote.training.joint import StageOne
+    from uninote.training.sft import example_items
+
+    examples = read_examples(examples_file)
+    whole = settings.negatives.composite == "whole"
+    labels = ReferenceIndex(example_items(examples), encoder_of(reference, settings, features), whole)
+    return StageOne(examples, labels, settings.sft)
 
 
 def _report(as_json: bool, out: Path, trained: Encoder) -> None:
