@@ -114,6 +114,10 @@ def test_step_by_step(folder: Path) -> None:
     steps = ["--set", "sft.steps=1", "--set", "sft.batch_size=4"]
     trained = uninote("train", "sft", examples, "--out", sft, *features, *tiny, *steps, "--json")
     version = json.loads(trained.stdout)["version"]
+    steps += ["--set", "rl.steps=1", "--set", "rl.batch_size=2"]
+    ranked = ["train", "rl", notes, "--model", sft, "--examples", examples, "--out", folder / "rl"]
+    uninote(*ranked, *features, *tiny, *steps, "--quiet")
+    assert "stage_one" in (folder / "rl" / "run" / "metrics.jsonl").read_text()
     embedded = uninote("embed", notes, "--model", sft, "--out", folder / "vectors", *features, "--json")
     assert json.loads(embedded.stdout)["failed"] == 0
     index = ["index", folder / "vectors", "--model", sft, "--out", folder / "index", "--json"]
