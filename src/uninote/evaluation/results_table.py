@@ -11,7 +11,7 @@ from uninote.errors import ConfigError
 from uninote.evaluation.headline import first_metric
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.tables import Cell, Measure, Table, over_seeds
-from uninote.evaluation.variants import VARIANTS, Variant
+from uninote.evaluation.variants import VARIANTS, Variant, changes_pool
 from uninote.tasks.definitions import SINGLE_TARGET, UNEDITED, Task, in_words
 
 COLUMNS = {
@@ -21,6 +21,7 @@ COLUMNS = {
     "rl": "stage 2",
     "BM25": "BM25",
     "dual tower, best pair": "dual tower, best pair",
+    "dual tower, tuned": "dual tower, tuned",
     "dual tower, equal bytes": "dual tower, equal bytes",
 }
 """Columns by the name of stage or baseline in a report."""
@@ -37,7 +38,7 @@ def results_table(
     Args:
         more: reports of other runs by the name of their column, which holds their last stage.
 
-    Rows are the tasks, their means, the variants of tasks with another pool or text, and bytes a note. A cell
+    Rows are the tasks, their means, those of harder pools too, the strict tasks, and bytes a note. A cell
     is empty where a method cannot do a task or was not measured. Raises ConfigError for no reports.
     """
     if not reports:
@@ -95,7 +96,7 @@ def _paths(method: Json) -> list[tuple[str, ...]]:
         rows += [*part, (f"**mean of the {name}**", "means", name, "mean")]
     rows += [(f"mean of {name}", "means", name, "mean") for name in method["means"] if name not in OF_THE_TEN]
     for name, entry in method["extra"].items():
-        if name not in VARIANTS or VARIANTS[name][1] is Variant.SAME_READING:
+        if name not in VARIANTS or VARIANTS[name][1] is Variant.SAME_READING or changes_pool(name):
             continue
         task, variant = VARIANTS[name]
         rows.append((f"{task}, {variant}", "extra", name, first_metric(name)))
