@@ -52,9 +52,9 @@ def test_the_fusion_of_each_kind_is_the_best_on_labelled_notes(make_picture) -> 
     notes = [Item.of("blue", seen), Item.of("red", other)]
     gallery = Gallery((Sample("note", "s", Item.of("red", seen)),), {"x": np.array([0])})
     fusion = TunedFusion(ByPart())
-    method, quality = tuned(
-        fusion, {"note": (gallery, {"x": np.array([False, True])}), "none": (gallery, {})}, notes
-    )
+    labels = {"x": np.array([False, True])}
+    uses = {"note": Use(online_quality, gallery, labels), "none": Use(online_quality, gallery, {})}
+    method, quality = tuned(fusion, uses, notes)
     assert quality == 1
     assert method.choices["none"] == Choice()
     scores = method.scores("note", [gallery.samples[0].item], notes)
