@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,12 @@ from uninote.evaluation.copies import rereading
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.headline import first_metric
 from uninote.evaluation.links import links_task
+from uninote.evaluation.note_rows import near_rows
 from uninote.evaluation.suite import build_suite
 from uninote.evaluation.tables import Cell, Measure, Table, write_table
+from uninote.evaluation.variants import changes_pool
 from uninote.items import Note
-from uninote.pipeline.notes import annotate, load_notes, split
+from uninote.pipeline.notes import annotate, distractors_of, load_notes, split
 from uninote.settings import load_settings
 
 RESULTS = Path(__file__).parent / "results"
@@ -109,12 +112,13 @@ def main() -> None:
     cache = arguments.run / "cache"
     loaded = annotate(load_notes(arguments.notes, settings, skips), settings, cache, skips, True)
     notes = split(loaded, settings)
-    validation, test = (
-        build_suite(part, settings.seed, extra=[links_task], reread=rereading(settings, cache))
-        for part in (notes.validation, notes.test)
-    )
+    suite_of = partial(build_suite, seed=settings.seed, extra=[links_task], reread=rereading(settings, cache))
+    validation = suite_of(notes.validation)
+    near = near_rows(settings, cache / "features")
+    test = suite_of(notes.test, distractors=distractors_of(notes, "test", settings), near=near)
     if test.fingerprint != report["dataset"]["suite"]:
         raise SystemExit(f"{arguments.run} is a run of other notes or another seed: measure it again")
+    test = replace(test, extra=tuple(task for task in test.extra if not changes_pool(task.name)))
 
     load = partial(load_picture, settings=settings.corpus)
     features = arguments.features or cache / "features"

@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,14 @@ from uninote.evaluation.copies import rereading
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.headline import first_metric
 from uninote.evaluation.links import links_task
+from uninote.evaluation.note_rows import near_rows
 from uninote.evaluation.protocols import Floats
 from uninote.evaluation.result_charts import quality_bytes
 from uninote.evaluation.results import write_json
 from uninote.evaluation.suite import build_suite
 from uninote.evaluation.tables import over_seeds
 from uninote.items import Item
-from uninote.pipeline.notes import annotate, load_notes, split
+from uninote.pipeline.notes import annotate, distractors_of, load_notes, split
 from uninote.settings import load_settings
 from uninote.tasks.definitions import UNEDITED, Task, in_words
 
@@ -103,12 +106,15 @@ def measured(notes: Path, run: Path, seed: int) -> Points:
     report = json.loads((run / "report.json").read_text("utf-8"))
     parts = split(annotate(load_notes(notes, settings, skips), settings, cache, skips, True), settings)
     reread = rereading(settings, cache)
-    validation, test = (
-        build_suite(part, seed, extra=[links_task], reread=reread) for part in (parts.validation, parts.test)
+    features = cache / "features"
+    suite_of = partial(build_suite, seed=seed, extra=[links_task], reread=reread)
+    validation = suite_of(parts.validation)
+    test = suite_of(
+        parts.test, distractors=distractors_of(parts, "test", settings), near=near_rows(settings, features)
     )
     if report["dataset"]["suite"] != test.fingerprint:
         raise SystemExit(f"{run} is a run of other notes or another seed: measure it again")
-    features = cache / "features"
+    test = replace(test, extra=())
     model = Encoder.load(run / "index" / "model", feature_folder=features)
     half = [
         {"bytes": 2.0 * dim, **means(evaluate(Half(model, dim), test, bootstrap=0, samples=0)["tasks"])}

@@ -259,6 +259,13 @@ def test_a_finished_fetch_does_nothing_and_other_notes_are_not_overwritten(
         fetch_qilin(folder, out, limit=1, progress=False)
 
 
+def test_without_clicks_there_are_no_relations(folder: Path, tmp_path: Path) -> None:
+    for requests in ("search_train", "recommendation_test"):
+        (folder / requests).rename(tmp_path / requests)
+    out = fetch_qilin(folder, tmp_path / "out", progress=False).path.parent
+    assert not (out / "relations.csv").exists()
+
+
 def test_a_folder_without_notes_or_pictures_is_an_error(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"has no notes/\*\.parquet"):
         fetch_qilin(tmp_path / "nothing", tmp_path / "out", progress=False)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from uninote.encoder import Encoder
+from uninote.encoder.compact.aggregator import Aggregator
 from uninote.errors import ItemError, ModelError
 from uninote.export import export_model
+from uninote.export.onnx_model import _export_aggregator
 from uninote.items import Item, Picture
 
 pytestmark = pytest.mark.slow
@@ -81,3 +86,27 @@ def test_a_folder_without_a_graph_is_refused(folder: Path, tmp_path: Path) -> No
     (tmp_path / "cut" / "towers" / "vision" / "fp32.onnx").unlink()
     with pytest.raises(ModelError, match="no whole vision tower"):
         Encoder.load(tmp_path / "cut", device="cpu")
+
+
+def test_attention_is_exported_for_items_of_any_length(tmp_path: Path) -> None:
+    import onnxruntime
+
+    torch.manual_seed(0)
+    aggregator = Aggregator([12], 8, "attention", layers=2).eval()
+    for parameter in aggregator.attention.parameters():  # the layers start as identity
+        torch.nn.init.normal_(parameter, std=0.3)
+    towers = SimpleNamespace(vision=SimpleNamespace(width=8))
+    backbone: Any = SimpleNamespace(aggregator=aggregator, towers=towers)
+    _export_aggregator(backbone, tmp_path / "aggregator.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "aggregator.onnx"))
+    for lengths in ([1], [4, 2], [1, 3, 2, 5]):
+        count = sum(lengths)
+        inputs = {
+            "kind": torch.randint(0, 3, (count,)),
+            "row": torch.arange(count) % 5,
+            "lengths": torch.tensor(lengths),
+            "texts": torch.rand(3, 12),
+            "pictures": torch.rand(2, 8),
+        }
+        (found,) = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+        assert np.allclose(found, aggregator(**inputs).detach().numpy(), atol=1e-5)

@@ -99,6 +99,9 @@ def test_a_second_writing_replaces_the_first_and_other_files_are_left_alone(
     before = (out / "tasks.json").read_bytes()
     write_dataset(suite, out, load)
     assert (out / "tasks.json").read_bytes() == before
+    (out / "pictures.parquet.partial").write_bytes(b"of a killed call")
+    write_dataset(suite, out, load)
+    assert not list(out.rglob("*.partial"))
     other = tmp_path / "other"
     other.mkdir()
     (other / "letter.txt").write_text("keep me")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,20 @@ def test_the_nearest_of_every_task_without_shared_pictures(monkeypatch: pytest.M
         allowed = allowed if one is halves[0] else list(range(len(noise)))
         best = sorted(allowed, key=lambda n: -float(gallery[n] @ query))[:2]
         assert near == [noise[n] for n in best]
+
+
+def test_blocks_of_queries_and_related_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = [Item.of(str(angle)) for angle in range(0, 360, 3)]
+    halves = [half(angle, str(angle)) for angle in (4, 77, 200, 301)]
+    encoder: Any = Angles()
+    whole = near_noise(encoder, halves, noise)
+    monkeypatch.setattr(module, "AT_ONCE", 2 * len(noise))
+    assert near_noise(encoder, halves, noise) == whole
+    related = [
+        replace(one, neutral=frozenset({near[0].key})) for one, near in zip(halves, whole, strict=True)
+    ]
+    for near, before in zip(near_noise(encoder, related, noise), whole, strict=True):
+        assert near[:-1] == before[1:]
 
 
 def test_a_batch_draws_near_noise_of_each_of_its_queries() -> None:

@@ -85,7 +85,8 @@ def fetch_qilin(
         limit: notes to make at most, the first ones that have pictures.
         clicked: only notes that a request shows as clicked.
 
-    Writes `images/`, `relations.csv`, `skipped.jsonl`, `META.json` and, last and atomically, `notes.jsonl`.
+    Writes `images/`, `relations.csv` if there are clicks, `skipped.jsonl`, `META.json` and, last and
+    atomically, `notes.jsonl`.
     A finished fetch does nothing. Raises ConfigError when `folder` lacks the notes, gives none, or `out`
     holds other notes. Bad rows and pictures are only reported.
     """
@@ -242,9 +243,12 @@ def _note(
 
 
 def _write_relations(path: Path, clicks: list[Click], ids: set[str]) -> None:
+    """Write the clicks on these notes; without any there is no file, which would be refused later."""
+    path.unlink(missing_ok=True)
+    known = [click for click in clicks if note_id(click.note) in ids]
+    if not known:
+        return
     with write_atomic(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("user_id", "item_id", "time"))
-        for click in clicks:
-            if (item := note_id(click.note)) in ids:
-                writer.writerow((click.user, item, click.time))
+        writer.writerows((click.user, note_id(click.note), click.time) for click in known)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from uninote.encoder.compact.rows import RowCache, key_of
-from uninote.encoder.compact.towers import Rows, filled, stacked
+from uninote.encoder.compact.towers import filled_texts, stacked
 from uninote.encoder.matryoshka import truncate_numpy
 from uninote.encoder.towers import TextTower, text_tower
 from uninote.encoder.towers.e5_file import packaged_file
@@ -56,14 +56,8 @@ def note_rows(notes: Sequence[Note], tower: TextTower, cache: RowCache, progress
     A note without text has a row of zeros.
     """
     pieces = [[piece for text in (note.title, note.body) for piece in chunks(text)] for note in notes]
-
-    def run(part: dict[bytes, str], done: Callable[[int], None]) -> Rows:
-        rows = tower.encode(list(part.values())).astype(np.float16)
-        done(len(part))
-        return dict(zip(part, rows, strict=True))
-
     wanted = {key_of(piece): piece for own in pieces for piece in own}
-    found = filled(cache, wanted, run, "notes for near misses", progress, longest=len)
+    found = filled_texts(cache, wanted, tower, "notes for near misses", progress)
     sums = np.zeros((len(notes), tower.width), dtype=np.float32)
     for place, own in enumerate(pieces):
         if own:

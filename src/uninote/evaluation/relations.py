@@ -8,6 +8,7 @@ import numpy as np
 
 from uninote.corpus.relations.graph import Relations
 from uninote.evaluation.suite import Query, TaskSuite, distinct, merged
+from uninote.evaluation.variants import RELATIONS
 from uninote.items import Note
 from uninote.tasks.definitions import Task
 
@@ -40,7 +41,7 @@ def relations_task(
             queries.append(Query(items[note.id], note.id, relevant, excluded))
     if not queries:
         return None
-    return TaskSuite("Relations", Task.NOTE2NOTE, merged(queries), distinct(items.values()), graded=True)
+    return TaskSuite(RELATIONS, Task.NOTE2NOTE, merged(queries), distinct(items.values()), graded=True)
 
 
 def grades(relations: Relations) -> dict[tuple[str, str], int]:

@@ -15,7 +15,15 @@ from uninote.evaluation.headline import (
 )
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.thumbnails import Thumbnails
-from uninote.evaluation.variants import MEANINGS, POOLS, TOLD_APART, VARIANTS, Variant, changes_pool
+from uninote.evaluation.variants import (
+    MEANINGS,
+    POOLS,
+    RELATIONS,
+    TOLD_APART,
+    VARIANTS,
+    Variant,
+    changes_pool,
+)
 from uninote.items import Item, Picture
 from uninote.tasks.definitions import INSTRUCTIONS, META_TASKS, Task, in_words
 
@@ -23,7 +31,7 @@ PICTURES_SHOWN = 3
 TEXT_SHOWN = 150
 PER_TASK = 2
 """Hits, and as many misses, shown per task."""
-BEYOND = {"Relations": "Find the notes that this note is related to, e.g. by the users of both."}
+BEYOND = {RELATIONS: "Find the notes that this note is related to, e.g. by the users of both."}
 """Meanings of tasks that are no member of `Task`."""
 
 

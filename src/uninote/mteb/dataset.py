@@ -47,7 +47,9 @@ def write_dataset(suite: Suite, out: Path, load: Load, name: str = "notes") -> P
     Raises ConfigError when `out` holds files of others, and PictureError when a picture cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
-    others = {path.name for path in out.iterdir()} - {INDEX, CARD, f"{PICTURES}.parquet", *Task}
+    # A killed call leaves `.partial` files (`write_atomic`).
+    found = {path.name.removesuffix(".partial") for path in out.iterdir()}
+    others = found - {INDEX, CARD, f"{PICTURES}.parquet", *Task}
     if others:
         raise ConfigError(f"{out} holds other files, such as {min(others)}: choose another --out")
     (out / INDEX).unlink(missing_ok=True)  # written last: a folder without it is incomplete

@@ -16,14 +16,11 @@ from rich.console import Console
 
 from uninote.corpus.decode import load_picture
 from uninote.corpus.relations.behaviour import Behaviour
-from uninote.corpus.relations.graph import Relations
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
-from uninote.encoder import Encoder
 from uninote.encoder.capabilities import CachesPictures
 from uninote.encoder.loading import load_encoder
 from uninote.encoder.registry import backbone_class
-from uninote.encoder.saved import Saved
 from uninote.errors import NoteError
 from uninote.evaluation.baselines.ranker import evaluate_baseline
 from uninote.evaluation.baselines.report import report_baselines
@@ -35,16 +32,14 @@ from uninote.evaluation.report import build_report, write_report
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.evaluation.table import summary_table
 from uninote.items import Note
-from uninote.pipeline import train
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.embed import catalogue, embed_entries
 from uninote.pipeline.index import build_index
 from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
 from uninote.pipeline.relations import described, load_behaviour, relation_tasks
-from uninote.pipeline.soup import best_merge
+from uninote.pipeline.stages import train_stages
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
-from uninote.training.joint import StageOne
 
 SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
@@ -97,17 +92,17 @@ def run_demo(
         except NoteError:  # too few notes for any query
             return None
 
-    models, share = _train(
+    models, share = train_stages(
         state, splits.train, relations, validation, settings, out / FEATURES, console, progress
     )
 
     console.rule("[bold]evaluation")
-    suite = suite_of(
-        splits.test,
-        distractors=distractors_of(splits, "test", settings),
-        near=near_rows(settings, out / FEATURES, progress),
+    near = near_rows(settings, out / FEATURES, progress)
+    suite = suite_of(splits.test, distractors=distractors_of(splits, "test", settings), near=near)
+    measured = (settings.evaluation, *(() if near else ("no near misses",)))  # its package may come later
+    results, baselines = _evaluate(
+        state, models, suite, validation, settings, out / FEATURES, measured, progress
     )
-    results, baselines = _evaluate(state, models, suite, validation, settings, out / FEATURES, progress)
 
     console.rule("[bold]index")
     index = out / "index"
@@ -187,66 +182,6 @@ def _cache_pictures(notes: Sequence[Note], settings: Settings, features: Path, p
         backbone.cache_pictures(settings.encoder, settings.corpus, features, pictures, progress)
 
 
-def _train(
-    state: RunState,
-    notes: list[Note],
-    relations: Relations | None,
-    validation: Callable[[], Suite | None],
-    settings: Settings,
-    features: Path,
-    console: Console,
-    progress: bool,
-) -> tuple[dict[str, Path], float]:
-    """Return the model folder of every stage of this backbone, trained where it does not exist yet.
-
-    The last one is merged with stage 1. Returns its share of stage 2 as well, which is best on `validation`.
-    """
-    stages = train.stages_of(settings)
-    models = {stage: state.path(f"model-{stage}") for stage in stages}
-    start = models.get("warmup", models["base"])
-    models["rl"] = state.path(f"model-rl-{fingerprint((), settings.rl)}")
-    rest = (features, progress)
-
-    @cache
-    def mined() -> StageOne:
-        return train.mined_examples(start, notes, settings, features, relations)
-
-    def rank() -> Json:
-        suite, merged = validation(), models["rl"]
-        alone = merged if suite is None else merged.with_name(f"{merged.name}-alone")
-        joint = mined() if settings.rl.mix else None
-        encoder = train.rl_model(
-            models["sft"], notes, settings, alone, *rest, joint, merged / "run", relations
-        )
-        if suite is None:
-            return {"version": encoder.version, "share": 1.0}
-        share, found = best_merge(models["sft"], alone, suite, settings, features, merged)
-        shutil.rmtree(alone)
-        for one, (parts, order) in found.items():
-            console.print(
-                f"{one:.0%} of stage 2: mean of the tasks with one target {100 * parts:.1f}, "
-                f"Note2Note nDCG {100 * order:.1f} on validation notes"
-            )
-        return {"version": Saved(merged).version, "share": share}
-
-    def trained(make: Callable[[], Encoder]) -> Callable[[], Json]:
-        return lambda: {"version": make().version}
-
-    work: dict[str, Callable[[], Json]] = {
-        "base": trained(lambda: train.base_model(settings, models["base"], features)),
-        "warmup": trained(lambda: train.warmed_up_model(models["base"], notes, settings, start, *rest)),
-        "sft": trained(lambda: train.stage_one(start, notes, settings, models["sft"], *rest, mined())),
-        "rl": rank,
-    }
-    if "warmup" not in stages:
-        console.print(f"no warm-up: the {settings.encoder.backbone} backbone cannot be warmed up")
-    for stage in stages:
-        console.rule(f"[bold]{stage}")
-        depends = (settings.rl,) if stage == "rl" else ()
-        done = state.step(f"train-{stage}", work[stage], *depends)
-    return models, done["share"]
-
-
 def _evaluate(
     state: RunState,
     models: dict[str, Path],
@@ -254,9 +189,13 @@ def _evaluate(
     validation: Callable[[], Suite | None],
     settings: Settings,
     features: Path,
+    measured: tuple[object, ...],
     progress: bool,
 ) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Measure every stage, and the baselines, on the same suite; baselines are tuned on `validation`."""
+    """Measure every stage, and the baselines, on the same suite; baselines are tuned on `validation`.
+
+    measured: what the suite and its metrics depend on, in addition to the notes.
+    """
     options: dict[str, Any] = {
         "ks": settings.evaluation.ks,
         "bootstrap": settings.evaluation.bootstrap,
@@ -264,7 +203,7 @@ def _evaluate(
     }
     results: dict[str, Json] = {}
     for stage, model in models.items():
-        depends = (settings.evaluation, settings.rl) if stage == "rl" else (settings.evaluation,)
+        depends = (*measured, settings.rl) if stage == "rl" else measured
 
         def measure(model: Path = model) -> Json:
             encoder = load_encoder(model, settings, features)
@@ -283,7 +222,7 @@ def _evaluate(
         name: state.step(
             f"baseline-{name.replace(',', '').replace(' ', '-')}",
             lambda make=make: evaluate_baseline(make(), suite, **options),  # type: ignore[misc]
-            settings.evaluation,
+            *measured,
         )
         for name, make in rankers.items()
     }

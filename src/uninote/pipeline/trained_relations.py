@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from uninote.corpus.relations.behaviour import Behaviour, shown_time
 from uninote.errors import ConfigError
+from uninote.evaluation.variants import RELATIONS
 from uninote.files import write_atomic
 from uninote.items import Item
 from uninote.negatives import Example
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from uninote.evaluation.suite import Suite
 
 RECORD = "relations.json"
-RELATIONS = "Relations"
-"""Name of the relations task."""
 ItemPairs = Iterable[tuple[Item, Item]]
 
 

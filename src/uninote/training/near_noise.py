@@ -13,6 +13,8 @@ from uninote.tasks.halves import Halves
 
 NEAREST = 32
 """Items that the near noise of a query is drawn from."""
+AT_ONCE = 2**24
+"""Most cosines that are compared at once: some 200 MB."""
 
 
 def digests(item: Item) -> frozenset[str]:
@@ -21,19 +23,32 @@ def digests(item: Item) -> frozenset[str]:
 
 
 def near_noise(encoder: Encoder, halves: Sequence[Halves], noise: Sequence[Item]) -> list[list[Item]]:
-    """Return, for each query, the `NEAREST` noise items by cosine that share no picture with its note.
+    """Return, for each query, the `NEAREST` noise items by cosine that are no part of its note or related.
+
+    They share no picture with the note, and are not neutral to the query.
 
     The encoder is that of stage 1, before it is trained further. In a random batch nine of ten lists are in
     the right order already; among near items half of them are.
     """
     gallery = encoder.encode(noise).T
     seen = [digests(item) for item in noise]
+    rows = max(1, AT_ONCE // max(1, len(noise)))
     found: list[list[Item]] = [[] for _ in halves]
     for task in dict.fromkeys(half.task for half in halves):
         places = [place for place, half in enumerate(halves) if half.task is task]
         queries = encoder.encode([halves[place].query for place in places], task=task)
-        for place, order in zip(places, np.argsort(-(queries @ gallery), axis=1, kind="stable"), strict=True):
-            own = digests(halves[place].query) | digests(halves[place].relevant[0])
-            near = (number for number in order if own.isdisjoint(seen[number]))
-            found[place] = [noise[number] for number in islice(near, NEAREST)]
+        orders = (
+            order
+            for start in range(0, len(places), rows)
+            for order in np.argsort(-(queries[start : start + rows] @ gallery), axis=1, kind="stable")
+        )
+        for place, order in zip(places, orders, strict=True):
+            half = halves[place]
+            own = digests(half.query) | digests(half.relevant[0])
+            near = (
+                noise[number]
+                for number in order
+                if own.isdisjoint(seen[number]) and noise[number].key not in half.neutral
+            )
+            found[place] = list(islice(near, NEAREST))
     return found

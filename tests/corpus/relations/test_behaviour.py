@@ -93,7 +93,7 @@ def test_the_cut_takes_a_date_or_a_number_and_keeps_equal_times_together() -> No
         ([1.0, 2.0], "1", "no events before its cut at 1"),
         ([5.0, 5.0], "", "no events before its cut at 5"),
         ([1.0], "next week", "neither ISO 8601 nor a number"),
-        ([], "", "no usable event"),
+        ([], "", "no event of these notes"),
     ],
 )
 def test_a_cut_with_nothing_on_one_side_is_refused(times: list[float], since: str, says: str) -> None:

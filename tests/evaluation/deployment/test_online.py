@@ -55,6 +55,13 @@ def test_retention_by_hand() -> None:
     assert random_order(base, 4)["x"] == Calibration(1.0, 2, None, 0.5)
 
 
+def test_a_category_with_more_copies_of_its_samples_than_hits_has_none() -> None:
+    base = {"x": Calibration(0.9, 1, 1.0, 0.5), "y": Calibration(0.5, 1, 1.0, 0.5)}
+    found = at_volume_of(base, arrays({"x": [1.0, 1.0, 0.5, 0.1], "y": OTHER["y"]}), LABELS)
+    assert (found["x"].hits, found["x"].precision, found["x"].recall) == (0, None, 0.0)
+    assert found["y"].hits == 1
+
+
 def test_a_category_where_the_baseline_finds_nothing_is_left_out_of_the_mean_only() -> None:
     base = {"x": Calibration(0.5, 1, 1.0, 0.5), "y": Calibration(0.5, 1, 0.0, 0.0)}
     other = {"x": Calibration(0.5, 1, 1.0, 1.0), "y": Calibration(0.5, 1, 1.0, 0.5)}

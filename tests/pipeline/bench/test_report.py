@@ -87,3 +87,23 @@ def test_differences_are_taken_seed_by_seed(tmp_path):
     assert json.loads((tmp_path / "times.json").read_text())["value"] == pytest.approx((2 + 1.2) / 2)
     assert not (tmp_path / "not-yet.json").exists()
     assert json.loads((tmp_path / "e.json").read_text())["seeds"] == [0, 1, 2]
+
+
+def test_a_metric_that_runs_lack_leaves_its_cells_and_goals_empty(tmp_path):
+    goal = {"name": "near", "claim": "c", "metric": "five near misses", "variant": "b", "against": "a"}
+    experiment = Experiment.model_validate(
+        {
+            "name": "e",
+            "title": "t",
+            "variants": {v: {} for v in "ab"},
+            "columns": ["five near misses", "mean"],
+            "against": "a",
+            "goals": [goal],
+        }
+    )
+    bare = {v: {0: run(0.1) | {"means": {}}} for v in "ab"}
+    for row in write_report(experiment, bare, tmp_path, "again").rows:
+        assert row[1] is None
+        assert row[2].value == pytest.approx(10)
+        assert row[3] is None
+    assert not (tmp_path / "near.json").exists()

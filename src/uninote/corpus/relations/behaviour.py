@@ -115,7 +115,10 @@ def cut(log: Log, settings: RelationSettings) -> float:
     """
     times = sorted(event.time for event in log)
     if not times:
-        raise ConfigError("the log of relations has no usable event: see the rows that were left out")
+        raise ConfigError(
+            "the log of relations has no event of these notes: remove the file, or name another one by "
+            "relations.file"
+        )
     if settings.since:
         since = as_time(settings.since)
         if since is None:
@@ -127,7 +130,7 @@ def cut(log: Log, settings: RelationSettings) -> float:
         first, cut_at, last = map(shown_time, (times[0], since, times[-1]))
         raise ConfigError(
             f"the log has no events {side} its cut at {cut_at} (events from {first} to {last}): "
-            "set relations.since to a time between them"
+            "set relations.since to a time between them, or remove the file"
         )
     return since
 

@@ -234,7 +234,8 @@ def attended(
 ) -> torch.Tensor:
     """Return elements [m, d] after attention within each item; the others as in `weighted`."""
     places = torch.arange(elements.shape[0], device=elements.device) - (lengths.cumsum(0) - lengths)[item]
-    longest = int(lengths.max())
+    # The exported graph pads every item to all elements: shapes that depend on numbers cannot be exported.
+    longest = elements.shape[0] if torch.compiler.is_exporting() else int(lengths.max())
     padded = elements.new_zeros(lengths.shape[0], longest, elements.shape[1])
     padded = padded.index_put((item, places), elements)
     empty = torch.arange(longest, device=elements.device) >= lengths[:, None]

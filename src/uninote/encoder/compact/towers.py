@@ -96,14 +96,7 @@ class Towers:
         wanted = dict(zip(keys, texts, strict=True))
         made = []
         for tower, cache in zip(self.texts, self._rows, strict=True):
-
-            def run(part: dict[bytes, str], done: Callable[[int], None], tower: TextTower = tower) -> Rows:
-                rows = tower.encode(list(part.values())).astype(np.float16)
-                done(len(part))
-                return dict(zip(part, rows, strict=True))
-
-            # Long texts first: of similar lengths, they fill the batches of a tower.
-            found = filled(cache, wanted, run, "text elements", progress, longest=len)
+            found = filled_texts(cache, wanted, tower, "text elements", progress)
             made.append(stacked([found[key] for key in keys], tower.width))
         return np.concatenate(made, 1)
 
@@ -183,6 +176,20 @@ def filled(
             cache.put(new)
             found |= new
     return found
+
+
+def filled_texts(
+    cache: RowCache, wanted: dict[bytes, str], tower: TextTower, title: str, progress: bool
+) -> Rows:
+    """Return the rows of texts by key as `filled` does, with those of one tower."""
+
+    def run(part: dict[bytes, str], done: Callable[[int], None]) -> Rows:
+        rows = tower.encode(list(part.values())).astype(np.float16)
+        done(len(part))
+        return dict(zip(part, rows, strict=True))
+
+    # Long texts first: of similar lengths, they fill the batches of a tower.
+    return filled(cache, wanted, run, title, progress, longest=len)
 
 
 def stacked(rows: Sequence[Row], width: int) -> NDArray[np.float32]:

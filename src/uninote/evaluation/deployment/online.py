@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uninote.calibration import Calibration, at_threshold, by_recall, by_volume
+from uninote.errors import CalibrationError
 from uninote.evaluation.bootstrap import intervals
 from uninote.evaluation.deployment.gallery import Gallery
 from uninote.evaluation.metrics import Values
@@ -60,11 +61,18 @@ def by_target_recall(
 def at_volume_of(
     baseline: Decisions, stream: Mapping[str, Values], labels: Mapping[str, Labels]
 ) -> Decisions:
-    """Give each category the threshold with as many hits on the stream as the baseline has, never more."""
-    return {
-        name: at_threshold(of, by_volume(of, baseline[name].hits).threshold, labels[name])
-        for name, of in stream.items()
-    }
+    """Give each category the threshold with as many hits on the stream as the baseline has, never more.
+
+    Where more notes than that have the score 1, e.g. copies of a sample, the category has no hits.
+    """
+
+    def threshold(name: str, of: Values) -> float:
+        try:
+            return by_volume(of, baseline[name].hits).threshold
+        except CalibrationError:
+            return np.inf
+
+    return {name: at_threshold(of, threshold(name, of), labels[name]) for name, of in stream.items()}
 
 
 def retained(

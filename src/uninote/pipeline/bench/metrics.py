@@ -8,7 +8,7 @@ import numpy as np
 
 from uninote.evaluation.headline import MEANS, first_metric, mean_recall
 from uninote.evaluation.protocols import Json
-from uninote.evaluation.variants import TOLD_APART, VARIANTS
+from uninote.evaluation.variants import RELATIONS, TOLD_APART, VARIANTS
 from uninote.tasks.definitions import META_TASKS, SINGLE_TARGET, TWIN_TASKS, Task, in_words
 
 SUMMED = {name.removeprefix(f"{in_words(TWIN_TASKS)}, ").replace(",", ""): name for name in MEANS}
@@ -48,7 +48,7 @@ def metric_of(name: str) -> Metric:
     if name in SUMMED:
         return lambda run: 100 * float(run["means"][SUMMED[name]]["mean"])
     for task in sorted(
-        (*Task, *VARIANTS, "Relations"), key=len, reverse=True
+        (*Task, *VARIANTS, RELATIONS), key=len, reverse=True
     ):  # `I2Note strict` before `I2Note`
         metric = name.removeprefix(task).strip()
         if name.startswith(task) and (not metric or metric == TOLD_APART or "@" in metric):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.results import write_result
-from uninote.evaluation.tables import Cell, Measure, Table, over_seeds, write_table
+from uninote.evaluation.tables import Cell, Table, over_seeds, write_table
 from uninote.pipeline.bench.definition import Experiment, Goal
 from uninote.pipeline.bench.metrics import WORST, metric_of, worst_task
 
@@ -31,12 +32,12 @@ def table_of(experiment: Experiment, results: Results, command: str, facts: str 
             continue
         row: list[Cell] = [name]
         for column in experiment.columns:
-            row.append(_measure(column, runs))
+            values = list(_values(column, runs).values())
+            row.append(over_seeds(values) if len(values) == len(runs) else None)
         if experiment.against:
             before = results.get(experiment.against, {})
-            shared = sorted(runs.keys() & before.keys())
-            metric = metric_of(experiment.columns[0])
-            differences = [metric(runs[seed]) - metric(before[seed]) for seed in shared]
+            metric = experiment.columns[0]
+            differences = [new - old for new, old in _paired(metric, runs, before)]
             row.append(over_seeds(differences) if differences and name != experiment.against else None)
         rows.append(tuple(row))
     seeds = sorted({seed for runs in results.values() for seed in runs})
@@ -50,28 +51,37 @@ def table_of(experiment: Experiment, results: Results, command: str, facts: str 
     )
 
 
-def _measure(column: str, runs: Mapping[int, Json]) -> Measure | None:
-    """Measure one run; None for a metric that it does not have: a baseline has no prefixes."""
-    try:
-        return over_seeds([metric_of(column)(run) for run in runs.values()])
-    except KeyError:
-        return None
+def _values(metric: str, runs: Mapping[int, Json]) -> dict[int, float]:
+    """Return a metric by seed, without runs that do not have it.
+
+    A baseline has no prefixes; notes without a category, or a machine without the text tower, have no near
+    misses.
+    """
+    values = {}
+    for seed, run in runs.items():
+        with suppress(KeyError):
+            values[seed] = metric_of(metric)(run)
+    return values
+
+
+def _paired(
+    metric: str, after: Mapping[int, Json], before: Mapping[int, Json]
+) -> Iterator[tuple[float, float]]:
+    """Yield a metric of both sides, one pair per seed that has them."""
+    new, old = _values(metric, after), _values(metric, before)
+    return ((new[seed], old[seed]) for seed in sorted(new.keys() & old.keys()))
 
 
 def goal_values(goal: Goal, results: Results) -> list[float]:
     """Return the goal's number, one per seed that has both sides."""
     after = results.get(goal.variant, {})
     if goal.against is None:
-        return [metric_of(goal.metric)(run) for run in after.values()]
+        return list(_values(goal.metric, after).values())
     before = results.get(goal.against, {})
-    values = []
-    for seed in sorted(after.keys() & before.keys()):
-        if goal.metric == WORST:
-            values.append(worst_task(after[seed], before[seed]))
-            continue
-        new, old = (metric_of(goal.metric)(side[seed]) for side in (after, before))
-        values.append(new - old if goal.kind == "difference" else new / old)
-    return values
+    if goal.metric == WORST:
+        return [worst_task(after[seed], before[seed]) for seed in sorted(after.keys() & before.keys())]
+    pairs = _paired(goal.metric, after, before)
+    return [new - old if goal.kind == "difference" else new / old for new, old in pairs]
 
 
 def write_report(

@@ -111,7 +111,9 @@ class Plan:
             "sft": (self.sft_key,),
             "rl": (self.rl_key, self.variant.merge),
         }
-        measured = (self.corpus.measured, self.settings.evaluation)
+        measured: tuple[object, ...] = (self.corpus.measured, self.settings.evaluation)
+        if self.corpus.corpus.near is None:  # e.g. its package is not installed yet
+            measured = (*measured, "no near misses")
         return fingerprint((), self.of_seed, self.stage, *measured, *depends[self.stage])
 
     def measure(self) -> Json:

@@ -78,7 +78,7 @@ def waves(jobs: Sequence[Job], runs: Runs, corpus: SeedCorpus) -> dict[str, Wave
         if runs.finished(plan.key):
             continue
         if plan.stage != "base":
-            found["warm"].setdefault(plan.of_seed, job)
+            found["warm"].setdefault(plan.warm_key, job)
         if plan.stage in ("sft", "rl"):
             found["sft"].setdefault(plan.sft_key, job)
         if plan.stage == "rl":

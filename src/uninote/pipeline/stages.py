@@ -1,0 +1,81 @@
+"""Training of all stages of a run: each kept as a finished step, the last one merged with stage 1."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from rich.console import Console
+
+from uninote.corpus.relations.graph import Relations
+from uninote.encoder import Encoder
+from uninote.encoder.saved import Saved
+from uninote.evaluation.suite import Suite
+from uninote.items import Note
+from uninote.pipeline import train
+from uninote.pipeline.soup import best_merge
+from uninote.pipeline.state import Json, RunState, fingerprint
+from uninote.settings import Settings
+from uninote.training.joint import StageOne
+
+
+def train_stages(
+    state: RunState,
+    notes: list[Note],
+    relations: Relations | None,
+    validation: Callable[[], Suite | None],
+    settings: Settings,
+    features: Path,
+    console: Console,
+    progress: bool,
+) -> tuple[dict[str, Path], float]:
+    """Return the model folder of every stage of this backbone, trained where it does not exist yet.
+
+    The last one is merged with stage 1. Returns its share of stage 2 as well, which is best on `validation`.
+    """
+    stages = train.stages_of(settings)
+    models = {stage: state.path(f"model-{stage}") for stage in stages}
+    start = models.get("warmup", models["base"])
+    models["rl"] = state.path(f"model-rl-{fingerprint((), settings.rl)}")
+    rest = (features, progress)
+
+    @cache
+    def mined() -> StageOne:
+        return train.mined_examples(start, notes, settings, features, relations)
+
+    def rank() -> Json:
+        suite, merged = validation(), models["rl"]
+        alone = merged if suite is None else merged.with_name(f"{merged.name}-alone")
+        joint = mined() if settings.rl.mix else None
+        encoder = train.rl_model(
+            models["sft"], notes, settings, alone, *rest, joint, merged / "run", relations
+        )
+        if suite is None:
+            return {"version": encoder.version, "share": 1.0}
+        share, found = best_merge(models["sft"], alone, suite, settings, features, merged)
+        shutil.rmtree(alone)
+        for one, (parts, order) in found.items():
+            console.print(
+                f"{one:.0%} of stage 2: mean of the tasks with one target {100 * parts:.1f}, "
+                f"Note2Note nDCG {100 * order:.1f} on validation notes"
+            )
+        return {"version": Saved(merged).version, "share": share}
+
+    def trained(make: Callable[[], Encoder]) -> Callable[[], Json]:
+        return lambda: {"version": make().version}
+
+    work: dict[str, Callable[[], Json]] = {
+        "base": trained(lambda: train.base_model(settings, models["base"], features)),
+        "warmup": trained(lambda: train.warmed_up_model(models["base"], notes, settings, start, *rest)),
+        "sft": trained(lambda: train.stage_one(start, notes, settings, models["sft"], *rest, mined())),
+        "rl": rank,
+    }
+    if "warmup" not in stages:
+        console.print(f"no warm-up: the {settings.encoder.backbone} backbone cannot be warmed up")
+    for stage in stages:
+        console.rule(f"[bold]{stage}")
+        depends = (settings.rl,) if stage == "rl" else ()
+        done = state.step(f"train-{stage}", work[stage], *depends)
+    return models, done["share"]
