@@ -13,10 +13,11 @@ from uninote.corpus.relations.graph import Relations
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
 from uninote.errors import ConfigError
+from uninote.evaluation.relations import relation_tasks
 from uninote.evaluation.suite import Suite
 from uninote.items import Note
 from uninote.negatives import Example
-from uninote.pipeline.relations import described, load_behaviour, relation_tasks
+from uninote.pipeline.relations import described, load_behaviour
 from uninote.pipeline.trained_relations import (
     RECORD,
     pairs_of_examples,

@@ -70,11 +70,11 @@ def evaluate(
     from uninote.evaluation.hard.terminal import terminal_tables
     from uninote.evaluation.links import links_task
     from uninote.evaluation.note_rows import near_rows
+    from uninote.evaluation.relations import relation_tasks
     from uninote.evaluation.report import build_report, write_report
     from uninote.evaluation.suite import build_suite
     from uninote.evaluation.table import summary_table
     from uninote.pipeline.notes import distractors_of, split
-    from uninote.pipeline.relations import relation_tasks
     from uninote.pipeline.trained_relations import refuse_seen
 
     settings = settings_from(config, set_, seed, relations)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from uninote.corpus.relations.behaviour import Behaviour
 from uninote.corpus.relations.graph import Relations
-from uninote.evaluation.suite import Query, TaskSuite, distinct, merged
-from uninote.evaluation.variants import RELATIONS
+from uninote.evaluation.suite import ExtraTask, Query, TaskSuite, distinct, merged
 from uninote.items import Note
 from uninote.tasks.definitions import Task
+from uninote.tasks.related import RELATIONS
 
 GRADES = 4
 """Number of grades that weights become."""
@@ -56,3 +57,14 @@ def grades(relations: Relations) -> dict[tuple[str, str], int]:
         (item, other): 1 + int(np.searchsorted(edges, weight, side="left"))
         for item, other, weight in relations
     }
+
+
+def relation_tasks(behaviour: Behaviour | None) -> list[ExtraTask]:
+    """Return the builder of the relations task for `build_suite`, if there are relations."""
+    if behaviour is None:
+        return []
+
+    def build(notes: Sequence[Note]) -> TaskSuite | None:
+        return relations_task(notes, *behaviour.measured(notes))
+
+    return [build]

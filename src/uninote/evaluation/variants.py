@@ -34,9 +34,6 @@ MEANINGS = {
 POOLS = (Variant.TWINS, Variant.CORPUS, Variant.NEAR)
 """The variants that change the pool of a task, and neither its queries nor their relevant targets."""
 
-RELATIONS = "Relations"
-"""Name of the task of related notes, which is no member of `Task`."""
-
 TOLD_APART = "told apart"
 """Metric of twins: share of queries that rank the right target above its own twin."""
 

@@ -18,7 +18,6 @@ from uninote.evaluation.thumbnails import Thumbnails
 from uninote.evaluation.variants import (
     MEANINGS,
     POOLS,
-    RELATIONS,
     TOLD_APART,
     VARIANTS,
     Variant,
@@ -26,6 +25,7 @@ from uninote.evaluation.variants import (
 )
 from uninote.items import Item, Picture
 from uninote.tasks.definitions import INSTRUCTIONS, META_TASKS, Task, in_words
+from uninote.tasks.related import RELATIONS
 
 PICTURES_SHOWN = 3
 TEXT_SHOWN = 150

@@ -28,6 +28,7 @@ from uninote.evaluation.copies import rereading
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.links import links_task
 from uninote.evaluation.note_rows import near_rows
+from uninote.evaluation.relations import relation_tasks
 from uninote.evaluation.report import build_report, write_report
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.evaluation.table import summary_table
@@ -36,7 +37,7 @@ from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.embed import catalogue, embed_entries
 from uninote.pipeline.index import build_index
 from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
-from uninote.pipeline.relations import described, load_behaviour, relation_tasks
+from uninote.pipeline.relations import described, load_behaviour
 from uninote.pipeline.stages import train_stages
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings

@@ -1,4 +1,4 @@
-"""Relations of a run: read next to the notes, measured as a task, described in a line."""
+"""Relations of a run: read next to the notes, described in a line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 from uninote.corpus.relations.behaviour import Behaviour, read_behaviour, relations_file, shown_time
 from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits
-from uninote.evaluation.relations import relations_task
-from uninote.evaluation.suite import ExtraTask, TaskSuite
 from uninote.items import Note
 from uninote.settings import Settings
 
@@ -20,17 +18,6 @@ def load_behaviour(
     """Read the relations of the settings, or those next to the notes; None without any."""
     file = relations_file(source, settings.relations)
     return read_behaviour(file, notes, settings.relations, report) if file else None
-
-
-def relation_tasks(behaviour: Behaviour | None) -> list[ExtraTask]:
-    """Return the builder of the relations task for `build_suite`, if there are relations."""
-    if behaviour is None:
-        return []
-
-    def build(notes: Sequence[Note]) -> TaskSuite | None:
-        return relations_task(notes, *behaviour.measured(notes))
-
-    return [build]
 
 
 def described(behaviour: Behaviour, splits: Splits) -> str:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from uninote.corpus.relations.behaviour import Behaviour, shown_time
 from uninote.errors import ConfigError
-from uninote.evaluation.variants import RELATIONS
 from uninote.files import write_atomic
 from uninote.items import Item
 from uninote.negatives import Example
 from uninote.tasks.definitions import Task
 from uninote.tasks.halves import Halves
+from uninote.tasks.related import RELATIONS
 
 if TYPE_CHECKING:
     from uninote.evaluation.suite import Suite

@@ -11,6 +11,9 @@ from uninote.items import Item, Note
 from uninote.tasks.definitions import Pair, Task
 from uninote.tasks.halves import Halves
 
+RELATIONS = "Relations"
+"""Name of the task of related notes, which is no member of `Task`."""
+
 
 def related_pairs(notes: Sequence[Note], relations: Relations, most: int, seed: int) -> list[Pair]:
     """Draw at most `most` pairs of a note and a related one, without repetition, by the relations' weights.

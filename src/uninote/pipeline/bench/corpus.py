@@ -19,10 +19,11 @@ from uninote.encoder.compact.towers import Towers
 from uninote.errors import ModelError
 from uninote.evaluation.copies import rereading
 from uninote.evaluation.note_rows import near_rows
+from uninote.evaluation.relations import relation_tasks
 from uninote.evaluation.suite import Suite, build_suite
 from uninote.items import Note
 from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
-from uninote.pipeline.relations import load_behaviour, relation_tasks
+from uninote.pipeline.relations import load_behaviour
 from uninote.pipeline.state import fingerprint
 from uninote.pipeline.train import DRAW
 from uninote.settings import EncoderSettings, Settings

@@ -8,8 +8,9 @@ import numpy as np
 
 from uninote.evaluation.headline import MEANS, first_metric, mean_recall
 from uninote.evaluation.protocols import Json
-from uninote.evaluation.variants import RELATIONS, TOLD_APART, VARIANTS
+from uninote.evaluation.variants import TOLD_APART, VARIANTS
 from uninote.tasks.definitions import META_TASKS, SINGLE_TARGET, TWIN_TASKS, Task, in_words
+from uninote.tasks.related import RELATIONS
 
 SUMMED = {name.removeprefix(f"{in_words(TWIN_TASKS)}, ").replace(",", ""): name for name in MEANS}
 """Name of the mean in a report by the name of its metric: `five near misses`, `twins`."""
