@@ -32,12 +32,14 @@ from uninote.settings import Settings, load_settings
 from uninote.tasks.halves import Halves
 from uninote.training.near_noise import digests, near_noise
 from uninote.training.policies import plackett_luce
-from uninote.training.policies.plackett_luce import log_prob_terms
+from uninote.training.policies.plackett_luce import log_prob_terms, sample_permutations
 from uninote.training.rewards import ndcg_rewards, ranking_rewards
 from uninote.training.rl import rl_halves
 from uninote.training.rl_groups import Group, top_group
 
 RESULTS = Path(__file__).parent / "results" / "stage-two.json"
+TEMPERATURE = 0.05
+"""Temperature of the policy whose gradient is analysed: the former default, that of stage 1."""
 SHORT = 6
 """Length of the lists whose rankings are enumerated, 720 each."""
 REPEATS = 32
@@ -93,19 +95,18 @@ def order(lists: Lists, size: int, temperature: float) -> dict[str, float]:
     return {name: round(float(np.mean(part)), 4) for name, part in zip(names, parts, strict=True)}
 
 
+def ranked(group: Group, rankings: Tensor) -> tuple[Tensor, Tensor]:
+    """Return true positions and relevance in the order of each ranking, [rankings, B, G]."""
+    positions, relevant = (
+        part.expand(rankings.shape).gather(-1, rankings) for part in (group.positions, group.relevant)
+    )
+    return positions, relevant
+
+
 def rewards_of(group: Group, count: Tensor, temperature: float, samples: int) -> Tensor:
     """Return the nDCG of sampled rankings, [samples]."""
-    drawn = plackett_luce_rankings(group, temperature, samples)
-    positions, relevant = (
-        part.expand(drawn.shape).gather(-1, drawn) for part in (group.positions, group.relevant)
-    )
-    return ndcg_rewards(positions, relevant, count).total.mean(-1)[:, 0]
-
-
-def plackett_luce_rankings(group: Group, temperature: float, samples: int) -> Tensor:
-    from uninote.training.policies.plackett_luce import sample_permutations
-
-    return sample_permutations(group.cosines, temperature, samples)
+    drawn = sample_permutations(group.cosines, temperature, samples)
+    return ndcg_rewards(*ranked(group, drawn), count).total.mean(-1)[:, 0]
 
 
 def exact_gradient(group: Group, reward: Any, temperature: float, standardise: bool) -> Tensor:
@@ -113,10 +114,7 @@ def exact_gradient(group: Group, reward: Any, temperature: float, standardise: b
     cosines = group.cosines.clone().requires_grad_()
     every = torch.tensor(list(permutations(range(cosines.shape[-1]))))[:, None]
     log_pi = log_prob_terms(cosines, every, temperature).sum(-1)[:, 0]
-    positions, relevant = (
-        part.expand(every.shape).gather(-1, every) for part in (group.positions, group.relevant)
-    )
-    rewards = reward(positions, relevant).total.mean(-1)[:, 0]
+    rewards = reward(*ranked(group, every)).total.mean(-1)[:, 0]
     chance = log_pi.detach().exp()
     mean = (chance * rewards).sum()
     advantage = rewards - mean
@@ -226,9 +224,9 @@ def analyse(encoder: Encoder, notes: dict[str, Sequence[Note]], settings: Settin
         }
         for kind, (noise, shared) in kinds.items():
             made = lists_of(encoder, halves, noise, shared)
-            found[f"{name}, {kind}"] = {"queries": len(made)} | order(made, rl.group_size, rl.temperature)
+            found[f"{name}, {kind}"] = {"queries": len(made)} | order(made, rl.group_size, TEMPERATURE)
             lists[f"{name}, {kind}"] = made
-    return {"order": found, "gradients": gradients(lists["train, a batch"], rl.temperature)}
+    return {"order": found, "gradients": gradients(lists["train, a batch"], TEMPERATURE)}
 
 
 def main() -> None:

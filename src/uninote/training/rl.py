@@ -143,11 +143,12 @@ def anchor(model: nn.Module, share: bool = True) -> nn.Module:
 def rl_halves(
     notes: Sequence[Note], settings: RlSettings, seed: int, relations: Relations | None = None
 ) -> list[Halves]:
-    """Make the stage 2 samples of `settings.tasks`, a note at most one of each.
+    """Make the stage 2 samples of `settings.tasks`.
 
     Note2Note: a note with `settings.relations` related notes or more ranks those, by weight; others with two
-    pictures or more are split in halves. I2Note, T2Note: a part, and as its ideal
-    ranking the note it stands in, then the same note without the picture: not it, but the nearest to it.
+    pictures or more are split in halves, in `settings.halvings` ways. I2Note, T2Note: a part of each note,
+    and as its ideal ranking the note it stands in, then the same note without the picture: not it, but the
+    nearest to it.
     """
     made: list[Halves] = []
     rng = random.Random(seed)

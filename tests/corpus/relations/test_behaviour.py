@@ -101,13 +101,15 @@ def test_a_cut_with_nothing_on_one_side_is_refused(times: list[float], since: st
         cut(tuple(Event("u", "a", time) for time in times), RelationSettings(since=since))
 
 
-def test_the_file_is_named_or_lies_beside_the_notes(tmp_path: Path) -> None:
+def test_the_file_is_named_or_lies_next_to_the_notes(tmp_path: Path) -> None:
     notes = tmp_path / "notes.jsonl"
     notes.write_text("")
     assert relations_file(notes, RelationSettings()) is None
-    beside = tmp_path / "relations.parquet"
-    beside.write_text("")
-    assert relations_file(notes, RelationSettings()) == relations_file(tmp_path, RelationSettings()) == beside
+    parquet = tmp_path / "relations.parquet"
+    parquet.write_text("")
+    assert (
+        relations_file(notes, RelationSettings()) == relations_file(tmp_path, RelationSettings()) == parquet
+    )
     assert relations_file(notes, RelationSettings(file="else.csv")) == Path("else.csv")
     (tmp_path / "relations.csv").write_text("")
     with pytest.raises(ConfigError, match="remove one, or name it by relations"):

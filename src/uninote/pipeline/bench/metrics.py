@@ -48,9 +48,8 @@ def metric_of(name: str) -> Metric:
         return _of_prefix(words[1], *words[2:])
     if name in SUMMED:
         return lambda run: 100 * float(run["means"][SUMMED[name]]["mean"])
-    for task in sorted(
-        (*Task, *VARIANTS, RELATIONS), key=len, reverse=True
-    ):  # `I2Note strict` before `I2Note`
+    # `I2Note strict` comes before `I2Note`.
+    for task in sorted((*Task, *VARIANTS, RELATIONS), key=len, reverse=True):
         metric = name.removeprefix(task).strip()
         if name.startswith(task) and (not metric or metric == TOLD_APART or "@" in metric):
             return _of_task(str(task), metric or first_metric(task))
