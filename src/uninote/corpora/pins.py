@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from uninote.errors import ConfigError
+from uninote.problems import Shape, sentence
 
 
 class _Pinned(BaseModel):
@@ -18,8 +19,10 @@ class _Pinned(BaseModel):
 class Repository(_Pinned):
     """One repository. `benchmark` is false if the published benchmark has no note of its books."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
-    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
+    name: Annotated[
+        str, Shape(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", "must be OWNER/NAME of a repository")
+    ]
+    commit: Annotated[str, Shape(r"^[0-9a-f]{40}$", "must be a whole commit: 40 digits and letters a to f")]
     benchmark: bool = True
 
     @property
@@ -32,7 +35,7 @@ class CorpusPins(_Pinned):
     """One corpus: its repositories, and the properties that all its notes share."""
 
     format: Literal["cnxml", "markdown"]
-    corpus: str = Field(pattern=r"^\w+$")
+    corpus: Annotated[str, Shape(r"^\w+$", "must be letters, digits and underscores")]
     lang: str
     licence: str = Field(min_length=1)
     tags: Literal["chapter", "folders", "none"]
@@ -50,6 +53,4 @@ def load_pins(path: Path | None = None) -> dict[str, CorpusPins]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the file of pinned repositories {path} cannot be read: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"pinned repositories: {place}: {first['msg']}") from error
+        raise ConfigError(f"pinned repositories: {sentence(error, dict[str, CorpusPins])}") from error

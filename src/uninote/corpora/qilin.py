@@ -23,6 +23,7 @@ from uninote.corpus.skips import Skip, SkipReport
 from uninote.corpus.sources import parquet_entries
 from uninote.errors import ConfigError, NoteError, PictureError
 from uninote.files import write_atomic
+from uninote.problems import sentence
 from uninote.progress import show_progress
 
 CORPUS = "qilin"
@@ -133,7 +134,7 @@ def _clicks(folder: Path, skips: SkipReport) -> Iterator[Click]:
                 try:
                     request = _Request.model_validate(record)
                 except ValidationError as error:
-                    skips.add("", _reason(error, "request"), where)
+                    skips.add("", _reason(error, _Request, "request"), where)
                     continue
                 for shown in request.shown:
                     if not shown.click > 0:
@@ -161,7 +162,7 @@ def _rows(
             try:
                 row = _Note.model_validate(record)
             except ValidationError as error:
-                skips.add(str(record.get("note_idx") or ""), _reason(error, "row"), where)
+                skips.add(str(record.get("note_idx") or ""), _reason(error, _Note, "row"), where)
                 continue
             if wanted is not None and row.note_idx not in wanted:
                 continue
@@ -198,12 +199,11 @@ def _records(path: Path, columns: list[str], skips: SkipReport) -> Iterator[tupl
         skips.add("", f"bad Parquet: {error}", f"{path.parent.name}/{path.name}")
 
 
-def _reason(error: ValidationError, what: str) -> str:
+def _reason(error: ValidationError, kind: type[BaseModel], what: str) -> str:
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
     if first["type"] == "missing" and len(first["loc"]) == 1:
-        return f"missing column: {place}"
-    return f"bad {what}: {place}: {first['msg']}"
+        return f"missing column: {first['loc'][0]}"
+    return f"bad {what}: {sentence(error, kind)}"
 
 
 def note_id(number: int) -> str:

@@ -35,6 +35,7 @@ from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import Skip
 from uninote.errors import PictureError
 from uninote.items import Note, Picture
+from uninote.problems import sentence
 from uninote.settings import CorpusSettings
 
 
@@ -109,7 +110,7 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
     except ValidationError as error:
         name = entry.record["id"]
         note_id = _storable(name) if isinstance(name, str) else str(_as_text(name))
-        return None, [Skip(note_id, f"wrong type: {_problem(error)}", entry.where)]
+        return None, [Skip(note_id, f"wrong type: {sentence(error, _RawNote)}", entry.where)]
     skips: list[Skip] = []
     pictures: list[Picture] = []
     listed = raw.images if raw.image is None else [raw.image, *raw.images]
@@ -158,7 +159,7 @@ def _picture(given: Any, base: Path | None, settings: CorpusSettings) -> Picture
     try:
         raw = _RawPicture.of(dict(_fields(given)))
     except ValidationError as error:
-        raise PictureError(f"wrong type: {_problem(error)}") from error
+        raise PictureError(f"wrong type: {sentence(error, _RawPicture)}") from error
     ocr = None if raw.ocr is None else tuple(raw.ocr)
     if raw.data is not None:
         name = f"bytes ({raw.path})" if raw.path else "bytes"
@@ -187,8 +188,3 @@ def _fields(given: Any) -> Iterator[tuple[str, Any]]:
         raise PictureError(
             f"wrong type: {type(given).__name__}; a picture is a path, bytes, or an object with either"
         )
-
-
-def _problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(step) for step in first['loc'])}: {first['msg']}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -13,6 +12,7 @@ from scipy.stats import t as student
 
 from uninote.errors import ConfigError
 from uninote.evaluation.results import write_json
+from uninote.problems import sentence
 
 LEVEL = 0.95
 
@@ -99,7 +99,9 @@ def read_table(path: Path) -> Table:
     """Read a table. Raises ConfigError when the file is no table."""
     try:
         return Table.model_validate_json(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError, json.JSONDecodeError) as error:
+    except ValidationError as error:
+        raise ConfigError(f"{path} holds no table of results: {sentence(error, Table)}") from error
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} holds no table of results: {error}") from error
 
 

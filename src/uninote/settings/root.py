@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from uninote.errors import ConfigError
+from uninote.problems import problems_of, yaml_problem
 from uninote.settings.data import AnnotateSettings, CorpusSettings, NegativeSettings, TaskSettings
 from uninote.settings.encoder import EncoderSettings
 from uninote.settings.evaluation import EvaluationSettings
@@ -116,12 +117,9 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     try:
         return FileSettings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()
-        )
+        problems = "; ".join(map(str, problems_of(error, Settings)))
         raise ConfigError(f"bad setting: {problems}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"config file {file} is not valid YAML: {error}") from error
+        raise ConfigError(f"config file {file} is not valid YAML: {yaml_problem(error)}") from error
     except ValueError as error:  # of one source: an ablation with two values, or bad JSON in the environment
         raise ConfigError(f"bad setting: {error}") from error

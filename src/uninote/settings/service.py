@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from uninote.problems import Shape
 from uninote.settings.section import Section
 
 
@@ -73,11 +74,13 @@ class ClusterSettings(Section):
     address: str = Field(
         "", description="milvus://user:password@host:19530, milvus+tls: with TLS; empty: none"
     )
-    collection: str = Field(
-        "uninote",
-        pattern=r"^[a-z][a-z0-9_]{0,19}$",
-        description="collections are named after it and the model version",
-    )
+    collection: Annotated[
+        str,
+        Shape(
+            r"^[a-z][a-z0-9_]{0,19}$",
+            "must be at most 20 lower-case letters, digits and underscores, the first one a letter",
+        ),
+    ] = Field("uninote", description="collections are named after it and the model version")
     index: Literal["exact", "hnsw"] = Field("hnsw", description="chosen when a collection is made")
     consistency: Literal["strong", "session", "bounded"] = Field(
         "bounded", description="which writes a search waits for"

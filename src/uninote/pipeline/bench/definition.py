@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from uninote.errors import ConfigError
 from uninote.pipeline.bench.metrics import WORST, metric_of
+from uninote.problems import Shape, problems_of
 from uninote.settings import Settings, load_settings, with_experiments
 
 BUILT_IN = Path(__file__).parent / "experiments"
 
 Stage = Literal["base", "warmup", "sft", "rl", "dual tower"]
 Overrides = dict[str, Any]
+Slug = Annotated[
+    str,
+    Shape(
+        r"^[a-z0-9][a-z0-9-]*$",
+        "must be lower-case letters, digits and hyphens, the first one a letter or digit",
+    ),
+]
 
 
 class Section(BaseModel):
@@ -51,7 +59,7 @@ class Goal(Section):
         kind: kind of the comparison.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: Slug
     claim: str
     metric: str
     variant: str
@@ -71,7 +79,7 @@ class Experiment(Section):
         against: the variant that the others' first column is compared with.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: Slug
     title: str
     note: str = ""
     base: str | None = None
@@ -142,7 +150,7 @@ def load_experiment(name: str) -> Experiment:
     try:
         experiment = Experiment.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        problems = "; ".join(map(str, problems_of(error, Experiment)))
         raise ConfigError(f"{file}: {problems}") from error
     for variant in experiment.variants.values():
         experiment.settings_of(variant, 0)

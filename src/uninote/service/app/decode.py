@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from uninote.errors import ItemError
 from uninote.items import Item, Note, Picture, compose
 from uninote.service.app.services import Services
-from uninote.service.errors import InvalidError
+from uninote.service.errors import InvalidError, TooLargeError, UnsupportedError
 from uninote.service.media.decode import frames_of, from_base64, picture_of
 from uninote.service.schemas.content import Content, Media, NoteContent, PictureIn
 from uninote.tasks.definitions import Task
@@ -50,6 +52,17 @@ async def together(calls: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]
     return [await call for call in calls] if len(calls) < 2 else list(await asyncio.gather(*calls))
 
 
+@contextmanager
+def at(where: str) -> Iterator[None]:
+    """Name the field of the request in an error about its content."""
+    try:
+        yield
+    except (TooLargeError, UnsupportedError) as error:
+        raise type(error)(f"{where}: {error}") from error
+    except (InvalidError, ItemError) as error:
+        raise InvalidError(f"{where}: {error}") from error
+
+
 def task_of(item: Item) -> Task:
     """Return the task whose instruction a query takes, by its modalities."""
     if not item.pictures:
@@ -65,28 +78,30 @@ async def _pictures(services: Services, given: Sequence[PictureIn], video: Media
         raise InvalidError(
             f"{len(given)} pictures{more} are more than the {corpus.max_pictures} of one item; send fewer"
         )
-    found = await together([_named(services, n, one) for n, one in enumerate(given)])
+    found = await together([_picture(services, f"pictures.{n}", one) for n, one in enumerate(given)])
     if video is not None:
-        data = await _bytes(services, video, services.options.max_video_bytes)
         cap = services.options.max_video_bytes
-        found += await services.media_executor.run(frames_of, data, corpus, min(room, corpus.max_frames), cap)
+        data = await _bytes(services, "video", video, cap)
+        with at("video"):
+            frames = min(room, corpus.max_frames)
+            found += await services.media_executor.run(frames_of, data, corpus, frames, cap)
     return found
 
 
-async def _named(services: Services, number: int, given: PictureIn) -> Picture:
+async def _picture(services: Services, where: str, given: PictureIn) -> Picture:
     corpus = services.settings.corpus
-    try:
-        data = await _bytes(services, given, corpus.max_picture_bytes)
-        ocr = None if given.ocr is None else tuple(given.ocr)
+    data = await _bytes(services, where, given, corpus.max_picture_bytes)
+    ocr = None if given.ocr is None else tuple(given.ocr)
+    with at(where):
         return await services.media_executor.run(
             picture_of, data, corpus, description=given.description, ocr=ocr
         )
-    except InvalidError as error:
-        raise InvalidError(f"pictures.{number}: {error}") from error
 
 
-async def _bytes(services: Services, given: Media, cap: int) -> bytes:
+async def _bytes(services: Services, where: str, given: Media, cap: int) -> bytes:
     if given.data is not None:
-        return await services.media_executor.run(from_base64, given.data, cap)
+        with at(f"{where}.data"):
+            return await services.media_executor.run(from_base64, given.data, cap)
     assert given.url is not None, "checked by the schema"
-    return await services.media_executor.run(services.fetch, given.url)
+    with at(f"{where}.url"):
+        return await services.media_executor.run(services.fetch, given.url)

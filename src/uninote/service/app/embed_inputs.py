@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from uninote.errors import ItemError, ModelError
+from uninote.errors import ModelError
 from uninote.items import Item
-from uninote.service.app.decode import item_of, note_of, together
+from uninote.service.app.decode import at, item_of, note_of, together
 from uninote.service.app.services import Services
 from uninote.service.domain.gallery import versions
 from uninote.service.errors import InvalidError, NotFoundError, TooLargeError
@@ -31,7 +31,10 @@ async def embed_inputs(
 
     inputs = request.inputs()
     if len(inputs) > services.options.max_batch:
-        raise TooLargeError(f"a request takes {services.options.max_batch} inputs, not {len(inputs)}")
+        raise TooLargeError(
+            f"a request takes at most {services.options.max_batch} inputs, not {len(inputs)}: send fewer "
+            "(LangChain: chunk_size, LlamaIndex: embed_batch_size), or raise service.max_batch"
+        )
     active = await services.model_sync.active()
     version = active if request.model == ACTIVE else request.model
     if version not in services.models.versions:
@@ -60,11 +63,9 @@ async def usable_models(services: Services) -> list[ModelCard]:
 
 
 async def _item(services: Services, number: int, given: str | NoteInput | Content) -> Item:
-    try:
+    with at(f"input.{number}"):
         if isinstance(given, str):
             return Item.of(given)
         if isinstance(given, NoteInput):
             return (await note_of(services, "", given.note)).item()
         return await item_of(services, given)
-    except (ItemError, InvalidError) as error:
-        raise InvalidError(f"input.{number}: {error}") from error

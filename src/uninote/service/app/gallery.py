@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from uninote.errors import ItemError
 from uninote.items import Item
-from uninote.service.app.decode import item_of, note_of, together
+from uninote.service.app.decode import at, item_of, note_of, together
 from uninote.service.app.services import Services
 from uninote.service.db import gallery_tables
 from uninote.service.domain.gallery import categories as stored_categories
@@ -14,7 +13,7 @@ from uninote.service.domain.gallery import samples as stored_samples
 from uninote.service.domain.gallery import thresholds, versions
 from uninote.service.domain.gallery.sample_rows import NewSample
 from uninote.service.domain.review import match_items
-from uninote.service.errors import InvalidError, TooLargeError
+from uninote.service.errors import TooLargeError
 from uninote.service.schemas.gallery import (
     Category,
     CategoryIn,
@@ -113,15 +112,13 @@ async def delete_sample(services: Services, sample_id: int, actor: str) -> bool:
 
 async def _item(services: Services, number: int, given: SampleIn) -> tuple[Item, str]:
     """Return the item of a sample, and its kind."""
-    try:
+    with at(f"samples.{number}"):
         if given.note is not None:
             return (await note_of(services, "", given.note)).item(), "note"
         if given.note_id is not None:
             wanted = given.note_id
             return await services.transaction(lambda s: match_items.note_item(s, wanted)), "note"
         item = await item_of(services, given)
-    except (ItemError, InvalidError) as error:
-        raise InvalidError(f"samples.{number}: {error}") from error
     if given.video is not None:
         return item, "video"
     if not item.pictures:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from uninote.errors import ConfigError, ItemError
 from uninote.extras import needs
+from uninote.problems import sentence
 from uninote.service.background.worker import Worker
 from uninote.service.domain.notes.ingest_types import Outcome
 from uninote.service.schemas.content import NoteIn
@@ -121,9 +122,7 @@ class RedisStream:
         try:
             note = NoteIn.model_validate_json(data)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "note"
-            raise ItemError(f"{where}: {first['msg']}") from None
+            raise ItemError(sentence(error, NoteIn)) from None
         return note.id, note
 
     def _stored(self, notes: Sequence[NoteIn]) -> list[str | None]:

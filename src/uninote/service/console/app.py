@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from uninote.errors import UniNoteError
+from uninote.problems import problems_from
 from uninote.service.app.services import Services
 from uninote.service.console import pages
 from uninote.service.console.forms import check_origin
@@ -87,5 +88,5 @@ def _errors_as_pages(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        return pages.problem(request.scope, InvalidError(f"{first['loc'][-1]}: {first['msg']}"))
+        first = problems_from(error.errors(), skip=1)[0]
+        return pages.problem(request.scope, InvalidError(f"{first.where.partition('.')[2]}: {first.message}"))

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from uninote.problems import sentence
 from uninote.service.errors import ForbiddenError, InvalidError
 
 TOKEN = "form_token"
@@ -78,7 +79,4 @@ def checked(model: type[Model], **fields: Any) -> Model:
     try:
         return model(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidError(f"{where}: {message}" if where else message) from None
+        raise InvalidError(sentence(error, model)) from None

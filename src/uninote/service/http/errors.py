@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from uninote.errors import StoreError, UniNoteError
+from uninote.problems import problems_from
 from uninote.service.errors import (
     BusyError,
     ConflictError,
@@ -142,19 +143,28 @@ def install(app: FastAPI) -> None:
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
         request_id = request.state.request_id
-        if any(problem["type"] == "json_invalid" for problem in found):
-            return envelope(400, "bad_json", "the body is not valid JSON", request_id)
-        problems = [
-            {"where": ".".join(str(step) for step in problem["loc"]), "message": problem["msg"]}
-            for problem in found[:50]
-        ]
-        first = problems[0] if problems else {"where": "body", "message": "invalid"}
-        message = f"{first['where']}: {first['message']}"
-        return envelope(422, "invalid", message, request_id, problems=problems)
+        for problem in found:
+            if problem["type"] == "json_invalid":
+                message = f"the body is not valid JSON: see character {problem['loc'][-1]}"
+                return envelope(400, "bad_json", message, request_id)
+        kind = get_type_hints(request.scope["route"].endpoint).get("body")
+        problems = problems_from(found[:50], kind, skip=1)
+        shown = [problem._asdict() for problem in problems]
+        return envelope(422, "invalid", str(problems[0]), request_id, problems=shown)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        request_id = request.state.request_id
+        if error.status_code == 400:  # of FastAPI: the body cannot be parsed
+            return envelope(400, "bad_json", _unreadable(error.__cause__), request_id)
         code = _HTTP_CODES.get(error.status_code, "bad_request")
-        return envelope(
-            error.status_code, code, str(error.detail), request.state.request_id, headers=error.headers
-        )
+        return envelope(error.status_code, code, str(error.detail), request_id, headers=error.headers)
+
+
+def _unreadable(cause: BaseException | None) -> str:
+    """Return why a body that may be JSON cannot be read."""
+    if isinstance(cause, UnicodeDecodeError):
+        return "the body is not text in UTF-8; send JSON in UTF-8"
+    if isinstance(cause, RecursionError):
+        return "the body is nested too deeply; send the fields of this route only"
+    return "the body has a number with too many digits; send the fields of this route only"

@@ -15,6 +15,11 @@ MAX_URL = 2048
 _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 _IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
 
+_NOT_HTTPS = {
+    "http": "only https:// addresses are fetched, not http://; send the https address, or the file as data",
+    "data": "a data: URL is not fetched; send it as data",
+}
+
 Resolve = Callable[[str], Sequence[str]]
 """Resolver from a host name to its numeric addresses."""
 
@@ -46,7 +51,7 @@ def check_url(url: str, allowed: Sequence[str], resolve: Resolve = resolve) -> T
     host, path = _parts(url)
     if not any(host.endswith(entry) if entry.startswith(".") else host == entry for entry in _lower(allowed)):
         raise InvalidError(
-            f"pictures are not fetched from {host!r}: send the bytes, or allow the host in service.url_hosts"
+            f"nothing is fetched from {host!r}: send the file as data, or allow the host in service.url_hosts"
         )
     addresses = list(resolve(host))
     if not addresses:
@@ -81,20 +86,23 @@ def is_public(address: str) -> bool:
 
 def _parts(url: str) -> tuple[str, str]:
     """Return host name and path with query. Raises InvalidError for anything but a plain https URL."""
+    scheme = url.partition(":")[0].lower()
+    if scheme != "https":
+        raise InvalidError(
+            _NOT_HTTPS.get(scheme, "a URL begins with https://; send local files and others as data")
+        )
     if len(url) > MAX_URL or not url.isascii() or any(ord(char) <= 32 or char == "\\" for char in url):
         raise InvalidError(f"a URL has at most {MAX_URL} ASCII characters without spaces; escape the others")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise InvalidError("the URL cannot be read") from None
-    if parts.scheme != "https":
-        raise InvalidError("a picture's URL begins with https://; local files and other schemes are not read")
+        raise InvalidError("the URL cannot be read; send https://host/path") from None
     if parts.username is not None or parts.password is not None or port not in (None, PORT):
-        raise InvalidError("a picture's URL has neither a user name nor a port")
+        raise InvalidError("a URL has neither a user name nor a port")
     host = (parts.hostname or "").rstrip(".")
     if not host:
-        raise InvalidError("the URL has no host")
+        raise InvalidError("the URL has no host; send https://host/path")
     return host, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from uninote.corpus.base64 import decode_base64
 from uninote.corpus.decode import read_picture
 from uninote.corpus.video import frames
 from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture
@@ -22,13 +21,14 @@ _REFUSALS: dict[type[PictureError], type[ServiceError]] = {
 
 
 def from_base64(text: str, max_bytes: int) -> bytes:
-    """Decode standard base64. Raises TooLargeError before decoding, InvalidError for malformed text."""
-    if len(text) // 4 * 3 > max_bytes + 3:
-        raise TooLargeError(f"the data has more than {max_bytes} bytes")
+    """Decode base64 in any of its spellings. Raises TooLargeError, or InvalidError for malformed text."""
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidError("data is not base64: use the standard alphabet, with padding") from None
+        data = decode_base64(text)
+    except ValueError as error:
+        raise InvalidError(str(error)) from None
+    if len(data) > max_bytes:
+        raise TooLargeError(f"has {len(data)} bytes, over the cap of {max_bytes}; send a smaller file")
+    return data
 
 
 def picture_of(

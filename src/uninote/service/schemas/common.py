@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from uninote.problems import Shape
+
 MAX_ID = 2**63 - 1
-_NO_NUL = r"^[^\x00]+$"
-_NO_NUL_OR_EMPTY = r"^[^\x00]*$"
+_NO_NUL = Shape(r"^[^\x00]+$", "must not contain the character NUL")
+_NO_NUL_OR_EMPTY = Shape(r"^[^\x00]*$", _NO_NUL.words)
 
 
 class Wire(BaseModel):
@@ -31,27 +33,27 @@ def _without_nul(text: str) -> str:
 
 Words = Annotated[str, AfterValidator(_without_nul)]
 """Free text."""
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_NUL)]
-NoteId = Annotated[str, Field(min_length=1, max_length=512, pattern=_NO_NUL)]
+Name = Annotated[str, Field(min_length=1, max_length=256), _NO_NUL]
+NoteId = Annotated[str, Field(min_length=1, max_length=512), _NO_NUL]
 RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
 Cosine = Annotated[float, Field(ge=-1, le=1)]
 
-NoteIdPath = Annotated[str, Path(min_length=1, max_length=512, pattern=_NO_NUL)]
-NamePath = Annotated[str, Path(min_length=1, max_length=256, pattern=_NO_NUL)]
+NoteIdPath = Annotated[str, Path(min_length=1, max_length=512), _NO_NUL]
+NamePath = Annotated[str, Path(min_length=1, max_length=256), _NO_NUL]
 RowIdPath = Annotated[int, Path(ge=1, le=MAX_ID)]
-KeyPrefix = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
-Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+KeyPrefix = Annotated[str, Path(), Shape("^[0-9a-f]{12}$", "must be 12 digits and letters from a to f")]
+Digest = Annotated[str, Path(), Shape("^[0-9a-f]{64}$", "must be 64 digits and letters from a to f")]
 
-NameQuery = Annotated[str | None, Query(min_length=1, max_length=256, pattern=_NO_NUL)]
-RequiredName = Annotated[str, Query(min_length=1, max_length=256, pattern=_NO_NUL)]
-RequiredNoteId = Annotated[str, Query(min_length=1, max_length=512, pattern=_NO_NUL)]
-Choice = Annotated[str, Query(max_length=256, pattern=_NO_NUL_OR_EMPTY)]
+NameQuery = Annotated[Annotated[str, _NO_NUL] | None, Query(min_length=1, max_length=256)]
+RequiredName = Annotated[str, Query(min_length=1, max_length=256), _NO_NUL]
+RequiredNoteId = Annotated[str, Query(min_length=1, max_length=512), _NO_NUL]
+Choice = Annotated[str, Query(max_length=256), _NO_NUL_OR_EMPTY]
 """A field of a form: empty when nothing was chosen."""
-NoteIdQuery = Annotated[str | None, Query(min_length=1, max_length=512, pattern=_NO_NUL)]
+NoteIdQuery = Annotated[Annotated[str, _NO_NUL] | None, Query(min_length=1, max_length=512)]
 Before = Annotated[int | None, Query(ge=1, le=MAX_ID, description="the last id of the page before")]
 After = Annotated[int, Query(ge=0, le=MAX_ID, description="the last id of the page before")]
 AfterNote = Annotated[
-    str, Query(max_length=512, pattern=_NO_NUL_OR_EMPTY, description="the last hit of the page before")
+    str, Query(max_length=512, description="the last hit of the page before"), _NO_NUL_OR_EMPTY
 ]
 AfterSample = Annotated[int, Query(ge=0, le=MAX_ID)]
 Limit = Annotated[int, Query(ge=1, le=1000)]

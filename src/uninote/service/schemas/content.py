@@ -9,8 +9,6 @@ from pydantic import AwareDatetime, Field, model_validator
 from uninote.service.schemas.common import Name, NoteId, Wire, Words
 
 MAX_PICTURES = 64
-Base64 = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
-Url = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^https://[\x21-\x7e]+$")]
 Title = Annotated[Words, Field(max_length=4000)]
 Body = Annotated[Words, Field(max_length=200_000)]
 
@@ -18,13 +16,15 @@ Body = Annotated[Words, Field(max_length=200_000)]
 class Media(Wire):
     """The bytes, or where to fetch them from; exactly one of the two."""
 
-    data: Base64 | None = Field(None, description="the encoded file in base64")
-    url: Url | None = Field(None, description="https only, and only from hosts that the service allows")
+    data: str | None = Field(
+        None, description="the encoded file in base64, also with line breaks, URL-safe, or as a data: URL"
+    )
+    url: str | None = Field(None, description="https only, and only from hosts that the service allows")
 
     @model_validator(mode="after")
     def _one(self) -> Media:
         if (self.data is None) == (self.url is None):
-            raise ValueError("give either data or url")
+            raise ValueError("must have either data, the file in base64, or url, its https address")
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from uninote.service.schemas.common import Answer, Name, Wire
 from uninote.service.schemas.content import Body, Content, NoteContent
@@ -12,15 +12,51 @@ from uninote.service.schemas.content import Body, Content, NoteContent
 Text = Annotated[Body, Field(min_length=1)]
 
 
+MOST = 2048
+"""Inputs of one request in OpenAI's API; `service.max_batch` is a lower bound."""
+
+
 class NoteInput(Wire):
     note: NoteContent
 
 
-Input = Text | NoteInput | Content
+def _shape(given: object) -> str | None:
+    """Return which kind of input a value is meant to be."""
+    if isinstance(given, str):
+        return "text"
+    if isinstance(given, NoteInput) or (isinstance(given, dict) and "note" in given):
+        return "note"
+    if isinstance(given, Content | dict):
+        return "content"
+    return "list" if isinstance(given, list) else None
+
+
+def _no_tokens(given: object) -> object:
+    """Refuse token ids, which some clients send instead of a text: they are of another model's vocabulary."""
+    first = given[0] if isinstance(given, list) and given else None
+    first = first[0] if isinstance(first, list) and first else first
+    if isinstance(first, int) and not isinstance(first, bool):
+        raise ValueError("must be text, not token ids; with LangChain, set check_embedding_ctx_length=False")
+    return given
+
+
+_One = Annotated[Text, Tag("text")] | Annotated[NoteInput, Tag("note")] | Annotated[Content, Tag("content")]
+_INPUT = "must be a text, an object with text or pictures, or an object with note"
+Input = Annotated[
+    _One,
+    Discriminator(_shape, custom_error_type="input", custom_error_message=_INPUT),
+]
+Inputs = Annotated[list[Input], Field(min_length=1, max_length=MOST), Tag("list")]
 
 
 class EmbeddingRequest(Wire):
-    input: Text | NoteInput | Content | Annotated[list[Input], Field(min_length=1, max_length=1000)]
+    input: Annotated[
+        _One | Inputs,
+        Discriminator(
+            _shape, custom_error_type="input", custom_error_message=f"{_INPUT}, or a list of these"
+        ),
+        BeforeValidator(_no_tokens),
+    ]
     model: Name = Field("uninote", description="`uninote` for the active model version, or a version")
     dimensions: int | None = Field(None, ge=1, le=65_536, description="a trained one; default: the widest")
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: float32, little-endian")

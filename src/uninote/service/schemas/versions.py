@@ -7,9 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from uninote.problems import Shape
 from uninote.service.schemas.common import Answer, Wire
 
-Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Folder = Annotated[
+    str,
+    Shape(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        "must be a folder's name: at most 64 letters, digits, dots, hyphens and underscores, beginning with "
+        "a letter or digit",
+    ),
+]
 
 
 class BackfillOut(Answer):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
+from uninote.problems import Shape
 from uninote.service.app import ingest_notes, notes
 from uninote.service.domain.notes.ingest_types import Outcome, SampleHit
 from uninote.service.http import responses
@@ -29,12 +30,11 @@ from uninote.service.schemas.notes import (
 )
 
 _Key = Annotated[
-    str | None,
+    Annotated[str, Shape(r"^[\x21-\x7e]+$", "must be printable ASCII without spaces")] | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,
         max_length=256,
-        pattern=r"^[\x21-\x7e]+$",
         description="a repetition with the same key and body is answered and not stored twice",
     ),
 ]
