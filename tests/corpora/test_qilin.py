@@ -220,7 +220,7 @@ def test_broken_requests_and_clicks_are_reported_one_by_one(folder: Path, tmp_pa
     assert told == [
         ("search_test/0.parquet row 0", "qilin:1", "bad click: it has no time"),
         ("search_test/1.parquet row 0", "", "missing column: search_result_details_with_idx"),
-        ("search_test/2.parquet row 0", "", "bad request: user_idx: Input should be a valid integer"),
+        ("search_test/2.parquet row 0", "", "bad request: user_idx: must be a whole number, not null"),
         ("search_test/2.parquet row 1", "qilin:3", "bad click: it has no time"),
     ]
 

@@ -11,6 +11,7 @@ import typer
 import yaml
 
 from uninote.errors import ConfigError
+from uninote.problems import yaml_problem
 from uninote.settings import Settings, load_settings
 
 Notes = Annotated[
@@ -64,13 +65,18 @@ def settings_from(
     overrides: dict[str, Any] = {} if seed is None else {"seed": seed}
     for assignment in assignments or ():
         path, equals, value = assignment.partition("=")
-        if not equals or not path:
-            raise ConfigError(f"--set takes section.field=value, got {assignment!r}")
         *sections, field = path.split(".")
+        if not equals or not all((*sections, field)):
+            raise ConfigError(f"--set takes section.field=value, got {assignment!r}")
         place = overrides
         for section in sections:
             place = place.setdefault(section, {})
-        place[field] = yaml.safe_load(value)
+            if not isinstance(place, dict):
+                raise ConfigError(f"--set {path}: another --set gives the whole of {section}; leave one out")
+        try:
+            place[field] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {path}: the value is not valid YAML: {yaml_problem(error)}") from None
     if relations is not None:
         overrides.setdefault("relations", {})["file"] = str(relations)
     return load_settings(config, **overrides)

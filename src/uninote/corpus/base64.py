@@ -17,15 +17,15 @@ def decode_base64(text: str) -> bytes:
     if text.lstrip()[:5].lower() == "data:":
         head, comma, text = text.partition(",")
         if not comma or head.rpartition(";")[2].strip().lower() != "base64":
-            raise ValueError("is a data: URL without base64; send data:image/png;base64,DATA")
+            raise ValueError("is a data: URL without base64; give data:image/png;base64,DATA")
         text = unquote(text)
     packed = "".join(text.split()).translate(_URL_SAFE)
     bare = packed.rstrip("=")
     if not bare:
-        raise ValueError("is empty; send the file in base64")
+        raise ValueError("is empty; give the file in base64")
     if len(bare) % 4 == 1 or len(packed) - len(bare) > 2:
         raise ValueError("is not whole base64: its end is missing or wrong; encode the file again")
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("is not base64; send the bytes of the file, encoded in base64") from None
+        raise ValueError("is not base64; give the bytes of the file, encoded in base64") from None

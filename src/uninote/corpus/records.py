@@ -48,7 +48,7 @@ class Entry:
     base: Path | None
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Replace lone surrogates and NUL, which no UTF-8 file or database text can hold, by U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
 
@@ -65,7 +65,7 @@ def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
 Name = Annotated[Text, BeforeValidator(_as_text)]
 
 
@@ -109,7 +109,7 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
         raw = _RawNote.of(entry.record)
     except ValidationError as error:
         name = entry.record["id"]
-        note_id = _storable(name) if isinstance(name, str) else str(_as_text(name))
+        note_id = storable(name) if isinstance(name, str) else str(_as_text(name))
         return None, [Skip(note_id, f"wrong type: {sentence(error, _RawNote)}", entry.where)]
     skips: list[Skip] = []
     pictures: list[Picture] = []

@@ -5,8 +5,6 @@ Nothing is fetched: a picture is a PIL image, an array, bytes, a `Picture`, a `d
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from uninote.corpus.base64 import decode_base64
 from uninote.corpus.decode import read_picture
 from uninote.corpus.rgb import to_rgb
 from uninote.errors import ItemError
@@ -93,11 +92,15 @@ def _parts(kind: Any, values: Any) -> Iterable[Part]:
 
 
 def _bare(value: Any) -> Part:
-    if isinstance(value, str) and not value.startswith("data:image/"):
+    if isinstance(value, str) and not _is_data_url(value):
         address = value.startswith(ADDRESS) and " " not in value
         if not (value.lower().endswith(SUFFIXES) and (address or _is_file(value))):
             return value
     return to_picture(value)
+
+
+def _is_data_url(text: str) -> bool:
+    return text[:11].lower() == "data:image/"
 
 
 def _is_file(name: str) -> bool:
@@ -121,11 +124,11 @@ def to_picture(value: Any) -> Picture:
         value = Image.fromarray(value)
     if isinstance(value, Image.Image):
         return _encoded(value)
-    if isinstance(value, str) and value.startswith("data:image/"):
+    if isinstance(value, str) and _is_data_url(value):
         try:
-            return Picture.from_bytes(base64.b64decode(value.partition(",")[2], validate=True))
-        except binascii.Error as error:
-            raise ItemError(f"a data: picture is not valid base64: {error}") from error
+            return Picture.from_bytes(decode_base64(value))
+        except ValueError as error:
+            raise ItemError(f"a picture in a data: URL {error}") from error
     if isinstance(value, str) and value.startswith(ADDRESS):
         raise ItemError(
             f"pictures are not fetched: download {value[:80]!r} and pass the file; if the address "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from pydantic import (
     Field,
     SerializeAsAny,
@@ -20,11 +19,12 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 
 from uninote.errors import ConfigError
-from uninote.problems import problems_of, yaml_problem
+from uninote.problems import problems_of
 from uninote.settings.data import AnnotateSettings, CorpusSettings, NegativeSettings, TaskSettings
 from uninote.settings.encoder import EncoderSettings
 from uninote.settings.evaluation import EvaluationSettings
@@ -32,6 +32,7 @@ from uninote.settings.experiments import ABLATIONS, ExperimentSettings, as_mappi
 from uninote.settings.relations import RelationSettings
 from uninote.settings.service import ClusterSettings, ServiceSettings, StoreSettings, StreamSettings
 from uninote.settings.training import RlSettings, SftSettings
+from uninote.settings.yaml_file import read_yaml
 
 
 class _WithExperiments(PydanticBaseSettingsSource):
@@ -108,8 +109,10 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
 
     Raises ConfigError that names the field, what is wrong and what is allowed.
     """
-    if file is not None and not file.is_file():
-        raise ConfigError(f"config file {file} does not exist")
+    if file is not None:
+        if not file.is_file():
+            raise ConfigError(f"config file {file} does not exist")
+        read_yaml(file)
 
     class FileSettings(Settings):
         model_config = SettingsConfigDict(yaml_file=file)
@@ -117,9 +120,15 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     try:
         return FileSettings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(map(str, problems_of(error, Settings)))
-        raise ConfigError(f"bad setting: {problems}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"config file {file} is not valid YAML: {yaml_problem(error)}") from error
+        problems = problems_of(error, Settings)
+        moved = {one.where.removeprefix("experiments.") for one in problems if "experiments." in one.where}
+        told = "; ".join(str(one) for one in problems if one.where not in moved)
+        raise ConfigError(f"bad setting: {told}") from error
+    except SettingsError as error:
+        _, section, _ = str(error).split('"', 2)
+        name = f"UNINOTE_{section.upper()}"
+        raise ConfigError(
+            f"bad setting: sections and lists in the environment are JSON, such as [64, 128]: see {name}..."
+        ) from error
     except ValueError as error:  # of one source: an ablation with two values, or bad JSON in the environment
         raise ConfigError(f"bad setting: {error}") from error

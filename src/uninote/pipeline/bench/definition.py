@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from uninote.errors import ConfigError
 from uninote.pipeline.bench.metrics import WORST, metric_of
 from uninote.problems import Shape, problems_of
 from uninote.settings import Settings, load_settings, with_experiments
+from uninote.settings.yaml_file import read_yaml
 
 BUILT_IN = Path(__file__).parent / "experiments"
 
@@ -143,9 +143,9 @@ def load_experiment(name: str) -> Experiment:
         raise ConfigError(
             f"there is no experiment {name}: name a YAML file, or one of {', '.join(built_in())}"
         )
-    content = _read(file)
+    content = read_yaml(file)
     if content.get("base") is not None:
-        below = _read(file.parent / str(content["base"]))
+        below = read_yaml(file.parent / str(content["base"]))
         content["settings"] = merged(below.get("settings", {}), content.get("settings", {}))
     try:
         experiment = Experiment.model_validate(content)
@@ -155,13 +155,3 @@ def load_experiment(name: str) -> Experiment:
     for variant in experiment.variants.values():
         experiment.settings_of(variant, 0)
     return experiment
-
-
-def _read(file: Path) -> Overrides:
-    try:
-        content = yaml.safe_load(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} is not readable YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} must be a mapping of fields")
-    return content

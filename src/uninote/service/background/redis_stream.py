@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from uninote.errors import ConfigError, ItemError
 from uninote.extras import needs
-from uninote.problems import sentence
+from uninote.problems import problems_of
 from uninote.service.background.worker import Worker
 from uninote.service.domain.notes.ingest_types import Outcome
 from uninote.service.schemas.content import NoteIn
@@ -122,7 +122,8 @@ class RedisStream:
         try:
             note = NoteIn.model_validate_json(data)
         except ValidationError as error:
-            raise ItemError(sentence(error, NoteIn)) from None
+            where, message = problems_of(error, NoteIn)[0]
+            raise ItemError(f"{where or 'note'}: {message}") from None
         return note.id, note
 
     def _stored(self, notes: Sequence[NoteIn]) -> list[str | None]:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from uninote.corpus.records import storable
 from uninote.problems import Shape
 
 MAX_ID = 2**63 - 1
@@ -26,12 +27,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-def _without_nul(text: str) -> str:
-    """Replace NUL, which no database text can hold, by U+FFFD, as every reader of notes does."""
-    return text.replace("\x00", "\ufffd")
-
-
-Words = Annotated[str, AfterValidator(_without_nul)]
+Words = Annotated[str, AfterValidator(storable)]
 """Free text."""
 Name = Annotated[str, Field(min_length=1, max_length=256), _NO_NUL]
 NoteId = Annotated[str, Field(min_length=1, max_length=512), _NO_NUL]

@@ -24,7 +24,7 @@ class Media(Wire):
     @model_validator(mode="after")
     def _one(self) -> Media:
         if (self.data is None) == (self.url is None):
-            raise ValueError("must have either data, the file in base64, or url, its https address")
+            raise ValueError("give either data, the file in base64, or url, its https address")
         return self
 
 

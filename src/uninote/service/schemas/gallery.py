@@ -53,7 +53,7 @@ class SampleIn(Content):
     def _one(self) -> SampleIn:
         content = bool(self.text or self.pictures or self.video)
         if sum([content, self.note is not None, self.note_id is not None]) != 1:
-            raise ValueError("must have exactly one of: text, pictures and video together; note; note_id")
+            raise ValueError("a sample has exactly one of: text, pictures and video together; note; note_id")
         return self
 
 

@@ -41,7 +41,7 @@ class Query(Content):
         given = [content, self.note is not None, self.note_id is not None, self.sample_id is not None]
         if sum(given) != 1:
             raise ValueError(
-                "must have exactly one of: text, pictures and video together; note; note_id; sample_id"
+                "a query has exactly one of: text, pictures and video together; note; note_id; sample_id"
             )
         return self
 
