@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import UnionType
@@ -161,19 +161,18 @@ def _plain(value: object) -> str:
 
 def _unknown(name: str, kind: Any) -> str:
     """Return the message for an unknown field of a model, with the one that may be meant."""
-    names = sorted(set(_names(kind)))
+    names = sorted(_names(kind))
     if close := difflib.get_close_matches(name, names, 1):
         return f"is not known here; did you mean {close[0]}?"
-    if not names or len(names) > 12 or kind.__subclasses__():
+    if not names or len(names) > 12:
         return "is not known here; leave it out"
     return f"is not known here; known are {', '.join(names)}"
 
 
-def _names(kind: Any) -> Iterator[str]:
-    if _is_model(kind):
-        yield from kind.model_fields
-        for special in kind.__subclasses__():  # of the settings: chosen by a field
-            yield from _names(special)
+def _names(kind: Any) -> Iterable[str]:
+    """Return the fields of a model; with those of the subclass that one of them chooses, if it says so."""
+    more = getattr(kind, "known_fields", None)
+    return more() if more else kind.model_fields if _is_model(kind) else ()
 
 
 def _walk(kind: Any, path: Sequence[int | str]) -> tuple[list[int | str], Any]:

@@ -59,9 +59,14 @@ class EncoderSettings(Section):
         return own.model_validate(fitting)
 
     @classmethod
+    def known_fields(cls) -> set[str]:
+        """Return the options of all backbones of this package."""
+        return {name for key in BACKBONES for name in encoder_class(key).model_fields}
+
+    @classmethod
     def only(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Return `values` without the options of other backbones of this package."""
-        others = {name for key in BACKBONES for name in encoder_class(key).model_fields}
+        others = cls.known_fields()
         return {
             name: value for name, value in values.items() if name in cls.model_fields or name not in others
         }

@@ -38,7 +38,7 @@ def test_settings_are_laid_over_one_another(tmp_path):
         ({"columns": ["mean", "dim x"]}, r"unknown metric 'dim x'"),
         ({"against": "c"}, r"no variant 'c': choose from a, b"),
         ({"goals": [{"name": "g", "claim": "c", "metric": "mean", "variant": "z"}]}, r"no variant 'z'"),
-        ({"base": "none.yaml"}, r"none\.yaml is not readable"),
+        ({"base": "none.yaml"}, r"none\.yaml cannot be read: No such file"),
     ],
 )
 def test_what_is_unknown_is_refused_by_name(tmp_path, fields, told):

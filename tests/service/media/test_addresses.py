@@ -104,6 +104,23 @@ def test_urls_that_are_allowed(url: str, host: str, path: str) -> None:
     assert (target.host, target.path, target.address) == (host, path, "93.184.215.14")
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://cdn.example.com/a.png", "https address, or the file as data"),
+        ("HTTP://cdn.example.com/a.png", "https address, or the file as data"),
+        ("data:image/png;base64," + "A" * 5000, "send it as data"),
+        ("/etc/passwd", "begins with https://"),
+        ("", "begins with https://"),
+        ("cdn.example.com/a.png", "begins with https://"),
+    ],
+)
+def test_another_scheme_is_told_what_to_send(url: str, says: str) -> None:
+    with pytest.raises(InvalidError, match=says) as refused:
+        check_url(url, ALLOWED, public)
+    assert len(str(refused.value)) < 120
+
+
 def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
     with pytest.raises(InvalidError, match="not public"):
         check_url("https://cdn.example.com/", ALLOWED, lambda _: ["93.184.215.14", "127.0.0.1"])
