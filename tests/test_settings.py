@@ -115,7 +115,10 @@ def test_an_ablation_of_a_higher_source_wins_in_either_place(
             {"sft": {"objective": "kl"}, "experiments": {"sft": {"objective": "infonce"}}},
             r"^bad setting: sft\.objective is now .*: set that one alone",
         ),
-        ({"experiments": {"sft": {"steps": 3}}}, r"experiments\.sft\.steps: is not known here; leave it out"),
+        (
+            {"experiments": {"sft": {"steps": 3}}},
+            r"sft\.steps: is not known here; known are accumulate, ",
+        ),
         (
             {"experiments": {"rl": {"policy": "best"}}},
             r"^bad setting: [a-z.]+policy: must be softmax, [a-z_, ]+ or listwise$",

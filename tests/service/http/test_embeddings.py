@@ -67,6 +67,48 @@ def test_errors_are_those_that_the_client_knows(client: openai.OpenAI, real: Run
         other.models.list()
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1, 2, 3], "body.input: must be text, not token ids; with LangChain"),
+        ([[1, 2], [3]], "body.input: must be text, not token ids; with LangChain"),
+        (["x", 7], "body.input.1: must be a text, an object with text or pictures, or an object with note"),
+        (7, "body.input: must be a text, an object with text or pictures, or an object with note, or a list"),
+        ([], "body.input: must not be empty"),
+        ({"txt": "x"}, "body.input.txt: is not known here; did you mean text?"),
+        ([{"note": {"title": 7}}], "body.input.0.note.title: must be a text, not a number"),
+        (
+            {"pictures": [{"data": "a b!"}]},
+            "input.0: pictures.0.data: is not base64; give the bytes",
+        ),
+        (
+            {"pictures": [{"url": "http://a.b/c"}]},
+            "input.0: pictures.0.url: only https:// addresses",
+        ),
+        (
+            {"video": {"url": "https://a.b/c"}},
+            "input.0: video.url: nothing is fetched from 'a.b'",
+        ),
+        ({"pictures": [{"data": "YWJj"}]}, "input.0: pictures.0: picture data"),
+    ],
+)
+def test_a_wrong_input_is_told_what_to_be(admin: httpx.Client, given: Any, message: str) -> None:
+    answer = admin.post("/v1/embeddings", json={"input": given})
+    assert answer.status_code in (415, 422)
+    assert answer.json()["error"]["message"].startswith(message)
+
+
+def test_a_picture_is_taken_in_every_spelling_of_base64(admin: httpx.Client) -> None:
+    plain = picture()
+    lines = "\r\n".join(plain[start : start + 76] for start in range(0, len(plain), 76))
+    safe = plain.replace("+", "-").replace("/", "_").rstrip("=")
+    spellings = [plain, lines, safe, f"data:image/png;base64,{plain}", f"DATA:IMAGE/PNG;x=y;BASE64,{lines}"]
+    inputs = [{"pictures": [{"data": one}]} for one in spellings]
+    data = ok(admin.post("/v1/embeddings", json={"input": inputs}))["data"]
+    assert len(data) == 5
+    assert all(one["embedding"] == data[0]["embedding"] for one in data)
+
+
 def test_pictures_and_notes_are_inputs_too(client: openai.OpenAI, admin: httpx.Client) -> None:
     note = {"title": "A red square", "body": "on paper", "pictures": [{"data": picture()}]}
     inputs: Any = [

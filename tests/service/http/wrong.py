@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
+
+INNER = re.compile(
+    r"object at 0x|pattern|input should|value error|function-|pydantic|\^|\bctx\b|validation error|\['|\{'|"
+    r"constrained|traceback|<class|codec|expecting|nonetype|union|valid string|unable to parse|extra inputs",
+    re.IGNORECASE,
+)
+
+
+def is_plain(message: str) -> bool:
+    """Whether a message is a short sentence without the inner words of a validator."""
+    return bool(message) and len(message) <= 300 and "\n" not in message and not INNER.search(message)
+
 
 WRONG: tuple[Any, ...] = (
     None,

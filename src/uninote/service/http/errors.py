@@ -47,6 +47,8 @@ _STATUS: dict[type, int] = {
 }
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 500: "internal"}
 RETRY_SECONDS = 5
+LONGEST = 300
+"""Characters of a message: names that a caller chose are quoted in it."""
 
 
 class Problem(BaseModel):
@@ -128,8 +130,9 @@ def retry_after(error: UniNoteError) -> dict[str, str]:
 
 
 def printable(text: str) -> str:
-    """Return text that can be encoded: a lone surrogate of a field's name becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    """Return text that can be encoded, without lone surrogates, and shown: a long middle is left out."""
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 100]}…{text[-99:]}"
 
 
 def install(app: FastAPI) -> None:
