@@ -6,6 +6,7 @@ Neither quotes the given value: it may be long, or a secret.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -120,12 +121,33 @@ def sentence(error: ValidationError, kind: Any = None) -> str:
     return str(problems_of(error, kind)[0])
 
 
+def kind_of(value: object) -> str:
+    """Return what a value is, in words; empty for what JSON and YAML have not."""
+    return _GIVEN.get(type(value), "")
+
+
+def json_problem(error: BaseException) -> str:
+    """Return why a text cannot be read as JSON."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON at character {error.pos + 1}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is no text in UTF-8 at byte {error.start + 1}"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
+
+
+def reason_of(error: Exception) -> str:
+    """Return an error's own words on one line; of pydantic's errors the first problem."""
+    if isinstance(error, ValidationError):
+        return sentence(error)
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def yaml_problem(error: yaml.YAMLError) -> str:
     """Return what is wrong with a YAML text, and where, on one line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split())
+    return reason_of(error)
 
 
 def _message(error: Mapping[str, Any], kind: Any, above: Any) -> str:
@@ -151,8 +173,9 @@ def _message(error: Mapping[str, Any], kind: Any, above: Any) -> str:
 def _wrong_kind(name: str, expected: str | None, given: object) -> str:
     if expected is None:
         return "has a value that is not taken"
-    found = _GIVEN.get(type(given)) if name.endswith("_type") else None
-    return f"must be {expected}" + (f", not {found}" if found and found != expected else "")
+    found = kind_of(given) if name.endswith("_type") else ""
+    told = found and found != expected and not (expected.endswith("number") and found == "a number")
+    return f"must be {expected}" + (f", not {found}" if told else "")
 
 
 def _plain(value: object) -> str:

@@ -109,7 +109,9 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
         raw = _RawNote.of(entry.record)
     except ValidationError as error:
         name = entry.record["id"]
-        note_id = storable(name) if isinstance(name, str) else str(_as_text(name))
+        note_id = (
+            storable(name) if isinstance(name, str) else (str(name) if isinstance(name, int | float) else "")
+        )
         return None, [Skip(note_id, f"wrong type: {sentence(error, _RawNote)}", entry.where)]
     skips: list[Skip] = []
     pictures: list[Picture] = []
@@ -185,6 +187,4 @@ def _fields(given: Any) -> Iterator[tuple[str, Any]]:
             elif value is not None:
                 yield from _fields(value)
     else:
-        raise PictureError(
-            f"wrong type: {type(given).__name__}; a picture is a path, bytes, or an object with either"
-        )
+        raise PictureError("wrong type: a picture is a path, bytes, or an object with either")

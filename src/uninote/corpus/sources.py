@@ -16,6 +16,7 @@ from uninote.corpus.records import Entry
 from uninote.corpus.skips import Skip
 from uninote.errors import NoteError
 from uninote.extras import needs
+from uninote.problems import json_problem, kind_of
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 VIDEO_SUFFIXES = frozenset(
@@ -40,9 +41,9 @@ def _json_object(encoded: bytes, where: str) -> dict[str, Any] | Skip:
     except UnicodeDecodeError as error:
         return Skip("", f"bad encoding: not UTF-8 at byte {error.start}", where)
     except (ValueError, RecursionError) as error:
-        return Skip("", f"bad JSON: {error}", where)
+        return Skip("", f"bad JSON: {json_problem(error)}", where)
     if not isinstance(record, dict):
-        return Skip("", f"wrong type: a note is a JSON object, not {type(record).__name__}", where)
+        return Skip("", f"wrong type: a note is a JSON object, not {kind_of(record)}", where)
     return record
 
 

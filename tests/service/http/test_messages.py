@@ -46,10 +46,10 @@ def test_every_wrong_field_of_every_route_is_answered_in_plain_words(stub: Start
 def test_a_body_that_cannot_be_read_says_why(stub: StartStub) -> None:
     with stub().client() as client:
         for body, told in (
-            (b'{"query": }', "not valid JSON: see character 10"),
-            (b"\xff\xfe\x00", "not text in UTF-8"),
-            (b"[" * 100_000, "nested too deeply"),
-            (b'{"k": ' + b"9" * 5000 + b"}", "too many digits"),
+            (b'{"query": }', "it is no JSON at character 11"),
+            (b"\xff\xfe\x00", "it is no text in UTF-8 at byte 1"),
+            (b"[" * 100_000, "it is nested too deeply"),
+            (b'{"k": ' + b"9" * 5000 + b"}", "a number has too many digits"),
             (b"", "body: is missing"),
         ):
             answer = client.post("/v1/search", content=body, headers={"Content-Type": "application/json"})

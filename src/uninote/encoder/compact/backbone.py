@@ -30,6 +30,7 @@ from uninote.encoder.compact.towers import Towers
 from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item, Picture
+from uninote.problems import reason_of
 from uninote.settings import CorpusSettings
 
 log = logging.getLogger(__name__)
@@ -211,7 +212,7 @@ class CompactBackbone(nn.Module):
             weights = load_file(folder / FILE)
             wanted = list(stored["towers"])
         except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
-            raise ModelError(f"{folder} is not a whole compact model: {error}") from error
+            raise ModelError(f"{folder} is not a whole compact model: {reason_of(error)}") from error
         towers = Towers.open(settings, options.corpus, options.feature_folder, folder)
         if towers.names != wanted:
             raise ModelError(

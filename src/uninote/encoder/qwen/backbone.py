@@ -28,6 +28,7 @@ from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.tree_attention import TREE
 from uninote.errors import ModelError
 from uninote.items import Item
+from uninote.problems import reason_of
 from uninote.settings import CorpusSettings
 
 
@@ -254,7 +255,7 @@ class QwenVLBackbone(nn.Module):
                 )
             backbone.model = with_adapter(backbone.model, folder)
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"{folder} is not a whole Qwen-VL model: {error}") from error
+            raise ModelError(f"{folder} is not a whole Qwen-VL model: {reason_of(error)}") from error
         return backbone
 
     def export_layouts(self) -> Mapping[str, str]:

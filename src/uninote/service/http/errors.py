@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from json import JSONDecodeError
 from typing import Any, get_type_hints
 
 from fastapi import FastAPI, Request
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from uninote.errors import StoreError, UniNoteError
-from uninote.problems import problems_from
+from uninote.problems import json_problem, problems_from
 from uninote.service.errors import (
     BusyError,
     ConflictError,
@@ -144,30 +145,22 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        found = error.errors()
         request_id = request.state.request_id
-        for problem in found:
-            if problem["type"] == "json_invalid":
-                message = f"the body is not valid JSON: see character {problem['loc'][-1]}"
-                return envelope(400, "bad_json", message, request_id)
+        if isinstance(error.__cause__, JSONDecodeError):
+            return envelope(400, "bad_json", _unreadable(error.__cause__), request_id)
         kind = get_type_hints(request.scope["route"].endpoint).get("body")
-        problems = problems_from(found[:50], kind, skip=1)
+        problems = problems_from(error.errors()[:50], kind, skip=1)
         shown = [problem._asdict() for problem in problems]
         return envelope(422, "invalid", str(problems[0]), request_id, problems=shown)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         request_id = request.state.request_id
-        if error.status_code == 400:  # of FastAPI: the body cannot be parsed
+        if error.status_code == 400 and error.__cause__ is not None:  # of FastAPI, which could not parse it
             return envelope(400, "bad_json", _unreadable(error.__cause__), request_id)
         code = _HTTP_CODES.get(error.status_code, "bad_request")
         return envelope(error.status_code, code, str(error.detail), request_id, headers=error.headers)
 
 
-def _unreadable(cause: BaseException | None) -> str:
-    """Return why a body that may be JSON cannot be read."""
-    if isinstance(cause, UnicodeDecodeError):
-        return "the body is not text in UTF-8; send JSON in UTF-8"
-    if isinstance(cause, RecursionError):
-        return "the body is nested too deeply; send the fields of this route only"
-    return "the body has a number with too many digits; send the fields of this route only"
+def _unreadable(error: BaseException) -> str:
+    return f"the body cannot be read, {json_problem(error)}: send the fields of this route as JSON in UTF-8"
