@@ -218,7 +218,7 @@ def _walk(kind: Any, path: Sequence[int | str]) -> tuple[list[int | str], Any]:
 
 
 def _bare(kind: Any) -> Any:
-    """Return a type without its annotations, and without `None` beside a single other type."""
+    """Return a type without its annotations, and without `None` next to a single other type."""
     if get_origin(kind) is Annotated:
         return _bare(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):

@@ -35,7 +35,7 @@ from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import Skip
 from uninote.errors import PictureError
 from uninote.items import Note, Picture
-from uninote.problems import sentence
+from uninote.problems import kind_of, sentence
 from uninote.settings import CorpusSettings
 
 
@@ -109,9 +109,7 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
         raw = _RawNote.of(entry.record)
     except ValidationError as error:
         name = entry.record["id"]
-        note_id = (
-            storable(name) if isinstance(name, str) else (str(name) if isinstance(name, int | float) else "")
-        )
+        note_id = storable(str(name)) if isinstance(name, str | int | float) else ""
         return None, [Skip(note_id, f"wrong type: {sentence(error, _RawNote)}", entry.where)]
     skips: list[Skip] = []
     pictures: list[Picture] = []
@@ -187,4 +185,5 @@ def _fields(given: Any) -> Iterator[tuple[str, Any]]:
             elif value is not None:
                 yield from _fields(value)
     else:
-        raise PictureError("wrong type: a picture is a path, bytes, or an object with either")
+        found = kind_of(given) or type(given).__name__
+        raise PictureError(f"wrong type: it must be a path, bytes, or an object with either, not {found}")

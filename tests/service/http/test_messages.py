@@ -12,7 +12,7 @@ from uninote.service.http.app import routes
 
 
 def related(field: str, where: str) -> bool:
-    """Whether a message about `where` is one about the wrong field, or about what it is a part of."""
+    """Return whether a message about `where` is one about the wrong field, or about what it is a part of."""
     return field.startswith(where) or where.startswith(field)
 
 

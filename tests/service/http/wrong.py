@@ -17,7 +17,7 @@ INNER = re.compile(
 
 
 def is_plain(message: str) -> bool:
-    """Whether a message is a short sentence without the inner words of a validator."""
+    """Return whether a message is a short sentence without the inner words of a validator."""
     return bool(message) and len(message) <= 300 and "\n" not in message and not INNER.search(message)
 
 
@@ -110,8 +110,8 @@ class Requests:
             where = ".".join(("body", *map(str, steps)))
             for value in WRONG:
                 yield Wrong(method, there, where, body=packed(self._with(schema, steps, value)))
-            beside = where.rpartition(".")[0]
-            yield Wrong(method, there, beside, body=packed(self._with(schema, steps, ..., "surprise")))
+            around = where.rpartition(".")[0]
+            yield Wrong(method, there, around, body=packed(self._with(schema, steps, ..., "surprise")))
 
     def _fields(self, schema: dict[str, Any], depth: int) -> Iterator[tuple[int | str, ...]]:
         schema = self._of(schema)
@@ -123,7 +123,7 @@ class Requests:
             yield from ((0, *rest) for rest in self._fields(schema["items"], depth))
 
     def _with(self, schema: dict[str, Any], steps: tuple[int | str, ...], value: Any, add: str = "") -> Any:
-        """Return an example whose value at `steps` is `value`; `...`: left out, with a field `add` beside."""
+        """Return an example whose value at `steps` is `value`; `...`: left out, with a field `add` instead."""
         made = here = self._example(schema)
         for step in steps[:-1]:
             schema = self._of(schema)
