@@ -47,7 +47,7 @@ def test_a_body_that_cannot_be_read_says_why(stub: StartStub) -> None:
     with stub().client() as client:
         for body, told in (
             (b'{"query": }', "it is no JSON at character 11"),
-            (b"\xff\xfe\x00", "it is no text in UTF-8 at byte 1"),
+            (b'{"a": "\xff"}', "it is no text in UTF-8 at byte 8"),
             (b"[" * 100_000, "it is nested too deeply"),
             (b'{"k": ' + b"9" * 5000 + b"}", "a number has too many digits"),
             (b"", "body: is missing"),

@@ -86,6 +86,11 @@ def test_llama_index_embeds_many_texts_in_batches(
     assert short.shape == (3, 64)
 
 
+def test_llama_index_replaces_line_breaks(real: Running) -> None:
+    broken, joined = llama(real).get_text_embedding_batch(["a cat\non a roof", "a cat on a roof"])
+    np.testing.assert_allclose(broken, joined, atol=1e-6)
+
+
 async def both_async(real: Running) -> tuple[Any, Any]:
     first = await langchain(real).aembed_documents(TEXTS[:3])
     return first, await llama(real).aget_text_embedding_batch(TEXTS[:3])

@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode
 
 INNER = re.compile(
     r"object at 0x|pattern|input should|value error|function-|pydantic|\^|\bctx\b|validation error|\['|\{'|"
-    r"constrained|traceback|<class|codec|expecting|nonetype|union|valid string|unable to parse|extra inputs",
+    r"constrained|that is not taken|traceback|<class|codec|expecting|nonetype|union|valid string|"
+    r"unable to parse|extra inputs",
     re.IGNORECASE,
 )
 
@@ -123,7 +124,7 @@ class Requests:
             yield from ((0, *rest) for rest in self._fields(schema["items"], depth))
 
     def _with(self, schema: dict[str, Any], steps: tuple[int | str, ...], value: Any, add: str = "") -> Any:
-        """Return an example whose value at `steps` is `value`; `...`: left out, with a field `add` instead."""
+        """Return an example whose value at `steps` is `value`; `...`: left out, with `add` instead."""
         made = here = self._example(schema)
         for step in steps[:-1]:
             schema = self._of(schema)
