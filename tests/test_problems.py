@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, get_args
 
@@ -10,7 +11,15 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import core_schema
 
-from uninote.problems import Shape, problems_from, problems_of, sentence, yaml_problem
+from uninote.problems import (
+    Shape,
+    json_problem,
+    problems_from,
+    problems_of,
+    reason_of,
+    sentence,
+    yaml_problem,
+)
 
 
 class Inner(BaseModel):
@@ -126,6 +135,29 @@ def test_the_first_problem_is_a_sentence() -> None:
     with pytest.raises(ValidationError) as refused:
         Outer(text="", code="")
     assert sentence(refused.value, Outer) == "text: must not be empty"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"a": }', "it is no JSON at character 7"),
+        (b'"\xff"', "it is no text in UTF-8 at byte 2"),
+        (b"[" * 100_000, "it is nested too deeply"),
+        (b"9" * 5000, "a number has too many digits"),
+    ],
+)
+def test_a_text_that_is_no_json_says_why(text: bytes, message: str) -> None:
+    with pytest.raises((ValueError, RecursionError)) as refused:
+        json.loads(text)
+    assert json_problem(refused.value) == message
+
+
+def test_the_reason_of_any_error_is_one_line() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Inner(size=0)
+    assert reason_of(refused.value) == "size: must be at least 1"
+    assert reason_of(ValueError("two\n  lines")) == "two lines"
+    assert reason_of(KeyError()) == "KeyError"
 
 
 def test_a_shape_keeps_its_pattern_for_clients() -> None:

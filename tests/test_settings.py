@@ -131,6 +131,33 @@ def test_a_wrong_ablation_is_named(given: dict[str, Any], says: str) -> None:
         load_settings(None, **given)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"sft:\n  steps: [1\n", r"not valid YAML: line 3, column 1: expected"),
+        (b"- a\n- b\n", "must be a mapping of names to values"),
+        (b"text", "must be a mapping of names to values"),
+        (b"1: 2\n", "must be a mapping of names to values"),
+        (b"a: \xff", "save it as text in UTF-8"),
+        (b"sft: 3\n", "sft: must be an object, not a number"),
+        (b"cluster: {collection: A-b}\n", "cluster.collection: must be at most 20 lower-case letters"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong_on_one_line(tmp_path: Path, content: bytes, says: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=says) as refused:
+        load_settings(file)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["UNINOTE_SFT", "UNINOTE_ENCODER__DIMS"])
+def test_a_wrong_variable_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "abc")
+    with pytest.raises(ConfigError, match=f"are JSON, such as .*: see {name.partition('__')[0]}"):
+        load_settings()
+
+
 def test_settings_load_without_torch() -> None:
     script = "import sys; from uninote import load_settings; load_settings(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode base64 in the standard's or another spelling. Raises ValueError that says what to send.
+    """Decode base64 in the standard's or another spelling. Raises ValueError that says what to give.
 
     Taken are white space, the URL-safe alphabet, missing padding, and a `data:` URL around it.
     """

@@ -13,7 +13,7 @@ Text = Annotated[Body, Field(min_length=1)]
 
 
 MOST = 2048
-"""Inputs of one request in OpenAI's API; `service.max_batch` is a lower bound."""
+"""Inputs of one request in OpenAI's API; `service.max_batch` allows fewer."""
 
 
 class NoteInput(Wire):
