@@ -8,8 +8,8 @@ A line is one of
 * a record, which refers to items by number.
 
 Definitions come before their use, so a file is read in one pass. Paths of pictures are relative to the folder
-of the file; pictures without a file are written inside it (`data`, base64). Descriptions are written, since they
-tell which texts a picture answers; OCR lines of a picture are not. The items read have the same keys.
+of the file; pictures without a file are written inside it (`data`, base64). Their descriptions are written,
+which tell what texts they answer; their OCR lines are not. The items read have the same keys.
 """
 
 from __future__ import annotations

@@ -135,4 +135,6 @@ def _single(item: Item) -> tuple[str, ...]:
 
 
 def _words(item: Item) -> list[str]:
-    return [text_key(part) for part in item.parts if not isinstance(part, Picture | Ocr)]
+    """Return letters and digits of each text that was not read in a picture."""
+    texts = (text_key(part) for part in item.parts if not isinstance(part, Picture | Ocr))
+    return ["".join(filter(str.isalnum, text)) for text in texts]

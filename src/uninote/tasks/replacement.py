@@ -53,14 +53,15 @@ def without_content(
         shown: the note as the positive shows it, if masked; its pictures are those of `note`, in order.
         lines: keys of OCR lines; a picture with all of them is gone too.
     """
-    picture, shown = note.pictures[index], shown or note
-    gone = frozenset[str]().union(
-        *(picture_keys(one) for one in note.pictures if one.digest == picture.digest)
-    )
+    shown = shown or note
+    keys: dict[str, Keys] = {}
+    for picture in note.pictures:
+        keys[picture.digest] = keys.get(picture.digest, frozenset()) | picture_keys(picture)
+    gone = keys[note.pictures[index].digest]
     kept = tuple(
         as_shown
-        for one, as_shown in zip(note.pictures, shown.pictures, strict=True)
-        if gone.isdisjoint(picture_keys(one)) and not (lines and lines <= line_keys(one.ocr_text))
+        for picture, as_shown in zip(note.pictures, shown.pictures, strict=True)
+        if gone.isdisjoint(keys[picture.digest]) and not (lines and lines <= line_keys(picture.ocr_text))
     )
     title, body = ("" if text_key(text) in gone else text for text in (shown.title, shown.body))
     return _item_of(replace(shown, title=title, body=body, pictures=kept))
