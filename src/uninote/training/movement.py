@@ -30,39 +30,43 @@ class Movement:
 
     Attributes:
         items: items whose vectors were compared.
-        distance: mean of one minus the cosine between an item's vectors before and after; NaN without items.
+        distance: mean of one minus the cosine between an item's vectors before and after; None without items.
         weights: ‖w' - w‖ / ‖w‖ over the trained weights; 0 where no weight trains.
         without_gradient: share of the steps that had no gradient; None where it was not counted.
     """
 
     items: int
-    distance: float
+    distance: float | None
     weights: float
     without_gradient: float | None = None
 
     @property
     def unmoved(self) -> bool:
         """Whether the stage learned nothing: no step had a gradient, or the vectors are those before."""
-        return self.without_gradient == 1 or self.distance <= STILL or self.weights == 0
+        still = self.distance is not None and self.distance <= STILL
+        return self.without_gradient == 1 or still or self.weights == 0
 
     def sentence(self) -> str:
         """Return one line for people."""
-        text = (
-            f"moved: {self.items} training items have a mean cosine of {1 - self.distance:.4f} with their "
-            f"vectors before, the trained weights changed by {self.weights:.2%}"
-        )
-        share = self.without_gradient
-        return text if share is None else f"{text}, {share:.0%} of the steps had no gradient"
+        parts = [f"trained weights changed by {self.weights:.2%}"]
+        if self.distance is not None:
+            mean = (
+                f"mean cosine {1 - self.distance:.4f} of {self.items} training items with themselves before"
+            )
+            parts.insert(0, mean)
+        if self.without_gradient is not None:
+            parts.append(f"{self.without_gradient:.0%} of the steps had no gradient")
+        return f"moved: {', '.join(parts)}"
 
 
-def vector_distance(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> float:
+def vector_distance(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> float | None:
     """Return the mean of `1 - cos` of unit rows, float32 [n, d] each: half the mean squared distance.
 
-    Rows with NaN, of items that could not be read, are left out; NaN if none is left.
+    Rows with NaN, of items that could not be read, are left out; None if none is left.
     """
     gaps = 0.5 * ((before.astype(np.float64) - after.astype(np.float64)) ** 2).sum(axis=1)
     known = gaps[np.isfinite(gaps)]
-    return float(known.mean()) if len(known) else math.nan
+    return float(known.mean()) if len(known) else None
 
 
 def weight_change(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> float:

@@ -155,8 +155,8 @@ def train_sft(
     """Train `encoder` in place and return it; killed, the next call resumes from the last checkpoint.
 
     Checkpoints, TensorBoard events, `metrics.jsonl` and `movement.json` go to `folder`. The same seed gives
-    the same weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes share
-    the encoding of every batch, and end with the same model.
+    the same weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes
+    share the encoding of every batch, and end with the same model.
 
     Where the towers are frozen (`Remembers`), they run once per element, before the first step; elsewhere
     LoRA adapters are trained.

@@ -27,31 +27,36 @@ FIX = (
 Sets = Callable[[Sequence[Example]], CandidateSets]
 
 
-def tasks_without_negatives(examples: Sequence[Example], sets: Sets, batch_size: int) -> list[Task]:
+def tasks_without_negatives(examples: Sequence[Example], sets: Sets, settings: SftSettings) -> list[Task]:
     """Return the tasks none of whose queries can have a second candidate, in any batch.
 
     A query alone with its positive has the loss 0 and no gradient. Of a task with more than `MOST` examples
-    the first are compared; without a negative among them the task counts as one that has some.
+    that are candidates of each other nothing is said.
     """
     found = []
     for task in dict.fromkeys(example.pair.task for example in examples):
         members = [example for example in examples if example.pair.task is task]
-        batches = [[one] for one in members] if batch_size == 1 else [members[:MOST]]
-        if len(batches) == 1 and len(members) > MOST:
+        size = 1 if settings.batch_size == 1 else MOST
+        if size < len(members) and not alone(settings):
             continue
+        batches = (members[start : start + size] for start in range(0, len(members), size))
         if not any((sets(batch).mask.sum(-1) > 1).any() for batch in batches):
             found.append(task)
     return found
 
 
+def alone(settings: SftSettings) -> bool:
+    """Return whether a query has its own candidates only."""
+    return settings.batch_size == 1 or settings.candidates == "own"
+
+
 def require_negatives(examples: Sequence[Example], sets: Sets, settings: SftSettings) -> list[Task]:
     """Return the tasks without negatives.
 
-    Raises ConfigError if those are all tasks, and the settings leave each query alone with its own candidates.
+    Raises ConfigError if those are all tasks, and by the settings, not only by the content of the notes.
     """
-    without = tasks_without_negatives(examples, sets, settings.batch_size)
-    alone = settings.batch_size == 1 or settings.candidates == "own"
-    if alone and len(without) == len({example.pair.task for example in examples}):
+    without = tasks_without_negatives(examples, sets, settings)
+    if alone(settings) and len(without) == len({example.pair.task for example in examples}):
         raise ConfigError(f"stage 1 cannot learn: no query has a negative beside its positive: {FIX}")
     return without
 
