@@ -97,7 +97,7 @@ def test_nothing_left_is_no_counterfactual_but_still_a_pair(picture: Make) -> No
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_counterfactual_holds_the_content_of_its_picture(seed: int) -> None:
-    """Brute force: every part of every counterfactual against everything the picture is."""
+    """Compare every part of every counterfactual with everything the picture is."""
     for note in repeated_notes(seed):
         for task, strict in itertools.product(TWIN_TASKS, (False, True)):
             if strict and not task.spec.strict:

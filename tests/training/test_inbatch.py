@@ -191,7 +191,7 @@ def test_labels_may_be_one_hot(candidates: str) -> None:
 @pytest.mark.parametrize("candidates", ["batch", "own"])
 @pytest.mark.parametrize("task", SFT_TASKS)
 def test_no_candidate_counts_as_negative_that_answers_by_content(task: Task, candidates: str) -> None:
-    """Every other positive is named as a negative too, as a file mined by another release may do."""
+    """Name every other positive as a negative too, as a file mined by another release may do."""
     pairs = make_pairs(repeated_notes(3, 10), task)
     positives = tuple(pair.positive for pair in pairs)
     examples = [Example(pair, positives, (0.1,) * len(positives), 0.9) for pair in pairs]
