@@ -76,14 +76,16 @@ def test_equal_texts_and_single_examples_are_named_by_task(
     def example(task: Task, query: str, positive: str, note: str) -> Example:
         return Example(Pair(task, Item.of(query), Item.of(positive), note, 0), (), (), 0.9)
 
-    equal = [example(Task.T2I, f"query {n}", "The same." if n % 2 else "the SAME", str(n)) for n in range(6)]
+    equal = [
+        example(Task.OCR2I, f"query {n}", "The same." if n % 2 else "the SAME", str(n)) for n in range(6)
+    ]
     alone = [example(Task.I2OCR, "query", "another", "x")]
-    assert without(equal + alone) == [Task.T2I, Task.I2OCR]
-    assert without(equal + BARE) == [Task.T2I]
+    assert without(equal + alone) == [Task.OCR2I, Task.I2OCR]
+    assert without(equal + BARE) == [Task.OCR2I]
     index = ReferenceIndex(items_of(equal), HashedReference())
     with caplog.at_level(logging.WARNING):
         train_sft(tiny_encoder(), equal, index, SftSettings(steps=2, batch_size=4), tmp_path)
-    assert "no query of T2I has a negative" in caplog.text
+    assert "no query of OCR2I has a negative" in caplog.text
     assert "did not move the model: no step had a gradient" in caplog.text
 
 
@@ -135,3 +137,13 @@ def test_the_anchor_is_off_where_no_query_has_a_signal(skipped: int, monkeypatch
 class Stub:
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
+
+
+def test_a_ranking_without_better_and_worse_orders_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = RlSettings(steps=2, batch_size=4, group_size=6, noise=3, temperature=1e-9)
+    with caplog.at_level(logging.WARNING):
+        train_rl(tiny_encoder(), tiny_notes(), settings, tmp_path)
+    assert "stage 2 learned no order" in caplog.text
+    assert "did not move the model: no step had a gradient" in caplog.text

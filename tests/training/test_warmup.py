@@ -104,14 +104,14 @@ def test_without_steps_or_pairs_of_a_picture_only_centre_and_axes_are_fitted(
     assert changed == {f"aggregator.{name}" for name in fitted}
 
 
-@pytest.mark.parametrize("shared", ["query", "positive"])
+@pytest.mark.parametrize("shared", ["query", "positive", "positive in another form"])
 def test_false_negatives_do_not_count(
     fresh: Callable[[], Encoder], shape_picture: ShapePicture, shared: str
 ) -> None:
     """Mask pairs that share a side."""
     first, second = shape_picture("red", "circle", 0), shape_picture("blue", "square", 0)
     query = first if shared == "query" else second
-    positive = "a sign" if shared == "positive" else "a street"
+    positive = {"query": "a street", "positive": "a sign"}.get(shared, "A  Sign.")
     one = Pair(Task.I2T, Item.of(first), Item.of("a sign"), "1", 0)
     two = Pair(Task.I2T, Item.of(query), Item.of(positive), "2", 1)
     assert warm_up(fresh(), [one, two], 1, seed=0) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ from uninote.training.rl_batches import HalvesDataset, RlCollator
 from uninote.training.rl_groups import top_group
 from uninote.training.sampler import TaskBatchOrder
 from uninote.training.sft import stage_one_loss
-from uninote.training.signal import require_reward, reward_function
+from uninote.training.signal import FIX, require_negatives, require_reward, reward_function
 from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
     METRICS,
@@ -43,6 +44,8 @@ from uninote.training.trainer import (
     conclude,
     training_arguments,
 )
+
+log = logging.getLogger(__name__)
 
 SIDES = ("queries", "candidates")
 
@@ -206,6 +209,9 @@ def train_rl(
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
     batches = StageOneBatches(module, joint, shard, budget) if joint else None
+    if joint and batches:
+        for task in require_negatives(joint.examples, batches.collate.sets, joint.settings):
+            log.warning("no query of %s has a negative, so its joint batches teach nothing: %s", task, FIX)
     model = ChunkedEncoder(module, recompute=settings.chunk_size is not None).to(arguments.device)
     trainer = RlTrainer(
         schedule=schedule,
@@ -224,5 +230,11 @@ def train_rl(
         trainer.reference = anchor(model, share=not trainer.is_fsdp_enabled)
     fit_whole(trainer, encoder)
     conclude(start, trainer, encoder)
+    if trainer.mean_of("skipped") == settings.batch_size:
+        log.warning(
+            "stage 2 learned no order: all rankings of a query had the same reward in every step; raise "
+            "rl.temperature (now %g), or bring notes whose order is not right already",
+            settings.temperature,
+        )
     fit_axes(encoder, used)
     return encoder

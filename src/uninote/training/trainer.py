@@ -203,12 +203,12 @@ class StageTrainer(Trainer):  # type: ignore[misc]
             f"(now {self.args.learning_rate:g}) or raise {self.section}.temperature, and run again; {kept}"
         )
 
-    def without_gradient(self) -> float | None:
-        """Return the share of the steps without a gradient, those before a resume too; None without steps."""
+    def mean_of(self, name: str) -> float | None:
+        """Return the mean of a noted part over all steps, those before a resume too; None without steps."""
         file = Path(self.args.output_dir) / METRICS
         lines = map(json.loads, file.read_text().splitlines()) if file.is_file() else ()
-        shares = [line["no_gradient"] for line in lines if "no_gradient" in line]
-        return sum(shares) / len(shares) if shares else None
+        values = [line[name] for line in lines if name in line]
+        return sum(values) / len(values) if values else None
 
     def note(self, **parts: torch.Tensor) -> None:
         """Record parts of the loss; the next log contains their means since the last one."""
@@ -257,7 +257,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]
 
 def conclude(start: Start, trainer: StageTrainer, encoder: Encoder) -> None:
     """Write how far the model moved into the folder of the run, and warn if it did not."""
-    movement = start.movement(encoder, trainer.without_gradient())
+    movement = start.movement(encoder, trainer.mean_of("no_gradient"))
     if trainer.is_world_process_zero():
         write_movement(movement, Path(trainer.args.output_dir))
     if movement.unmoved:

@@ -9,7 +9,7 @@ mined negatives.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +22,7 @@ from uninote.encoder.capabilities import Remembers, WarmsUp
 from uninote.errors import ModelError
 from uninote.items import Item
 from uninote.progress import show_progress
+from uninote.tasks.content import content_key
 from uninote.tasks.definitions import Pair, Task
 from uninote.training.movement import Start, write_movement
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
@@ -39,9 +40,9 @@ DROPOUT = 0.4
 """Dropout that keeps the head from memorising a few thousand pictures."""
 
 
-def codes(values: Iterable[str]) -> torch.Tensor:
+def codes(values: Iterable[Hashable]) -> torch.Tensor:
     """Number equal values alike, int64 [n]."""
-    numbers: dict[str, int] = {}
+    numbers: dict[Hashable, int] = {}
     return torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
 
 
@@ -83,7 +84,7 @@ def warm_up(
     How far the model moved is written into `folder`, if given.
 
     Pairs of other tasks than `TASKS` only take part in fitting statistics and axes. No negatives are:
-    another positive of the same query, and another query of the same positive.
+    another positive of the same query, and another query of the same positive, both by content.
 
     Raises:
         ModelError: the backbone has nothing to warm up, or a loss is not a number.
@@ -106,7 +107,10 @@ def warm_up(
         fit_axes(encoder, items)
         return 0.0
     start = Start(encoder, items)
-    keys = [codes(pair.query.key for pair in aligned), codes(pair.positive.key for pair in aligned)]
+    keys = [
+        codes(content_key(pair.query) for pair in aligned),
+        codes(content_key(pair.positive) for pair in aligned),
+    ]
 
     groups = cast(WarmsUp, module).warm_up_groups(LEARNING_RATE)
     optimizer = torch.optim.AdamW(
