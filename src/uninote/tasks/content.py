@@ -58,8 +58,8 @@ def picture_keys(picture: Picture) -> Keys:
 
 
 def line_keys(text: str) -> Keys:
-    """Return the keys of the usable lines of an OCR text."""
-    return frozenset(text_key(line) for line in text.split("\n") if usable_ocr(line))
+    """Return the keys of the lines of an OCR text."""
+    return frozenset(filter(None, map(text_key, text.split("\n"))))
 
 
 def contents(item: Item) -> Keys:

@@ -47,7 +47,7 @@ def without_content(
 
     It is the note without picture `index`, its description and its OCR text. What belongs to it is decided by
     content: gone is every picture of the same digest, description or OCR text, and a title or body that is
-    one of these texts, whatever its letter case, Unicode form, white space and punctuation.
+    one of these texts, whatever its letter case, Unicode form, white space and final full stops.
 
     Args:
         shown: the note as the positive shows it, if masked; its pictures are those of `note`, in order.
