@@ -37,7 +37,7 @@ def test_an_item_holds_texts_pictures_and_annotations(picture: Make) -> None:
     shown = picture("p", "A cat", ("Sale", "ab", "50% off"))
     digest = shown.digest
     assert contents(Item((shown,))) == {digest, "acat", "saleab50%off", "sale", "ab", "50%off"}
-    assert contents(Item(("T", Ocr("Sale\nnow", digest)))) == {"t", "salenow", "sale"}
+    assert contents(Item(("T", Ocr("Sale\nnow", digest)))) == {"t", "salenow", "sale", "now"}
     assert content_key(Item(("T", shown, Ocr("Sale", digest)))) == ("t", digest)
     assert content_key(Item((Ocr("Sale", digest),))) == ("sale",)
 
