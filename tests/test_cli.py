@@ -116,7 +116,13 @@ def test_step_by_step(folder: Path) -> None:
     sft = folder / "sft"
     steps = ["--set", "sft.steps=1", "--set", "sft.batch_size=4"]
     trained = uninote("train", "sft", examples, "--out", sft, *features, *tiny, *steps, "--json")
-    version = json.loads(trained.stdout)["version"]
+    version, moved = (json.loads(trained.stdout)[name] for name in ("version", "movement"))
+    assert moved["distance"] > 0
+    assert moved["without_gradient"] == 0
+    alone = ["--set", "sft.batch_size=1", "--set", "sft.negatives_per_query=0", "--quiet"]
+    refused = uninote("train", "sft", examples, "--out", folder / "alone", *features, *tiny, *alone)
+    assert refused.returncode == 2
+    assert "stage 1 cannot learn" in refused.stderr
     steps += ["--set", "rl.steps=1", "--set", "rl.batch_size=2"]
     ranked = ["train", "rl", notes, "--model", sft, "--examples", examples, "--out", folder / "rl"]
     uninote(*ranked, *features, *tiny, *steps, "--quiet")

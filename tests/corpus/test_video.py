@@ -1,7 +1,9 @@
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -13,6 +15,27 @@ from uninote.items import Picture
 from uninote.settings import CorpusSettings
 
 Film = Callable[..., Path]
+
+
+def paced(path: Path, shown: Sequence[tuple[float, int]], last: float, codec: str = "mpeg4") -> Path:
+    """Write a video of variable rate: frames of (seconds, grey), the last one shown for `last` seconds."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for seconds, grey in shown:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), grey, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = int(1000 * seconds), Fraction(1, 1000)
+            for packet in stream.encode(frame):
+                if (seconds, grey) == shown[-1]:
+                    packet.duration = int(1000 * last)
+                out.mux(packet)
+        out.mux(stream.encode())
+    return path
+
+
+BURST = [(n / 30, 20) for n in range(30)]
+"""A second of 30 equal frames."""
 
 
 def greys(pictures: list[Picture], settings: CorpusSettings) -> list[float]:
@@ -123,3 +146,69 @@ def test_rotation_is_applied(film: Film, settings: CorpusSettings) -> None:
     clockwise = np.rot90(upright, -1)
     counter = np.rot90(upright, 1)
     assert np.abs(turned - clockwise).mean() < np.abs(turned - counter).mean() / 3
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "mpeg4"), ("a.mkv", "mpeg4"), ("a.flv", "flv1")])
+def test_short_videos_of_variable_rate_are_sampled_by_time(
+    tmp_path: Path, settings: CorpusSettings, name: str, codec: str
+) -> None:
+    path = paced(tmp_path / name, [*BURST, (1.0, 120), (5.0, 220)], 4.0, codec)  # 9 s in all
+    # The middles of three parts are 1.5, 4.5 and 7.5 s; of nine parts 0.5, 1.5, 2.5, ...
+    assert greys(frames(path, 3, settings), settings) == pytest.approx([120, 220], abs=6)
+    assert greys(frames(path, 8, settings), settings) == pytest.approx([20, 120, 220], abs=6)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "last"),
+    [("a.mp4", "mpeg4", 8.0), ("a.mkv", "mpeg4", 8.0), ("a.flv", "flv1", 8.0), ("a.mp4", "mpeg4", 70.0)],
+)
+def test_a_long_last_frame_takes_its_share(
+    tmp_path: Path, settings: CorpusSettings, name: str, codec: str, last: float
+) -> None:
+    path = paced(tmp_path / name, [*BURST, (1.0, 200)], last, codec)
+    assert greys(frames(path, 2, settings), settings) == pytest.approx([200], abs=6)
+
+
+def test_frames_of_a_slow_part_of_a_long_video_are_those_shown(
+    tmp_path: Path, settings: CorpusSettings
+) -> None:
+    shown = [*BURST, (1.0, 60), (20.0, 120), (38.0, 180), (39.9, 240)]
+    path = paced(tmp_path / "a.mp4", shown, 0.1)
+    # The middles of four parts are 5, 15, 25 and 35 s.
+    assert greys(frames(path, 4, settings), settings) == pytest.approx([60, 120], abs=6)
+
+
+def test_an_avi_of_variable_rate_is_whole(tmp_path: Path, settings: CorpusSettings) -> None:
+    path = paced(tmp_path / "a.avi", [*BURST, (1.0, 120), (8.9, 220)], 0.1)
+    assert greys(frames(path, 3, settings), settings) == pytest.approx([120], abs=6)
+
+
+def test_without_time_stamps_frames_count_as_equally_long(
+    film: Film, settings: CorpusSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(count=40)
+    expected = greys(frames(path, 4, settings), settings)
+    times = video._timeline
+    monkeypatch.setattr(video, "_timeline", lambda *args: (times(*args)[0], None))
+    assert greys(frames(path, 4, settings), settings) == pytest.approx(expected, abs=4)
+    monkeypatch.undo()
+
+    class Unstamped:
+        def __init__(self, frame: av.VideoFrame) -> None:
+            self.frame, self.time, self.rotation = frame, None, 0
+            self.to_image = frame.to_image
+
+    original = video._decoded
+    monkeypatch.setattr(video, "_decoded", lambda *args: map(Unstamped, original(*args)))
+    assert greys(frames(path, 4, settings), settings) == pytest.approx(expected, abs=4)
+
+
+def test_a_rotated_video_of_variable_rate(tmp_path: Path, settings: CorpusSettings) -> None:
+    path = paced(tmp_path / "a.mp4", [*BURST, (1.0, 120), (5.0, 220)], 4.0)
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 44
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    pictures = frames(path, 8, settings)
+    assert {load_picture(picture, settings).size for picture in pictures} == {(48, 64)}
+    assert greys(pictures, settings) == pytest.approx([20, 120, 220], abs=6)

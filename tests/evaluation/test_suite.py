@@ -3,11 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.tasks.repeated_notes import answers, repeated_notes
 
 from uninote.errors import NoteError, PictureError
 from uninote.evaluation.suite import WITH_TEXT, WITHOUT_TEXT, Query, build_suite, merged
 from uninote.items import Item, Note
-from uninote.tasks.definitions import Task
+from uninote.tasks.definitions import Pair, Task
 from uninote.tasks.halves import split_note
 
 
@@ -135,3 +136,20 @@ def test_facts_count(suite, notes) -> None:
     assert facts["tasks"]["I2T"]["chance@1"] == 1 / facts["tasks"]["I2T"]["n_targets"]
     assert facts["tasks"]["I2T"]["ceiling@1"] == 1
     assert facts["tasks"]["Note2Note"]["ceiling@1"] < 0.6
+
+
+def test_what_answers_by_content_is_never_searched_as_wrong() -> None:
+    suite = build_suite(repeated_notes(0, 12), distractors=repeated_notes(1, 12))
+    excluded = 0
+    for task in suite.all_tasks:
+        if task.instruction is Task.NOTE2NOTE:
+            continue
+        for query in task.queries:
+            assert not query.excluded & query.relevant.keys()
+            excluded += len(query.excluded)
+            positive = task.targets[task.index[next(iter(query.relevant))]]
+            pair = Pair(task.instruction, query.item, positive, query.note_id, None)
+            wrong = [t for t in task.targets if t.key not in query.relevant and t.key not in query.excluded]
+            assert not [target for target in wrong if answers(pair, target)]
+            assert query.excluded.isdisjoint(query.twins.values())
+    assert excluded > 0

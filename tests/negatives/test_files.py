@@ -158,3 +158,10 @@ def test_any_text_comes_back(rows, tmp_path: Path) -> None:
     ]
     write_examples(examples, tmp_path / "any.jsonl")
     assert read_examples(tmp_path / "any.jsonl") == examples
+
+
+def test_descriptions_of_pictures_are_kept(pairs: list[Pair], tmp_path: Path) -> None:
+    write_pairs(pairs, tmp_path / "pairs.jsonl")
+    for pair, read in zip(pairs, read_pairs(tmp_path / "pairs.jsonl"), strict=True):
+        for item, again in ((pair.query, read.query), (pair.positive, read.positive)):
+            assert [p.description for p in again.pictures] == [p.description for p in item.pictures]

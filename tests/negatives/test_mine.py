@@ -3,6 +3,7 @@ import random
 
 import numpy as np
 import pytest
+from tests.tasks.repeated_notes import answers, repeated_notes
 
 from uninote.errors import ItemError
 from uninote.items import Item, Note
@@ -167,3 +168,14 @@ def test_twenty_thousand_pairs(table_reference) -> None:
         np.testing.assert_allclose(scores[number], vectors[negatives] @ vectors[number], atol=1e-6)
         everything = np.sort(vectors[count:] @ vectors[number])
         assert min(scores[number]) >= everything[-257] - 1e-6
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_negative_answers_its_query_by_content(seed: int, reference) -> None:
+    notes = repeated_notes(seed, 12)
+    pairs = [pair for task in SFT_TASKS for pair in make_pairs(notes, task)]
+    settings = NegativeSettings(per_query=20, band=(-1, 1), band_unit="similarity")
+    examples = mine_examples(pairs, reference, settings, 0)
+    assert sum(len(example.negatives) for example in examples) > len(pairs)
+    for example in examples:
+        assert not [item for item in example.negatives if answers(example.pair, item)]

@@ -188,7 +188,8 @@ def test_the_counterfactual_is_the_positive_without_the_picture(note: Note) -> N
     for task in (Task.I2NOTE, Task.T2NOTE, Task.OCR2NOTE):
         for pair in make_pairs([note], task):
             assert pair.picture is not None
-            assert pair.counterfactual is not None
+            if pair.counterfactual is None:  # nothing is left of the note
+                continue
             digest = note.pictures[pair.picture].digest
             assert digest not in {picture.digest for picture in pair.counterfactual.pictures}
             rest = iter(pair.positive.parts)

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.tasks.repeated_notes import answers, repeated_notes
 from tests.training.tiny_backbone import HashedReference, TinyBackbone, items_of, tiny_examples
 
 from uninote.items import Item
 from uninote.negatives import Example, ReferenceIndex
 from uninote.negatives.maxsim import Composites
 from uninote.settings import SftSettings
-from uninote.tasks.definitions import Pair, Task
+from uninote.tasks.definitions import SFT_TASKS, Pair, Task
+from uninote.tasks.pairs import make_pairs
 from uninote.training.gather import Shard
 from uninote.training.inbatch import InBatchCandidates, coverage, near_duplicates, positive_clusters
 from uninote.training.objectives import OBJECTIVES
@@ -184,3 +186,23 @@ def test_labels_may_be_one_hot(candidates: str) -> None:
     settings = SftSettings.model_validate({"candidates": candidates, "negative_label": "zero"})
     sets = InBatchCandidates(examples, index, settings)([examples[1], examples[3]])
     assert sets.labels.tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("candidates", ["batch", "own"])
+@pytest.mark.parametrize("task", SFT_TASKS)
+def test_no_candidate_counts_as_negative_that_answers_by_content(task: Task, candidates: str) -> None:
+    """Name every other positive as a negative too, as a file mined by another release may do."""
+    pairs = make_pairs(repeated_notes(3, 10), task)
+    positives = tuple(pair.positive for pair in pairs)
+    examples = [Example(pair, positives, (0.1,) * len(positives), 0.9) for pair in pairs]
+    index = ReferenceIndex(items_of(examples), HashedReference())
+    options: Any = {"candidates": candidates, "negatives_per_query": None}
+    sets = InBatchCandidates(examples, index, SftSettings(**options))(examples)
+    wrong = right = 0
+    for row, example in enumerate(examples):
+        for column in sets.mask[row].nonzero().flatten().tolist():
+            if column != sets.positive[row]:
+                wrong += answers(example.pair, sets.candidates[column])
+                right += 1
+    assert wrong == 0
+    assert right > 0

@@ -26,6 +26,22 @@ class Angles:
         return np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
 
 
+class Constant:
+    """Encoder that gives all items one vector."""
+
+    def encode(self, items: list[Item], task: Task | None = None) -> np.ndarray:
+        return np.ones((len(items), 1), np.float32)
+
+
+class Plain:
+    """Backbone whose inputs are the items themselves."""
+
+    uses_instructions = False
+
+    def prepare(self, items: list[Item], instruction: str = "") -> dict[str, Any]:
+        return {"items": items}
+
+
 def half(angle: int, name: str, task: Task = Task.NOTE2NOTE) -> Halves:
     shown = Picture(name)
     return Halves(Item((str(angle), shown)), (Item((str(angle), shown)),), task)
@@ -61,17 +77,30 @@ def test_blocks_of_queries_and_related_notes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_batch_draws_near_noise_of_each_of_its_queries() -> None:
-    class Recorder:
-        uses_instructions = False
-
-        def prepare(self, items: list[Item], instruction: str = "") -> dict[str, Any]:
-            return {"items": items}
-
     near = [[Item.of(f"{name}{n}") for n in range(5)] for name in "xyz"]
-    backbone: Any = Recorder()
+    backbone: Any = Plain()
     collate = RlCollator(backbone, [], RlSettings(near=2), near=near)
     batch = [(0, half(0, "a")), (2, half(1, "b"))]
     texts = [item.texts[0] for item in collate(batch)["candidates"]["chunks"][0]["items"][2:]]
     assert [text[0] for text in texts] == ["x", "x", "z", "z"]
     again = collate(batch)["candidates"]["chunks"][0]["items"][2:]
     assert [item.texts[0] for item in again] == texts
+
+
+def test_what_answers_by_content_is_no_noise() -> None:
+    cat, again = Picture("p", description="a cat"), Picture("q", description="A cat.")
+    noise = [
+        Item.of("N", again),
+        Item.of("N", Picture("r", description="a dog")),
+        Item.of("TITLE", "One. Two."),
+    ]
+    caption = Halves(Item.of("a cat"), (Item.of("Own", cat), Item.of("Own")), Task.T2NOTE)
+    split = Halves(Item.of("Title", Picture("s")), (Item.of("One. Two", Picture("t")),))
+    encoder: Any = Constant()
+    assert near_noise(encoder, [caption, split], noise) == [noise[1:], noise[:2]]
+    backbone: Any = Plain()
+    for half, kept in ((caption, [1, 2]), (split, [0, 1])):
+        batch = RlCollator(backbone, noise, RlSettings(noise=3))([(0, half)])
+        items = batch["candidates"]["chunks"][0]["items"]
+        counted = [item for item, on in zip(items, batch["mask"][0], strict=True) if on]
+        assert {item for item in counted if item in noise} == {noise[place] for place in kept}

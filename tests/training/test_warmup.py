@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,12 @@ import pytest
 import torch
 
 from uninote.encoder import Encoder
+from uninote.errors import ModelError
 from uninote.items import Item, Note, Picture
 from uninote.settings import EncoderSettings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.pairs import make_pairs
+from uninote.training.movement import read_movement
 from uninote.training.warmup import warm_up, warm_up_steps
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "black")
@@ -100,16 +104,40 @@ def test_without_steps_or_pairs_of_a_picture_only_centre_and_axes_are_fitted(
     assert changed == {f"aggregator.{name}" for name in fitted}
 
 
-@pytest.mark.parametrize("shared", ["query", "positive"])
+@pytest.mark.parametrize("shared", ["query", "positive", "positive in another form"])
 def test_false_negatives_do_not_count(
     fresh: Callable[[], Encoder], shape_picture: ShapePicture, shared: str
 ) -> None:
     """Mask pairs that share a side."""
     first, second = shape_picture("red", "circle", 0), shape_picture("blue", "square", 0)
     query = first if shared == "query" else second
-    positive = "a sign" if shared == "positive" else "a street"
+    positive = {"query": "a street", "positive": "a sign"}.get(shared, "A  Sign.")
     one = Pair(Task.I2T, Item.of(first), Item.of("a sign"), "1", 0)
     two = Pair(Task.I2T, Item.of(query), Item.of(positive), "2", 1)
     assert warm_up(fresh(), [one, two], 1, seed=0) == 0
     apart = [Pair(Task.I2T, Item.of(p), Item.of(t), "1", 0) for p, t in ((first, "a sign"), (second, "sea"))]
     assert warm_up(fresh(), apart, 1, seed=0) > 0.1
+
+
+def test_a_warm_up_without_pairs_says_so_and_one_with_pairs_how_far_it_moved(
+    fresh: Callable[[], Encoder], notes: list[Note], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        warm_up(fresh(), [], 5, seed=0, folder=tmp_path / "none")
+    assert "trained nothing: it needs two pairs" in caplog.text
+    assert read_movement(tmp_path / "none") is None
+    warm_up(fresh(), pairs_of(notes), 2, seed=0, folder=tmp_path / "run")
+    moved = read_movement(tmp_path / "run")
+    assert moved is not None
+    assert not moved.unmoved
+
+
+def test_a_warm_up_of_vectors_that_are_no_numbers_ends(
+    fresh: Callable[[], Encoder], notes: list[Note], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **options: Any) -> torch.Tensor:
+        return torch.tensor(float("nan"), requires_grad=True)
+
+    monkeypatch.setattr("uninote.training.warmup.matryoshka_loss", broken)
+    with pytest.raises(ModelError, match="the loss of the warm-up is not a number"):
+        warm_up(fresh(), pairs_of(notes), 2, seed=0)

@@ -81,7 +81,10 @@ def train_sft(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train stage 1: contrastive fine-tuning on soft labels. Run again after a kill to resume."""
+    """Train stage 1: contrastive fine-tuning on soft labels. Run again after a kill to resume.
+
+    At the end it says how far the model moved, and warns if it did not.
+    """
     from uninote.pipeline.train import base_model, sft_model
 
     settings = settings_from(config, set_, seed)
@@ -139,7 +142,14 @@ def _stage_one(examples_file: Path, reference: Path, settings: Settings, feature
 
 
 def _report(as_json: bool, out: Path, trained: Encoder) -> None:
+    from dataclasses import asdict
+
     from accelerate import PartialState
 
+    from uninote.training.movement import read_movement
+
     if PartialState().is_main_process:
-        emit(as_json, {"model": str(out), "version": trained.version}, f"model {trained.version} in {out}")
+        moved = read_movement(out / "run")
+        result = {"model": str(out), "version": trained.version, "movement": asdict(moved) if moved else None}
+        line = f"; {moved.sentence()}" if moved else ""
+        emit(as_json, result, f"model {trained.version} in {out}{line}")

@@ -1,12 +1,14 @@
-"""Video frames: uniformly sampled JPEG pictures, with a cap on the number of decoded frames.
+"""Video frames: JPEG pictures sampled uniformly in time, with a cap on the number of decoded frames.
 
-The packets of a short video are counted and its frames decoded from start to end, which needs neither a
-duration nor a frame count in the header. A long video is sampled by seeking to the middle of equal segments.
+A sample is the frame shown at the middle of one of equal segments of the time. A short video is read from
+start to end: its packets tell the time, which needs neither a duration nor a frame count in the header. A
+long video is sampled by seeking. Without time stamps the frames count as equally long.
 """
 
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -34,10 +36,11 @@ _JPEG_QUALITY = 90
 
 
 def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[Picture]:
-    """Sample at most `max_frames` (and `settings.max_frames`) frames, uniform over the video, in time order.
+    """Sample at most `max_frames` (and `settings.max_frames`) frames, uniform in time, in time order.
 
-    Each is an upright JPEG `Picture` held in memory. Raises PictureError when the file is missing,
-    truncated, not a video of an allowed container, or when its frames exceed the pixel caps.
+    There are fewer where one frame is shown for several segments. Each is an upright JPEG `Picture` held in
+    memory. Raises PictureError when the file is missing, truncated, not a video of an allowed container, or
+    when its frames exceed the pixel caps.
     """
     path = Path(path)
     count = min(max_frames, settings.max_frames)
@@ -62,11 +65,15 @@ def _sample(path: Path, count: int, settings: CorpusSettings) -> list[Any]:
         seconds = _seconds(container, stream)
         if seconds is not None and seconds > _SHORT_SECONDS:
             sampled = _by_seeking(container, stream, count, seconds)
-            if len(sampled) == count:
+            if sampled:
                 return sampled
     # The video is short, or its duration is missing or wrong, or it cannot seek: read it from start to end.
     with av.open(str(path), options=_OPTIONS) as container:
-        total = _count_frames(container, _stream(container, path, settings), path)
+        total, times = _timeline(container, _stream(container, path, settings), path)
+    if times and total > count:
+        with av.open(str(path), options=_OPTIONS) as container:
+            if sampled := _by_time(container, _stream(container, path, settings), count, *times):
+                return sampled
     with av.open(str(path), options=_OPTIONS) as container:
         return _by_index(container, _stream(container, path, settings), count, total)
 
@@ -91,25 +98,74 @@ def _seconds(container: Any, stream: Any) -> float | None:
 
 
 def _by_seeking(container: Any, stream: Any, count: int, seconds: float) -> list[Any]:
-    """Return the first frame at or after the middle of each of `count` equal segments, if it has one."""
+    """Return the distinct frames shown at the middle of `count` equal segments.
+
+    Empty where a segment's frame is not followed by another: the duration may be wrong, or the bound reached.
+    """
     start = float((stream.start_time or 0) * stream.time_base)
     found: dict[int, Any] = {}
     for segment in range(count):
         target = start + seconds * (segment + 0.5) / count
         container.seek(int(target / stream.time_base), stream=stream)
+        shown = None
         for frame in _decoded(container, stream, _MAX_DECODED // count):
-            if frame.time is not None and frame.time >= target:
-                found[frame.pts] = frame
+            if frame.time is not None and frame.time > target:
+                shown = shown or frame
                 break
+            shown = frame
+        else:
+            return []
+        found[shown.pts] = shown
     return [found[pts] for pts in sorted(found)]
 
 
-def _count_frames(container: Any, stream: Any, path: Path) -> int:
-    """Count the packets with a frame, which needs no decoding. Raises PictureError for a truncated file."""
-    total = sum(1 for packet in container.demux(stream) if packet.size)
-    if total < _COMPLETE * (stream.frames or 0):
+def _timeline(container: Any, stream: Any, path: Path) -> tuple[int, tuple[int, int] | None]:
+    """Return the number of frames and, if they have time stamps, when the first begins and the last ends.
+
+    Read from the packets, without decoding. Raises PictureError for a truncated file.
+    """
+    packets = [
+        (one.pts, one.duration or 0) for one in container.demux(stream) if one.size and not one.is_discard
+    ]
+    total, seconds = len(packets), _seconds(container, stream)
+    known = sorted(packets) if all(pts is not None for pts, _ in packets) else []
+    first, last = (known[0][0], known[-1][0]) if known else (0, 0)
+    length = int(seconds / stream.time_base) if seconds else 0
+    # Some containers count slots of time, most of them empty where the rate varies: then the time decides.
+    if total < _COMPLETE * (stream.frames or 0) and last - first < _COMPLETE * (length or 1):
         raise PictureError(f"video {path} is truncated: {total} of {stream.frames} frames are there")
-    return min(total, _MAX_DECODED)
+    if first == last:
+        return min(total, _MAX_DECODED), None
+    if total > _MAX_DECODED:
+        return _MAX_DECODED, (first, known[_MAX_DECODED - 1][0])
+    end = last + (known[-1][1] or (last - first) // (total - 1))
+    if seconds and seconds <= _SHORT_SECONDS and not known[-1][1]:
+        end = max(end, first + length)
+    return total, (first, end)
+
+
+def _by_time(container: Any, stream: Any, count: int, first: int, end: int) -> list[Any]:
+    """Return the distinct frames shown at the middle of `count` equal segments of a time, in its base.
+
+    Empty if a frame has no time stamp.
+    """
+    middles = (first + (end - first) * (segment + 0.5) / count for segment in range(count))
+    targets = deque(float(middle * stream.time_base) for middle in middles)
+    found: list[Any] = []
+    shown = None
+    for frame in _decoded(container, stream, _MAX_DECODED):
+        if frame.time is None:
+            return []
+        passed = 0
+        while targets and frame.time > targets[0]:
+            passed += 1
+            targets.popleft()
+        if passed:
+            found.append(shown or frame)
+        if not targets:
+            return found
+        shown = frame
+    return [*found, shown] if shown else found
 
 
 def _by_index(container: Any, stream: Any, count: int, total: int) -> list[Any]:

@@ -21,7 +21,15 @@ from uninote.evaluation.pools import (
     nearest_notes,
 )
 from uninote.evaluation.protocols import Json
-from uninote.evaluation.task_suite import WITH_TEXT, WITHOUT_TEXT, Query, TaskSuite, distinct, merged
+from uninote.evaluation.task_suite import (
+    WITH_TEXT,
+    WITHOUT_TEXT,
+    Query,
+    TaskSuite,
+    distinct,
+    merged,
+    without_answers,
+)
 from uninote.evaluation.variants import Variant
 from uninote.items import Item, Note, Picture
 from uninote.tasks.definitions import TWIN_TASKS, Task
@@ -146,7 +154,8 @@ def build_suite(
     if near:
         nearest = nearest_notes(kept, others.notes, near)
         more += [near_task(task, others, nearest) for task in tasks if task.instruction in NEAR_TASKS]
-    extras = tuple(task for task in more if task and task.queries)
+    extras = tuple(without_answers(task) for task in more if task and task.queries)
+    tasks = tuple(map(without_answers, tasks))
     return Suite(tuple(kept), tasks, extras, tuple(dropped), copies, len(others.notes))
 
 

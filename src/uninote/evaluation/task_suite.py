@@ -15,6 +15,7 @@ import numpy as np
 
 from uninote.evaluation.protocols import Floats, Ids, Json
 from uninote.items import Item
+from uninote.tasks.content import Answers
 from uninote.tasks.definitions import Task
 
 WITH_TEXT, WITHOUT_TEXT = "with text", "without text"
@@ -27,7 +28,8 @@ class Query:
 
     Attributes:
         relevant: grade (1 or more, higher is better) by target key.
-        excluded: keys of targets that are neither right nor wrong, e.g. the query's own note.
+        excluded: keys of targets that are neither right nor wrong: the query's own note, and what answers it
+            by content (`without_answers`).
         twins: key of the twin by relevant target: of a note, the same note without its picture.
         pool: keys of the only targets that the query searches, its relevant ones among them; None: all.
         part: `WITH_TEXT` or `WITHOUT_TEXT` where a note hides a picture that was read, else empty.
@@ -133,6 +135,18 @@ def merged(queries: Iterable[Query]) -> tuple[Query, ...]:
         twins = {key: twin for key, twin in {**known.twins, **query.twins}.items() if twin not in relevant}
         by_key[query.item.key] = replace(known, relevant=relevant, excluded=excluded, twins=twins)
     return tuple(by_key.values())
+
+
+def without_answers(task: TaskSuite) -> TaskSuite:
+    """Return the task; what answers a query by content without being relevant is excluded from its search."""
+    answers = Answers(task.targets)
+
+    def cut(query: Query) -> Query:
+        relevant = [task.targets[task.index[key]] for key in query.relevant]
+        found = {task.targets[n].key for n in answers.of(query.item, relevant, task.instruction)}
+        return replace(query, excluded=query.excluded | (found - query.relevant.keys()))
+
+    return replace(task, queries=tuple(map(cut, task.queries)))
 
 
 def distinct(items: Iterable[Item]) -> tuple[Item, ...]:

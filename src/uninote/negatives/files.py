@@ -2,14 +2,14 @@
 
 A line is one of
 
-* a part: `{"part": n, "text": …}`, `{"part": n, "digest": …, "path": …}`, or, for the text of part m that was
-  read in a picture, `{"part": n, "ocr": m, "of": digest}`;
+* a part: `{"part": n, "text": …}`, `{"part": n, "digest": …, "description": …, "path": …}`, or, for the text
+  of part m that was read in a picture, `{"part": n, "ocr": m, "of": digest}`;
 * an item: `{"item": n, "parts": […]}`;
 * a record, which refers to items by number.
 
 Definitions come before their use, so a file is read in one pass. Paths of pictures are relative to the folder
-of the file; pictures without a file are written inside it (`data`, base64). Descriptions and OCR lines of a
-picture do not count as its content and are not written: the items read have the same keys.
+of the file; pictures without a file are written inside it (`data`, base64). Their descriptions are written,
+which tell what texts they answer; their OCR lines are not. The items read have the same keys.
 """
 
 from __future__ import annotations
@@ -108,6 +108,8 @@ class _Table:
         content: Record
         if isinstance(part, Picture):
             content = {"digest": part.digest}
+            if part.description:
+                content["description"] = part.description
         elif isinstance(part, Ocr):
             content = {"ocr": self._part(str(part)), "of": part.of}
         else:
@@ -167,6 +169,7 @@ def _part_of(record: Record, folder: Path, parts: list[Part]) -> Part:
         str(record["digest"]),
         folder / record["path"] if "path" in record else None,
         base64.b64decode(record["data"], validate=True) if "data" in record else None,
+        str(record.get("description", "")),
     )
 
 

@@ -16,6 +16,7 @@ from uninote.negatives.maxsim import Floats, Ints, composite_maxsim
 from uninote.negatives.pick import Origin, pick_negatives
 from uninote.negatives.rule import rule_negative
 from uninote.settings import NegativeSettings
+from uninote.tasks.content import Answers, content_key
 from uninote.tasks.definitions import Pair, Task
 
 _BLOCK_VALUES = 2**24  # similarities held at once: 64 MiB
@@ -47,7 +48,8 @@ def mine_examples(
     """Mine hard negatives for every pair, in the order of `pairs`; each element is encoded once.
 
     * The candidates of a query are the positives of the other pairs of its task, distinct by `Item.key`.
-      Positives of the same query, and items from a note the query was cut from, are excluded.
+      Positives of the same query, items from a note the query was cut from, and those that answer it by
+      content (`tasks.content.Answers`) are excluded.
     * `pick_negatives` draws `settings.per_query` of them by their φ scores (cosine, or MaxSim for composite
       items).
     * With `settings.rule` the counterfactual negative comes first, in addition.
@@ -133,21 +135,24 @@ def _mine_task(
 def _excluded(pairs: list[Pair], candidates: list[Item]) -> list[Ints]:
     """Return, for each pair, the numbers of the candidates that cannot be negatives of its query: int64.
 
-    Excluded are all positives from every note that the same query was cut from, the query itself, what is
-    neutral to it, and a candidate equal to the rule negative, which would occur twice.
+    Excluded are all positives from every note that the same query was cut from, what answers it by content,
+    what is neutral to it, and a candidate equal to the rule negative, which would occur twice.
     """
     numbers = {item.key: number for number, item in enumerate(candidates)}
+    answers = Answers(candidates)
     of_note: dict[str, set[int]] = defaultdict(set)
-    notes_of_query: dict[str, set[str]] = defaultdict(set)
+    notes_of_query: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for pair in pairs:
         of_note[pair.note_id].add(numbers[pair.positive.key])
-        notes_of_query[pair.query.key].add(pair.note_id)
+        notes_of_query[content_key(pair.query)].add(pair.note_id)
     of_query = {key: set().union(*(of_note[note] for note in notes)) for key, notes in notes_of_query.items()}
     excluded: list[Ints] = []
     for pair in pairs:
-        keys = [pair.query.key, *pair.neutral, *([pair.counterfactual.key] if pair.counterfactual else [])]
-        own = {numbers[key] for key in keys if key in numbers}
-        excluded.append(np.array(sorted(of_query[pair.query.key] | own), dtype=np.int64))
+        keys = [*pair.neutral, *([pair.counterfactual.key] if pair.counterfactual else [])]
+        own = {numbers[key] for key in keys if key in numbers} | answers.of(
+            pair.query, [pair.positive], pair.task
+        )
+        excluded.append(np.array(sorted(of_query[content_key(pair.query)] | own), dtype=np.int64))
     return excluded
 
 

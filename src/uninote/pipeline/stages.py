@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from functools import cache
+from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from uninote.pipeline.soup import best_merge
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
 from uninote.training.joint import StageOne
+from uninote.training.movement import read_movement
 
 
 def train_stages(
@@ -53,7 +55,7 @@ def train_stages(
             models["sft"], notes, settings, alone, *rest, joint, merged / "run", relations
         )
         if suite is None:
-            return {"version": encoder.version, "share": 1.0}
+            return {"version": encoder.version, "share": 1.0, **moved(merged)}
         share, found = best_merge(models["sft"], alone, suite, settings, features, merged)
         shutil.rmtree(alone)
         for one, (parts, order) in found.items():
@@ -61,21 +63,28 @@ def train_stages(
                 f"{one:.0%} of stage 2: mean of the tasks with one target {100 * parts:.1f}, "
                 f"Note2Note nDCG {100 * order:.1f} on validation notes"
             )
-        return {"version": Saved(merged).version, "share": share}
+        return {"version": Saved(merged).version, "share": share, **moved(merged)}
 
-    def trained(make: Callable[[], Encoder]) -> Callable[[], Json]:
-        return lambda: {"version": make().version}
+    def moved(model: Path) -> Json:
+        movement = read_movement(model / "run")
+        if movement is None:
+            return {}
+        console.print(movement.sentence())
+        return {"movement": asdict(movement)}
 
-    work: dict[str, Callable[[], Json]] = {
-        "base": trained(lambda: train.base_model(settings, models["base"], features)),
-        "warmup": trained(lambda: train.warmed_up_model(models["base"], notes, settings, start, *rest)),
-        "sft": trained(lambda: train.stage_one(start, notes, settings, models["sft"], *rest, mined())),
-        "rl": rank,
+    def trained(stage: str, make: Callable[[], Encoder]) -> Json:
+        return {"version": make().version, **moved(models[stage])}
+
+    work: dict[str, Callable[[], Encoder]] = {
+        "base": lambda: train.base_model(settings, models["base"], features),
+        "warmup": lambda: train.warmed_up_model(models["base"], notes, settings, start, *rest),
+        "sft": lambda: train.stage_one(start, notes, settings, models["sft"], *rest, mined()),
     }
     if "warmup" not in stages:
         console.print(f"no warm-up: the {settings.encoder.backbone} backbone cannot be warmed up")
     for stage in stages:
         console.rule(f"[bold]{stage}")
         depends = (settings.rl,) if stage == "rl" else ()
-        done = state.step(f"train-{stage}", work[stage], *depends)
+        run = rank if stage == "rl" else partial(trained, stage, work[stage])
+        done = state.step(f"train-{stage}", run, *depends)
     return models, done["share"]

@@ -64,7 +64,7 @@ def warmed_up_model(
     pairs = drawn_pairs(notes, WARMUP_PAIRS, settings)
     seen = without_texts(pairs, settings.sft.text_dropout, settings.seed)
     steps = warm_up_steps(len(aligned_pairs(pairs)))
-    warm_up(encoder, seen, steps, settings.seed, progress)
+    warm_up(encoder, seen, steps, settings.seed, progress, folder / "run")
     save_once(encoder, folder)
     return encoder
 

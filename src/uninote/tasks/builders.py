@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from uninote.items import Item, Note, Picture
+from uninote.items import Item, Note
+from uninote.tasks.content import Keys, line_keys, usable_ocr
 from uninote.tasks.halving import halve
-from uninote.tasks.replacement import mask_note, replace_picture, without_picture
-
-MIN_OCR_CHARS = 4
-"""Fewest non-space characters of a picture's OCR text that make it usable as a query or target."""
+from uninote.tasks.replacement import mask_note, replace_picture, without_content, without_picture
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def description(note: Note, index: int) -> Cut | None:
 
 def ocr(note: Note, index: int) -> Cut | None:
     """Cut `(I_i, S_ocr_i)`."""
-    return _picture_and_text(note, index, _usable_ocr(note.pictures[index]))
+    return _picture_and_text(note, index, usable_ocr(note.pictures[index].ocr_text))
 
 
 def picture_in_note(note: Note, index: int) -> Cut | None:
@@ -75,8 +73,10 @@ def picture_in_whole_note(note: Note, index: int) -> Cut | None:
 def picture_in_strict_note(note: Note, index: int) -> Cut | None:
     """Cut `(I_i, N')` of `picture_in_note`; N' does not repeat the OCR lines of I_i either."""
     picture = note.pictures[index]
-    cut = picture_in_note(mask_note(note, picture.ocr or ()), index)
-    return replace(cut, query=Item.of(picture)) if cut else None
+    masked = mask_note(note, picture.ocr or ())
+    cut = picture_in_note(masked, index)
+    rest = without_content(note, index, masked)
+    return replace(cut, query=Item.of(picture), counterfactual=rest) if cut else None
 
 
 def description_in_note(note: Note, index: int) -> Cut | None:
@@ -88,7 +88,8 @@ def description_in_note(note: Note, index: int) -> Cut | None:
 def ocr_in_note(note: Note, index: int) -> Cut | None:
     """Cut `(S_ocr_i, N)`; N does not repeat the OCR lines."""
     picture = note.pictures[index]
-    return _text_in_note(note, index, _usable_ocr(picture), picture.ocr or ())
+    text = picture.ocr_text
+    return _text_in_note(note, index, usable_ocr(text), picture.ocr or (), line_keys(text))
 
 
 def half_of_note(note: Note, seed: int) -> Sequence[Cut]:
@@ -103,18 +104,15 @@ def _picture_and_text(note: Note, index: int, text: str) -> Cut | None:
 
 def _picture_in_note(note: Note, index: int, whole: Callable[[Note], Item]) -> Cut | None:
     picture = note.pictures[index]
-    return _part_in_note(note, index, Item.of(picture), whole) if picture.description.strip() else None
+    if not picture.description.strip() or without_picture(note, index) is None:
+        return None
+    return Cut(Item.of(picture), (whole(note),), index, without_content(note, index))
 
 
-def _text_in_note(note: Note, index: int, text: str, secrets: Sequence[str]) -> Cut | None:
-    return _part_in_note(mask_note(note, secrets), index, Item.of(text), Note.item) if text.strip() else None
-
-
-def _part_in_note(note: Note, index: int, part: Item, whole: Callable[[Note], Item]) -> Cut | None:
-    rest = without_picture(note, index)
-    return Cut(part, (whole(note),), index, rest) if rest is not None else None
-
-
-def _usable_ocr(picture: Picture) -> str:
-    text = picture.ocr_text
-    return text if len("".join(text.split())) >= MIN_OCR_CHARS else ""
+def _text_in_note(
+    note: Note, index: int, text: str, secrets: Sequence[str], lines: Keys = frozenset()
+) -> Cut | None:
+    masked = mask_note(note, secrets)
+    if not text.strip() or without_picture(masked, index) is None:
+        return None
+    return Cut(Item.of(text), (masked.item(),), index, without_content(note, index, masked, lines))

@@ -49,6 +49,11 @@ class TaskSpec:
     trained: bool = True
 
     @property
+    def source(self) -> str:
+        """Kind of the query, from the name: `I`, `T`, `OCR` or `Note`."""
+        return self.name.rpartition("2")[0]
+
+    @property
     def target(self) -> str:
         """Kind of the target, from the name: `I`, `T`, `OCR` or `Note`."""
         return self.name.rpartition("2")[2]
@@ -209,7 +214,7 @@ class Pair:
         note_id: the note both were cut from.
         picture: index of the note's picture the pair is about, None for tasks of whole notes.
         counterfactual: `N \\ {I_i}` (Eq. 5) if the target is a note: the positive without the picture, its
-            description and its OCR text. None for other tasks.
+            description and its OCR text, by content. None for other tasks, and if nothing else is left.
         neutral: keys of targets that are neither the positive nor wrong: notes that are related to the query.
     """
 

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 MIN_MASK_CHARS = 2
 """Fewest letters and digits of a string that is masked; a shorter one reveals nothing."""
@@ -26,7 +27,7 @@ _EDGE_SPACE = re.compile(r"^[^\S\n]+|[^\S\n]+\Z")
 def mask_strings(text: str, strings: Iterable[str]) -> str:
     """Return `text` without any occurrence of any of `strings`.
 
-    * Letter case (Unicode case folding) and the kind and amount of white space do not matter.
+    * Letter case (case folding), Unicode form (NFKC) and the kind and amount of white space do not matter.
     * An occurrence begins and ends at word boundaries ("cat" does not occur in "category"), except in scripts
       without spaces between words, where any substring counts.
     * Occurrences that appear only because others were removed are removed as well.
@@ -42,8 +43,26 @@ def mask_strings(text: str, strings: Iterable[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def normalise(text: str) -> str:
-    """Return the text case-folded, each run of white space as one space, none at the ends."""
-    return " ".join(text.casefold().split())
+    """Return the text case-folded and in NFKC, each run of white space as one space, none at the ends."""
+    return " ".join("".join(map(_fold, _pieces(word))) for word in text.split())
+
+
+def _pieces(word: str) -> list[str]:
+    """Cut a word into pieces that are folded one by one: the word itself if that changes no place."""
+    if unicodedata.is_normalized("NFKC", word) and len(word.casefold()) == len(word):
+        return [word]
+    starts = [place for place, char in enumerate(word) if place == 0 or not _continues(char)]
+    return [word[start:end] for start, end in pairwise([*starts, len(word)])]
+
+
+def _continues(char: str) -> bool:
+    """Return whether a character belongs to the one before it: marks, vowels and finals of Hangul."""
+    return unicodedata.category(char)[0] == "M" or "\u1160" <= char <= "\u11ff"
+
+
+def _fold(piece: str) -> str:
+    folded = unicodedata.normalize("NFKC", piece)
+    return (piece if any(map(str.isspace, folded)) else folded).casefold()
 
 
 def _cut(text: str, spans: list[tuple[int, int]]) -> str:
@@ -51,7 +70,7 @@ def _cut(text: str, spans: list[tuple[int, int]]) -> str:
     folded = _Folded.of(text)
     kept: list[str] = []
     end = 0
-    for first, last in sorted((folded.origin(first), folded.origin(last) + 1) for first, last in spans):
+    for first, last in sorted((folded.origin(first), folded.end(last)) for first, last in spans):
         if first > end or not kept:
             kept.append(text[end:first])
         end = max(end, last)
@@ -63,39 +82,42 @@ def _cut(text: str, spans: list[tuple[int, int]]) -> str:
 class _Folded:
     """Map from indices in `normalise(original)` to indices in the original.
 
-    Piece k starts at `starts[k]` in the normalised text and covers `widths[k]` characters of the
-    original from `origins[k]` on.
+    Piece k has `lengths[k]` characters from `starts[k]` on in the normalised text, and `widths[k]` from
+    `origins[k]` on in the original.
     """
 
     starts: list[int]
+    lengths: list[int]
     origins: list[int]
     widths: list[int]
 
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, original: str) -> _Folded:
-        starts: list[int] = []
-        origins: list[int] = []
-        widths: list[int] = []
+        made = cls([], [], [], [])
         position = 0
         for match in _WORD.finditer(original):
-            word = match[0]
-            folded = word.casefold()
-            # If folding lengthens the word ("ß" -> "ss"), every character is a piece.
-            pieces = [word] if len(folded) == len(word) else list(word)
             place = match.start()
-            for piece in pieces:
-                starts.append(position)
-                origins.append(place)
-                widths.append(len(piece))
-                position += len(piece.casefold())
+            for piece in _pieces(match[0]):
+                made.starts.append(position)
+                made.lengths.append(len(_fold(piece)))
+                made.origins.append(place)
+                made.widths.append(len(piece))
+                position += made.lengths[-1]
                 place += len(piece)
             position += 1
-        return cls(starts, origins, widths)
+        return made
 
     def origin(self, index: int) -> int:
+        """Return the place of the character of the original that `index` stems from."""
         piece = bisect_right(self.starts, index) - 1
         return self.origins[piece] + min(index - self.starts[piece], self.widths[piece] - 1)
+
+    def end(self, index: int) -> int:
+        """Return the place after that character, and after its marks if they are part of it."""
+        piece = bisect_right(self.starts, index) - 1
+        last = index - self.starts[piece] + 1 == self.lengths[piece]
+        return self.origins[piece] + self.widths[piece] if last else self.origin(index) + 1
 
 
 def _occurrences(folded: str, needle: str) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from uninote.corpus.relations.graph import Relations
 from uninote.items import Item, Note
+from uninote.tasks.content import content_key
 from uninote.tasks.definitions import Pair, Task
 from uninote.tasks.halves import Halves
 
@@ -26,7 +27,7 @@ def related_pairs(notes: Sequence[Note], relations: Relations, most: int, seed: 
         (note.id, other, weight)
         for note in notes
         for other, weight in relations.of(note.id)
-        if other in items and items[other].key != items[note.id].key
+        if other in items and content_key(items[other]) != content_key(items[note.id])
     ]
     if len(found) > most:
         weights = np.array([weight for *_, weight in found])
@@ -57,7 +58,7 @@ def related_rankings(
     for note in notes:
         own = items[note.id]
         others = [items[other] for other, _ in relations.of(note.id) if other in items]
-        distinct = {item.key: item for item in others if item.key != own.key}
+        distinct = {item.key: item for item in others if content_key(item) != content_key(own)}
         if len(distinct) >= least:
             best = tuple(distinct.values())[:most]
             made[note.id] = Halves(own, best, neutral=_neutral(note.id, items, relations))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from uninote.errors import ItemError
 from uninote.items import Item, Note, Part, Picture, compose
+from uninote.tasks.content import Keys, line_keys, picture_keys, text_key
 from uninote.tasks.masking import mask_strings, normalise
 
 
@@ -31,15 +32,43 @@ def replace_picture(note: Note, index: int) -> Item:
 
 
 def without_picture(note: Note, index: int) -> Item | None:
-    """Return `N \\ {I_i}` (Eq. 5), or None when the note has no other content.
+    """Return the note without picture `index` (all its occurrences) and its OCR text.
 
-    It is the note without picture `index` (all its occurrences), its description and its OCR text.
+    None when the note has no other content.
     """
     digest = note.pictures[index].digest
-    rest = note.with_pictures(tuple(picture for picture in note.pictures if picture.digest != digest))
-    if not (rest.pictures or rest.title.strip() or rest.body.strip()):
-        return None
-    return rest.item()
+    return _item_of(note.with_pictures(tuple(one for one in note.pictures if one.digest != digest)))
+
+
+def without_content(
+    note: Note, index: int, shown: Note | None = None, lines: Keys = frozenset()
+) -> Item | None:
+    """Return `N \\ {I_i}` (Eq. 5), or None when the note has no other content.
+
+    It is the note without picture `index`, its description and its OCR text. What belongs to it is decided by
+    content: gone is every picture of the same digest, description or OCR text, and a title or body that is
+    one of these texts, whatever its letter case, Unicode form, white space and final full stops.
+
+    Args:
+        shown: the note as the positive shows it, if masked; its pictures are those of `note`, in order.
+        lines: keys of OCR lines; a picture with all of them is gone too.
+    """
+    shown = shown or note
+    keys: dict[str, Keys] = {}
+    for picture in note.pictures:
+        keys[picture.digest] = keys.get(picture.digest, frozenset()) | picture_keys(picture)
+    gone = keys[note.pictures[index].digest]
+    kept = tuple(
+        as_shown
+        for picture, as_shown in zip(note.pictures, shown.pictures, strict=True)
+        if gone.isdisjoint(keys[picture.digest]) and not (lines and lines <= line_keys(picture.ocr_text))
+    )
+    title, body = ("" if text_key(text) in gone else text for text in (shown.title, shown.body))
+    return _item_of(replace(shown, title=title, body=body, pictures=kept))
+
+
+def _item_of(note: Note) -> Item | None:
+    return note.item() if note.pictures or note.title.strip() or note.body.strip() else None
 
 
 def mask_note(note: Note, strings: Sequence[str]) -> Note:

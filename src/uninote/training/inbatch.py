@@ -3,8 +3,9 @@
 With `candidates="own"` a query sees its positives and its own negatives (the paper's setting). With
 `"batch"` it sees every candidate of the batch, on any device, scored by the cached vectors of the
 reference encoder: many more negatives for the same encoding. Left out are the false negatives: other
-positives of the same query, candidates cut from a note of the query where membership decides, notes
-related to the query where relations decide, and near-duplicates of its positives.
+positives of the same query, candidates that answer it by content, candidates cut from a note of the query
+where membership decides, notes related to the query where relations decide, and near-duplicates of its
+positives.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from uninote.items import Item
 from uninote.negatives import Example, ReferenceIndex
 from uninote.negatives.maxsim import Composites
 from uninote.settings import SftSettings
+from uninote.tasks.content import Answers, content_key
 from uninote.tasks.definitions import ATOMIC_TASKS
 from uninote.training.clusters import neighbour_groups
 
@@ -92,17 +94,18 @@ class InBatchCandidates:
 
     def __init__(self, examples: Sequence[Example], reference: ReferenceIndex, settings: SftSettings) -> None:
         self.reference, self.settings = reference, settings
-        # By item key: positives of a query, notes a query was cut from, notes a candidate was cut from, and
-        # keys of candidates that are related to a query.
-        self.positives: dict[str, dict[str, Example]] = defaultdict(dict)
-        self.sources: dict[str, set[str]] = defaultdict(set)
+        # By content of the query: its positives, the notes it was cut from, and keys of candidates that are
+        # related to it. By key: the notes a candidate was cut from.
+        self.positives: dict[tuple[str, ...], dict[str, Example]] = defaultdict(dict)
+        self.sources: dict[tuple[str, ...], set[str]] = defaultdict(set)
         self.notes: dict[str, set[str]] = defaultdict(set)
-        self.neutral: dict[str, set[str]] = defaultdict(set)
+        self.neutral: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for example in examples:
             pair = example.pair
-            self.positives[pair.query.key].setdefault(pair.positive.key, example)
-            self.sources[pair.query.key].add(pair.note_id)
-            self.neutral[pair.query.key] |= pair.neutral
+            query = content_key(pair.query)
+            self.positives[query].setdefault(pair.positive.key, example)
+            self.sources[query].add(pair.note_id)
+            self.neutral[query] |= pair.neutral
             for item in (pair.positive, pair.counterfactual):
                 if item is not None:
                     self.notes[item.key].add(pair.note_id)
@@ -119,17 +122,22 @@ class InBatchCandidates:
         }
         column = {key: i for i, key in enumerate(unique)}
         queries, candidates = [e.pair.query for e in examples], list(unique.values())
+        known = Answers(candidates)
+        answers = [known.of(e.pair.query, [e.pair.positive], e.pair.task) for e in examples]
         soft = self.settings.negative_label == "reference"
         if self.settings.candidates == "batch":
             labels = torch.from_numpy(self.reference.scores(queries, candidates)) * soft
-            mask = self._mask(examples, candidates)
+            mask = self._mask(examples, candidates, answers)
         else:
             labels = torch.zeros(len(examples), len(unique))
             mask = torch.zeros(len(examples), len(unique), dtype=torch.bool)
         one = self.settings.positive_label == "one"
         for row, (example, of_query) in enumerate(zip(examples, positives, strict=True)):
             for item, score in zip(example.negatives[:kept], example.scores, strict=False):
-                if item.key not in self.positives[example.pair.query.key]:
+                if (
+                    item.key not in self.positives[content_key(example.pair.query)]
+                    and column[item.key] not in answers[row]
+                ):
                     mask[row, column[item.key]] = True
                     labels[row, column[item.key]] = score if soft else 0.0
             for other in of_query:
@@ -142,22 +150,25 @@ class InBatchCandidates:
     def _positives(self, example: Example) -> list[Example]:
         """Return the example itself, then others of the same query, up to `positives_per_query`."""
         key = example.pair.positive.key
-        others = (e for k, e in self.positives[example.pair.query.key].items() if k != key)
+        others = (e for k, e in self.positives[content_key(example.pair.query)].items() if k != key)
         return [example, *islice(others, self.settings.positives_per_query - 1)]
 
-    def _mask(self, examples: Sequence[Example], candidates: Sequence[Item]) -> Tensor:
+    def _mask(
+        self, examples: Sequence[Example], candidates: Sequence[Item], answers: Sequence[set[int]]
+    ) -> Tensor:
         """Return the candidates that may be negatives: bool [B, C]."""
         atomic = examples[0].pair.task in ATOMIC_TASKS
-        queries = [example.pair.query.key for example in examples]
+        queries = [content_key(example.pair.query) for example in examples]
         mask = np.array(
             [
                 [
-                    item.key not in self.positives[query]
+                    number not in answers[row]
+                    and item.key not in self.positives[query]
                     and item.key not in self.neutral[query]
                     and (atomic or self.sources[query].isdisjoint(self.notes[item.key]))
-                    for item in candidates
+                    for number, item in enumerate(candidates)
                 ]
-                for query in queries
+                for row, query in enumerate(queries)
             ]
         )
         sides = ([example.pair.positive for example in examples], candidates)

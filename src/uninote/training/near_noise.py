@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import numpy as np
 
 from uninote.encoder import Encoder
 from uninote.items import Item
+from uninote.tasks.content import Answers, same_words
 from uninote.tasks.halves import Halves
 
 NEAREST = 32
@@ -22,16 +23,43 @@ def digests(item: Item) -> frozenset[str]:
     return frozenset(picture.digest for picture in item.pictures)
 
 
-def near_noise(encoder: Encoder, halves: Sequence[Halves], noise: Sequence[Item]) -> list[list[Item]]:
-    """Return, for each query, the `NEAREST` noise items by cosine that are no part of its note or related.
+class Foreign:
+    """Noise items of a query's ranking: those that have nothing of it.
 
-    They share no picture with the note, and are not neutral to the query.
+    They share no picture with its note, do not consist of the texts of its halves, do not answer it by
+    content, and are not neutral to it.
+    """
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.items, self._answers = items, Answers(items)
+        self._pictures = [digests(item) for item in items]
+
+    def to(self, half: Halves) -> Callable[[int], bool]:
+        """Return whether an item, by its number, is noise to a query."""
+        own = digests(half.query) | digests(half.relevant[0])
+        answers = self._answers.of(half.query, half.relevant[:1], half.task)
+        ends = (half.query, half.relevant[-1]) if half.nested else ()
+
+        def foreign(number: int) -> bool:
+            item = self.items[number]
+            return (
+                number not in answers
+                and own.isdisjoint(self._pictures[number])
+                and item.key not in half.neutral
+                and not same_words(item, ends)
+            )
+
+        return foreign
+
+
+def near_noise(encoder: Encoder, halves: Sequence[Halves], noise: Sequence[Item]) -> list[list[Item]]:
+    """Return, for each query, the `NEAREST` noise items by cosine that are `Foreign` to it.
 
     The encoder is that of stage 1, before it is trained further. In a random batch nine of ten lists are in
     the right order already; among near items half of them are.
     """
     gallery = encoder.encode(noise).T
-    seen = [digests(item) for item in noise]
+    foreign = Foreign(noise)
     rows = max(1, AT_ONCE // max(1, len(noise)))
     found: list[list[Item]] = [[] for _ in halves]
     for task in dict.fromkeys(half.task for half in halves):
@@ -43,12 +71,6 @@ def near_noise(encoder: Encoder, halves: Sequence[Halves], noise: Sequence[Item]
             for order in np.argsort(-(queries[start : start + rows] @ gallery), axis=1, kind="stable")
         )
         for place, order in zip(places, orders, strict=True):
-            half = halves[place]
-            own = digests(half.query) | digests(half.relevant[0])
-            near = (
-                noise[number]
-                for number in order
-                if own.isdisjoint(seen[number]) and noise[number].key not in half.neutral
-            )
-            found[place] = list(islice(near, NEAREST))
+            near = filter(foreign.to(halves[place]), order.tolist())
+            found[place] = [noise[number] for number in islice(near, NEAREST)]
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import random
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +25,27 @@ from uninote.tasks.related import related_rankings
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Side, encode_sides
 from uninote.training.joint import StageOne, StageOneBatches
+from uninote.training.movement import Start
 from uninote.training.near_noise import near_noise
 from uninote.training.objectives import prefix_cosines
 from uninote.training.policies import group_kl, policy_of
 from uninote.training.prefetch import Prefetch
-from uninote.training.rewards import ndcg_rewards, ranking_rewards
 from uninote.training.rl_batches import HalvesDataset, RlCollator
 from uninote.training.rl_groups import top_group
 from uninote.training.sampler import TaskBatchOrder
 from uninote.training.sft import stage_one_loss
+from uninote.training.signal import FIX, require_negatives, require_reward, reward_function
 from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
     Schedule,
     StageTrainer,
+    conclude,
     training_arguments,
 )
+
+log = logging.getLogger(__name__)
 
 SIDES = ("queries", "candidates")
 
@@ -52,6 +56,8 @@ class RlTrainer(StageTrainer):
     `reference` holds the frozen stage 1 model; None when the KL anchor is switched off. `stage_one` are the
     settings of the joint loss and `dims` its prefixes, of which the last is that of the rankings.
     """
+
+    section = "rl"
 
     def __init__(
         self,
@@ -92,16 +98,7 @@ class RlTrainer(StageTrainer):
         relevant = inputs["relevant"]
         size = min(settings.group_size, int(inputs["mask"].sum(-1).min()))
         group = top_group(cosines, inputs["positions"], relevant, size, inputs["mask"])
-        reward = partial(
-            ranking_rewards,
-            n_relevant=relevant.sum(-1),
-            penalty=settings.penalty,
-            base_factor=settings.base_factor,
-            absolute=settings.absolute,
-            relative=settings.relative,
-        )
-        if settings.reward == "ndcg":
-            reward = partial(ndcg_rewards, n_relevant=relevant.sum(-1))
+        reward = reward_function(settings, relevant.sum(-1))
         # Its own generator, seeded by the step: a resumed run samples what the uninterrupted one did.
         generator = torch.Generator(cosines.device).manual_seed(
             self.args.seed * 65_537 + self.state.global_step
@@ -113,7 +110,9 @@ class RlTrainer(StageTrainer):
             with torch.no_grad(), self.accelerator.autocast():
                 anchored = self._cosines(self.reference, inputs)[0].gather(-1, group.columns)
             kl = group_kl(group.cosines, anchored, settings.temperature)
-            loss = loss + settings.kl_weight * kl
+            # Where no query of the batch has better and worse orders, the anchor alone would pull the model
+            # back.
+            loss = loss + settings.kl_weight * kl * (outcome.skipped < len(relevant))
             self.note(kl=kl)
         if vectors and self.stage_one is not None:
             parts = stage_one_loss(vectors[0], vectors[1], joint, self.stage_one, self.dims) / len(self.dims)
@@ -189,8 +188,10 @@ def train_rl(
         stage_one: training set of stage 1, a batch of which joins every step, weighted by `settings.mix`.
 
     Raises:
-        ModelError: too few notes can be split in two halves with a picture each.
+        ConfigError: every order of the candidates has the same reward.
+        ModelError: too few notes can be split in two halves with a picture each, or a loss is not a number.
     """
+    require_reward(settings)
     halves = rl_halves(notes, settings, seed) if samples is None else samples
     if len(halves) < settings.batch_size:
         raise ModelError(
@@ -202,11 +203,15 @@ def train_rl(
     near = near_noise(encoder, halves, noise) if settings.near else ()
     joint = stage_one if settings.mix else None
     budget = prepare_training(encoder, [*used, *(joint.items() if joint else ())], settings, seed, progress)
+    start = Start(encoder, used)
     module: Any = encoder.backbone
     schedule = Schedule(settings.steps, settings.batch_size, settings.learning_rate, settings.save_every)
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     shard = Shard.current()
     batches = StageOneBatches(module, joint, shard, budget) if joint else None
+    if joint and batches:
+        for task in require_negatives(joint.examples, batches.collate.sets, joint.settings):
+            log.warning("no query of %s has a negative, so its joint batches teach nothing: %s", task, FIX)
     model = ChunkedEncoder(module, recompute=settings.chunk_size is not None).to(arguments.device)
     trainer = RlTrainer(
         schedule=schedule,
@@ -224,5 +229,12 @@ def train_rl(
     if settings.kl_weight:
         trainer.reference = anchor(model, share=not trainer.is_fsdp_enabled)
     fit_whole(trainer, encoder)
+    conclude(start, trainer, encoder)
+    if trainer.mean_of("skipped") == settings.batch_size:
+        log.warning(
+            "stage 2 learned no order: all rankings of a query had the same reward in every step; raise "
+            "rl.temperature (now %g), or bring notes whose order is not right already",
+            settings.temperature,
+        )
     fit_axes(encoder, used)
     return encoder

@@ -18,7 +18,7 @@ from uninote.tasks.halves import Halves
 from uninote.training.gather import Shard
 from uninote.training.gradcache import Content, prepare_sides
 from uninote.training.joint import StageOneBatches
-from uninote.training.near_noise import digests
+from uninote.training.near_noise import Foreign, digests
 
 
 class HalvesDataset(Dataset[tuple[int, Halves]]):
@@ -65,8 +65,7 @@ class RlCollator:
     def __call__(self, batch: Sequence[tuple[int, Halves]]) -> dict[str, Any]:
         halves = [half for _, half in batch]
         rng = random.Random(" ".join(str(index) for index, _ in batch))
-        own = [digests(half.query) | digests(half.relevant[0]) for half in halves]
-        taken = frozenset().union(*own)
+        taken = frozenset().union(*(digests(half.query) | digests(half.relevant[0]) for half in halves))
         drawn = rng.sample(self.noise, min(len(self.noise), self.settings.noise + 2 * len(halves)))
         noise = [item for item in drawn if taken.isdisjoint(digests(item))][: self.settings.noise]
         unique = {item.key: item for half in halves for item in half.relevant}
@@ -82,12 +81,9 @@ class RlCollator:
             for place, item in enumerate(half.relevant, 1):
                 relevant[row, column[item.key]] = True
                 positions[row, column[item.key]] = place
-        # A note that shares a picture with the query's note has content in common, and related notes beyond
-        # L_rel are related: they are no noise.
-        foreign = [
-            [pictures.isdisjoint(digests(item)) and item.key not in half.neutral for item in unique.values()]
-            for pictures, half in zip(own, halves, strict=True)
-        ]
+        # What has content in common with the query's note, and related notes beyond L_rel, are no noise.
+        known = Foreign(list(unique.values()))
+        foreign = [list(map(known.to(half), range(len(unique)))) for half in halves]
         task = halves[0].task
         instruction = INSTRUCTIONS[task] if self.backbone.uses_instructions else ""
         queries, candidates = [half.query for half in halves], list(unique.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,22 @@ from uninote.tasks.definitions import INSTRUCTIONS
 from uninote.training.gather import Shard, fit_whole
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.inbatch import InBatchCandidates, positive_clusters
+from uninote.training.movement import Start
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 from uninote.training.prefetch import Prefetch
 from uninote.training.sampler import TaskBatchOrder
+from uninote.training.signal import FIX, require_negatives
 from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
     METRICS,
     MetricsFile,
     Schedule,
     StageTrainer,
+    conclude,
     training_arguments,
 )
+
+log = logging.getLogger(__name__)
 
 
 class ExampleDataset(Dataset[Example]):
@@ -110,6 +116,8 @@ def stage_one_loss(
 class SftTrainer(StageTrainer):
     """Trainer of stage 1 on a `ChunkedEncoder`."""
 
+    section = "sft"
+
     def __init__(
         self, *, settings: SftSettings, dims: Sequence[int], shard: Shard | None = None, **options: Any
     ) -> None:
@@ -146,9 +154,9 @@ def train_sft(
 ) -> Encoder:
     """Train `encoder` in place and return it; killed, the next call resumes from the last checkpoint.
 
-    Checkpoints, TensorBoard events and `metrics.jsonl` go to `folder`. The same seed gives the same
-    weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes share
-    the encoding of every batch, and end with the same model.
+    Checkpoints, TensorBoard events, `metrics.jsonl` and `movement.json` go to `folder`. The same seed gives
+    the same weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes
+    share the encoding of every batch, and end with the same model.
 
     Where the towers are frozen (`Remembers`), they run once per element, before the first step; elsewhere
     LoRA adapters are trained.
@@ -157,12 +165,16 @@ def train_sft(
         callbacks: instances of `transformers.TrainerCallback`.
 
     Raises:
-        ModelError: there are no examples to train on.
+        ConfigError: the settings leave every query without a negative.
+        ModelError: there are no examples to train on, or a loss is not a number.
     """
     if not examples:
         raise ModelError("no training examples: the notes have no pairs with a description or OCR text")
     items = example_items(examples)
+    for task in require_negatives(examples, InBatchCandidates(examples, reference, settings), settings):
+        log.warning("no query of %s has a negative, so its steps teach nothing: %s", task, FIX)
     budget = prepare_training(encoder, items, settings, seed, progress, settings.dropout)
+    start = Start(encoder, items)
     module: Any = encoder.backbone
     schedule = Schedule(
         settings.steps,
@@ -190,5 +202,6 @@ def train_sft(
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     fit_whole(trainer, encoder)
+    conclude(start, trainer, encoder)
     fit_axes(encoder, [item for e in examples for item in (e.pair.query, e.pair.positive)])
     return encoder

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from uninote.training.movement import trained_weights
+
 
 class Snapshots(TrainerCallback):  # type: ignore[misc]
     """Callback that copies the trained weights before the first step, every `every` steps and at the end.
@@ -36,8 +38,7 @@ class Snapshots(TrainerCallback):  # type: ignore[misc]
             self._copy(state.global_step)
 
     def _copy(self, step: int) -> None:
-        trained = ((name, p) for name, p in self.module.named_parameters() if p.requires_grad)
-        self.weights[step] = {name: p.detach().to("cpu", copy=True) for name, p in trained}
+        self.weights[step] = trained_weights(self.module)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 from dataclasses import dataclass
@@ -21,12 +22,17 @@ from transformers import (
 )
 from transformers.trainer_callback import ProgressCallback
 
+from uninote.encoder import Encoder
 from uninote.encoder.capabilities import ParamGroups
+from uninote.errors import ModelError
 from uninote.progress import Step, show_progress
+from uninote.training.movement import Start, write_movement
 from uninote.training.prefetch import arrived
 from uninote.training.sampler import FollowEpochs, TaskBatchOrder
 
 METRICS = "metrics.jsonl"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ def training_arguments(
         dataloader_pin_memory=cuda,
         disable_tqdm=not progress,
         label_names=[],
+        logging_nan_inf_filter=False,  # a loss that is not a number ends the training
     )
 
 
@@ -126,6 +133,8 @@ class StageTrainer(Trainer):  # type: ignore[misc]
     """Trainer base: a stage overrides its data side and `compute_loss`; the loop is the library's."""
 
     optimizer: torch.optim.Optimizer | None
+    section = ""
+    """Section of the settings that the stage trains by."""
 
     def __init__(self, *, schedule: Schedule, **options: Any) -> None:
         super().__init__(**options)
@@ -152,7 +161,16 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         return super()._prepare_inputs(arrived(inputs))
 
     def fit(self) -> None:
-        """Train from the last checkpoint of the output folder, if any; a finished run is only loaded."""
+        """Train from the last checkpoint of the output folder, if any; a finished run is only loaded.
+
+        Raises ModelError when no parameter trains, or a loss or gradient is not a number: before it reaches
+        the weights, so the last checkpoint is sound.
+        """
+        if not any(parameter.requires_grad for parameter in self.model.parameters()):
+            raise ModelError(
+                "no parameter of the model trains: all are frozen; choose another encoder.backbone, or let "
+                "its `start` leave some that require gradients"
+            )
         step, checkpoint = last_checkpoint(Path(self.args.output_dir))
         if step < self.schedule.steps:
             show = not self.args.disable_tqdm and self.is_world_process_zero()
@@ -163,6 +181,34 @@ class StageTrainer(Trainer):  # type: ignore[misc]
             # The library would take one step more than asked for.
             self._load_from_checkpoint(checkpoint)
         self.model.eval()
+
+    def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
+        loss: torch.Tensor = super().training_step(*args, **options)
+        self._require_finite("loss", float(loss))
+        return loss
+
+    def _get_grad_norm(self, *args: Any, **options: Any) -> Any:
+        norm = super()._get_grad_norm(*args, **options)
+        self._require_finite("gradient", float(norm))
+        self.note(no_gradient=torch.tensor(float(norm) == 0, dtype=torch.float32))
+        return norm
+
+    def _require_finite(self, what: str, value: float) -> None:
+        if math.isfinite(value):
+            return
+        step, _ = last_checkpoint(Path(self.args.output_dir))
+        kept = f"the checkpoint of step {step} is kept" if step else "no checkpoint was written yet"
+        raise ModelError(
+            f"the {what} of step {self.state.global_step + 1} is {value}: lower {self.section}.learning_rate "
+            f"(now {self.args.learning_rate:g}) or raise {self.section}.temperature, and run again; {kept}"
+        )
+
+    def mean_of(self, name: str) -> float | None:
+        """Return the mean of a noted part over all steps, those before a resume too; None without steps."""
+        file = Path(self.args.output_dir) / METRICS
+        lines = map(json.loads, file.read_text().splitlines()) if file.is_file() else ()
+        values = [line[name] for line in lines if name in line]
+        return sum(values) / len(values) if values else None
 
     def note(self, **parts: torch.Tensor) -> None:
         """Record parts of the loss; the next log contains their means since the last one."""
@@ -207,6 +253,22 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         """Warn of unexpected keys; frozen weights are missing from a checkpoint by design."""
         if load_result.unexpected_keys:
             super()._issue_warnings_after_load(load_result)
+
+
+def conclude(start: Start, trainer: StageTrainer, encoder: Encoder) -> None:
+    """Write how far the model moved into the folder of the run, and warn if it did not."""
+    movement = start.movement(encoder, trainer.mean_of("no_gradient"))
+    if trainer.is_world_process_zero():
+        write_movement(movement, Path(trainer.args.output_dir))
+    if movement.unmoved:
+        section = trainer.section
+        if not trainer.schedule.steps:
+            reason = f"{section}.steps is 0"
+        elif movement.without_gradient == 1:
+            reason = "no step had a gradient: the candidates of every query count as equally good"
+        else:
+            reason = f"{section}.learning_rate is too small, or {section}.temperature extreme"
+        log.warning("the stage did not move the model: %s", reason)
 
 
 def last_checkpoint(folder: Path) -> tuple[int, str | None]:

@@ -8,8 +8,10 @@ mined negatives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -20,8 +22,12 @@ from uninote.encoder.capabilities import Remembers, WarmsUp
 from uninote.errors import ModelError
 from uninote.items import Item
 from uninote.progress import show_progress
+from uninote.tasks.content import content_key
 from uninote.tasks.definitions import Pair, Task
+from uninote.training.movement import Start, write_movement
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
+
+log = logging.getLogger(__name__)
 
 STEPS = (100, 1200)
 EPOCHS = 3
@@ -34,9 +40,9 @@ DROPOUT = 0.4
 """Dropout that keeps the head from memorising a few thousand pictures."""
 
 
-def codes(values: Iterable[str]) -> torch.Tensor:
+def codes(values: Iterable[Hashable]) -> torch.Tensor:
     """Number equal values alike, int64 [n]."""
-    numbers: dict[str, int] = {}
+    numbers: dict[Hashable, int] = {}
     return torch.tensor([numbers.setdefault(value, len(numbers)) for value in values])
 
 
@@ -65,14 +71,23 @@ def require_warm_up(backbone: type[Backbone]) -> None:
         )
 
 
-def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, progress: bool = False) -> float:
+def warm_up(
+    encoder: Encoder,
+    pairs: Sequence[Pair],
+    steps: int,
+    seed: int,
+    progress: bool = False,
+    folder: Path | None = None,
+) -> float:
     """Train the parameters of `WarmsUp` in place. Returns the last loss; 0.0 with fewer than two pairs.
 
+    How far the model moved is written into `folder`, if given.
+
     Pairs of other tasks than `TASKS` only take part in fitting statistics and axes. No negatives are:
-    another positive of the same query, and another query of the same positive.
+    another positive of the same query, and another query of the same positive, both by content.
 
     Raises:
-        ModelError: the backbone has nothing to warm up.
+        ModelError: the backbone has nothing to warm up, or a loss is not a number.
         PictureError: a picture cannot be decoded.
     """
     require_warm_up(type(encoder.backbone))
@@ -85,9 +100,17 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
         module.remember([*items, *sides(aligned)], DROPOUT, progress)
     module.fit_statistics(items)
     if len(aligned) < 2 or not steps:
+        log.warning(
+            "the warm-up trained nothing: it needs two pairs of a picture and its description, there are %d",
+            len(aligned),
+        )
         fit_axes(encoder, items)
         return 0.0
-    keys = [codes(pair.query.key for pair in aligned), codes(pair.positive.key for pair in aligned)]
+    start = Start(encoder, items)
+    keys = [
+        codes(content_key(pair.query) for pair in aligned),
+        codes(content_key(pair.positive) for pair in aligned),
+    ]
 
     groups = cast(WarmsUp, module).warm_up_groups(LEARNING_RATE)
     optimizer = torch.optim.AdamW(
@@ -117,11 +140,21 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
                 for ends in ((left, right), (right, left))
             )
             loss = (there + back) / 2
+            if not torch.isfinite(loss):
+                raise ModelError(
+                    "the loss of the warm-up is not a number: a picture or text gives the towers' vectors no "
+                    "finite numbers; run `uninote embed` on the notes to find it, and leave it out"
+                )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             bar.advance()
     module.eval()
+    movement = start.movement(encoder)
+    if folder is not None:
+        write_movement(movement, folder)
+    if movement.unmoved:
+        log.warning("the warm-up did not move the model: all its pairs count as one")
     fit_axes(encoder, items)
     return float(loss.detach())
