@@ -32,8 +32,9 @@ def test_an_index_is_built_serially_where_shared_memory_is_small(
             store.upsert(Record(str(row), vector, "note") for row, vector in enumerate(vectors))
             store.flush()
             with psycopg.connect(server.address) as connection:
-                made = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'uninote.vectors_items_hnsw'::regclass"
-                assert connection.execute(made).fetchall() == [(True,)]
+                made = "SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass"
+                found = connection.execute(made, ["uninote.vectors_items_hnsw"]).fetchall()
+            assert found == [(True,)]
             assert store.search(vectors[:1], 1)[0][0].id == "0"
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "the index is built with less memory, which takes longer"
