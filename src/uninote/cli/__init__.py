@@ -25,6 +25,7 @@ from uninote.cli import (
     stressing,
     training,
 )
+from uninote.cli.failures import told
 from uninote.errors import UniNoteError
 from uninote.extras import named
 
@@ -61,6 +62,10 @@ def main(run: Callable[[], Any] = app) -> None:
     try:
         with named():
             run()
-    except UniNoteError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+    except Exception as error:
+        message = str(error) if isinstance(error, UniNoteError) else told(error)
+        if message is None:
+            raise
+        logging.getLogger(__name__).debug("failed", exc_info=True)
+        typer.echo(f"error: {' '.join(message.split())}", err=True)
         sys.exit(2)

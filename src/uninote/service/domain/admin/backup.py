@@ -27,6 +27,7 @@ def backup(database: Database, file: Path) -> int:
     The file is written atomically; only its owner may read it. Raises StoreError when it cannot be written.
     """
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with write_atomic(file) as partial:
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             dump = ["--format=custom", f"--schema={SCHEMA}", f"--file={partial}"]
