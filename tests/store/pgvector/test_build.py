@@ -18,18 +18,17 @@ from uninote.store.pgvector.build import build, memory_mb
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Record
 
-ROWS, DIM = 6000, 384  # a table of 9 MB: PostgreSQL gives smaller ones no workers
 
-
-@pytest.mark.slow
 def test_an_index_is_built_serially_where_shared_memory_is_small(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    vectors = np.random.default_rng(0).standard_normal((ROWS, DIM)).astype(np.float32)
+    vectors = np.random.default_rng(0).standard_normal((300, 8)).astype(np.float32)
     with cramped_server(tmp_path) as server:
-        store = PostgresStore(server.address, DIM, exact_below=1000)
+        store = PostgresStore(server.address, 8, exact_below=100)
         with closing(store), caplog.at_level(logging.WARNING):
             store.upsert(Record(str(row), vector, "note") for row, vector in enumerate(vectors))
+            with psycopg.connect(server.address) as connection:
+                connection.execute("ALTER TABLE uninote.vectors_items SET (parallel_workers = 2)")
             store.flush()
             with psycopg.connect(server.address) as connection:
                 made = "SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass"

@@ -31,7 +31,7 @@ _BY_STATE = (
     ("53", "the database has too few resources: {}; give its server more"),
     ("55P03|57014", "the database gave up: {}; try again, or raise its statement_timeout and lock_timeout"),
     (
-        "58|XX00",
+        "58|XX00[12]",
         "the database's files cannot be used: {}; check its disk, and restore a backup if they are damaged",
     ),
     ("", "the database failed: {}"),
