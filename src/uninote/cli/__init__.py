@@ -7,7 +7,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +26,7 @@ from uninote.cli import (
     stressing,
     training,
 )
+from uninote.cli.arguments import hint_in
 from uninote.cli.failures import told
 from uninote.errors import UniNoteError
 from uninote.extras import named
@@ -35,10 +37,28 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="One embedding per item: image, text, OCR text, video or a whole multi-image note.\n\n"
-    "Try `uninote demo` first: it runs the whole pipeline, from notes to a report and a searchable index, "
-    "on a built-in sample or on your own notes.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"uninote {version('uninote')}")
+        raise typer.Exit
+
+
+@app.callback()
+def uninote(
+    shown: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """One embedding per item: image, text, OCR text, video or a whole multi-image note.
+
+    Try `uninote demo` first: it runs the whole pipeline, from notes to a report and a searchable index, on a
+    built-in sample or on your own notes.
+    """
+
+
 app.add_typer(data.app)
 app.add_typer(corpora.app, name="corpus")
 app.add_typer(training.app, name="train")
@@ -52,6 +72,7 @@ app.add_typer(operating.db, name="db")
 app.add_typer(operating.cluster, name="cluster")
 app.add_typer(stressing.app)
 app.add_typer(running.app)
+hint_in(app)
 
 
 def main(run: Callable[[], Any] = app) -> None:

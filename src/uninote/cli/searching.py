@@ -136,6 +136,8 @@ def search(
             for hit in hits
             if hit.kind == "note" and hit.id in sources
         }
+        for hint in searcher.unknown_categories(query, category or ()):
+            typer.echo(hint, err=True)
     if as_json:
         found = [
             {"id": hit.id, "score": hit.score, "kind": hit.kind, "category": hit.category, **hit.payload}

@@ -12,6 +12,7 @@ from uninote.service.db.gallery_tables import Category, Threshold
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_words
+from uninote.service.domain.gallery import categories
 from uninote.service.errors import InvalidError, NotFoundError
 
 
@@ -28,8 +29,7 @@ def put(
     model = session.scalars(select(ModelVersion.id).where(ModelVersion.version == version)).one_or_none()
     if model is None:
         raise NotFoundError(f"model version {version!r} is not known")
-    if session.get(Category, category) is None:
-        raise NotFoundError(f"there is no category {category!r}")
+    categories.require(session, category)
     added = session.scalars(
         insert(Threshold)
         .values(category=category, model_id=model, value=value, actor=actor, reason=reason)
@@ -54,7 +54,8 @@ def in_force(session: Session, model_id: int) -> dict[str, float]:
 
 
 def history(session: Session, category: str, version: str | None = None, limit: int = 100) -> list[Threshold]:
-    """Return the thresholds of a category, the newest first."""
+    """Return the thresholds of a category, the newest first. Raises NotFoundError for an unknown category."""
+    categories.require(session, category)
     query = select(Threshold).where(Threshold.category == category).order_by(Threshold.id.desc()).limit(limit)
     if version is not None:
         model = select(ModelVersion.id).where(ModelVersion.version == version).scalar_subquery()
