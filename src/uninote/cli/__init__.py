@@ -30,6 +30,7 @@ from uninote.cli.arguments import hint_in
 from uninote.cli.failures import told
 from uninote.errors import UniNoteError
 from uninote.extras import named
+from uninote.limits import cores
 
 __all__ = ["app", "main"]
 
@@ -37,6 +38,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    help="One embedding per item: image, text, OCR text, video or a whole multi-image note.\n\n"
+    "Try `uninote demo` first: it runs the whole pipeline, from notes to a report and a searchable index, "
+    "on a built-in sample or on your own notes.",
 )
 
 
@@ -52,11 +56,7 @@ def uninote(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """One embedding per item: image, text, OCR text, video or a whole multi-image note.
-
-    Try `uninote demo` first: it runs the whole pipeline, from notes to a report and a searchable index, on a
-    built-in sample or on your own notes.
-    """
+    """Take the options before a command."""
 
 
 app.add_typer(data.app)
@@ -78,6 +78,8 @@ hint_in(app)
 def main(run: Callable[[], Any] = app) -> None:
     """Run the command line. A user's error is one line on stderr and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if cores() < (os.cpu_count() or 1):  # libraries start a thread for each core of the host
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:

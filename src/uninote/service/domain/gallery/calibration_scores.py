@@ -76,7 +76,11 @@ def _best(notes: Matrix, samples: Matrix) -> Scores:
 
 
 def reviewed(session: Session, model: ModelVersion, category: str) -> Reviewed:
-    """Return the matches of a category with a verdict other than unsure, scored again by `model`."""
+    """Return the matches of a category with a verdict other than unsure, scored again by `model`.
+
+    Raises NotFoundError for an unknown category.
+    """
+    categories.require(session, category)
     rows = read_binary(session, _REVIEWED, {"model": model.id, "category": category})
     notes = from_database([note for note, _, _ in rows], model.dim)
     samples = from_database([sample for _, sample, _ in rows], model.dim)

@@ -12,8 +12,8 @@ from uninote.service.db.gallery_tables import Category, Threshold
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_words
-from uninote.service.domain.gallery import categories
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.domain.gallery import categories, versions
+from uninote.service.errors import InvalidError
 
 
 def put(
@@ -26,9 +26,7 @@ def put(
     if not (math.isfinite(value) and -1 <= value <= 1):
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {value}")
     check_words("a reason", reason)
-    model = session.scalars(select(ModelVersion.id).where(ModelVersion.version == version)).one_or_none()
-    if model is None:
-        raise NotFoundError(f"model version {version!r} is not known")
+    model = versions.get(session, version).id
     categories.require(session, category)
     added = session.scalars(
         insert(Threshold)
