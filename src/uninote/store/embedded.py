@@ -31,7 +31,7 @@ from urllib.parse import quote
 from uninote.errors import StoreError
 from uninote.store.account import Account
 from uninote.store.lock_files import correct_lock_files
-from uninote.store.start_errors import reason_of, way_out
+from uninote.store.start_errors import ELSEWHERE, reason_of, way_out
 
 PORT = 5432  # names the socket file; no network port is opened
 SOCKET_PATH_BYTES = 100  # sockaddr_un holds 104 to 108 bytes, depending on the system
@@ -183,7 +183,10 @@ class EmbeddedServer:
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         status, output = self._run("initdb", "-D", str(draft), *access, *locale, *settings)
         if status != 0:
-            raise StoreError(f"no database can be created in {self._folder}: {output.strip()}")
+            shutil.rmtree(draft)
+            reason = reason_of(output)
+            fix = way_out(reason, self._account, self._folder, ELSEWHERE)
+            raise StoreError(f"no database can be created in {self._folder}: {reason}; {fix}")
         draft.rename(self._cluster)
 
     def _state(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from psycopg_pool import ConnectionPool
 from uninote.errors import StoreError
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.pgvector.build import build, memory_mb
-from uninote.store.pgvector.errors import lacks_shared_memory, sentence
+from uninote.store.pgvector.errors import LACKS_RESOURCES, lacks_shared_memory, sentence
 from uninote.store.pgvector.filters import filter_values
 from uninote.store.pgvector.search import (
     EXACT_BELOW,
@@ -51,6 +52,8 @@ from uninote.store.validate import (
 
 CHUNK = 2000  # rows in one INSERT: bounds the memory of one statement, all chunks share one transaction
 MIN_EF = 200
+
+log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Result = TypeVar("Result")
@@ -103,7 +106,7 @@ class PostgresStore:
         try:
             with _store_errors():
                 prepare(self._address, wanted, self._sql)
-            self._index_when_large()
+            self._index_if_possible()
         except BaseException:
             self.close()
             raise
@@ -177,6 +180,15 @@ class PostgresStore:
                 self._pool.close()
             if self._server:
                 self._server.close()
+
+    def _index_if_possible(self) -> None:
+        """Build the index of a large collection; without room for it, search without one, and say so."""
+        try:
+            self._index_when_large()
+        except StoreError as error:
+            if not (getattr(error.__cause__, "sqlstate", None) or "").startswith(LACKS_RESOURCES):
+                raise
+            log.warning("no index could be built, so searches compare every row: %s", error)
 
     def _index_when_large(self) -> None:
         """Build the index of a large collection, several times faster after a load than row by row."""

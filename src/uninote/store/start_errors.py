@@ -19,23 +19,23 @@ _WAYS_OUT = (
     ),
     ("already exists|still in use", "another server uses this folder: stop that one"),
     ("Cannot allocate|out of memory|shared memory", "give the container more memory"),
-    (
-        "",
-        "its files may be damaged or incomplete, as after a copy of a running database: restore a backup "
-        "into another folder with `uninote db restore`",
-    ),
 )
+DAMAGED = (
+    "its files may be damaged or incomplete, as after a copy of a running database: restore a backup into "
+    "another folder with `uninote db restore`"
+)
+ELSEWHERE = "choose another folder, or set store.address to a running server"
 
 
 def reason_of(log: str) -> str:
     """Return the lines of a log that say why the server ended, without times and severities."""
     lines = log.splitlines()
-    reasons = [line for line in lines if re.search("FATAL|PANIC|DETAIL|could not", line)]
+    reasons = [line for line in lines if re.search("FATAL|PANIC|DETAIL|could not|error:", line)]
     reasons = [line for line in reasons if "is starting up" not in line]  # an answer to a client
     return " | ".join(re.sub(r"^.*?(FATAL|PANIC|DETAIL|LOG): +", "", line) for line in reasons or lines[-8:])
 
 
-def way_out(reason: str, account: Account, cluster: Path) -> str:
-    """Return what to do about a server that does not start."""
-    fix = next(fix for words, fix in _WAYS_OUT if re.search(words, reason))
+def way_out(reason: str, account: Account, cluster: Path, default: str = DAMAGED) -> str:
+    """Return what to do about a server that does not start, or about a cluster that cannot be made."""
+    fix = next((fix for words, fix in _WAYS_OUT if re.search(words, reason)), default)
     return fix.format(owner=f"{account.uid}:{account.gid}", cluster=cluster)

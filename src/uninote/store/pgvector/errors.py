@@ -9,6 +9,8 @@ from psycopg_pool import PoolTimeout
 
 LOST = {"57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"}
 """The server ends or refuses connections, because it stops or starts."""
+LACKS_RESOURCES = "53"
+"""Class of SQLSTATE: memory, disk or connections ran out."""
 
 # The first matching prefix counts; `{}` is the reason in the server's words.
 _BY_STATE = (
