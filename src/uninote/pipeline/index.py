@@ -52,9 +52,9 @@ def build_index(
             f"{shards} was embedded by model version {embeddings.version}, but {model} is version {version}: "
             f"name the model that made it, or embed again with `uninote embed --model {model}`"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     store = open_store(settings, folder, embeddings.dim)
     try:
+        folder.mkdir(parents=True, exist_ok=True)  # not before: a store that fails leaves no folder
         with show_progress("indexing", sum(map(_rows, embeddings.parts)), show=progress) as bar:
             for records in read_records(embeddings):
                 store.upsert(records).raise_rejected()

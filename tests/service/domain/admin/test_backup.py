@@ -110,7 +110,7 @@ def test_what_is_no_dump_is_refused_and_leaves_nothing(server: Any, tmp_path: Pa
     with pytest.raises(StoreError, match="no backup file"):
         restore(address, tmp_path / "none")
     (tmp_path / "noise").write_bytes(b"noise")
-    with pytest.raises(StoreError, match="pg_restore failed"):
+    with pytest.raises(StoreError, match=r"pg_restore failed.*a whole file of `uninote db backup`"):
         restore(address, tmp_path / "noise")
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'service'").fetchone() is None

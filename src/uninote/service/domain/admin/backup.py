@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,6 +20,13 @@ from uninote.service.db.engine import Database, store_errors
 from uninote.store.embedded import EmbeddedServer, programs
 from uninote.store.pgvector.build import LEAST_MB
 from uninote.store.pgvector.version import CREATE_EXTENSION
+
+_FIXES = (
+    ("version mismatch|unsupported version", "install PostgreSQL's client programs of that version or newer"),
+    ("archive|end of file|could not read", "name a whole file of `uninote db backup`"),
+    ("No space left", "make room on that disk, and try again"),
+    ("permission denied|must be owner", "name a user in store.address that may do this"),
+)
 
 
 def backup(database: Database, file: Path) -> int:
@@ -124,7 +132,9 @@ def _program(name: str, *arguments: str, address: str = "", options: str = "") -
         check=False,
     )
     if done.returncode != 0:
-        raise StoreError(f"{name} failed: {' | '.join(done.stderr.strip().splitlines()[-3:])}")
+        reason = " | ".join(done.stderr.strip().splitlines()[-3:])
+        fix = next((f"; {fix}" for words, fix in _FIXES if re.search(words, reason)), "")
+        raise StoreError(f"{name} failed: {reason}{fix}")
 
 
 def _found(name: str) -> str:
