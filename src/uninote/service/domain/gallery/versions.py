@@ -42,7 +42,9 @@ def active(session: Session) -> ModelVersion:
     """Return the version that searches and matches. Raises NotFoundError before the first is activated."""
     found = session.scalars(select(ModelVersion).where(ModelVersion.state == "active")).one_or_none()
     if found is None:
-        raise NotFoundError("no model version is active; add one and switch to it")
+        raise NotFoundError(
+            "no model version is active; start `uninote serve` once, or add one and switch to it"
+        )
     return found
 
 
