@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,33 @@ def test_a_mistake_is_one_line_with_the_fix_and_exit_code_2(words: list[str], fi
     assert fix in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_the_version() -> None:
+    done = uninote("--version")
+    assert (done.returncode, done.stdout) == (0, f"uninote {version('uninote')}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("demo notes.jsonl", "did you mean --notes notes.jsonl or --out notes.jsonl?"),
+        ("search 'a red boat'", "did you mean --text 'a red boat' or --index 'a red boat'?"),
+        ("serve folder", "did you mean --index folder or --notes folder?"),
+        ("stress http://host", "did you mean --url http://host"),
+        ("db index folder", "did you mean --index folder?"),
+        ("sample folder", "did you mean --out folder?"),
+        ("train sft examples.jsonl model", "did you mean --model model or --out model?"),
+    ],
+)
+def test_an_argument_without_its_option_gets_the_option(words: str, hint: str) -> None:
+    from typer.testing import CliRunner
+
+    from uninote.cli import app
+
+    done = CliRunner().invoke(app, shlex.split(words), env={"TERMINAL_WIDTH": "200", "COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert hint in " ".join(done.output.replace("│", " ").split())
 
 
 def test_config_file_and_set_reach_the_settings(tmp_path: Path) -> None:

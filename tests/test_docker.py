@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from uninote.settings import load_settings
+from uninote.store.pgvector.build import MOST_MB
 
 ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
@@ -67,6 +68,11 @@ def test_the_service_of_the_composition_reads_every_variable_it_is_given(
     assert settings.cluster.address == "milvus://root:secret@milvus:19530"
     grace = int(SERVICES["uninote"]["stop_grace_period"].removesuffix("s"))
     assert grace > settings.service.drain_seconds + settings.service.shutdown_seconds
+
+
+def test_shared_memory_holds_the_largest_build_of_an_index_and_parallel_queries() -> None:
+    size = int(SERVICES["postgres"]["shm_size"].removesuffix("gb")) << 10
+    assert size >= MOST_MB + 512
 
 
 def test_services_are_pinned_watched_restarted_and_hidden() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from uninote.limits import cores
 
 PACKAGES = ("uninote", "torch", "transformers", "numpy", "faiss-cpu")
 
@@ -28,7 +29,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "os": system,
         "cpu": _cpu(),
-        "cores": _cores(),
+        "cores": cores(),
     }
     for package in PACKAGES:
         try:
@@ -47,8 +48,3 @@ def _cpu() -> str:
     except OSError:
         found = None
     return found[1] if found else platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use, or of the machine if the system does not say."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

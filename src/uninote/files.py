@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from uuid import uuid4
+
+from uninote.errors import ConfigError
+
+
+def check_output(path: Path, *, folder: bool) -> Path:
+    """Return `path`; raise ConfigError unless a file, or files of a folder, can be written there.
+
+    Nothing is left there. Folders that are missing count as writable when the nearest one above takes files.
+    """
+    wanted = "a folder" if folder else "a file"
+    try:
+        if path.exists() and not (path.is_dir() if folder else path.is_file()):
+            kind = "a folder" if path.is_dir() else "a file" if path.is_file() else "a device"
+            raise ConfigError(f"{path} is {kind}, and the result is {wanted}: name another path")
+        start = path.absolute() if folder else path.absolute().parent
+        place = next(one for one in (start, *start.parents) if one.exists())
+        if not place.is_dir():
+            raise ConfigError(f"{path} cannot be written: {place} is no folder; name another path")
+        with TemporaryFile(dir=place) as probe:
+            probe.write(b"0")
+        return path
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}; name another path, or let this user write there"
+        ) from error
 
 
 @contextmanager
@@ -23,6 +50,8 @@ def write_atomic(path: Path, *, several_writers: bool = False) -> Iterator[Path]
     may write the same file at once; the last one wins. After a kill that file stays.
     """
     own = f".{uuid4().hex}" if several_writers else ""
+    if path.exists() and not path.is_file():  # the move would fail after all the work, or replace a device
+        raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, "this is no ordinary file", str(path))
     partial = path.with_name(f"{path.name}{own}.partial")
     partial.unlink(missing_ok=True)
     try:

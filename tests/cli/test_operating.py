@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 from tests.service.conftest import toward
 from typer.testing import CliRunner
@@ -47,6 +48,31 @@ def test_a_backup_is_restored_into_an_empty_database(
         uninote("db", "restore", file, "--set", there)
     with pytest.raises(ConfigError, match="holds no database"):
         uninote("db", "backup", file, "--index", tmp_path / "nowhere")
+
+
+COMMANDS = (
+    ("db", "backup", "made.dump"),
+    ("db", "index"),
+    ("cluster", "status"),
+    ("cluster", "stop"),
+    ("cluster", "rebuild", "--set", "cluster.address=milvus://host"),
+)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_database_that_fails_is_a_sentence(
+    words: tuple[str, ...], world: Any, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=r"the database cannot be reached: .*store\.address"):
+        uninote(*words, "--set", "store.address=postgresql://user:secret@127.0.0.1:1/x")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA service CASCADE")
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(StoreError, match="the database is read-only"):
+        uninote(*words, "--set", f"store.address={address}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_index_is_made_of_the_active_version(world: Any, address: str) -> None:

@@ -7,7 +7,8 @@ import json
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from uninote.errors import ConfigError, ModelError, StoreError
-from uninote.items import RENDERING
+from uninote.items import RENDERING, Item
 from uninote.pipeline import embeddings, index
 from uninote.pipeline.index import Searcher, build_index
 from uninote.settings import StoreSettings, load_settings
@@ -104,6 +105,23 @@ def test_vectors_and_payloads_belong_to_their_rows(shards: Path, monkeypatch: py
     np.testing.assert_array_equal(np.stack([np.asarray(record.vector) for record in records[5:]]), expected)
     assert [record.payload["row"] for record in records[5:]] == list(range(7))
     assert {record.model_version for record in records} == {"v1"}
+
+
+def test_a_category_of_no_record_gets_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    searcher = object.__new__(index.Searcher)
+    searcher.version, searcher.store = "v1", MemoryStore(DIM)
+    searcher.encoder = cast(Any, SimpleNamespace(encode=lambda items: np.eye(len(items), DIM)))
+    searcher.store.upsert(
+        [
+            Record("a", np.ones(DIM), "note", "food", None, "v1"),
+            Record("b", np.ones(DIM), "note", "fool", None, "v0"),
+        ]
+    )
+    asked = searcher.unknown_categories(Item.of("x"), ["food", "fool", "xyz"])
+    assert asked == [
+        "no record has category 'fool'; did you mean 'food'?",
+        "no record has category 'xyz'; there are 'food'",
+    ]
 
 
 def test_embeddings_of_another_model_are_refused(shards: Path, model: Path, tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_a_failed_start_names_its_reason(folder: Path, tmp_path: Path) -> None:
     version = folder / "cluster/PG_VERSION"
     version.write_text("9\n")
     try:
-        with pytest.raises(StoreError, match=r"does not start.*9"):
+        with pytest.raises(StoreError, match=r"does not start.*9.*the release that made it"):
             EmbeddedServer(folder)
     finally:
         version.write_text("18\n")
@@ -172,6 +172,94 @@ def test_a_failed_start_names_its_reason(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be used"):
         EmbeddedServer(tmp_path / "file")
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """Copy with `cp -r`: all files belong to the copier."""
+    subprocess.run(["cp", "-r", str(folder), str(to)], check=True)
+    return to
+
+
+def rows(folder: Path) -> int:
+    with open_store(folder, "copied") as store:
+        return store.count()
+
+
+def test_a_copy_of_root_is_given_to_the_account_of_the_server(folder: Path, tmp_path: Path) -> None:
+    with open_store(folder, "copied") as store:
+        store.upsert([Record("a", EAST, "note")])
+    copy = copied(folder, tmp_path / "copy")
+    (copy / "cluster").chmod(0o755)  # as by tools that keep no modes
+    assert rows(copy) == 1
+    assert (copy / "cluster").stat().st_mode & 0o777 == 0o700
+    if os.geteuid() == 0:
+        assert {file.lstat().st_uid for file in (copy / "cluster").rglob("*")} == {
+            (folder / "cluster").stat().st_uid
+        }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+def test_files_that_others_could_have_put_there_stay_roots(folder: Path, tmp_path: Path) -> None:
+    copy = copied(folder, tmp_path / "copy")
+    (copy / "cluster").chmod(0o777)
+    with pytest.raises(StoreError, match=r"other users may write.*chown -R"):
+        EmbeddedServer(copy)
+    assert (copy / "cluster/PG_VERSION").stat().st_uid == 0
+
+
+def test_a_copy_made_while_the_server_runs_starts_next_to_it_and_says_so(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A folder with a short name: its socket and that one's lock file are in it, and are copied.
+    with tempfile.TemporaryDirectory() as short:
+        original = copied(folder, Path(short) / "original")
+        with open_store(original, "copied") as store:
+            store.upsert([Record("a", EAST, "note")])
+            copy = copied(original, Path(short) / "copy")
+            assert postmaster(copy) == postmaster(original)
+            assert (copy / "cluster/.s.PGSQL.5432.lock").exists()
+            assert rows(copy) == 1
+            assert store.count() == 1
+    assert "uninote db backup" in caplog.text
+
+
+def test_a_damaged_copy_names_the_backup(folder: Path, tmp_path: Path) -> None:
+    copy = copied(folder, tmp_path / "copy")
+    (copy / "cluster/global/pg_control").unlink()
+    with pytest.raises(StoreError, match=r"pg_control.*restore a backup"):
+        EmbeddedServer(copy)
+
+
+def test_a_folder_that_takes_no_files_names_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "postgres/start.lock").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"cannot be used: Is a directory.*chown -R"):
+        EmbeddedServer(tmp_path / "postgres")
+
+
+NAMESPACE = 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"'
+LARGE = """
+import sys
+from pathlib import Path
+import numpy as np
+from uninote.store.postgres import PostgresStore
+from uninote.store.protocol import Record
+vectors = np.random.default_rng(0).standard_normal((20_500, 384)).astype(np.float32)
+store = PostgresStore(Path(sys.argv[1]), 384)
+store.upsert(Record(str(row), vector, "note") for row, vector in enumerate(vectors))
+store.flush()
+print(store.count(), store.search(vectors[7:8], 1)[0][0].id)
+store.close()
+"""
+
+
+@pytest.mark.slow
+def test_an_index_of_20_500_vectors_in_the_shared_memory_of_a_container(tmp_path: Path) -> None:
+    private = ["unshare", "-m", "sh", "-c", NAMESPACE, "sh"]
+    if subprocess.run([*private, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no private /dev/shm can be mounted")
+    arguments = [*private, sys.executable, "-c", LARGE, str(tmp_path / "postgres")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["20500", "7"], done.stderr
 
 
 def test_an_ordinary_user_needs_no_root() -> None:

@@ -44,6 +44,24 @@ def indexes(server: EmbeddedServer, collection: str) -> int:
     return int(found[0])
 
 
+def test_without_room_for_an_index_a_store_opens_and_finds_everything(
+    open_postgres: Callable[..., PostgresStore],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*_: Any) -> None:
+        raise psycopg.errors.DiskFull("no room")
+
+    monkeypatch.setattr("uninote.store.postgres.build", full)
+    first = open_postgres(2, exact_below=10)
+    first.upsert([Record(f"r{number}", [1, number], "note") for number in range(50)])
+    with pytest.raises(StoreError, match="the disk of the database is full: no room"):
+        first.flush()
+    again = open_postgres(2, exact_below=10, collection=first._table.name)
+    assert "searches compare every row" in caplog.text
+    assert [hit.id for hit in again.search([[1, 7]], 3)[0]] == ["r7", "r8", "r6"]
+
+
 def test_hnsw_finds_what_brute_force_finds(
     open_postgres: Callable[..., PostgresStore], server: EmbeddedServer
 ) -> None:

@@ -5,7 +5,6 @@ It is the one way to read pictures: annotation, training, embedding and the serv
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -20,6 +19,7 @@ from uninote.annotate.protocol import OcrReader
 from uninote.annotate.spread import BATCH, Spread, annotated, in_threads
 from uninote.errors import ModelError, PictureError
 from uninote.items import Picture
+from uninote.limits import cores
 from uninote.settings import CorpusSettings
 
 Lines = tuple[str, ...]
@@ -49,7 +49,7 @@ class PictureReader:
             spread: runs the batches elsewhere, e.g. on a cluster.
         """
         self._reader, self._corpus, self._folder = reader, corpus, folder
-        self._workers = workers or os.cpu_count() or 1
+        self._workers = workers or cores()
         self._spread = spread
         self._memory: LRUCache[str, Lines] = LRUCache(REMEMBERED, lambda lines: 100 + sum(map(len, lines)))
         self._under_way: dict[str, Future[Lines | PictureError]] = {}

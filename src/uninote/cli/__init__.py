@@ -7,7 +7,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
@@ -25,8 +26,11 @@ from uninote.cli import (
     stressing,
     training,
 )
+from uninote.cli.arguments import hint_in
+from uninote.cli.failures import told
 from uninote.errors import UniNoteError
 from uninote.extras import named
+from uninote.limits import cores
 
 __all__ = ["app", "main"]
 
@@ -38,6 +42,23 @@ app = typer.Typer(
     "Try `uninote demo` first: it runs the whole pipeline, from notes to a report and a searchable index, "
     "on a built-in sample or on your own notes.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"uninote {version('uninote')}")
+        raise typer.Exit
+
+
+@app.callback()
+def uninote(
+    shown: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options before a command."""
+
+
 app.add_typer(data.app)
 app.add_typer(corpora.app, name="corpus")
 app.add_typer(training.app, name="train")
@@ -51,16 +72,23 @@ app.add_typer(operating.db, name="db")
 app.add_typer(operating.cluster, name="cluster")
 app.add_typer(stressing.app)
 app.add_typer(running.app)
+hint_in(app)
 
 
 def main(run: Callable[[], Any] = app) -> None:
     """Run the command line. A user's error is one line on stderr and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if cores() < (os.cpu_count() or 1):  # libraries start a thread for each core of the host
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
         with named():
             run()
-    except UniNoteError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+    except Exception as error:
+        message = str(error) if isinstance(error, UniNoteError) else told(error)
+        if message is None:
+            raise
+        logging.getLogger(__name__).debug("failed", exc_info=True)
+        typer.echo(f"error: {' '.join(message.split())}", err=True)
         sys.exit(2)

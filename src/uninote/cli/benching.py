@@ -20,6 +20,8 @@ from uninote.cli.options import (
     Set,
     emit,
     settings_from,
+    to_file,
+    to_folder,
 )
 from uninote.errors import ConfigError
 
@@ -28,7 +30,6 @@ app = typer.Typer(
 )
 
 RESULTS = Path("benchmarks/results/experiments")
-Results = Annotated[Path, typer.Option("--results", help="Folder of the result files.")]
 
 
 @app.command("list")
@@ -48,10 +49,12 @@ def run(
     experiments: Annotated[
         list[str] | None, typer.Argument(help="Built-in names or YAML files; all built-in ones if none.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Caches, models and finished runs.")] = Path(
-        "work/bench"
-    ),
-    results: Results = RESULTS,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Caches, models and finished runs.", callback=to_folder)
+    ] = Path("work/bench"),
+    results: Annotated[
+        Path, typer.Option("--results", help="Folder of the result files.", callback=to_folder)
+    ] = RESULTS,
     seeds: Annotated[str, typer.Option(help="Instead of the experiments' own, e.g. `0,1,2`.")] = "",
     split: Annotated[
         str, typer.Option(help="Split to measure on: test, or validation to choose settings.")
@@ -122,7 +125,12 @@ def retention(
     ] = None,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="Folder of retention.json and the tables that `bench page` shows."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder of retention.json and the tables that `bench page` shows.",
+            callback=to_folder,
+        ),
     ] = RESULTS,
     samples: Annotated[int, typer.Option(min=1, help="Most samples of each kind in a category.")] = 16,
     minimum: Annotated[
@@ -210,9 +218,12 @@ def _numbers(text: str, option: str) -> list[int]:
 
 @app.command("page")
 def page(
-    results: Results = RESULTS,
+    results: Annotated[Path, typer.Option("--results", help="Folder of the result files.")] = RESULTS,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The page; charts go to images/NAME in the same folder.")
+        Path,
+        typer.Option(
+            "--out", "-o", help="The page; charts go to images/NAME in the same folder.", callback=to_file
+        ),
     ] = Path("docs/results.md"),
     as_json: AsJson = False,
 ) -> None:

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from uninote.cli.inputs import read_split
-from uninote.cli.options import AsJson, Config, Notes, Out, Quiet, Seed, Set, Whole, emit, settings_from
+from uninote.cli.options import (
+    AsJson,
+    Cache,
+    Config,
+    Notes,
+    OutFolder,
+    Quiet,
+    Seed,
+    Set,
+    Whole,
+    emit,
+    settings_from,
+)
 from uninote.errors import ConfigError
 
 app = typer.Typer(
@@ -32,7 +44,7 @@ def corpus() -> None:
 @app.command()
 def fetch(
     name: Annotated[Name, typer.Argument(help="Which notes.")],
-    out: Out = Path("corpus"),
+    out: OutFolder = Path("corpus"),
     mirror: Annotated[
         str, typer.Option(help="Base address of the repositories, as in MIRROR/owner/name.")
     ] = "https://github.com",
@@ -89,10 +101,8 @@ def fetch(
 @app.command()
 def mteb(
     notes: Notes,
-    out: Out = Path("mteb-dataset"),
-    cache: Annotated[Path, typer.Option(help="Annotations by picture, as of `uninote annotate`.")] = Path(
-        "cache"
-    ),
+    out: OutFolder = Path("mteb-dataset"),
+    cache: Cache = Path("cache"),
     whole: Whole = False,
     config: Config = None,
     set_: Set = None,

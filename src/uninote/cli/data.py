@@ -10,10 +10,12 @@ import typer
 from uninote.cli.inputs import encoder_of, read, read_with_relations
 from uninote.cli.options import (
     AsJson,
+    Cache,
     Config,
     Features,
     Notes,
-    Out,
+    OutFile,
+    OutFolder,
     Quiet,
     Ray,
     Relations,
@@ -30,7 +32,7 @@ app = typer.Typer()
 
 @app.command()
 def sample(
-    out: Out = Path("sample"),
+    out: OutFolder = Path("sample"),
     count: Annotated[int, typer.Option(min=1, help="Number of notes.")] = 300,
     seed: Annotated[int, typer.Option(help="The same seed draws the same notes.")] = 0,
     as_json: AsJson = False,
@@ -45,10 +47,8 @@ def sample(
 @app.command()
 def annotate(
     notes: Notes,
-    out: Out = Path("annotated.jsonl"),
-    cache: Annotated[Path, typer.Option(help="Annotations by picture; a rerun resumes from it.")] = Path(
-        "cache"
-    ),
+    out: OutFile = Path("annotated.jsonl"),
+    cache: Cache = Path("cache"),
     config: Config = None,
     set_: Set = None,
     ray: Ray = None,
@@ -86,7 +86,7 @@ def annotate(
 @app.command()
 def pairs(
     notes: Notes,
-    out: Out = Path("pairs.jsonl"),
+    out: OutFile = Path("pairs.jsonl"),
     task: Annotated[list[str] | None, typer.Option(help="Only this task, e.g. I2Note; repeatable.")] = None,
     whole: Whole = False,
     relations: Relations = None,
@@ -126,7 +126,7 @@ def pairs(
 @app.command()
 def links(
     notes: Notes,
-    out: Out = Path("relations.csv"),
+    out: OutFile = Path("relations.csv"),
     config: Config = None,
     set_: Set = None,
     as_json: AsJson = False,
@@ -146,7 +146,7 @@ def mine(
     model: Annotated[
         Path | None, typer.Option("--model", "-m", help="Reference encoder; without it, the untrained one.")
     ] = None,
-    out: Out = Path("examples.jsonl"),
+    out: OutFile = Path("examples.jsonl"),
     features: Features = None,
     config: Config = None,
     set_: Set = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from uninote.cli.options import AsJson, Out, emit
+from uninote.cli.options import AsJson, OutFolder, emit
 
 app = typer.Typer()
 
@@ -30,7 +30,7 @@ def export(
             "`onnx`: fp32 and int8 graphs (compact model).",
         ),
     ] = Format.SENTENCE_TRANSFORMERS,
-    out: Out = Path("export"),
+    out: OutFolder = Path("export"),
     report: Annotated[
         Path | None, typer.Option(help="report.json of `uninote evaluate` or the demo, for the model card.")
     ] = None,

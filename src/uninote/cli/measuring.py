@@ -17,7 +17,7 @@ from uninote.cli.options import (
     Config,
     Features,
     Notes,
-    Out,
+    OutFolder,
     Quiet,
     Relations,
     Seed,
@@ -42,7 +42,7 @@ def evaluate(
     model: Annotated[
         Path | None, typer.Option("--model", "-m", help="A model folder; without it, the untrained model.")
     ] = None,
-    out: Out = Path("evaluation"),
+    out: OutFolder = Path("evaluation"),
     features: Features = None,
     whole: Whole = False,
     hard: Annotated[

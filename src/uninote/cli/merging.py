@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uninote.cli.options import AsJson, Out, emit
+from uninote.cli.options import AsJson, OutFolder, emit
 
 app = typer.Typer()
 
@@ -19,7 +19,7 @@ def merge(
     share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the second model: 0 is the first, 1 the second.")
     ] = 0.5,
-    out: Out = Path("model-merged"),
+    out: OutFolder = Path("model-merged"),
     as_json: AsJson = False,
 ) -> None:
     """Interpolate the weights of two models, where the second gained on one task and lost on others."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uninote.cli.options import AsJson, Config, Set, emit, settings_from
+from uninote.cli.options import AsJson, Config, Set, emit, settings_from, to_file
 from uninote.errors import ConfigError
 
 if TYPE_CHECKING:  # loaded at first use
@@ -25,7 +25,7 @@ DEFAULT = Path("demo/index")
 
 @db.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    file: Annotated[Path, typer.Argument(help="The file to write.", callback=to_file)],
     index_folder: Index = DEFAULT,
     config: Config = None,
     set_: Set = None,

@@ -11,13 +11,30 @@ import typer
 import yaml
 
 from uninote.errors import ConfigError
+from uninote.files import check_output
 from uninote.problems import yaml_problem
 from uninote.settings import Settings, load_settings
+
+
+def to_file(path: Path | None) -> Path | None:
+    """Refuse a path where no file can be written, before any work is done for it; a callback of options."""
+    return path and check_output(path, folder=False)
+
+
+def to_folder(path: Path | None) -> Path | None:
+    """Refuse a path where no folder can be written, as `to_file` does for files."""
+    return path and check_output(path, folder=True)
+
 
 Notes = Annotated[
     Path, typer.Argument(help="Notes: a .jsonl or .parquet file, a folder, or a saved `datasets` folder.")
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="File or folder of the result.")]
+OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of the result.", callback=to_file)]
+OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder of the result.", callback=to_folder)]
+Cache = Annotated[
+    Path,
+    typer.Option(help="Annotations by picture; a rerun resumes from it.", callback=to_folder),
+]
 Model = Annotated[Path, typer.Option("--model", "-m", help="A trained model folder.")]
 ModelOrShipped = Annotated[
     Path,
@@ -33,7 +50,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 Whole = Annotated[bool, typer.Option("--whole", help="Use all notes instead of the split of this step.")]
 Features = Annotated[
-    Path | None, typer.Option(help="Folder that caches vision features by picture between runs.")
+    Path | None,
+    typer.Option(
+        help="Folder that caches vision features by picture between runs.",
+        callback=to_folder,
+    ),
 ]
 
 Relations = Annotated[

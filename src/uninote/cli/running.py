@@ -10,7 +10,7 @@ import typer
 import yaml
 from rich.console import Console
 
-from uninote.cli.options import AsJson, Config, Out, Quiet, Relations, Seed, Set, settings_from
+from uninote.cli.options import AsJson, Config, OutFolder, Quiet, Relations, Seed, Set, settings_from
 from uninote.errors import ConfigError
 from uninote.extras import require
 
@@ -20,7 +20,7 @@ app = typer.Typer()
 @app.command()
 def demo(
     notes: Annotated[Path | None, typer.Option(help="Your notes; by default, the built-in sample.")] = None,
-    out: Out = Path("demo"),
+    out: OutFolder = Path("demo"),
     relations: Relations = None,
     config: Config = None,
     set_: Set = None,

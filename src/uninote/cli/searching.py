@@ -18,7 +18,7 @@ from uninote.cli.options import (
     Features,
     ModelOrShipped,
     Notes,
-    Out,
+    OutFolder,
     Quiet,
     Ray,
     Set,
@@ -34,7 +34,7 @@ app = typer.Typer()
 def embed(
     notes: Notes,
     model: ModelOrShipped = Path("compact"),
-    out: Out = Path("embeddings"),
+    out: OutFolder = Path("embeddings"),
     features: Features = None,
     config: Config = None,
     set_: Set = None,
@@ -69,7 +69,7 @@ def embed(
 def index(
     embeddings: Annotated[Path, typer.Argument(help="A folder of `uninote embed`.")],
     model: ModelOrShipped = Path("compact"),
-    out: Out = Path("index"),
+    out: OutFolder = Path("index"),
     notes: Annotated[
         Path | None, typer.Option(help="The notes that were embedded, kept for `uninote serve`.")
     ] = None,
@@ -136,6 +136,8 @@ def search(
             for hit in hits
             if hit.kind == "note" and hit.id in sources
         }
+        for hint in searcher.unknown_categories(query, category or ()):
+            typer.echo(hint, err=True)
     if as_json:
         found = [
             {"id": hit.id, "score": hit.score, "kind": hit.kind, "category": hit.category, **hit.payload}

@@ -14,7 +14,7 @@ from uninote.cli.options import (
     Features,
     Model,
     Notes,
-    Out,
+    OutFolder,
     Quiet,
     Relations,
     Seed,
@@ -38,7 +38,7 @@ app = typer.Typer(
 @app.command("warmup")
 def train_warmup(
     notes: Notes,
-    out: Out = Path("model-warmup"),
+    out: OutFolder = Path("model-warmup"),
     whole: Whole = False,
     features: Features = None,
     config: Config = None,
@@ -73,7 +73,7 @@ def train_sft(
     reference: Annotated[
         Path | None, typer.Option(help="Encoder of the soft labels; by default, the start model.")
     ] = None,
-    out: Out = Path("model-sft"),
+    out: OutFolder = Path("model-sft"),
     features: Features = None,
     config: Config = None,
     set_: Set = None,
@@ -107,7 +107,7 @@ def train_rl(
     reference: Annotated[
         Path | None, typer.Option(help="Encoder of the soft labels of --examples; by default, --model.")
     ] = None,
-    out: Out = Path("model-rl"),
+    out: OutFolder = Path("model-rl"),
     whole: Whole = False,
     features: Features = None,
     relations: Relations = None,

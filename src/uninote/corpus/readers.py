@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from uninote.corpus.writer import write_notes
 from uninote.errors import NoteError
 from uninote.extras import needs
 from uninote.items import Note
+from uninote.limits import cores
 from uninote.settings import CorpusSettings
 
 __all__ = ["notes_from_dataset", "notes_from_records", "read_notes", "write_notes"]
@@ -128,7 +128,7 @@ def _built(entries: Iterable[Entry | Skip], settings: CorpusSettings) -> Iterato
         return entry.where, *build_note(entry, settings)
 
     waiting: deque[Future[Built]] = deque()
-    with ThreadPoolExecutor(min(16, 4 + (os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(min(16, 4 + cores())) as pool:
         for entry in entries:
             waiting.append(pool.submit(build, entry))
             if len(waiting) >= _AHEAD:

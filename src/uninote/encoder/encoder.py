@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ from uninote.encoder.registry import backbone_class
 from uninote.encoder.saved import FILE, Saved, weights_version, write_saved
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item
+from uninote.limits import cores
 from uninote.progress import show_progress
 from uninote.settings import CorpusSettings, EncoderSettings, encoder_class
 from uninote.shipped import COMPACT, model_folder
@@ -206,7 +206,7 @@ class Encoder:
                 return {name: tensor.pin_memory() for name, tensor in inputs.items()}
             return inputs
 
-        if self.device.type == "cpu" and (os.cpu_count() or 1) <= torch.get_num_threads():
+        if self.device.type == "cpu" and cores() <= torch.get_num_threads():
             yield from ((batch, prepare(batch)) for batch in batches)
             return
         with ThreadPoolExecutor(1, "prepare") as pool:

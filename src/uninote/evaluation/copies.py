@@ -7,7 +7,6 @@ finds that text, character by character, in the same pixels, but not in those of
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from uninote.errors import MissingExtraError, PictureError
 from uninote.evaluation.protocols import Json
 from uninote.files import write_atomic
 from uninote.items import Item, Picture
+from uninote.limits import cores
 from uninote.settings import CorpusSettings, Settings
 
 SCALE = 0.8
@@ -114,7 +114,7 @@ def edited_copies(
         except PictureError:
             return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         copies = dict(zip(originals, pool.map(copy, originals.values()), strict=True))
     found = {digest: picture for digest, picture in copies.items() if picture}
     if reader is None or not found:

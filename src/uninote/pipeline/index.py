@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from uninote.corpus.writer import write_notes
@@ -12,6 +13,7 @@ from uninote.encoder import Encoder
 from uninote.encoder.saved import Saved
 from uninote.errors import ConfigError, StoreError
 from uninote.extras import needs
+from uninote.hints import nearest
 from uninote.items import RENDERING, Item, Note, require_rendering
 from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.progress import show_progress
@@ -24,6 +26,7 @@ with needs("data"):
 
 MANIFEST = "index.json"
 NOTES = "notes.jsonl"
+NAMES = 1000  # records whose categories are offered in place of one that does not exist
 
 
 def build_index(
@@ -49,9 +52,9 @@ def build_index(
             f"{shards} was embedded by model version {embeddings.version}, but {model} is version {version}: "
             f"name the model that made it, or embed again with `uninote embed --model {model}`"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     store = open_store(settings, folder, embeddings.dim)
     try:
+        folder.mkdir(parents=True, exist_ok=True)  # not before: a store that fails leaves no folder
         with show_progress("indexing", sum(map(_rows, embeddings.parts)), show=progress) as bar:
             for records in read_records(embeddings):
                 store.upsert(records).raise_rejected()
@@ -112,3 +115,12 @@ class Searcher:
             model_versions=(self.version,),
         )
         return self.store.search(self.encoder.encode([item]), k, chosen)[0]
+
+    def unknown_categories(self, item: Item, names: Sequence[str]) -> list[str]:
+        """Return a sentence for each category that no record has; it offers those of the nearest records."""
+        own = Filter(model_versions=(self.version,))
+        missing = [name for name in names if not self.store.count(replace(own, categories=(name,)))]
+        if not missing:
+            return []
+        known = {hit.category for hit in self.store.search(self.encoder.encode([item]), NAMES, own)[0]}
+        return [f"no record has category {name!r}; {nearest(name, known)}" for name in missing]

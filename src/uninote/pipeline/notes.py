@@ -18,6 +18,7 @@ from uninote.corpus.skips import SkipReport
 from uninote.corpus.splits import Splits, split_notes
 from uninote.errors import NoteError, PictureError
 from uninote.items import Note, Picture
+from uninote.limits import cores
 from uninote.progress import show_progress
 from uninote.settings import CorpusSettings, Settings
 
@@ -91,7 +92,7 @@ def undecodable(
             broken[picture.digest] = error
 
     shown = show_progress("pictures", len(unique), show=progress, transient=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool, shown as bar:
+    with ThreadPoolExecutor(cores()) as pool, shown as bar:
         for _ in pool.map(check, unique):
             bar.advance()
     return broken

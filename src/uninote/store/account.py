@@ -35,8 +35,8 @@ class Account:
         if os.geteuid() != 0:
             if owner not in (None, os.geteuid()):
                 raise StoreError(
-                    f"the database in {cluster} belongs to user id {owner}; run as that user, or choose "
-                    "another folder"
+                    f"the database in {cluster} belongs to user id {owner}; run as that user, choose another "
+                    f"folder, or let root run `chown -R {os.geteuid()} {cluster.parent}`"
                 )
             return cls(os.geteuid(), os.getegid(), step_down=False)
         if owner:
@@ -56,6 +56,25 @@ class Account:
         """Make this account the owner of a folder."""
         if self.step_down:
             os.chown(folder, self.uid, self.gid)
+
+    def own(self, cluster: Path) -> None:
+        """Give this account a cluster that root has copied, and the folder the mode that PostgreSQL wants.
+
+        Raises StoreError when other users could have put files into a folder of root, which stay root's.
+        """
+        status = cluster.stat()
+        if self.step_down and status.st_uid == 0:
+            if status.st_mode & 0o022:
+                raise StoreError(
+                    f"other users may write to {cluster}, so its files are not given to the server; if they "
+                    f"are yours, run `chown -R {self.uid}:{self.gid} {cluster} && chmod 0700 {cluster}`"
+                )
+            for folder, names, files in os.walk(cluster):
+                for name in names + files:
+                    os.chown(os.path.join(folder, name), self.uid, self.gid, follow_symlinks=False)
+            self.give(cluster)  # last: after an interruption the next start begins again
+        if status.st_mode & 0o027:
+            cluster.chmod(0o700)
 
     def command(self, *argv: str, paths: tuple[Path, ...]) -> tuple[list[str], dict[str, Any]]:
         """Return arguments and keywords of `subprocess.run` to run `argv` as this account with these `paths`.

@@ -30,13 +30,13 @@ from urllib.parse import quote
 
 from uninote.errors import StoreError
 from uninote.store.account import Account
+from uninote.store.lock_files import correct_lock_files
+from uninote.store.start_errors import ELSEWHERE, reason_of, way_out
 
 PORT = 5432  # names the socket file; no network port is opened
 SOCKET_PATH_BYTES = 100  # sockaddr_un holds 104 to 108 bytes, depending on the system
 START_SECONDS = 300  # crash recovery replays the log since the last checkpoint
 LEFTOVER_SECONDS = 30  # children of a killed server notice its death and leave
-
-NO_PROCESS = 2**31 - 1  # no system gives out an id this high
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -44,6 +44,8 @@ _SETTINGS = {
     "maintenance_work_mem": "256MB",
     "log_checkpoints": "off",
 }
+_SHARED = "dynamic_shared_memory_type"
+SHARED_BYTES = 2**33
 _READY, _REFUSING = 0, 1  # exit statuses of pg_isready
 
 
@@ -61,15 +63,13 @@ class EmbeddedServer:
         self._programs = programs()
         self._owner_pid = os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
-        try:
+        with self._usable():
             self._folder.mkdir(parents=True, exist_ok=True)
             self._account = Account.choose(self._cluster)
             self._users = (self._folder / "users.lock").open("a")
-        except OSError as error:
-            raise StoreError(f"the database folder {self._folder} cannot be used: {error}") from error
         self._closed = False
         try:
-            with self._starting():
+            with self._usable(), self._starting():
                 fcntl.flock(self._users, fcntl.LOCK_SH)
                 self._start()
         except BaseException:
@@ -86,7 +86,7 @@ class EmbeddedServer:
         """Start the server again if it died. Raises StoreError when closed or when it does not start."""
         if self._closed:
             raise StoreError("this database server handle is closed")
-        with self._starting():
+        with self._usable(), self._starting():
             self._start()
 
     def close(self) -> None:
@@ -113,6 +113,17 @@ class EmbeddedServer:
         self.close()
 
     @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Turn errors of files into StoreError."""
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"the database folder {self._folder} cannot be used: {error.strerror}: {error.filename}; "
+                f"let user id {os.geteuid()} own it (`chown -R`), or copy it to a folder that it may write to"
+            ) from error
+
+    @contextmanager
     def _starting(self) -> Iterator[None]:
         with (self._folder / "start.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -122,6 +133,7 @@ class EmbeddedServer:
         """Start the server. Pre-condition: start.lock is held. Post-condition: the server answers."""
         if not (self._cluster / "PG_VERSION").exists():
             self._create()
+        self._account.own(self._cluster)
         deadline = time.monotonic() + START_SECONDS
         while (state := self._state()) == _REFUSING and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -132,20 +144,22 @@ class EmbeddedServer:
         while (problem := self._launch()) is not None:
             leaving = "still in use" in problem or "already exists" in problem
             if not leaving or time.monotonic() > deadline:
-                raise StoreError(f"the database in {self._cluster} does not start: {problem}")
+                fix = way_out(problem, self._account, self._cluster)
+                raise StoreError(f"the database in {self._cluster} does not start: {problem}; {fix}")
             time.sleep(0.1)
             if self._state() == _READY:  # a killed process had already begun to start it
                 return
 
     def _launch(self) -> str | None:
-        """Try once to start the server; return None, or the end of its log when it fails."""
-        self._correct_stale_pid_file()
-        log = self._cluster / "log"
-        with log.open("ab") as output:
-            self._account.give(log)
+        """Try once to start the server; return None, or the reason in its log when it fails."""
+        correct_lock_files(self._cluster, f".s.PGSQL.{PORT}.lock")
+        file = self._cluster / "log"
+        with file.open("ab") as output:
+            self._account.give(file)
             known = output.tell()
             # pg_ctl would pass the folder's name through a shell.
             arguments = ["-D", str(self._cluster), "-k", str(self._socket_dir), "-p", str(PORT)]
+            arguments += ["-c", f"{_SHARED}={_shared_memory()}"]
             self._process = subprocess.Popen(
                 **self._command("postgres", *arguments), stdout=output, start_new_session=True
             )
@@ -154,7 +168,7 @@ class EmbeddedServer:
             if self._state() == _READY:
                 return None
             time.sleep(0.02)
-        return " | ".join(log.read_bytes()[known:].decode(errors="replace").splitlines()[-8:])
+        return reason_of(file.read_bytes()[known:].decode(errors="replace"))
 
     def _create(self) -> None:
         if self._cluster.exists():
@@ -163,33 +177,21 @@ class EmbeddedServer:
         shutil.rmtree(draft, ignore_errors=True)  # left by a process that was killed before the rename
         draft.mkdir(mode=0o700)
         self._account.give(draft)
-        settings = [part for name, value in _SETTINGS.items() for part in ("--set", f"{name}={value}")]
+        wanted = _SETTINGS | {_SHARED: _shared_memory()}
+        settings = [part for name, value in wanted.items() for part in ("--set", f"{name}={value}")]
         access = ["--username=postgres", "--auth-local=trust", "--auth-host=reject"]
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         status, output = self._run("initdb", "-D", str(draft), *access, *locale, *settings)
         if status != 0:
-            raise StoreError(f"no database can be created in {self._folder}: {output.strip()}")
+            shutil.rmtree(draft)
+            reason = reason_of(output)
+            fix = way_out(reason, self._account, self._folder, ELSEWHERE)
+            raise StoreError(f"no database can be created in {self._folder}: {reason}; {fix}")
         draft.rename(self._cluster)
 
     def _state(self) -> int:
         arguments = ["-h", str(self._socket_dir), "-p", str(PORT), "-U", "postgres", "-d", "postgres"]
         return self._run("pg_isready", "-q", *arguments)[0]
-
-    def _correct_stale_pid_file(self) -> None:
-        """Replace the process id in a leftover postmaster.pid, so that PostgreSQL treats its server as dead.
-
-        PostgreSQL only checks whether the process id exists. After a container restart another program may
-        have it, and without an init process a zombie keeps it. The file is not removed, because it also names
-        the shared memory by which PostgreSQL waits for the last children of a killed server.
-        """
-        file = self._cluster / "postmaster.pid"
-        if not file.exists() or not Path("/proc/self/stat").exists():
-            return
-        pid, _, rest = file.read_text(errors="replace").partition("\n")
-        if not pid.strip().isdecimal():
-            file.unlink()
-        elif not _is_living_postgres(pid.strip()):
-            file.write_text(f"{NO_PROCESS}\n{rest}")
 
     @property
     def _socket_dir(self) -> Path:
@@ -249,9 +251,11 @@ def programs() -> Path:
     )
 
 
-def _is_living_postgres(pid: str) -> bool:
-    try:
-        name, _, state = Path("/proc", pid, "stat").read_text(errors="replace").rpartition(")")
-    except OSError:
-        return False
-    return name.endswith("(postgres") and state.split()[0] not in {"Z", "X"}
+def _shared_memory() -> str:
+    """Return the kind of shared memory of parallel workers: that of System V where the kernel allows much.
+
+    POSIX shared memory is limited to the size of `/dev/shm`, which is 64 MB in a container by default. With
+    less than a query needs, that query fails.
+    """
+    limit = Path("/proc/sys/kernel/shmmax")
+    return "sysv" if limit.exists() and int(limit.read_text()) >= SHARED_BYTES else "posix"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, TypeVar, cast
@@ -19,8 +21,18 @@ from psycopg_pool import ConnectionPool
 
 from uninote.errors import StoreError
 from uninote.store.embedded import EmbeddedServer
+from uninote.store.pgvector.build import build, memory_mb
+from uninote.store.pgvector.errors import LACKS_RESOURCES, lacks_shared_memory, sentence
 from uninote.store.pgvector.filters import filter_values
-from uninote.store.pgvector.search import EXACT_BELOW, HNSW_DIMS, MAX_EF, SESSION, TUNE_HNSW, Precision
+from uninote.store.pgvector.search import (
+    EXACT_BELOW,
+    HNSW_DIMS,
+    MAX_EF,
+    SERIAL,
+    SESSION,
+    TUNE_HNSW,
+    Precision,
+)
 from uninote.store.protocol import EVERYTHING, Filter, Hit, Record, UpsertReport, ranked
 from uninote.store.schema import CONNECT_SECONDS, prepare
 from uninote.store.sql import (
@@ -40,6 +52,8 @@ from uninote.store.validate import (
 
 CHUNK = 2000  # rows in one INSERT: bounds the memory of one statement, all chunks share one transaction
 MIN_EF = 200
+
+log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Result = TypeVar("Result")
@@ -79,19 +93,20 @@ class PostgresStore:
         self.dim = dim
         self._index = index
         self._exact_below = exact_below
-        wanted = VectorTable(collection, dim, precision)
+        self._table = wanted = VectorTable(collection, dim, precision)
         self._sql = statements(wanted)
         self._server = EmbeddedServer(place) if isinstance(place, Path) else None
         self._address = self._server.address if self._server else cast(str, place)
         self._connections = connections
         self._pool: ConnectionPool[Connection] | None = None
+        self._serial = False
         self._lock = Lock()
         self._closed = False
         self._owner_pid = os.getpid()
         try:
             with _store_errors():
                 prepare(self._address, wanted, self._sql)
-            self._index_when_large()
+            self._index_if_possible()
         except BaseException:
             self.close()
             raise
@@ -166,19 +181,31 @@ class PostgresStore:
             if self._server:
                 self._server.close()
 
+    def _index_if_possible(self) -> None:
+        """Build the index of a large collection; without room for it, search without one, and say so."""
+        try:
+            self._index_when_large()
+        except StoreError as error:
+            if not (getattr(error.__cause__, "sqlstate", None) or "").startswith(LACKS_RESOURCES):
+                raise
+            log.warning("no index could be built, so searches compare every row: %s", error)
+
     def _index_when_large(self) -> None:
         """Build the index of a large collection, several times faster after a load than row by row."""
 
-        def build(connection: Connection) -> None:
-            limit = {"limit": self._exact_below}
-            rows = self._number(connection, self._sql.count_up_to, filter_values(EVERYTHING) | limit)
-            if rows >= self._exact_below:
+        def work(connection: Connection) -> None:
+            def create() -> None:
                 with connection.transaction():
                     connection.execute(LOCK_SCHEMA)
                     connection.execute(self._sql.create_index)
 
+            rows = self._number(connection, self._sql.count, filter_values(EVERYTHING))
+            if rows >= self._exact_below:
+                size = self._table.bytes_per_vector
+                build(connection, create, memory_mb(rows, size, local=self._server is not None))
+
         if self._index == "hnsw":
-            self._call(build)
+            self._call(work)
 
     @staticmethod
     def _number(connection: Connection, statement: sql.Composed, values: dict[str, Any]) -> int:
@@ -187,13 +214,17 @@ class PostgresStore:
         return int(row[0])
 
     def _call(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` on a pooled connection; after a lost connection repeat it once on a restarted server."""
+        """Run `work` on a pooled connection, and once more on new ones after an error of the server.
+
+        A lost server is restarted if it is embedded. Without shared memory, queries get no parallel workers.
+        """
         with _store_errors():
             pool = self._live_pool(broken=None)
             try:
                 with pool.connection() as connection:
                     return work(connection)
-            except psycopg.OperationalError:
+            except psycopg.OperationalError as error:
+                self._serial = self._serial or lacks_shared_memory(error)
                 with self._live_pool(broken=pool).connection() as connection:
                     return work(connection)
 
@@ -214,7 +245,7 @@ class PostgresStore:
                         "prepare_threshold": None,
                         "connect_timeout": CONNECT_SECONDS,
                     },
-                    configure=_configure,
+                    configure=partial(_configure, serial=self._serial),
                     min_size=1,
                     max_size=self._connections,
                     timeout=CONNECT_SECONDS,
@@ -225,28 +256,16 @@ class PostgresStore:
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """Turn database errors into StoreError on one line, without the address: it may hold a password."""
+    """Turn database errors into StoreError, one line."""
     try:
         yield
-    except psycopg.ProgrammingError as error:
-        if error.sqlstate is None:  # raised by the client itself, which cannot parse the address
-            raise StoreError(
-                "store.address is not a PostgreSQL address (postgresql://user@host/database)"
-            ) from None
-        raise StoreError(f"the database refused: {_one_line(error)}") from error
-    except psycopg.OperationalError as error:
-        raise StoreError(f"the database cannot be reached: {_one_line(error)}") from error
     except psycopg.Error as error:
-        raise StoreError(f"the database refused: {_one_line(error)}") from error
+        raise StoreError(sentence(error)) from error
 
 
-def _one_line(error: psycopg.Error) -> str:
-    return " ".join(str(error).split())
-
-
-def _configure(connection: Connection) -> None:
+def _configure(connection: Connection, *, serial: bool) -> None:
     register_vector(connection)
-    connection.execute(SESSION)
+    connection.execute(f"{SESSION}; {SERIAL}" if serial else SESSION)
 
 
 def _columns(records: list[CheckedRecord]) -> dict[str, list[Any]]:

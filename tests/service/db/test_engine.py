@@ -128,6 +128,34 @@ def test_errors_name_no_values(database: Database) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_without_shared_memory_queries_run_serially(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "lacks_shared_memory", lambda error: "segment" in str(error))
+    shown = text("SHOW max_parallel_workers_per_gather")
+    seen: list[str] = []
+
+    def work(session: Session) -> None:
+        seen.append(session.execute(shown).scalar_one())
+        if seen[-1] != "0":
+            session.execute(text("DO 'BEGIN RAISE disk_full USING MESSAGE = ''no segment''; END'"))
+
+    database.transaction(work)
+    assert seen == ["2", "0"]
+    assert database.read(lambda session: session.execute(shown).scalar_one()) == "0"
+
+
+def test_errors_of_long_work_are_translated(database: Database) -> None:
+    with pytest.raises(StoreError, match="the database failed"), database.connect() as connection:
+        connection.execute("SELECT 1 FROM service.nothing")
+    with (
+        pytest.raises(StoreError, match="the database failed"),
+        database.try_lock("work"),
+        database.try_lock("other") as held,
+    ):
+        held and held.execute("SELECT 1 FROM service.nothing")
+
+
 def test_only_one_is_alone(database: Database, address: str) -> None:
     with database.try_lock("work", 1) as held:
         assert held is not None

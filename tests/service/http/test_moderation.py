@@ -47,6 +47,37 @@ def add(api: httpx.Client, category: str, text: str, **more: Any) -> int:
     return int(ok(api.post("/v1/samples", json={"samples": [sample]}))["samples"][0]["id"])
 
 
+def test_a_category_that_does_not_exist_gets_the_nearest(api: httpx.Client) -> None:
+    ok(api.put("/v1/categories/weapons", json={}))
+    hint = "there is no category 'wepons'; did you mean 'weapons'?"
+    for path in ("/v1/samples", "/v1/thresholds", "/v1/matches", "/v1/reviews/export"):
+        found = api.get(path, params={"category": "wepons"})
+        assert (found.status_code, found.json()["error"]["message"]) == (404, hint), path
+    wanted = {"category": "wepons", "target": 1}
+    for method in ("volume", "precision"):
+        answer = api.post("/v1/calibrations", json=wanted | {"method": method})
+        assert (answer.status_code, answer.json()["error"]["message"]) == (404, hint)
+    for answer in (
+        api.put("/v1/thresholds", json={"category": "wepons", "value": 0.5}),
+        api.post("/v1/samples", json={"samples": [{"category": "wepons", "text": "a knife"}]}),
+        api.delete("/v1/categories/wepons"),
+    ):
+        assert answer.status_code == 404
+        assert hint in answer.json()["error"]["message"]
+
+
+def test_a_search_in_a_category_that_no_note_has_says_so(api: httpx.Client) -> None:
+    store(api, "n1", "weapon one", category="food")
+
+    def hint(*categories: str) -> Any:
+        body = {"query": {"text": "weapon one"}, "filter": {"categories": categories}}
+        return ok(api.post("/v1/search", json=body))["hint"]
+
+    assert hint("foood") == "no note has category 'foood'; did you mean 'food'?"
+    assert hint("foood", "food") is None  # there are hits
+    assert hint() is None
+
+
 def test_from_a_sample_to_a_verdict(api: httpx.Client) -> None:
     assert store(api, "before", "weapon old") == []
     assert ok(api.put("/v1/categories/arms%2Fguns", json={"description": "guns"}))["sampling"] == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +17,7 @@ from uninote.encoder.protocol import Inputs
 from uninote.encoder.qwen.rows import Spot
 from uninote.errors import PictureError
 from uninote.items import Picture
+from uninote.limits import cores
 from uninote.settings import CorpusSettings
 
 MIN_UNITS = 4
@@ -25,7 +25,7 @@ MIN_UNITS = 4
 LONGEST_RATIO = 200
 """Largest ratio of the sides of a picture, as in Qwen's own processing."""
 SIZES = 65_536
-DECODERS = min(8, os.cpu_count() or 1)
+DECODERS = min(8, cores())
 
 
 class Pixels:

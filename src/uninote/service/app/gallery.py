@@ -56,11 +56,15 @@ async def delete_category(services: Services, name: str, actor: str) -> None:
 
 
 async def samples(services: Services, category: str | None, after: int, limit: int) -> list[Sample]:
-    """Return a page of samples by id, of one category or of all."""
-    found = await services.transaction(
-        lambda session: stored_samples.listing(session, category=category, after=after, limit=limit)
-    )
-    return [shown(one) for one in found]
+    """Return a page of samples by id, of one category or of all. Raises NotFoundError."""
+
+    def work(session: Session) -> list[Sample]:
+        if category is not None:
+            stored_categories.require(session, category)
+        found = stored_samples.listing(session, category=category, after=after, limit=limit)
+        return [shown(one) for one in found]
+
+    return await services.transaction(work)
 
 
 async def add_samples(services: Services, batch: SampleBatch, actor: str) -> list[Sample]:

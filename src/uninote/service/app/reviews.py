@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from uninote.service.app.services import Services
 from uninote.service.db.gallery_tables import Match
+from uninote.service.domain.gallery import categories
 from uninote.service.domain.review import export, verdicts
 from uninote.service.errors import NotFoundError
 from uninote.service.schemas.notes import MatchOut
@@ -19,13 +20,15 @@ from uninote.service.schemas.reviews import QualityOut, Review, VerdictIn
 async def queue(
     services: Services, category: str | None, verdict: str | None, before: int | None, limit: int
 ) -> list[MatchOut]:
-    """Return matches with that verdict (None: open ones), the newest first."""
-    found = await services.transaction(
-        lambda session: verdicts.queue(
-            session, category=category, verdict=verdict, before=before, limit=limit
-        )
-    )
-    return [MatchOut.model_validate(one) for one in found]
+    """Return matches with that verdict (None: open ones), the newest first. Raises NotFoundError."""
+
+    def work(session: Session) -> list[MatchOut]:
+        if category is not None:
+            categories.require(session, category)
+        found = verdicts.queue(session, category=category, verdict=verdict, before=before, limit=limit)
+        return [MatchOut.model_validate(one) for one in found]
+
+    return await services.transaction(work)
 
 
 async def match(services: Services, match_id: int) -> MatchOut:
@@ -56,9 +59,11 @@ async def quality(services: Services) -> list[QualityOut]:
 async def export_verdicts(
     services: Services, form: Literal["pairs", "examples"], category: str | None
 ) -> bytes:
-    """Return verdicts as training data in JSON lines."""
+    """Return verdicts as training data in JSON lines. Raises NotFoundError for an unknown category."""
 
     def work(session: Session) -> bytes:
+        if category is not None:
+            categories.require(session, category)
         with tempfile.TemporaryDirectory(prefix="uninote-") as folder:
             export.export_verdicts(session, Path(folder), category)
             return (Path(folder) / (export.PAIRS if form == "pairs" else export.EXAMPLES)).read_bytes()

@@ -12,6 +12,7 @@ from uninote.service.db.gallery_tables import SampleVector
 from uninote.service.db.note_tables import NoteVector, StoredNote
 from uninote.service.domain.gallery import versions
 from uninote.service.domain.notes import search
+from uninote.service.domain.notes.category_names import unknown_categories
 from uninote.service.domain.notes.search import NoteHit
 from uninote.service.errors import NotFoundError
 from uninote.service.schemas.search import FoundNote, Query, SearchAnswer, SearchRequest
@@ -40,7 +41,12 @@ async def search_notes(services: Services, request: SearchRequest) -> SearchAnsw
             hits = search.within(session, model, query, request.min_score, chosen, request.k)
         return _shown(session, hits)
 
-    return SearchAnswer(model=version, hits=await services.read(work))
+    found = await services.read(work)
+    hint = None
+    if not found and request.filter.categories:
+        wanted = request.filter.categories
+        hint = await services.read(lambda session: unknown_categories(session, version, wanted))
+    return SearchAnswer(model=version, hits=found, hint=hint)
 
 
 async def next_page(services: Services, request: SearchRequest, after: tuple[float, str]) -> SearchAnswer:

@@ -23,7 +23,8 @@ from uninote.errors import StoreError
 from uninote.service.db.migrate import upgrade
 from uninote.service.errors import InvalidError
 from uninote.store.embedded import EmbeddedServer
-from uninote.store.pgvector.search import SESSION
+from uninote.store.pgvector.errors import LOST, lacks_shared_memory, sentence
+from uninote.store.pgvector.search import SERIAL, SESSION
 
 CONNECT_SECONDS = 10
 # Statements are prepared only where the code asks for it: a cached plan does not notice that a table grew,
@@ -31,7 +32,6 @@ CONNECT_SECONDS = 10
 PREPARE_WHEN_ASKED = 2**31 - 1
 WAITS = (0.02, 0.1, 0.5, 2.0)  # seconds before each retry, enough for a server to restart
 EF = 600  # hnsw.ef_search of every connection; a search may raise it
-_GONE = {"57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"}
 # Serialization failure, deadlock; a row that another caller deleted or inserted at the same time.
 _RACES = {"40001", "40P01", "23503", "23505"}
 _BAD_VALUE = "22"  # the class of errors caused by a value
@@ -47,7 +47,8 @@ class Database:
 
     After a lost connection, a deadlock or a lost race, work is retried in a new transaction. So it must have
     no effects outside of its session, and it must be idempotent, because a commit may succeed although its
-    answer is lost. All functions of the domain are. Open the database after forking. Raises StoreError when
+    answer is lost. All functions of the domain are. Queries run without parallel workers from then on when
+    the server lacks shared memory for them. Open the database after forking. Raises StoreError when
     the server cannot be used, and InvalidError for a value that no column can hold.
     """
 
@@ -56,6 +57,7 @@ class Database:
         self.address: str = self._server.address if self._server else str(place)
         self._lock = Lock()
         self._closed = False
+        self._serial = False
         self.engine = self._pool(connections)
         # A separate pool: switching a connection to autocommit and back takes 0.2 ms.
         self._reading = self._pool(connections, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
@@ -66,9 +68,16 @@ class Database:
             self.close()
             raise
 
-    def connect(self, **options: Any) -> psycopg.Connection[Any]:
-        """Open a connection outside of the pool, for long work; the caller closes it."""
-        return self._twice(lambda: self._connect(**options))
+    @property
+    def embedded(self) -> bool:
+        """Whether the server is embedded, and so runs on this machine."""
+        return self._server is not None
+
+    @contextmanager
+    def connect(self, **options: Any) -> Iterator[psycopg.Connection[Any]]:
+        """Yield a connection outside of the pool, for long work; its errors are raised as StoreError."""
+        with store_errors(), self._twice(lambda: self._connect(**options)) as connection:
+            yield connection
 
     @contextmanager
     def try_lock(self, what: str, number: int = 0) -> Iterator[psycopg.Connection[Any] | None]:
@@ -88,7 +97,7 @@ class Database:
                 raise
 
         connection, held = self._twice(take)
-        with connection:
+        with store_errors(), connection:
             try:
                 yield connection if held else None
             finally:
@@ -159,7 +168,7 @@ class Database:
             pool_use_lifo=True,
             **options,
         )
-        event.listen(engine, "connect", _configure)
+        event.listen(engine, "connect", self._configure)
         return engine
 
     def _connect(self, **options: Any) -> psycopg.Connection[Any]:
@@ -167,9 +176,21 @@ class Database:
             self.address, connect_timeout=CONNECT_SECONDS, prepare_threshold=PREPARE_WHEN_ASKED, **options
         )
 
+    def _configure(self, connection: psycopg.Connection[Any], _: object) -> None:
+        """Configure a new connection: synchronous commits whatever the server's default, no jit, vectors."""
+        kept, connection.autocommit = connection.autocommit, True
+        connection.execute(f"{SESSION}; SET hnsw.ef_search = {EF}")
+        if self._serial:
+            connection.execute(SERIAL)
+        if connection.execute("SELECT to_regtype('vector')").fetchone() != (None,):
+            register_vector(connection)
+        connection.autocommit = kept
+
     def _revive(self, error: StatementError | psycopg.Error) -> None:
         """Replace the connections after a loss, and restart the embedded server if it died."""
-        if not _lost(error):
+        if lacks_shared_memory(_driver(error)):
+            self._serial = True
+        elif not _lost(error):
             return
         with self._lock:
             if self._closed:
@@ -189,15 +210,6 @@ def driver_of(session: Session) -> psycopg.Connection[Any]:
     return connection  # type: ignore[no-any-return]
 
 
-def _configure(connection: psycopg.Connection[Any], _: object) -> None:
-    """Configure a new connection: synchronous commits whatever the server's default, no jit, vector types."""
-    kept, connection.autocommit = connection.autocommit, True
-    connection.execute(f"{SESSION}; SET hnsw.ef_search = {EF}")
-    if connection.execute("SELECT to_regtype('vector')").fetchone() != (None,):
-        register_vector(connection)
-    connection.autocommit = kept
-
-
 def _driver(error: StatementError | psycopg.Error) -> BaseException | None:
     return error.orig if isinstance(error, StatementError) else error
 
@@ -210,11 +222,11 @@ def _state(error: StatementError | psycopg.Error) -> str:
 def _lost(error: StatementError | psycopg.Error) -> bool:
     """Return whether the connection is lost: by a shutdown's SQLSTATE, or without one after a crash."""
     silent = isinstance(_driver(error), psycopg.OperationalError) and not _state(error)
-    return silent or _state(error) in _GONE
+    return silent or _state(error) in LOST
 
 
 def _repeatable(error: StatementError | psycopg.Error) -> bool:
-    return _lost(error) or _state(error) in _RACES
+    return _lost(error) or _state(error) in _RACES or lacks_shared_memory(_driver(error))
 
 
 @contextmanager
@@ -229,10 +241,10 @@ def store_errors() -> Iterator[None]:
     except (StatementError, psycopg.Error) as error:
         # The driver itself refuses some values, without a SQLSTATE.
         if _state(error).startswith(_BAD_VALUE) or isinstance(_driver(error), psycopg.DataError):
-            raise InvalidError(f"a value cannot be stored: {_first_line(_driver(error))}") from None
-        raise StoreError(f"the database failed: {_first_line(_driver(error))}") from error
+            raise InvalidError(f"a value cannot be stored: {str(_driver(error)).splitlines()[0]}") from None
+        raise StoreError(_sentence(error)) from error
 
 
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _sentence(error: StatementError | psycopg.Error) -> str:
+    driver = _driver(error)
+    return sentence(driver) if isinstance(driver, psycopg.Error) else f"the database failed: {driver}"

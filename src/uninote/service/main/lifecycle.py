@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from uninote.limits import cores
 from uninote.service.app import ingest_notes
 from uninote.service.app.backfill_runner import BackfillRunner
 from uninote.service.app.embedding import Embedding
@@ -87,7 +87,7 @@ def _opened(
         on_death=on_death,
     )
     reading = ReadingStage(
-        metrics, threads=options.reading_threads or os.cpu_count() or 1, max_pictures=options.reading_queue
+        metrics, threads=options.reading_threads or cores(), max_pictures=options.reading_queue
     )
     embedding = Embedding(batcher, models, reading)
     services = Services(

@@ -17,7 +17,7 @@ from uninote.items import Note
 from uninote.service.app.model_sync import ACTOR
 from uninote.service.app.services import Services
 from uninote.service.concurrency.batcher import Vector
-from uninote.service.db.engine import Database, store_errors
+from uninote.service.db.engine import Database
 from uninote.service.db.note_tables import StoredNote
 from uninote.service.domain.notes import forget, ingest
 from uninote.service.domain.notes.ingest_types import Incoming
@@ -101,7 +101,7 @@ async def _vectors(
 
 
 def _indexed(database: Database, keys: dict[str, str], version: str) -> dict[str, Vector]:
-    with store_errors(), database.connect() as connection:
+    with database.connect() as connection:
         return vectors_of(connection, keys, version)
 
 

@@ -69,3 +69,6 @@ class FoundNote(Answer):
 class SearchAnswer(Answer):
     model: str = Field(description="the model version that searched")
     hits: list[FoundNote] = Field(description="best first, equal scores by id")
+    hint: str | None = Field(
+        None, description="without hits: a category of the filter that no note has, and the nearest names"
+    )

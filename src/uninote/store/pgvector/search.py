@@ -16,6 +16,8 @@ MAX_EF = 1000
 # An acknowledged write is on disk, whatever the server's default; jit costs more than it saves on short
 # queries.
 SESSION = "SET synchronous_commit = on; SET jit = off"
+SERIAL = "SET max_parallel_workers_per_gather = 0"
+"""For a server without the shared memory that parallel queries need."""
 # Strict order, so that a filtered scan continues until k rows pass; no sort, so that the index is the plan.
 TUNE_HNSW = (
     "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "

@@ -70,11 +70,37 @@ def test_into_a_folder_of_its_own(world: World, filled: Path, tmp_path: Path) ->
 def test_a_backup_is_private_and_whole_or_not_there(world: World, filled: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE(filled.stat().st_mode) == 0o600
     with pytest.raises(StoreError, match="cannot be written"):
-        backup(world.database, tmp_path / "nowhere" / "x.dump")
+        backup(world.database, filled / "x.dump")
     world.database.address = world.database.address.replace("port=5432", "port=1")
     with pytest.raises(StoreError, match="pg_dump failed"):
         backup(world.database, tmp_path / "other.dump")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["service.dump"]
+
+
+def test_a_failed_restore_leaves_no_folder_and_no_schema(world: World, filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(b"noise")
+    with pytest.raises(StoreError, match="pg_restore failed"):
+        restore(tmp_path / "new" / "postgres", tmp_path / "noise")
+    assert not (tmp_path / "new").exists()
+    # Half of a dump: its list of contents is read, its data end too early.
+    (tmp_path / "half").write_bytes(filled.read_bytes()[: filled.stat().st_size * 2 // 3])
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(StoreError, match="pg_restore failed"):
+        restore(tmp_path / "kept" / "postgres", tmp_path / "half")
+    assert list((tmp_path / "kept").iterdir()) == []
+    # A dump of a newer release: restored, and refused by the upgrade.
+    with psycopg.connect(world.database.address, autocommit=True) as connection:
+        connection.execute("UPDATE service.alembic_version SET version_num = '9999'")
+    newer = tmp_path / "newer"
+    backup(world.database, newer)
+    with pytest.raises(StoreError, match=r"9999.*update UniNote"):
+        restore(tmp_path / "kept" / "postgres", newer)
+    assert list((tmp_path / "kept").iterdir()) == []
+    with psycopg.connect(world.database.address, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA service CASCADE")
+    with pytest.raises(StoreError, match="9999"):
+        restore(world.database.address, newer)
+    restore(world.database.address, filled)  # nothing is in the way of the next try
 
 
 def test_what_is_no_dump_is_refused_and_leaves_nothing(server: Any, tmp_path: Path) -> None:
@@ -84,7 +110,7 @@ def test_what_is_no_dump_is_refused_and_leaves_nothing(server: Any, tmp_path: Pa
     with pytest.raises(StoreError, match="no backup file"):
         restore(address, tmp_path / "none")
     (tmp_path / "noise").write_bytes(b"noise")
-    with pytest.raises(StoreError, match="pg_restore failed"):
+    with pytest.raises(StoreError, match=r"pg_restore failed.*a whole file of `uninote db backup`"):
         restore(address, tmp_path / "noise")
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'service'").fetchone() is None

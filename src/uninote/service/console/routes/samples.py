@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from uninote.hints import nearest
 from uninote.service.app import gallery
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
@@ -26,7 +27,7 @@ async def listing(request: Request, category: RequiredName, service: Service, af
     """Show a page of samples by id, with the category's settings."""
     known = {one.name: one for one in await gallery.categories(service)}
     if category not in known:
-        raise NotFoundError(f"There is no category {category!r}.")
+        raise NotFoundError(f"There is no category {category!r}; {nearest(category, known)}")
     found = await gallery.samples(service, category, after, PAGE)
     return pages.render(
         request,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from uninote.errors import CalibrationError
+from uninote.hints import nearest
 from uninote.service.app import gallery, thresholds
 from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
@@ -51,7 +52,8 @@ async def read(
     categories = await gallery.categories(service)
     chosen = next((one for one in categories if one.name == category), None)
     if category and chosen is None:
-        raise NotFoundError(f"There is no category {category!r}.")
+        names = [one.name for one in categories]
+        raise NotFoundError(f"There is no category {category!r}; {nearest(category, names)}")
     scores: Scores | None = None
     proposal: CalibrationOut | None = None
     problem = ""

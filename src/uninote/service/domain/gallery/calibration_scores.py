@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base.vectors import Matrix, exact_scores, from_database, read_binary
+from uninote.service.domain.gallery import categories
 from uninote.service.domain.gallery.rules import hits
 from uninote.service.errors import NotFoundError
 
@@ -48,8 +49,10 @@ def best_scores(session: Session, model: ModelVersion, category: str, limit: int
     """Return the best score of each of up to `limit` stored notes with the category's samples, float64 [n].
 
     A note that the allow-list excludes from every hit has score -1. For a volume of V hits among all notes,
-    calibrate for V times n / (number of notes). Raises NotFoundError without a sample or without a note.
+    calibrate for V times n / (number of notes). Raises NotFoundError for an unknown category, and without a
+    sample or a note.
     """
+    categories.require(session, category)
     values = {"model": model.id, "category": category, "limit": limit}
     rows = read_binary(session, _SAMPLES, values)
     samples = from_database([vector for vector, allow in rows if not allow], model.dim)
@@ -73,7 +76,11 @@ def _best(notes: Matrix, samples: Matrix) -> Scores:
 
 
 def reviewed(session: Session, model: ModelVersion, category: str) -> Reviewed:
-    """Return the matches of a category with a verdict other than unsure, scored again by `model`."""
+    """Return the matches of a category with a verdict other than unsure, scored again by `model`.
+
+    Raises NotFoundError for an unknown category.
+    """
+    categories.require(session, category)
     rows = read_binary(session, _REVIEWED, {"model": model.id, "category": category})
     notes = from_database([note for note, _, _ in rows], model.dim)
     samples = from_database([sample for _, sample, _ in rows], model.dim)

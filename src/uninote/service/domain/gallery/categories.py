@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from uninote.hints import nearest
 from uninote.service.db.gallery_tables import Category, Sample
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.pictures import drop_unused
@@ -59,7 +61,7 @@ def delete_category(session: Session, name: str, actor: str) -> None:
     pictures = shown_digests(session, Sample.category == name)
     found = session.scalars(delete(Category).where(Category.name == name).returning(Category.name)).all()
     if not found:
-        raise NotFoundError(f"there is no category {name!r}")
+        raise unknown(name, session.scalars(select(Category.name)))
     drop_unused(session, pictures)
     audit.record(session, actor, "category.delete", f"category:{name}")
     gallery_lock.increment(session)
@@ -68,6 +70,17 @@ def delete_category(session: Session, name: str, actor: str) -> None:
 def listing(session: Session) -> list[Category]:
     """Return all categories, ordered by name."""
     return list(session.scalars(select(Category).order_by(Category.name)))
+
+
+def require(session: Session, name: str) -> None:
+    """Raise NotFoundError, with the nearest names, unless there is this category."""
+    if session.get(Category, name) is None:
+        raise unknown(name, session.scalars(select(Category.name)))
+
+
+def unknown(name: str, known: Iterable[str]) -> NotFoundError:
+    """Return the error of a category that does not exist, with the nearest names of those that do."""
+    return NotFoundError(f"there is no category {name!r}; {nearest(name, known)}")
 
 
 def _iso(moment: datetime | None) -> str | None:

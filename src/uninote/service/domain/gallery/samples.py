@@ -19,6 +19,7 @@ from uninote.service.domain.base.pictures import drop_unused
 from uninote.service.domain.base.text import MAX_NAME, check_words
 from uninote.service.domain.base.vectors import float16_unit
 from uninote.service.domain.gallery import versions
+from uninote.service.domain.gallery.categories import unknown
 from uninote.service.domain.gallery.sample_rows import (
     NewSample,
     check_sample,
@@ -51,7 +52,7 @@ def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> l
         try:
             check_sample(sample, models, active)
             if sample.category not in known:
-                raise NotFoundError(f"there is no category {sample.category!r}; create it first")
+                raise unknown(sample.category, known)
             if sample.source_note is not None and sample.source_note not in stored_notes:
                 raise NotFoundError(f"no note {sample.source_note!r} is stored")
         except (InvalidError, NotFoundError, VectorError) as error:

@@ -12,7 +12,8 @@ from uninote.service.db.gallery_tables import Category, Threshold
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_words
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.domain.gallery import categories, versions
+from uninote.service.errors import InvalidError
 
 
 def put(
@@ -25,11 +26,8 @@ def put(
     if not (math.isfinite(value) and -1 <= value <= 1):
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {value}")
     check_words("a reason", reason)
-    model = session.scalars(select(ModelVersion.id).where(ModelVersion.version == version)).one_or_none()
-    if model is None:
-        raise NotFoundError(f"model version {version!r} is not known")
-    if session.get(Category, category) is None:
-        raise NotFoundError(f"there is no category {category!r}")
+    model = versions.get(session, version).id
+    categories.require(session, category)
     added = session.scalars(
         insert(Threshold)
         .values(category=category, model_id=model, value=value, actor=actor, reason=reason)
@@ -54,7 +52,8 @@ def in_force(session: Session, model_id: int) -> dict[str, float]:
 
 
 def history(session: Session, category: str, version: str | None = None, limit: int = 100) -> list[Threshold]:
-    """Return the thresholds of a category, the newest first."""
+    """Return the thresholds of a category, the newest first. Raises NotFoundError for an unknown category."""
+    categories.require(session, category)
     query = select(Threshold).where(Threshold.category == category).order_by(Threshold.id.desc()).limit(limit)
     if version is not None:
         model = select(ModelVersion.id).where(ModelVersion.version == version).scalar_subquery()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from uninote.hints import nearest
 from uninote.service.db.gallery_tables import Sample, SampleVector
 from uninote.service.db.note_tables import Audit, ModelVersion, NoteVector, StoredNote
 from uninote.service.domain.base import audit, gallery_lock
@@ -32,7 +33,8 @@ def get(session: Session, version: str) -> ModelVersion:
     """Return a version. Raises NotFoundError."""
     found = session.scalars(select(ModelVersion).where(ModelVersion.version == version)).one_or_none()
     if found is None:
-        raise NotFoundError(f"model version {version!r} is not known; add it first")
+        known = session.scalars(select(ModelVersion.version))
+        raise NotFoundError(f"model version {version!r} is not known; {nearest(version, known)}")
     return found
 
 
@@ -40,7 +42,9 @@ def active(session: Session) -> ModelVersion:
     """Return the version that searches and matches. Raises NotFoundError before the first is activated."""
     found = session.scalars(select(ModelVersion).where(ModelVersion.state == "active")).one_or_none()
     if found is None:
-        raise NotFoundError("no model version is active; add one and switch to it")
+        raise NotFoundError(
+            "no model version is active; start `uninote serve` once, or add one and switch to it"
+        )
     return found
 
 

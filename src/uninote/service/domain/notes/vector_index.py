@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from uninote.service.db.engine import EF, Database, driver_of
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.errors import InvalidError
+from uninote.store.pgvector.build import build, memory_mb
 from uninote.store.pgvector.search import MAX_EF
 
 # With pgvector's defaults, 16 and 64, the recall in a million vectors was at most 0.97, whatever ef_search.
 LINKS, EFFORT = 24, 128
-BUILD_MB, GRAPH_BYTES = 4096, 400  # memory limit of a build, and its overhead per vector
 
 IndexForm = Literal["full", "prefix", "binary"]
 
@@ -82,33 +82,34 @@ def build_index(
     *,
     links: int = LINKS,
     effort: int = EFFORT,
-    memory_mb: int = BUILD_MB,
 ) -> Plan:
     """Build an index without blocking writes; do nothing if it exists. Takes minutes for a large corpus.
 
     dims: for `prefix`, default 128. links, effort: `m` and `ef_construction` of the graph; higher values
-    improve the recall and take longer to build. memory_mb: the server's limit for the build; a graph that
-    does not fit is built many times slower. Raises InvalidError for a bad number of dimensions.
+    improve the recall and take longer to build. Raises InvalidError for a bad number of dimensions,
+    StoreError when the server cannot build it.
     """
     plan = Plan(form, model.dim if form != "prefix" else dims or min(model.dim, 128))
     if not 1 <= plan.dims <= model.dim:
         raise InvalidError(f"an index over {plan.dims} of {model.dim} dimensions is not possible")
     name = _index_name(model.id, plan)
     with database.connect(autocommit=True) as connection:
-        # A killed build leaves an invalid index, which is dropped. A valid one of this name is kept.
-        broken = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
-        if connection.execute(broken, [f"service.{name}"]).fetchone():
-            connection.execute(f"DROP INDEX CONCURRENTLY service.{name}")
+
+        def create() -> None:
+            # A build that failed leaves an invalid index, which is dropped. A valid one of this name is kept.
+            broken = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
+            if connection.execute(broken, [f"service.{name}"]).fetchone():
+                connection.execute(f"DROP INDEX CONCURRENTLY service.{name}")
+            connection.execute(
+                f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON service.vectors "
+                f"USING hnsw ({plan.operand.format('vector')} {plan.operators}) "
+                f"WITH (m = {links}, ef_construction = {effort}) WHERE model_id = {model.id}"
+            )
+
         rows = connection.execute("SELECT count(*) FROM service.vectors WHERE model_id = %s", [model.id])
         (count,) = rows.fetchone() or (0,)
-        needed = count * (plan.bytes_per_vector + GRAPH_BYTES + 32 * links) >> 20
-        memory = max(64, min(memory_mb, needed + needed // 4))
-        connection.execute(f"SET maintenance_work_mem = '{memory}MB'")
-        connection.execute(
-            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON service.vectors "
-            f"USING hnsw ({plan.operand.format('vector')} {plan.operators}) "
-            f"WITH (m = {links}, ef_construction = {effort}) WHERE model_id = {model.id}"
-        )
+        memory = memory_mb(count, plan.bytes_per_vector, links, local=database.embedded)
+        build(connection, create, memory)
     return plan
 
 
