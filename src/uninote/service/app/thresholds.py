@@ -38,11 +38,14 @@ async def history(services: Services, category: str, limit: int) -> list[Thresho
 
 
 async def put(services: Services, given: ThresholdIn, actor: str) -> Threshold:
-    """Set a threshold for every note that is stored after this call. Raises NotFoundError."""
+    """Set a threshold for every note that is stored after this call. Raises NotFoundError, ConflictError."""
+    seen = given.replaces if "replaces" in given.model_fields_set else thresholds.UNCHECKED
 
     def work(session: Session) -> Threshold:
         version = given.version or versions.active(session).version
-        row = thresholds.put(session, given.category, version, given.value, actor, given.reason)
+        row = thresholds.put(
+            session, given.category, version, given.value, actor, given.reason, expected=seen
+        )
         return _shown(row, version)
 
     return await services.transaction(work)
