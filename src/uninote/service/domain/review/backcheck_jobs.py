@@ -104,10 +104,11 @@ def unfinished(session: Session) -> list[int]:
 def cancel(session: Session, job_id: int, actor: str) -> Job:
     """Cancel a job: at once when it is queued, after the current page when it runs. Its hits are kept.
 
-    Cancelling it again has no effect. Raises NotFoundError, and ConflictError when it has ended otherwise.
+    While it runs, cancelling it again has no effect. Raises NotFoundError, and ConflictError when it has
+    ended.
     """
     job = _locked(session, job_id)
-    if job.cancel_requested and job.state in (*OPEN, "cancelled"):
+    if job.cancel_requested and job.state in OPEN:
         return job
     if job.state not in OPEN:
         raise ConflictError(f"job {job_id} is {job.state} and cannot be cancelled")

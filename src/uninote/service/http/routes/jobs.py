@@ -42,7 +42,7 @@ async def read_job(job_id: RowIdPath, service: Service) -> JobOut:
 
 @router.post("/v1/jobs/{job_id}/cancel", openapi_extra=needs("operate"))
 async def cancel_job(job_id: RowIdPath, service: Service, caller: Caller) -> JobOut:
-    """Cancel a job after its current page. Its hits are kept. Repeating it has no effect."""
+    """Cancel a job after its current page. Its hits are kept."""
     return await jobs.cancel(service, job_id, caller.actor)
 
 
