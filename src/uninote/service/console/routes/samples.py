@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from uninote.service.app import gallery
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
-from uninote.service.errors import NotFoundError
+from uninote.service.errors import ConflictError, NotFoundError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import After, RequiredName, RowIdPath
@@ -51,7 +51,15 @@ async def add(sent: Form, service: Service, caller: Caller) -> Response:
         "comment": forms.text(sent, "comment"),
         "allow": "allow" in sent,
     }
-    await gallery.add_samples(service, forms.checked(SampleBatch, samples=[sample]), caller.actor)
+    added = await gallery.add_samples(service, forms.checked(SampleBatch, samples=[sample]), caller.actor)
+    (stored,) = added.samples
+    same = stored.enabled and (stored.label, stored.comment) == (sample["label"], sample["comment"])
+    if added.known and not same:
+        name = f"{stored.id} ({stored.label})" if stored.label else str(stored.id)
+        state = "" if stored.enabled else ", which is switched off"
+        raise ConflictError(
+            f"This content is sample {name} of the category already{state}; nothing was changed."
+        )
     return _back(category)
 
 
