@@ -57,9 +57,7 @@ async def add(sent: Form, service: Service, caller: Caller) -> Response:
     if added.known and not same:
         name = f"{stored.id} ({stored.label})" if stored.label else str(stored.id)
         state = "" if stored.enabled else ", which is switched off"
-        raise ConflictError(
-            f"This content is sample {name} of the category already{state}; nothing was changed."
-        )
+        raise ConflictError(f"This content is sample {name} here already{state}; nothing was changed.")
     return _back(category)
 
 

@@ -54,7 +54,8 @@
     else if (form.matches("form.verdict")) judged = form.closest("[data-case]").id;
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const known = event.detail.elt.id === "undo" && document.getElementById(event.detail.elt.dataset.match);
+    const form = event.detail.requestConfig.elt;
+    const known = form.id === "undo" && document.getElementById(form.dataset.match);
     if (!known) return; // it comes to the top of the queue
     event.detail.target = known;
     event.detail.swapOverride = "outerHTML";
