@@ -1,4 +1,4 @@
-"""Requests that fail, in Chromium: a message at the place of the click, nothing lost, and a way to go on."""
+"""Requests that fail, in Chromium: a message at the place of the click, nothing lost, and a way out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, Playwright, Route, expect
-from tests.service.console.chromium import signed_in_browser
+from tests.service.console.chromium import shot, signed_in_browser
 from tests.service.console.desk import Desk
 from tests.service.http.conftest import StartStub
 
@@ -47,6 +47,7 @@ def test_without_a_server_every_click_in_the_queue_says_so_in_its_place(
     expect(box).to_contain_text("cannot be reached")
     in_view(box)
     assert page.locator(".failure").count() == 1
+    shot(page, f"failure-{key}")
     desk.browser.set_offline(False)
     if key == "t":
         page.keyboard.press("t")
@@ -226,3 +227,14 @@ def test_a_form_that_is_sent_twice_acts_once(desk: Desk, page: Page, way: str) -
             page.keyboard.down("Enter")
     expect(page.locator("#progress")).to_be_visible()
     assert desk.actions("job.create") == before + 1
+
+
+def test_a_wrong_key_is_told_beside_the_button(desk: Desk, page: Page) -> None:
+    desk.browser.clear_cookies()
+    page.goto("/console/jobs")
+    page.get_by_label("API key").fill("un_nonsense")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("form").get_by_role("alert")).to_contain_text("unknown or revoked")
+    expect(page.get_by_role("link", name="Sign in")).to_have_count(0)
+    desk.sign_in(page)
+    assert page.url.endswith("/console/jobs")

@@ -6,6 +6,7 @@
     !form.matches("[hx-get], [hx-post], [data-native]");
 
   document.addEventListener("htmx:beforeProcessNode", ({ target: form }) => {
+    if (form.matches("form.more, .more a")) form.setAttribute("hx-sync", "this:drop");
     if (!plain(form, "post")) return;
     form.setAttribute("hx-post", form.getAttribute("action"));
     form.setAttribute("hx-target", "this");
