@@ -87,7 +87,7 @@ async def undo(request: Request, sent: Form, service: Service, caller: Caller) -
     """Take a verdict back, and show its case as it was before."""
     ids = forms.checked(Undo, review=forms.text(sent, "review"), match=forms.text(sent, "match"))
     await reviews.undo(service, ids.review, caller.actor)
-    return await _judged(request, service, caller, ids.match, forms.text(sent, "category"))
+    return await _judged(request, service, caller, ids.match, forms.exact(sent, "category"))
 
 
 @router.post("/console/review/{match_id}", openapi_extra=needs("operate"))
@@ -97,7 +97,7 @@ async def judge(
     """Record a verdict, and show the case with it."""
     body = forms.checked(VerdictIn, verdict=forms.text(sent, "verdict"), comment=forms.text(sent, "comment"))
     await reviews.judge(service, match_id, body, caller.actor)
-    return await _judged(request, service, caller, match_id, forms.text(sent, "category"))
+    return await _judged(request, service, caller, match_id, forms.exact(sent, "category"))
 
 
 async def _judged(
