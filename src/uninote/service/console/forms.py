@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from uninote.problems import sentence
+from uninote.service.console.sessions import StaleFormError
 from uninote.service.errors import ForbiddenError, InvalidError
 
 TOKEN = "form_token"
@@ -30,7 +31,10 @@ async def check_origin(request: Request) -> None:
     wanted: str = getattr(request.state, "form_token", "")
     given = sent.encode("utf-8", "replace") if isinstance(sent, str) else b""
     if not wanted or not hmac.compare_digest(given, wanted.encode()):
-        raise ForbiddenError("This form is not from your session; load the page again and send it once more.")
+        raise StaleFormError(
+            "This form is older than your session and nothing was changed. Send it once more; if that fails "
+            "too, load the page again."
+        )
 
 
 async def _form(request: Request) -> FormData:
@@ -44,6 +48,12 @@ def text(form: FormData | Mapping[str, Any], name: str) -> str:
     """Return a field, stripped; empty when it is missing."""
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
+
+
+def exact(form: FormData | Mapping[str, Any], name: str) -> str:
+    """Return a field that a person did not type, with its spaces; empty when it is missing."""
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
 
 
 def number(form: FormData | Mapping[str, Any], name: str) -> float | None:

@@ -11,7 +11,7 @@ from uninote.hints import nearest
 from uninote.service.app import gallery
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
-from uninote.service.errors import NotFoundError
+from uninote.service.errors import ConflictError, NotFoundError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import After, RequiredName, RowIdPath
@@ -41,7 +41,7 @@ async def listing(request: Request, category: RequiredName, service: Service, af
 @router.post("/console/samples", openapi_extra=needs("operate"))
 async def add(sent: Form, service: Service, caller: Caller) -> Response:
     """Add a sample: a text, pictures and a video together, or a stored note."""
-    category = forms.text(sent, "category")
+    category = forms.exact(sent, "category")
     note_id = forms.text(sent, "note_id")
     fields = {"text": forms.text(sent, "text"), **await forms.media(sent)}
     sample = {
@@ -52,7 +52,13 @@ async def add(sent: Form, service: Service, caller: Caller) -> Response:
         "comment": forms.text(sent, "comment"),
         "allow": "allow" in sent,
     }
-    await gallery.add_samples(service, forms.checked(SampleBatch, samples=[sample]), caller.actor)
+    added = await gallery.add_samples(service, forms.checked(SampleBatch, samples=[sample]), caller.actor)
+    (stored,) = added.samples
+    same = stored.enabled and (stored.label, stored.comment) == (sample["label"], sample["comment"])
+    if added.known and not same:
+        name = f"{stored.id} ({stored.label})" if stored.label else str(stored.id)
+        state = "" if stored.enabled else ", which is switched off"
+        raise ConflictError(f"This content is sample {name} here already{state}; nothing was changed.")
     return _back(category)
 
 
@@ -68,7 +74,7 @@ async def change(sample_id: RowIdPath, sent: Form, service: Service, caller: Cal
 async def delete(sample_id: RowIdPath, sent: Form, service: Service, caller: Caller) -> Response:
     """Delete a sample with its matches."""
     await gallery.delete_sample(service, sample_id, caller.actor)
-    return _back(forms.text(sent, "category"))
+    return _back(forms.exact(sent, "category"))
 
 
 def _back(category: str) -> Response:

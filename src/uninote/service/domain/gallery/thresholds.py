@@ -13,21 +13,46 @@ from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_words
 from uninote.service.domain.gallery import categories, versions
-from uninote.service.errors import InvalidError
+from uninote.service.errors import ConflictError, InvalidError
+
+UNCHECKED = math.nan
+"""What stands for a threshold that the caller did not see: `put` replaces any."""
 
 
 def put(
-    session: Session, category: str, version: str, value: float, actor: str, reason: str = ""
+    session: Session,
+    category: str,
+    version: str,
+    value: float,
+    actor: str,
+    reason: str = "",
+    *,
+    expected: float | None = UNCHECKED,
 ) -> Threshold:
     """Set a threshold for every ingest that commits after this transaction.
 
-    Raises InvalidError for a value outside [-1, 1], NotFoundError for an unknown category or version.
+    The value in force, without a reason or with the same one, is not written again: its row is returned.
+
+    expected: the value that the caller saw in force, None for none. Raises InvalidError for a value outside
+    [-1, 1], NotFoundError for an unknown category or version, ConflictError when another one is in force than
+    `expected`.
     """
     if not (math.isfinite(value) and -1 <= value <= 1):
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {value}")
     check_words("a reason", reason)
     model = versions.get(session, version).id
     categories.require(session, category)
+    gallery_lock.lock_exclusive(session)  # no other value comes between this look and the change
+    before = next(iter(history(session, category, version, limit=1)), None)
+    present = None if before is None else before.value
+    unchecked = expected is not None and math.isnan(expected)
+    if not unchecked and present != expected:
+        raise ConflictError(
+            f"the threshold of {category!r} was changed meanwhile: {_named(present)} is in force, not "
+            f"{_named(expected)}; {value} was not saved. Load the page again and decide anew"
+        )
+    if before is not None and before.value == value and reason in ("", before.reason):
+        return before
     added = session.scalars(
         insert(Threshold)
         .values(category=category, model_id=model, value=value, actor=actor, reason=reason)
@@ -38,6 +63,10 @@ def put(
     )
     gallery_lock.increment(session)
     return added
+
+
+def _named(value: float | None) -> str:
+    return "none" if value is None else f"{value}"
 
 
 def in_force(session: Session, model_id: int) -> dict[str, float]:
