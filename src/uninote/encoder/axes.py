@@ -11,10 +11,12 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from uninote.encoder.capabilities import HasAxes
 from uninote.encoder.encoder import Encoder
+from uninote.errors import ItemError
 from uninote.items import Item
 
 MOST = 4096
@@ -45,5 +47,6 @@ def fit_axes(encoder: Encoder, items: Sequence[Item]) -> None:
         return
     whole = copy.copy(encoder)
     whole.dims = (len(backbone.axes),)
-    vectors = torch.from_numpy(whole.encode(items[:: -(-len(items) // MOST)]))
-    backbone.axes.copy_(principal_axes(vectors))
+    failures: dict[int, ItemError] = {}
+    rows = whole.encode(items[:: -(-len(items) // MOST)], failures=failures)
+    backbone.axes.copy_(principal_axes(torch.from_numpy(np.delete(rows, list(failures), axis=0))))

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from uninote.errors import VectorError
-from uninote.evaluation.protocols import Floats, ItemEncoder
+from uninote.encoder.bad_rows import named
+from uninote.errors import ItemError, VectorError
+from uninote.evaluation.protocols import ElementEncoder, Floats, ItemEncoder
 from uninote.evaluation.suite import Suite
 from uninote.items import Item
 from uninote.tasks.definitions import Task
+
+log = logging.getLogger(__name__)
+
+
+def encoded(encoder: ItemEncoder | ElementEncoder, items: Sequence[Item], **options: Any) -> Floats:
+    """Return float32 `[n, d]`: unit rows, and a zero row for an item that cannot be embedded.
+
+    A warning names it. It finds nothing and is not found (`search.nearest`).
+
+    Raises VectorError when no item can be embedded.
+    """
+    failures: dict[int, ItemError] = {}
+    encode: Any = encoder.encode
+    try:
+        vectors: Floats = encode(items, **options)
+    except ItemError:
+        vectors = encode(items, failures=failures, **options)
+    for number in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist():
+        failures.setdefault(number, ItemError("its vector has NaN or infinite values"))
+    if len(failures) == len(items) > 0:
+        first = named(items, *min(failures.items()))
+        raise VectorError(f"none of {len(items)} items can be embedded: check the model's weights; {first}")
+    for failure in failures.items():
+        log.warning("counts as not found: %s", named(items, *failure))
+    good = np.setdiff1d(np.arange(len(items)), list(failures))
+    rows = np.zeros_like(vectors)
+    rows[good] = vectors[good]
+    return rows
 
 
 class ItemVectors:
@@ -25,15 +56,12 @@ class ItemVectors:
         return len(self._rows)
 
     def add(self, items: Sequence[Item], task: Task | None = None) -> None:
-        """Encode the items that were not encoded before. Raises VectorError when a vector is not finite."""
+        """Encode the items that were not encoded before, as `encoded` does."""
         side = self._side(task)
         new = list({item.key: item for item in items if (side, item.key) not in self._rows}.values())
         if not new:
             return
-        vectors = self._encoder.encode(new, task=side, progress=self._progress)
-        if not np.isfinite(vectors).all():
-            bad = int((~np.isfinite(vectors).all(axis=1)).sum())
-            raise VectorError(f"{bad} of {len(new)} vectors are not finite; check the model's weights")
+        vectors = encoded(self._encoder, new, task=side, progress=self._progress)
         for item, vector in zip(new, vectors, strict=True):
             self._rows[side, item.key] = vector
 

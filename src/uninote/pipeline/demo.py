@@ -41,6 +41,7 @@ from uninote.pipeline.relations import described, load_behaviour
 from uninote.pipeline.stages import train_stages
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
+from uninote.store.layout import layout_of
 
 SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
@@ -71,6 +72,7 @@ def run_demo(
     Pictures' features and OCR are cached by content and outlive a change of settings; trained models and
     measurements belong to one set of notes and settings.
     """
+    layout_of(settings.encoder.dims, settings.store)  # before the long work: can its result be stored?
     out.mkdir(parents=True, exist_ok=True)
     prepared = _prepare(notes_path, out, settings, console, progress)
     notes, splits, settings = prepared.notes, prepared.splits, prepared.settings
@@ -112,8 +114,8 @@ def run_demo(
         encoder = load_encoder(models["rl"], settings, out / FEATURES)
         shards = state.path("embeddings")
         failures = embed_entries(encoder, catalogue(notes), shards, progress)
-        count = build_index(shards, models["rl"], index, settings.store, progress, notes)
-        return {"records": count, "failed": len(failures)}
+        built = build_index(shards, models["rl"], index, settings.store, progress, notes)
+        return {"records": built.count, "failed": len(failures) + len(built.left_out)}
 
     indexed = state.step("index", embed_and_load, settings.rl, settings.store)
     console.print(f"{indexed['records']} vectors searchable in {index}", soft_wrap=True)

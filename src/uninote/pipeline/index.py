@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from uninote.corpus.writer import write_notes
-from uninote.encoder import Encoder
+from uninote.encoder.changes import check_kept, versioned
+from uninote.encoder.loading import load_encoder
 from uninote.encoder.saved import Saved
 from uninote.errors import ConfigError, StoreError
 from uninote.extras import needs
 from uninote.items import RENDERING, Item, Note, require_rendering
 from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.progress import show_progress
-from uninote.settings import Settings, StoreSettings
+from uninote.settings import EncoderSettings, Settings, StoreSettings
 from uninote.store.factory import open_store
+from uninote.store.layout import check_layout, kind_of, layout_of
 from uninote.store.protocol import Filter, Hit, Store
 
 with needs("data"):
@@ -24,6 +30,16 @@ with needs("data"):
 
 MANIFEST = "index.json"
 NOTES = "notes.jsonl"
+EMBEDDED = "embedded"
+"""Place of an index whose database is in its folder."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """Result of `build_index`: the number of records of this model, and the reason per id left out."""
+
+    count: int
+    left_out: Mapping[str, str]
 
 
 def build_index(
@@ -33,41 +49,89 @@ def build_index(
     settings: StoreSettings,
     progress: bool = False,
     notes: Sequence[Note] = (),
-) -> int:
-    """Load embedded shards into the store of `folder`. Returns the number of records of this model.
+    encoder: EncoderSettings | None = None,
+) -> Built:
+    """Load embedded shards into the store of `folder`.
 
     Rows are upserted by id, so that loading again, also after a kill, changes nothing. They are read and
-    written some hundreds at a time. `notes`, if given, are stored in the folder for the first start of
-    `uninote serve`: they must be the embedded ones, annotations included.
+    written some hundreds at a time. A row that cannot be stored is left out by name. Vectors are stored as
+    `layout_of` says, cut to its dimension; the folder keeps the layout.
 
-    Raises ConfigError when another model made the embeddings, StoreError when they are not finished.
+    Args:
+        notes: stored in the folder for the first start of `uninote serve`; they must be the embedded ones,
+            annotations included.
+        encoder: options that were set; they must be those of the embeddings.
+
+    Raises ConfigError when another model made the embeddings, or for options that the model or the folder's
+    index does not have; StoreError when they are not finished, or no row can be stored.
     """
-    version = Saved(model).version
-    embeddings = open_embeddings(shards)
+    saved, embeddings = Saved(model), open_embeddings(shards)
+    version = versioned(saved.version, embeddings.options)
     if embeddings.version != version:
         raise ConfigError(
             f"{shards} was embedded by model version {embeddings.version}, but {model} is version {version}: "
             f"name the model that made it, or embed again with `uninote embed --model {model}`"
         )
+    if encoder is not None:
+        check_kept(saved, encoder, embeddings.options, embeddings.dim, str(shards))
+    dims = [dim for dim in saved.dims if dim < embeddings.dim] + [embeddings.dim]
+    layout = layout_of(dims, _kept_layout(folder, settings, dims))
     folder.mkdir(parents=True, exist_ok=True)
-    store = open_store(settings, folder, embeddings.dim)
+    left_out: dict[str, str] = {}
+    store = open_store(layout.applied(settings), folder, layout.dim)
     try:
         with show_progress("indexing", sum(map(_rows, embeddings.parts)), show=progress) as bar:
             for records in read_records(embeddings):
-                store.upsert(records).raise_rejected()
+                cut = [replace(record, vector=np.asarray(record.vector)[: layout.dim]) for record in records]
+                left_out |= dict(store.upsert(cut).rejected)
                 bar.advance(len(records))
         store.flush()
         count = store.count(Filter(model_versions=(version,)))
     finally:
         store.close()
+    if left_out and not count:
+        first = next(iter(left_out))
+        raise StoreError(
+            f"none of the {len(left_out)} records of {shards} can be stored; {first}: {left_out[first]}: "
+            "embed again"
+        )
     # A copy: the folder can be moved or mounted elsewhere, and retraining cannot pull its model away.
     skipped = shutil.ignore_patterns("run", "base")
     shutil.copytree(model, folder / "model", ignore=skipped, dirs_exist_ok=True)
     if notes:
         write_notes(notes, folder / NOTES, link=True)
-    manifest = {"version": version, "dim": embeddings.dim, "rendering": RENDERING}
+    manifest = {
+        "version": version,
+        "rendering": RENDERING,
+        **asdict(layout),
+        "store": kind_of(settings.address) if settings.address else EMBEDDED,
+        "encoder": dict(embeddings.options),
+    }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
-    return count
+    return Built(count, left_out)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return what an index folder keeps of its making; None for a folder that holds no index."""
+    try:
+        manifest = dict(json.loads((folder / MANIFEST).read_text()))
+        return manifest | {"version": str(manifest["version"]), "dim": int(manifest["dim"])}
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _kept_layout(folder: Path, settings: StoreSettings, dims: Sequence[int]) -> StoreSettings:
+    """Return the settings with the layout of the index that `folder` holds, if any."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return settings
+    kept = check_layout(settings, manifest, str(folder))
+    if manifest["dim"] not in dims:
+        raise ConfigError(
+            f"{folder} holds vectors of {manifest['dim']} dimensions, and the embeddings have "
+            f"{' or '.join(map(str, dims))}: name another folder with --out"
+        )
+    return kept
 
 
 def _rows(part: Path) -> int:
@@ -78,19 +142,26 @@ def _rows(part: Path) -> int:
 class Searcher:
     """Searcher of an index folder; a context manager, because it may run the embedded server.
 
-    Raises StoreError for a folder that holds no index, or one of another rendering.
+    Raises StoreError for a folder that holds no index, or one of another rendering; ConfigError for options
+    of the store or the encoder that the index was not made with.
     """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text())
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{folder} is not an index: build one with `uninote index`") from error
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise StoreError(f"{folder} is not an index: build one with `uninote index`")
         fix = "embed and index again with `uninote embed` and `uninote index`"
         require_rendering(manifest, str(folder), fix, StoreError)
+        _check_place(manifest, folder, settings.store.address)
+        store = check_layout(settings.store, manifest, str(folder))
+        dim, kept = manifest["dim"], dict(manifest.get("encoder", {}))
+        saved = Saved(folder / "model")
+        check_kept(saved, settings.encoder, kept, dim, str(folder))
+        if dim in saved.dims:
+            kept["dims"] = [one for one in saved.dims if one <= dim]
         self.version: str = manifest["version"]
-        self.encoder = Encoder.load(folder / "model", corpus=settings.corpus, device=settings.encoder.device)
-        self.store: Store = open_store(settings.store, folder, manifest["dim"])
+        self.encoder = load_encoder(folder / "model", settings, **kept)
+        self.store: Store = open_store(store, folder, dim)
 
     def __enter__(self) -> Searcher:
         return self
@@ -112,3 +183,18 @@ class Searcher:
             model_versions=(self.version,),
         )
         return self.store.search(self.encoder.encode([item]), k, chosen)[0]
+
+
+def _check_place(manifest: Mapping[str, Any], folder: Path, address: str) -> None:
+    """Raise ConfigError when `store.address` is not of the kind that the index was loaded into."""
+    made = manifest.get("store", EMBEDDED)
+    if made == "memory":
+        raise ConfigError(f"the index {folder} was kept in memory only: make it without store.address=memory")
+    asked = kind_of(address) if address else EMBEDDED
+    if asked != made and (asked, made) != ("postgresql", EMBEDDED):
+        raise ConfigError(
+            f"the index {folder} was loaded into a {made} store, not {asked}: set store.address as for "
+            "`uninote index`"
+            if made != EMBEDDED
+            else f"the index {folder} has a database of its own, not {asked}: leave store.address out"
+        )

@@ -18,6 +18,7 @@ from uninote.pipeline import train
 from uninote.pipeline.soup import best_merge
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
+from uninote.store.layout import layout_of
 from uninote.training.joint import StageOne
 
 
@@ -78,4 +79,6 @@ def train_stages(
         console.rule(f"[bold]{stage}")
         depends = (settings.rl,) if stage == "rl" else ()
         done = state.step(f"train-{stage}", work[stage], *depends)
+        if stage == "base":
+            layout_of(Saved(models[stage]).dims, settings.store)  # its width is known only now
     return models, done["share"]
