@@ -11,12 +11,11 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
+from uninote.encoder.bad_rows import lenient
 from uninote.encoder.capabilities import HasAxes
 from uninote.encoder.encoder import Encoder
-from uninote.errors import ItemError
 from uninote.items import Item
 
 MOST = 4096
@@ -47,6 +46,5 @@ def fit_axes(encoder: Encoder, items: Sequence[Item]) -> None:
         return
     whole = copy.copy(encoder)
     whole.dims = (len(backbone.axes),)
-    failures: dict[int, ItemError] = {}
-    rows = whole.encode(items[:: -(-len(items) // MOST)], failures=failures)
-    backbone.axes.copy_(principal_axes(torch.from_numpy(np.delete(rows, list(failures), axis=0))))
+    rows, _ = lenient(whole.encode, items[:: -(-len(items) // MOST)])  # a zero row adds nothing to the moment
+    backbone.axes.copy_(principal_axes(torch.from_numpy(rows)))

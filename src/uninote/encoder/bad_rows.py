@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from uninote.errors import ItemError
 from uninote.items import Item
 
 NAME_CHARS = 40
+Rows = NDArray[np.float32]
 
 
-def bad_rows(rows: NDArray[np.float32]) -> dict[int, ItemError]:
+def bad_rows(rows: Rows) -> dict[int, ItemError]:
     """Return why a row of float [n, d] is no vector of an item, by its number; usable rows are left out."""
     finite, directed = np.isfinite(rows).all(axis=1), rows.any(axis=1)
     faults = {int(n): "NaN or infinite values" for n in np.flatnonzero(~finite)}
@@ -33,3 +35,24 @@ def named(items: Sequence[Item], number: int, error: ItemError) -> ItemError:
     made = ItemError(f"item {number} ({shown}): {error}")
     made.__cause__ = error
     return made
+
+
+def lenient(
+    encode: Callable[..., Rows], items: Sequence[Item], **options: Any
+) -> tuple[Rows, dict[int, ItemError]]:
+    """Return `encode(items)`, with a zero row for each item that cannot be embedded, and their errors.
+
+    Args:
+        encode: as `Encoder.encode`; it gets `failures` only after it raised ItemError.
+
+    Raises ItemError when no item can be embedded.
+    """
+    failures: dict[int, ItemError] = {}
+    try:
+        rows = encode(items, **options)
+    except ItemError:
+        rows = encode(items, failures=failures, **options)
+        rows[list(failures)] = 0
+        if len(failures) == len(items):
+            raise
+    return rows, failures

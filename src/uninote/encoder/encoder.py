@@ -79,12 +79,10 @@ class Encoder:
     ) -> Self:
         """Build the start model of the backbone that the settings belong to.
 
-        Raises ModelError when its pretrained weights cannot be loaded, or an option is of another backbone.
+        Raises ModelError when its pretrained weights cannot be loaded, ConfigError for an option of another
+        backbone.
         """
-        try:
-            settings.require_own()
-        except ValueError as error:
-            raise ModelError(str(error)) from None
+        settings.require_own()
         backbone = backbone_class(type(settings)).start(settings, corpus, feature_folder, seed)
         version = backbone.fingerprint[:12] if isinstance(backbone, Pretrained) else "untrained"
         return cls(backbone, settings, version)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from uninote.encoder.bad_rows import named
-from uninote.errors import ItemError, VectorError
+from uninote.encoder.bad_rows import lenient, named
+from uninote.errors import VectorError
 from uninote.evaluation.protocols import ElementEncoder, Floats, ItemEncoder
 from uninote.evaluation.suite import Suite
 from uninote.items import Item
@@ -23,25 +23,15 @@ def encoded(encoder: ItemEncoder | ElementEncoder, items: Sequence[Item], **opti
 
     A warning names it. It finds nothing and is not found (`search.nearest`).
 
-    Raises VectorError when no item can be embedded.
+    Raises ItemError when no item can be embedded, VectorError when a vector is not finite.
     """
-    failures: dict[int, ItemError] = {}
-    encode: Any = encoder.encode
-    try:
-        vectors: Floats = encode(items, **options)
-    except ItemError:
-        vectors = encode(items, failures=failures, **options)
-    for number in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist():
-        failures.setdefault(number, ItemError("its vector has NaN or infinite values"))
-    if len(failures) == len(items) > 0:
-        first = named(items, *min(failures.items()))
-        raise VectorError(f"none of {len(items)} items can be embedded: check the model's weights; {first}")
+    vectors, failures = lenient(encoder.encode, items, **options)
+    if not np.isfinite(vectors).all():
+        bad = int((~np.isfinite(vectors).all(axis=1)).sum())
+        raise VectorError(f"{bad} of {len(items)} vectors are not finite; check the model's weights")
     for failure in failures.items():
         log.warning("counts as not found: %s", named(items, *failure))
-    good = np.setdiff1d(np.arange(len(items)), list(failures))
-    rows = np.zeros_like(vectors)
-    rows[good] = vectors[good]
-    return rows
+    return vectors
 
 
 class ItemVectors:

@@ -72,6 +72,7 @@ def run_demo(
     Pictures' features and OCR are cached by content and outlive a change of settings; trained models and
     measurements belong to one set of notes and settings.
     """
+    settings.encoder.require_own()
     layout_of(settings.encoder.dims, settings.store)  # before the long work: can its result be stored?
     out.mkdir(parents=True, exist_ok=True)
     prepared = _prepare(notes_path, out, settings, console, progress)

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,16 +21,14 @@ from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.progress import show_progress
 from uninote.settings import EncoderSettings, Settings, StoreSettings
 from uninote.store.factory import open_store
-from uninote.store.layout import check_layout, kind_of, layout_of
+from uninote.store.layout import kind_of, layout_of
+from uninote.store.manifest import EMBEDDED, MANIFEST, check_layout, check_place, read_manifest
 from uninote.store.protocol import Filter, Hit, Store
 
 with needs("data"):
     import pyarrow.parquet as pq
 
-MANIFEST = "index.json"
 NOTES = "notes.jsonl"
-EMBEDDED = "embedded"
-"""Place of an index whose database is in its folder."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +108,6 @@ def build_index(
     return Built(count, left_out)
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return what an index folder keeps of its making; None for a folder that holds no index."""
-    try:
-        manifest = dict(json.loads((folder / MANIFEST).read_text()))
-        return manifest | {"version": str(manifest["version"]), "dim": int(manifest["dim"])}
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-
-
 def _kept_layout(folder: Path, settings: StoreSettings, dims: Sequence[int]) -> StoreSettings:
     """Return the settings with the layout of the index that `folder` holds, if any."""
     manifest = read_manifest(folder)
@@ -152,7 +140,7 @@ class Searcher:
             raise StoreError(f"{folder} is not an index: build one with `uninote index`")
         fix = "embed and index again with `uninote embed` and `uninote index`"
         require_rendering(manifest, str(folder), fix, StoreError)
-        _check_place(manifest, folder, settings.store.address)
+        check_place(manifest, folder, settings.store.address)
         store = check_layout(settings.store, manifest, str(folder))
         dim, kept = manifest["dim"], dict(manifest.get("encoder", {}))
         saved = Saved(folder / "model")
@@ -183,18 +171,3 @@ class Searcher:
             model_versions=(self.version,),
         )
         return self.store.search(self.encoder.encode([item]), k, chosen)[0]
-
-
-def _check_place(manifest: Mapping[str, Any], folder: Path, address: str) -> None:
-    """Raise ConfigError when `store.address` is not of the kind that the index was loaded into."""
-    made = manifest.get("store", EMBEDDED)
-    if made == "memory":
-        raise ConfigError(f"the index {folder} was kept in memory only: make it without store.address=memory")
-    asked = kind_of(address) if address else EMBEDDED
-    if asked != made and (asked, made) != ("postgresql", EMBEDDED):
-        raise ConfigError(
-            f"the index {folder} was loaded into a {made} store, not {asked}: set store.address as for "
-            "`uninote index`"
-            if made != EMBEDDED
-            else f"the index {folder} has a database of its own, not {asked}: leave store.address out"
-        )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from uninote.backbones import BACKBONES, default_name, named
+from uninote.errors import ConfigError
 from uninote.lazy import resolve
 from uninote.settings.section import Section
 
@@ -49,11 +50,11 @@ class EncoderSettings(Section):
         return {name: getattr(self, name) for name in names} | self._foreign
 
     def require_own(self) -> None:
-        """Raise ValueError when an option of another backbone was set, which would have no effect."""
+        """Raise ConfigError when an option of another backbone was set, which would have no effect."""
         if self._foreign:
-            raise ValueError(
-                f"the {self.backbone} backbone has no option {', '.join(sorted(self._foreign))} "
-                "(section encoder): leave it out, or name its backbone in encoder.backbone"
+            names = ", ".join(f"encoder.{name}" for name in sorted(self._foreign))
+            raise ConfigError(
+                f"the {self.backbone} backbone has no option {names}: leave it out, or set encoder.backbone"
             )
 
     def __new__(cls, **values: Any) -> Self:

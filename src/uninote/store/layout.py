@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from uninote.errors import ConfigError
 from uninote.settings import StoreSettings
@@ -75,23 +75,6 @@ def layout_of(dims: Sequence[int], store: StoreSettings, kind: Kind | None = Non
                 if dim <= _most(kind, index, precision):
                     return Layout(dim, precision, index)
     raise ConfigError(_refusal(dims, widths, precisions, kind, indexes[-1]))
-
-
-def check_layout(store: StoreSettings, manifest: Mapping[str, Any], name: str) -> StoreSettings:
-    """Return `store` with the layout that an index keeps; earlier releases kept the dimension only.
-
-    Raises ConfigError, which names both, when `store` sets something else.
-    """
-    kept = {"dims": manifest["dim"], "precision": manifest.get("precision", "single")}
-    kept |= {"index": manifest["index"]} if "index" in manifest else {}
-    for key, value in kept.items():
-        asked = getattr(store, key)
-        if key in store.model_fields_set and asked not in (None, "auto", value):
-            raise ConfigError(
-                f"{name} was made with store.{key}={value}, not {asked}: leave store.{key} out, or make "
-                "another index with `uninote index --out`"
-            )
-    return store.model_copy(update=kept)
 
 
 def _most(kind: Kind, index: Index, precision: Precision) -> int:
