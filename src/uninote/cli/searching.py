@@ -53,9 +53,9 @@ def embed(
     from uninote.store.layout import layout_of
 
     settings, model = settings_from(config, set_, None), model_folder(model)
+    entries = catalogue(read(notes, settings))
     if dims := loaded_dims(Saved(model), settings.encoder):
         layout_of(dims, settings.store)  # before the long work: can its result be stored?
-    entries = catalogue(read(notes, settings))
     if ray:
         from uninote.pipeline.on_ray.embed import embed_on_cluster
         from uninote.pipeline.on_ray.session import connected

@@ -35,13 +35,12 @@ from uninote.evaluation.table import summary_table
 from uninote.items import Note
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.embed import catalogue, embed_entries
-from uninote.pipeline.index import build_index
+from uninote.pipeline.index import build_index, planned_layout
 from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
 from uninote.pipeline.relations import described, load_behaviour
 from uninote.pipeline.stages import train_stages
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
-from uninote.store.layout import layout_of
 
 SAMPLE_NOTES = 200
 FEATURES = Path("cache") / "features"
@@ -73,7 +72,9 @@ def run_demo(
     measurements belong to one set of notes and settings.
     """
     settings.encoder.require_own()
-    layout_of(settings.encoder.dims, settings.store)  # before the long work: can its result be stored?
+    planned_layout(
+        out / "index", settings.store, settings.encoder.dims
+    )  # before the long work: can its result be stored?
     out.mkdir(parents=True, exist_ok=True)
     prepared = _prepare(notes_path, out, settings, console, progress)
     notes, splits, settings = prepared.notes, prepared.splits, prepared.settings

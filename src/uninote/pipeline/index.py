@@ -21,7 +21,7 @@ from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.progress import show_progress
 from uninote.settings import EncoderSettings, Settings, StoreSettings
 from uninote.store.factory import open_store
-from uninote.store.layout import kind_of, layout_of
+from uninote.store.layout import Layout, kind_of, layout_of
 from uninote.store.manifest import EMBEDDED, MANIFEST, check_layout, check_place, read_manifest
 from uninote.store.protocol import Filter, Hit, Store
 
@@ -72,7 +72,7 @@ def build_index(
     if encoder is not None:
         check_kept(saved, encoder, embeddings.options, embeddings.dim, str(shards))
     dims = [dim for dim in saved.dims if dim < embeddings.dim] + [embeddings.dim]
-    layout = layout_of(dims, _kept_layout(folder, settings, dims))
+    layout = planned_layout(folder, settings, dims)
     folder.mkdir(parents=True, exist_ok=True)
     left_out: dict[str, str] = {}
     store = open_store(layout.applied(settings), folder, layout.dim)
@@ -108,18 +108,21 @@ def build_index(
     return Built(count, left_out)
 
 
-def _kept_layout(folder: Path, settings: StoreSettings, dims: Sequence[int]) -> StoreSettings:
-    """Return the settings with the layout of the index that `folder` holds, if any."""
+def planned_layout(folder: Path, settings: StoreSettings, dims: Sequence[int]) -> Layout:
+    """Return the layout of vectors of a model trained at `dims`: that of the index in `folder`, if any.
+
+    Raises ConfigError for options, or a model, that the index does not have.
+    """
     manifest = read_manifest(folder)
     if manifest is None:
-        return settings
+        return layout_of(dims, settings)
     kept = check_layout(settings, manifest, str(folder))
     if manifest["dim"] not in dims:
         raise ConfigError(
-            f"{folder} holds vectors of {manifest['dim']} dimensions, and the embeddings have "
-            f"{' or '.join(map(str, dims))}: name another folder with --out"
+            f"{folder} holds vectors of {manifest['dim']} dimensions, and the model has "
+            f"{', '.join(map(str, dims))}: name another folder with --out"
         )
-    return kept
+    return layout_of(dims, kept)
 
 
 def _rows(part: Path) -> int:

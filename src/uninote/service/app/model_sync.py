@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uninote.errors import ModelError
 from uninote.service.concurrency.bounded_executor import BoundedExecutor
-from uninote.service.concurrency.loaded_models import LoadedEncoder, Models
+from uninote.service.concurrency.loaded_models import LoadedEncoder, Models, saved_version
 from uninote.service.db.engine import Database
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.gallery import versions
@@ -57,6 +57,11 @@ class ModelSync:
             if model.state != "retired" and model.version in folders:
                 self.load_one(folders[model.version])
             elif model.state == "active":
+                if model.version.partition("-")[0] in {saved_version(one) for one in folders.values()}:
+                    raise ModelError(
+                        f"the database's active model version {model.version!r} was loaded with other options "
+                        "than now: set encoder.read and encoder.precision as when it was added"
+                    )
                 raise ModelError(
                     f"the database's active model version {model.version!r} is not in {self._folder}: put "
                     "its folder below `models` there, or serve with another database (store.address)"
