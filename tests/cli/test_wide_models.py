@@ -175,7 +175,6 @@ def test_all_dimensions_of_the_widest_model_are_stored_exactly_where_asked_for(
 def test_an_index_leaves_bad_rows_out_by_name_and_cuts_the_rest(
     run: Run, notes: Path, tmp_path: Path
 ) -> None:
-    """A file of embeddings made elsewhere, with NaN in one row."""
     encoder = saved(tmp_path / "model", 512)
     run("embed", notes, "--model", "model", "--set", "encoder.dims=[512]")
     part = tmp_path / "embeddings" / "part-00000.parquet"

@@ -72,9 +72,7 @@ def run_demo(
     measurements belong to one set of notes and settings.
     """
     settings.encoder.require_own()
-    planned_layout(
-        out / "index", settings.store, settings.encoder.dims
-    )  # before the long work: can its result be stored?
+    planned_layout(out / "index", settings.store, settings.encoder.dims)  # raises before the long work
     out.mkdir(parents=True, exist_ok=True)
     prepared = _prepare(notes_path, out, settings, console, progress)
     notes, splits, settings = prepared.notes, prepared.splits, prepared.settings

@@ -22,7 +22,7 @@ PRECISIONS: tuple[Precision, ...] = ("single", "half")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a collection stores its vectors."""
+    """Layout of one collection."""
 
     dim: int
     precision: Precision = "single"

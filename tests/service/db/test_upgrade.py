@@ -146,6 +146,7 @@ def test_a_queue_of_another_owner_does_not_stop_the_upgrade(old: str, visible: b
         connection.execute("GRANT CREATE ON DATABASE old TO upgrader")
         connection.execute("GRANT ALL ON SCHEMA service TO upgrader")
         connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA service TO upgrader")
+        connection.execute("ALTER TABLE service.model_versions OWNER TO upgrader")
         if visible:
             connection.execute("GRANT USAGE ON SCHEMA procrastinate TO upgrader")
             connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA procrastinate TO upgrader")

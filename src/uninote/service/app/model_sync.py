@@ -59,8 +59,8 @@ class ModelSync:
             elif model.state == "active":
                 if model.version.partition("-")[0] in {saved_version(one) for one in folders.values()}:
                     raise ModelError(
-                        f"the database's active model version {model.version!r} was loaded with other options "
-                        "than now: set encoder.read and encoder.precision as when it was added"
+                        f"the database's active model version {model.version!r} was added with other options "
+                        "of `encoder`: set encoder.read and encoder.precision as then"
                     )
                 raise ModelError(
                     f"the database's active model version {model.version!r} is not in {self._folder}: put "
