@@ -52,10 +52,8 @@ def test_a_prefix_without_direction_fails_only_where_it_is_asked_for(encoder: En
         encoder.encode(items, dim=64)
 
 
-def test_lenient_rows_are_zero_unless_all_fail(encoder: Encoder) -> None:
+def test_lenient_rows_are_zero(encoder: Encoder) -> None:
     rows, failures = lenient(encoder.encode, [GOOD[0], BAD])
     assert list(failures) == [1]
     assert rows[1].tolist() == [0.0] * 512
     assert np.linalg.norm(rows[0]) == pytest.approx(1)
-    with pytest.raises(ItemError, match="item 0"):
-        lenient(encoder.encode, [BAD])

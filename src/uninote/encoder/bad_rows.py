@@ -44,8 +44,6 @@ def lenient(
 
     Args:
         encode: as `Encoder.encode`; it gets `failures` only after it raised ItemError.
-
-    Raises ItemError when no item can be embedded.
     """
     failures: dict[int, ItemError] = {}
     try:
@@ -53,6 +51,4 @@ def lenient(
     except ItemError:
         rows = encode(items, failures=failures, **options)
         rows[list(failures)] = 0
-        if len(failures) == len(items):
-            raise
     return rows, failures

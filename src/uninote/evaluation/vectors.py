@@ -23,7 +23,7 @@ def encoded(encoder: ItemEncoder | ElementEncoder, items: Sequence[Item], **opti
 
     A warning names it. It finds nothing and is not found (`search.nearest`).
 
-    Raises ItemError when no item can be embedded, VectorError when a vector is not finite.
+    Raises VectorError when the encoder gives a vector that is not finite.
     """
     vectors, failures = lenient(encoder.encode, items, **options)
     if not np.isfinite(vectors).all():
@@ -40,18 +40,25 @@ class ItemVectors:
     def __init__(self, encoder: ItemEncoder, progress: bool = False) -> None:
         self._encoder = encoder
         self._progress = progress
+        self._usable = False
         self._rows: dict[tuple[Task | None, str], Floats] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, items: Sequence[Item], task: Task | None = None) -> None:
-        """Encode the items that were not encoded before, as `encoded` does."""
+        """Encode the items that were not encoded before, as `encoded` does.
+
+        Raises VectorError when no item could be embedded so far.
+        """
         side = self._side(task)
         new = list({item.key: item for item in items if (side, item.key) not in self._rows}.values())
         if not new:
             return
         vectors = encoded(self._encoder, new, task=side, progress=self._progress)
+        self._usable |= bool(vectors.any())
+        if not self._usable:
+            raise VectorError(f"none of {len(new)} items can be embedded; check the model's weights")
         for item, vector in zip(new, vectors, strict=True):
             self._rows[side, item.key] = vector
 

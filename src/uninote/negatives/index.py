@@ -82,6 +82,8 @@ class ReferenceIndex:
         vectors, failures = (
             lenient(reference.encode, elements) if elements else (np.zeros((0, 1), dtype=np.float32), {})
         )
+        if failures and len(failures) == len(elements):
+            raise named(elements, *min(failures.items()))
         for failure in failures.items():
             log.warning("left out of training: %s", named(elements, *failure))
         self.bad = frozenset(key for key, rows in self._rows.items() if not failures.keys().isdisjoint(rows))

@@ -90,6 +90,8 @@ def build_index(
     improve the recall and take longer to build. memory_mb: the server's limit for the build; a graph that
     does not fit is built many times slower. Raises InvalidError for a bad number of dimensions.
     """
+    if dims is not None and form != "prefix":
+        raise InvalidError(f"an index of form {form} takes no --dims: leave it out, or choose --form prefix")
     plan = Plan(form, model.dim if form != "prefix" else dims or min(model.dim, 128))
     if not 1 <= plan.dims <= model.dim:
         raise InvalidError(f"an index over {plan.dims} of {model.dim} dimensions is not possible")
