@@ -55,9 +55,7 @@ def layout_of(dims: Sequence[int], store: StoreSettings, kind: Kind | None = Non
     """
     kind = kind or kind_of(store.address)
     if kind != "postgresql" and store.precision == "half":
-        raise ConfigError(
-            f"store.precision=half is for PostgreSQL, not for {kind}: leave store.precision out"
-        )
+        raise ConfigError(f"store.precision=half is for PostgreSQL, not {kind}: leave store.precision out")
     if store.dims is not None and store.dims not in dims:
         raise ConfigError(
             f"store.dims={store.dims} is no dimension that the model was trained at: "
@@ -96,9 +94,9 @@ def _refusal(
             ways.append("set store.precision=half")
         if min(widths) <= _most(kind, "exact", "single"):
             ways.append("set store.index=exact")
-    named = "an HNSW index" if index == "hnsw" else f"{kind} "
+    named = "an HNSW index" if index == "hnsw" else kind
     return (
-        f"{named.strip()} holds {holds} at most, not {min(widths)} dimensions: "
+        f"{named} holds {holds} at most, not {min(widths)} dimensions: "
         f"{', or '.join(ways) or 'train a model with narrower encoder.dims'}"
     )
 
