@@ -73,8 +73,11 @@ def saved(folder: Path, width: int, seed: int = 0) -> Encoder:
 def served(index: Path, *options: str) -> Iterator[Running]:
     command = [*COMMAND, "serve", "--index", str(index), "--port", "0", *options]
     running = start(command, index, index / "log")
-    yield running
-    assert running.stop() == 0
+    try:
+        yield running
+    finally:
+        code = running.stop()
+    assert code == 0
 
 
 def stored(index: Path) -> list[tuple[Any, ...]]:
@@ -156,7 +159,7 @@ def test_all_dimensions_of_the_widest_model_are_stored_exactly_where_asked_for(
     saved(tmp_path / "model", 4096)
     model, index = ["--model", "model"], tmp_path / "index"
     refused = run("embed", notes, *model, "--set", "store.dims=4096", "--set", "store.index=hnsw", code=2)
-    assert "set store.dims to 64 or 512 or 1024 or 2048, or set store.index=exact" in refused.stderr
+    assert "set store.dims to one of 64, 512, 1024, 2048, or set store.index=exact" in refused.stderr
     assert not (tmp_path / "embeddings").exists()
     run("embed", notes, *model, "--set", "store.dims=4096")
     run("index", "embeddings", *model, "--notes", notes, "--set", "store.dims=4096")

@@ -42,12 +42,12 @@ def test_the_widest_that_fits(dims: tuple[int, ...], options: dict[str, Any], la
 @pytest.mark.parametrize(
     ("dims", "options", "says"),
     [
-        (SMALL, {"dims": 100}, "store.dims=100 .* choose one of 64 or 128 or 256 or 384"),
+        (SMALL, {"dims": 100}, "store.dims=100 .* choose one of 64, 128, 256, 384"),
         (
             QWEN_8B,
             {"dims": 4096, "index": "hnsw"},
             "2000 in single precision and 4000 in half precision at most, not 4096 dimensions: "
-            "set store.dims to 64 or 512 or 1024 or 2048, or set store.index=exact",
+            "set store.dims to one of 64, 512, 1024, 2048, or set store.index=exact",
         ),
         (
             (3000,),

@@ -88,7 +88,7 @@ def _refusal(
     holds = " and ".join(f"{most} in {name} precision" for most, name in zip(limits, precisions, strict=True))
     ways = []
     if fitting := [dim for dim in dims if dim <= max(limits)]:
-        ways.append(f"set store.dims to {_listed(fitting)}")
+        ways.append(f"set store.dims to one of {_listed(fitting)}")
     if index == "hnsw":
         if "half" not in precisions and kind == "postgresql" and min(widths) <= HNSW_DIMS["half"]:
             ways.append("set store.precision=half")
@@ -102,4 +102,4 @@ def _refusal(
 
 
 def _listed(dims: Sequence[int]) -> str:
-    return " or ".join(map(str, sorted(dims)))
+    return ", ".join(map(str, sorted(dims)))
