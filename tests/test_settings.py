@@ -54,7 +54,11 @@ def test_the_environment_sets_what_only_one_backbone_has(monkeypatch: pytest.Mon
     monkeypatch.setenv("UNINOTE_ENCODER__DIMS", "[64]")
     assert load_settings().encoder == CompactSettings(vision_side=96, dims=(64,))
     monkeypatch.setenv("UNINOTE_ENCODER__MODEL", "a/b")
-    assert load_settings().encoder == QwenSettings(model="a/b", dims=(64,))
+    encoder = load_settings().encoder
+    assert encoder.model_dump() == QwenSettings(model="a/b", dims=(64,)).model_dump()
+    assert encoder.given == {"model": "a/b", "dims": (64,), "vision_side": "96"}
+    with pytest.raises(ConfigError, match=r"qwen-vl backbone has no option encoder\.vision_side"):
+        encoder.require_own()
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.encoder.wide_backbone import WideSettings
 
+from uninote.encoder import Encoder
 from uninote.errors import VectorError
 from uninote.evaluation.baselines.bm25 import Bm25
+from uninote.evaluation.baselines.one_vector import OneVector
 from uninote.evaluation.baselines.ranker import evaluate_baseline
 from uninote.evaluation.evaluate import evaluate
 from uninote.evaluation.links import links_task
@@ -137,3 +140,14 @@ def test_vectors_that_are_not_finite_are_refused(tiny, lookup_encoder) -> None:
     encoder = lookup_encoder(VECTORS | {"c": [0, np.nan, 0, 0]})
     with pytest.raises(VectorError, match="1 of 7"):
         evaluate(encoder, tiny)
+
+
+def test_an_item_with_a_bad_vector_is_measured_as_not_found(make_task, caplog) -> None:
+    encoder = Encoder.build(WideSettings(width=512, device="cpu"))
+    task = make_task({"red car": {"red car": 1}, "a nan": {"rain": 1}}, ["red car", "rain", "nan here"])
+    one = OneVector(encoder)
+    assert one.rank(task, 3).tolist()[1] == [-1, -1, -1]
+    assert sorted(one.rank(task, 3).tolist()[0]) == [-1, 0, 1]
+    assert "counts as not found: item" in caplog.text
+    with pytest.raises(VectorError, match="none of 2 items can be embedded"):
+        OneVector(encoder).vectors.add([Item.of("nan"), Item.of("a nan")])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from uninote.evaluation.search import mask_excluded, nearest, top_of_scores
 
@@ -41,3 +44,15 @@ def test_mask_starts_at_the_chunk(make_task) -> None:
     scores = np.zeros((1, 2), np.float32)
     mask_excluded(task, scores, 1)
     assert scores.tolist() == [[0, -np.inf]]
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_zero_rows_find_nothing_and_are_not_found(make_task, pool: bool) -> None:
+    task = make_task({"a": {"t0": 1}, "b": {"t2": 1}}, ["t0", "t1", "t2"])
+    if pool:
+        queries = tuple(replace(query, pool=frozenset(task.index)) for query in task.queries)
+        task = replace(task, queries=queries)
+    targets = np.array([[0, 0], [-1, 0], [1, 0]], np.float32)
+    scores, ids = nearest(task, np.array([[0, 0], [1, 0]], np.float32), targets, 2)
+    assert ids.tolist() == [[-1, -1], [2, 1]]
+    assert scores[1].tolist() == [1, -1]

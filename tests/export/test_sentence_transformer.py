@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.normalize import Normalize
+from tests.encoder.wide_backbone import WideSettings
 
 from uninote.encoder import Encoder
-from uninote.errors import ModelError
+from uninote.errors import ItemError, ModelError
 from uninote.export import UniNoteModule, export_model, load_sentence_transformer
 from uninote.items import Item, Note, Picture
 from uninote.tasks.definitions import INSTRUCTIONS, Task
@@ -111,3 +112,11 @@ def test_an_occupied_folder_is_left_alone(compact: Encoder, tmp_path: Path) -> N
     with pytest.raises(ModelError, match="choose --format sentence-transformers"):
         export_model(compact, tmp_path / "new", "transformers")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_bad_vector_is_an_error_when_encoding(tmp_path: Path) -> None:
+    encoder = Encoder.build(WideSettings(width=64, dims=(64,), device="cpu"))
+    model = SentenceTransformer(modules=[UniNoteModule(encoder), Normalize()], device="cpu")
+    assert np.isfinite(model.encode(["rain"])).all()
+    with pytest.raises(ItemError, match="input 1 of a batch of 2: its vector has no direction"):
+        model.encode(["rain", "zero"])

@@ -3,8 +3,10 @@ import random
 
 import numpy as np
 import pytest
+from tests.encoder.wide_backbone import WideSettings
 from tests.tasks.repeated_notes import answers, repeated_notes
 
+from uninote.encoder import Encoder
 from uninote.errors import ItemError
 from uninote.items import Item, Note
 from uninote.negatives.index import ReferenceIndex
@@ -179,3 +181,18 @@ def test_no_negative_answers_its_query_by_content(seed: int, reference) -> None:
     assert sum(len(example.negatives) for example in examples) > len(pairs)
     for example in examples:
         assert not [item for item in example.negatives if answers(example.pair, item)]
+
+
+def test_a_pair_that_the_reference_cannot_embed_is_left_out_by_name(caplog) -> None:
+    encoder = Encoder.build(WideSettings(width=64, dims=(64,), device="cpu"))
+    texts = [("red car", "a car"), ("rain", "a nan"), ("zero", "wet"), ("boat", "a blue boat")]
+    pairs = [
+        Pair(Task.T2NOTE, Item.of(query), Item.of(positive), f"n{number}", 0)
+        for number, (query, positive) in enumerate(texts)
+    ]
+    examples = mine_examples(pairs, encoder, NegativeSettings(), seed=0)
+    assert [example.pair.note_id for example in examples] == ["n0", "n3"]
+    negatives = {item.texts[0] for example in examples for item in example.negatives}
+    assert negatives <= {"a car", "a blue boat"}
+    assert "left out of training: item" in caplog.text
+    assert "(a nan)" in caplog.text

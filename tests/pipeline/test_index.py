@@ -90,7 +90,7 @@ def test_every_record_is_loaded_once_and_few_are_in_memory(
     store = Watching()
     monkeypatch.setattr(embeddings, "BATCH", 3)
     monkeypatch.setattr(index, "open_store", lambda *_: store)
-    assert build_index(shards, model, tmp_path / "index", MEMORY) == 12
+    assert build_index(shards, model, tmp_path / "index", MEMORY).count == 12
     assert store.ids == [f"{number}-{row}" for number, rows in ((0, 5), (2, 7)) for row in range(rows)]
     assert max(store.sizes) <= 3
     assert max(store.alive) <= 3  # the batch before, at most

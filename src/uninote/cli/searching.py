@@ -25,7 +25,7 @@ from uninote.cli.options import (
     emit,
     settings_from,
 )
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, ItemError
 
 app = typer.Typer()
 
@@ -46,11 +46,16 @@ def embed(
 
     The default model is the trained one of the package.
     """
+    from uninote.encoder.changes import loaded_dims
+    from uninote.encoder.saved import Saved
     from uninote.pipeline.embed import catalogue, embed_entries
     from uninote.shipped import model_folder
+    from uninote.store.layout import layout_of
 
     settings, model = settings_from(config, set_, None), model_folder(model)
     entries = catalogue(read(notes, settings))
+    if dims := loaded_dims(Saved(model), settings.encoder):
+        layout_of(dims, settings.store)  # before the long work: can its result be stored?
     if ray:
         from uninote.pipeline.on_ray.embed import embed_on_cluster
         from uninote.pipeline.on_ray.session import connected
@@ -84,8 +89,13 @@ def index(
 
     settings = settings_from(config, set_, None)
     kept = read(notes, settings) if notes is not None else []
-    count = build_index(embeddings, model_folder(model), out, settings.store, not quiet, kept)
-    emit(as_json, {"index": str(out), "count": count}, f"{count} records in {out}")
+    built = build_index(
+        embeddings, model_folder(model), out, settings.store, not quiet, kept, settings.encoder
+    )
+    for name, reason in built.left_out.items():
+        typer.echo(f"left out: {name}: {reason}", err=True)
+    result = {"index": str(out), "count": built.count, "failed": len(built.left_out)}
+    emit(as_json, result, f"{built.count} records in {out}")
 
 
 @app.command()
@@ -131,11 +141,13 @@ def search(
         query = Item.of(*parts)
         hits = searcher.search(query, k, kinds, category)
         sources = {one.id: one for one in read(why, settings)} if why is not None else {}
-        reasons = {
-            hit.id: explain(searcher.encoder, query, sources[hit.id].item())
-            for hit in hits
-            if hit.kind == "note" and hit.id in sources
-        }
+        reasons = {}
+        for hit in hits:
+            if hit.kind == "note" and hit.id in sources:
+                try:
+                    reasons[hit.id] = explain(searcher.encoder, query, sources[hit.id].item())
+                except ItemError as error:
+                    typer.echo(f"not explained: {hit.id}: {error}", err=True)
         for hint in searcher.unknown_categories(query, category or ()):
             typer.echo(hint, err=True)
     if as_json:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from uninote.encoder.bad_rows import lenient
 from uninote.encoder.capabilities import HasAxes
 from uninote.encoder.encoder import Encoder
 from uninote.items import Item
@@ -45,5 +46,5 @@ def fit_axes(encoder: Encoder, items: Sequence[Item]) -> None:
         return
     whole = copy.copy(encoder)
     whole.dims = (len(backbone.axes),)
-    vectors = torch.from_numpy(whole.encode(items[:: -(-len(items) // MOST)]))
-    backbone.axes.copy_(principal_axes(vectors))
+    rows, _ = lenient(whole.encode, items[:: -(-len(items) // MOST)])  # a zero row adds nothing to the moment
+    backbone.axes.copy_(principal_axes(torch.from_numpy(rows)))

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from uninote.encoder.bad_rows import bad_rows, named
 from uninote.encoder.batching import token_batches
 from uninote.encoder.capabilities import Pretrained, Reads
+from uninote.encoder.changes import changes_to, varying, versioned
 from uninote.encoder.device import resolve_device
 from uninote.encoder.matryoshka import check_dim, truncate_numpy
 from uninote.encoder.memory import Memory
@@ -30,8 +32,6 @@ from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 CPU_TOKENS = 2048
 """Largest token budget of a large model on a CPU: more leave its cache; 16,384 took twice as long."""
-CHANGEABLE = ("read", "precision")
-"""Options of section `encoder` that a model may be loaded with, whatever it was saved with."""
 
 
 class Encoder:
@@ -41,6 +41,7 @@ class Encoder:
         backbone: module that maps items to read-outs.
         dims: trained Matryoshka dimensions, widest last.
         version: short hash of the weights, stored with every vector; the seed model is `untrained`.
+        changes: options that it was loaded with in place of those saved, and that change its vectors.
         memory: cache of vectors of earlier items, of size `settings.remember`; 0 switches it off.
     """
 
@@ -53,6 +54,7 @@ class Encoder:
         if not self.dims:
             raise ModelError(f"no Matryoshka dimension fits a backbone of width {backbone.width}")
         self.version = version
+        self.changes: dict[str, Any] = {}
         self.memory = Memory(self.settings.remember)
         self.device = resolve_device(self.settings.device)
         self.backbone.to(self.device)  # type: ignore[attr-defined]
@@ -77,8 +79,10 @@ class Encoder:
     ) -> Self:
         """Build the start model of the backbone that the settings belong to.
 
-        Raises ModelError when its pretrained weights cannot be loaded.
+        Raises ModelError when its pretrained weights cannot be loaded, ConfigError for an option of another
+        backbone.
         """
+        settings.require_own()
         backbone = backbone_class(type(settings)).start(settings, corpus, feature_folder, seed)
         version = backbone.fingerprint[:12] if isinstance(backbone, Pretrained) else "untrained"
         return cls(backbone, settings, version)
@@ -129,10 +133,11 @@ class Encoder:
             instruction: text of an instruction of no `Task`, in place of that of `task`.
             dim: a trained Matryoshka dimension; None for the widest.
             failures: when given, an item that cannot be embedded gets a NaN row and its error here, by
-                position, and the rest continues; when None the first failure is raised.
+                position, and the rest continues; when None the first failure is raised. An item whose vector
+                has NaN, infinite values or no direction cannot be embedded.
 
         Raises:
-            ItemError: an item cannot be read, `failures` being None.
+            ItemError: an item cannot be embedded, `failures` being None; it names the item.
             ModelError: `dim` was not trained.
         """
         dim = check_dim(dim, self.dims)
@@ -143,7 +148,7 @@ class Encoder:
         read = self.read(items)
         unread = {n: item for n, item in enumerate(read) if isinstance(item, ItemError)}
         if unread and failures is None:
-            raise next(iter(unread.values()))
+            raise named(items, *min(unread.items()))
         keys = [item.key if isinstance(item, Item) else "" for item in read]
         unique = {item.key: item for item in read if isinstance(item, Item)}
         position = {key: n for n, key in enumerate(unique)}
@@ -161,12 +166,20 @@ class Encoder:
                     if self.memory.size:
                         self.memory.put((item.key, instruction), vector)
                 if broken and failures is None:
-                    raise next(iter(broken.values()))
+                    raise named(items, *next((n, broken[key]) for n, key in enumerate(keys) if key in broken))
                 bar.advance(len(batch))
+        cut = truncate_numpy(rows, dim)
+        names = list(unique)  # a prefix may have no direction where the whole vector has one
+        broken = {names[n]: error for n, error in bad_rows(cut).items()} | broken
+        bad = unread | {n: broken[key] for n, key in enumerate(keys) if key in broken}
+        if bad and failures is None:
+            raise named(items, *min(bad.items()))
         if failures is not None:
-            failures |= unread | {n: broken[key] for n, key in enumerate(keys) if key in broken}
-        nothing = np.full((1, rows.shape[1]), np.nan, dtype=np.float32)
-        return truncate_numpy(np.concatenate([rows, nothing]), dim)[[position.get(key, -1) for key in keys]]
+            failures |= bad
+        good = [n for n in range(len(items)) if n not in bad]
+        found = np.full((len(items), dim), np.nan, dtype=np.float32)
+        found[good] = cut[[position[keys[n]] for n in good]]
+        return found
 
     def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
         """Return the items as the model takes them: with the texts in their pictures, where it `Reads`.
@@ -222,14 +235,22 @@ class Encoder:
     def _vectors(
         self, items: list[Item], inputs: Inputs | PictureError, instruction: str, broken: dict[str, ItemError]
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
-        """Yield readable items with their vectors; a bad item makes its batch be prepared a second time."""
-        if not isinstance(inputs, PictureError):
-            yield from zip(items, self._run(inputs), strict=True)
-        elif len(items) == 1:
-            broken[items[0].key] = ItemError(str(inputs))
+        """Yield usable items with their vectors.
+
+        When a picture of a batch cannot be read, every item is prepared a second time, alone. So is an item
+        with a bad vector: in a packed batch, the NaN of one item may spread to others.
+        """
+        if isinstance(inputs, PictureError):
+            faults = dict.fromkeys(range(len(items)), ItemError(str(inputs)))
         else:
-            for batch, prepared in self._prepared([[item] for item in items], instruction):
-                yield from self._vectors(batch, prepared, instruction, broken)
+            rows = self._run(inputs)
+            faults = bad_rows(rows)
+            yield from ((item, rows[n]) for n, item in enumerate(items) if n not in faults)
+        if len(items) == 1:
+            broken |= zip([items[0].key], faults.values(), strict=False)
+            return
+        for batch, prepared in self._prepared([[items[n]] for n in faults], instruction):
+            yield from self._vectors(batch, prepared, instruction, broken)
 
     @torch.inference_mode()
     def _run(self, inputs: Inputs) -> NDArray[np.float32]:
@@ -265,22 +286,19 @@ class Encoder:
         Args:
             base: folder or hub id of the pretrained weights, when the folder only names them and they moved.
             remember: number of vectors cached in memory, so that equal items are not encoded again.
-            changes: options in place of those saved. Of a compact model: `read`, `precision`. As vectors
-                change with them, so does the version.
+            changes: options in place of those saved. `dims`: some of the trained dimensions. With `read` and
+                `precision` of a compact model vectors change, and so does the version.
 
         Raises:
-            ModelError: the folder holds no UniNote model, or one of another rendering (RenderingError).
+            ModelError: the folder holds no UniNote model, or one of another rendering (RenderingError), or
+                training fixed an option of `changes`.
         """
         folder = model_folder(folder)
         saved = Saved(folder)
-        settings = saved.settings()
-        for name, value in changes.items():
-            if name not in CHANGEABLE or not hasattr(settings, name):
-                raise ModelError(
-                    f"encoder.{name} of a saved model cannot be changed: train one with {value!r}"
-                )
-        changed = {name: value for name, value in changes.items() if value != getattr(settings, name)}
-        settings = saved.settings(device=device, remember=remember, **changed)
+        changed = changes_to(saved, changes)
+        settings = saved.settings(**changed | {"device": device, "remember": remember})
         options = LoadOptions(corpus, feature_folder, device, base, changed)
-        version = "-".join([saved.version, *map(str, changed.values())])
-        return cls(backbone_class(type(settings)).load(folder, options), settings, version)
+        version = versioned(saved.version, changed)
+        loaded = cls(backbone_class(type(settings)).load(folder, options), settings, version)
+        loaded.changes = varying(changed)
+        return loaded

@@ -38,6 +38,13 @@ class Saved:
         dim = self.config.get("dim")
         return None if dim is None else int(dim)
 
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Trained Matryoshka dimensions, widest last; empty where they were not written."""
+        widest, written = self.dim, self.config.get("encoder", {}).get("dims", ())
+        fitting = {int(dim) for dim in written if widest is None or dim <= widest}
+        return tuple(sorted(fitting | ({widest} if widest else set())))
+
     @cached_property
     def backbone(self) -> str:
         """Name of the backbone. Raises ModelError when the folder does not say."""

@@ -12,22 +12,30 @@ from uninote.evaluation.suite import TaskSuite
 def nearest(task: TaskSuite, queries: Floats, targets: Floats, k: int) -> tuple[Floats, Ids]:
     """Find the k best targets of each query by inner product, in its pool, without its excluded targets.
 
+    A zero row, of an item that could not be embedded, finds nothing and is not found.
+
     Args:
         queries: float32 `[q, d]`; targets: float32 `[t, d]`.
 
     Returns scores float32 `[q, k]` and ids int64 `[q, k]`, best first, padded with -inf and -1.
     """
+    lost = np.flatnonzero(~queries.any(axis=1))
+    blank = np.flatnonzero(~targets.any(axis=1))
     if any(query.pool is not None for query in task.queries):
         found = queries @ targets.T
         mask_excluded(task, found, 0)
+        found[lost] = -np.inf
+        found[:, blank] = -np.inf
         return top_of_scores(found, k)
-    spare = max(len(query.excluded) for query in task.queries)
+    spare = max(len(query.excluded) for query in task.queries) + len(blank)
     fetched = min(k + spare, len(targets))
     scores, ids = faiss.knn(queries, targets, fetched, metric=faiss.METRIC_INNER_PRODUCT)
     for row, query in enumerate(task.queries):
         if query.excluded:
             excluded = [task.index[key] for key in query.excluded if key in task.index]
             scores[row, np.isin(ids[row], excluded)] = -np.inf
+    scores[lost] = -np.inf
+    scores[np.isin(ids, blank)] = -np.inf
     order = np.lexsort((ids, -scores), axis=-1)[:, :k]
     return _padded(np.take_along_axis(scores, order, 1), np.take_along_axis(ids, order, 1), k)
 

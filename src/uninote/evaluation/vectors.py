@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from uninote.encoder.bad_rows import lenient, named
 from uninote.errors import VectorError
-from uninote.evaluation.protocols import Floats, ItemEncoder
+from uninote.evaluation.protocols import ElementEncoder, Floats, ItemEncoder
 from uninote.evaluation.suite import Suite
 from uninote.items import Item
 from uninote.tasks.definitions import Task
+
+log = logging.getLogger(__name__)
+
+
+def encoded(encoder: ItemEncoder | ElementEncoder, items: Sequence[Item], **options: Any) -> Floats:
+    """Return float32 `[n, d]`: unit rows, and a zero row for an item that cannot be embedded.
+
+    A warning names it. It finds nothing and is not found (`search.nearest`).
+
+    Raises VectorError when the encoder gives a vector that is not finite.
+    """
+    vectors, failures = lenient(encoder.encode, items, **options)
+    if not np.isfinite(vectors).all():
+        bad = int((~np.isfinite(vectors).all(axis=1)).sum())
+        raise VectorError(f"{bad} of {len(items)} vectors are not finite; check the model's weights")
+    for failure in failures.items():
+        log.warning("counts as not found: %s", named(items, *failure))
+    return vectors
 
 
 class ItemVectors:
@@ -19,21 +40,25 @@ class ItemVectors:
     def __init__(self, encoder: ItemEncoder, progress: bool = False) -> None:
         self._encoder = encoder
         self._progress = progress
+        self._usable = False
         self._rows: dict[tuple[Task | None, str], Floats] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, items: Sequence[Item], task: Task | None = None) -> None:
-        """Encode the items that were not encoded before. Raises VectorError when a vector is not finite."""
+        """Encode the items that were not encoded before, as `encoded` does.
+
+        Raises VectorError when no item could be embedded so far.
+        """
         side = self._side(task)
         new = list({item.key: item for item in items if (side, item.key) not in self._rows}.values())
         if not new:
             return
-        vectors = self._encoder.encode(new, task=side, progress=self._progress)
-        if not np.isfinite(vectors).all():
-            bad = int((~np.isfinite(vectors).all(axis=1)).sum())
-            raise VectorError(f"{bad} of {len(new)} vectors are not finite; check the model's weights")
+        vectors = encoded(self._encoder, new, task=side, progress=self._progress)
+        self._usable |= bool(vectors.any())
+        if not self._usable:
+            raise VectorError(f"none of {len(new)} items can be embedded; check the model's weights")
         for item, vector in zip(new, vectors, strict=True):
             self._rows[side, item.key] = vector
 

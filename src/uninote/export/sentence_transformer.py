@@ -16,7 +16,8 @@ from typing import Any, Self
 import torch
 
 from uninote.encoder import Encoder
-from uninote.errors import ModelError
+from uninote.encoder.bad_rows import bad_rows
+from uninote.errors import ItemError, ModelError
 from uninote.export.inputs import to_prompted
 from uninote.export.merged import PROMPT_FILE
 from uninote.extras import needs
@@ -85,8 +86,11 @@ class UniNoteModule(InputModule):
             for name in list(features)
             if name.startswith(PREFIX)
         }
-        hidden: torch.Tensor = self.backbone(**inputs)
-        return {**features, "sentence_embedding": hidden[:, : self.width]}
+        hidden: torch.Tensor = self.backbone(**inputs)[:, : self.width]
+        if not torch.is_grad_enabled():
+            for number, error in bad_rows(hidden.float().cpu().numpy()).items():
+                raise ItemError(f"input {number} of a batch of {len(hidden)}: {error}")
+        return {**features, "sentence_embedding": hidden}
 
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         device = next(self.backbone.parameters()).device

@@ -2,7 +2,7 @@
 
 from uninote.negatives.example import Example
 from uninote.negatives.index import ReferenceEncoder, ReferenceIndex
-from uninote.negatives.mine import TaskReport, mine_examples, mine_from_index, pair_items
+from uninote.negatives.mine import TaskReport, mine_examples, mine_from_index, pair_items, usable
 
 __all__ = [
     "Example",
@@ -12,4 +12,5 @@ __all__ = [
     "mine_examples",
     "mine_from_index",
     "pair_items",
+    "usable",
 ]

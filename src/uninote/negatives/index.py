@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from uninote.encoder.bad_rows import lenient, named
 from uninote.errors import ItemError, VectorError
 from uninote.items import Item
 from uninote.negatives.maxsim import Composites, Floats, Ints, composite_maxsim
 
+log = logging.getLogger(__name__)
 _PAIRED_BLOCK = 256  # pairs scored at once by paired_scores
 
 
@@ -59,7 +62,10 @@ class ReferenceIndex:
         `whole`: each item is one element, however many parts it has, so that every score is a plain cosine;
         for the ablation of Eq. 4.
 
-        Raises VectorError when φ does not return one finite vector per element.
+        An item with an element that φ cannot embed is in `bad`.
+
+        Raises VectorError when φ does not return one finite vector per element, ItemError when it embeds
+        no element.
         """
         places: dict[str, int] = {}
         elements: list[Item] = []
@@ -73,7 +79,14 @@ class ReferenceIndex:
                     places[part.key] = len(elements)
                     elements.append(part)
             self._rows[item.key] = tuple(places[part.key] for part in parts)
-        vectors = reference.encode(elements) if elements else np.zeros((0, 1), dtype=np.float32)
+        vectors, failures = (
+            lenient(reference.encode, elements) if elements else (np.zeros((0, 1), dtype=np.float32), {})
+        )
+        if failures and len(failures) == len(elements):
+            raise named(elements, *min(failures.items()))
+        for failure in failures.items():
+            log.warning("left out of training: %s", named(elements, *failure))
+        self.bad = frozenset(key for key, rows in self._rows.items() if not failures.keys().isdisjoint(rows))
         self.vectors: Floats = np.ascontiguousarray(vectors, dtype=np.float32)
         if self.vectors.ndim != 2 or len(self.vectors) != len(elements):
             raise VectorError(

@@ -70,7 +70,11 @@ def mine_from_index(
     seed: int,
     report: list[TaskReport] | None = None,
 ) -> list[Example]:
-    """Mine as `mine_examples`, on an index of `pair_items(pairs)`. Raises ItemError if an item is missing."""
+    """Mine as `mine_examples`, on an index of `pair_items(pairs)`. Raises ItemError if an item is missing.
+
+    A pair with an item that the reference encoder could not embed is left out.
+    """
+    pairs = [pair for pair in pairs if usable(pair, index)]
     by_task: dict[Task, list[int]] = defaultdict(list)
     for position, pair in enumerate(pairs):
         by_task[pair.task].append(position)
@@ -82,6 +86,11 @@ def mine_from_index(
         if report is not None:
             report.append(task_report)
     return [examples[position] for position in range(len(pairs))]
+
+
+def usable(pair: Pair, index: ReferenceIndex) -> bool:
+    """Return whether the reference encoder could embed every item of the pair."""
+    return index.bad.isdisjoint(item.key for item in pair_items([pair]))
 
 
 def pair_items(pairs: Sequence[Pair]) -> Iterator[Item]:

@@ -35,7 +35,7 @@ from uninote.evaluation.table import summary_table
 from uninote.items import Note
 from uninote.pipeline.budget import scaled_to
 from uninote.pipeline.embed import catalogue, embed_entries
-from uninote.pipeline.index import build_index
+from uninote.pipeline.index import build_index, planned_layout
 from uninote.pipeline.notes import annotate, distractors_of, drop_unreadable, load_notes, split
 from uninote.pipeline.relations import described, load_behaviour
 from uninote.pipeline.stages import train_stages
@@ -71,6 +71,8 @@ def run_demo(
     Pictures' features and OCR are cached by content and outlive a change of settings; trained models and
     measurements belong to one set of notes and settings.
     """
+    settings.encoder.require_own()
+    planned_layout(out / "index", settings.store, settings.encoder.dims)  # raises before the long work
     out.mkdir(parents=True, exist_ok=True)
     prepared = _prepare(notes_path, out, settings, console, progress)
     notes, splits, settings = prepared.notes, prepared.splits, prepared.settings
@@ -112,8 +114,8 @@ def run_demo(
         encoder = load_encoder(models["rl"], settings, out / FEATURES)
         shards = state.path("embeddings")
         failures = embed_entries(encoder, catalogue(notes), shards, progress)
-        count = build_index(shards, models["rl"], index, settings.store, progress, notes)
-        return {"records": count, "failed": len(failures)}
+        built = build_index(shards, models["rl"], index, settings.store, progress, notes)
+        return {"records": built.count, "failed": len(failures) + len(built.left_out)}
 
     indexed = state.step("index", embed_and_load, settings.rl, settings.store)
     console.print(f"{indexed['records']} vectors searchable in {index}", soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,7 @@ def embed_entries(
         folder,
         lambda shards: (embed_shard(encoder, shard) for shard in shards),
         progress,
+        encoder.changes,
     )
 
 
@@ -117,14 +118,24 @@ def embed_shards(
     folder: Path,
     run: Callable[[Sequence[Shard]], Iterable[Failures]],
     progress: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> Failures:
     """Write the missing shards by `run`, in any order. Returns the errors of all shards by entry id.
 
     Shards of the same model version, rendering and entries are kept, so that a killed run resumes; shards of
     another run are removed first. A bad entry is left out of its shard, whose metadata holds its error.
+
+    options: `Encoder.changes`, which a search with these vectors needs as well.
     """
     parts = -(-len(entries) // SHARD)
-    plan = {"version": version, "dim": dim, "rendering": RENDERING, "entries": _key(entries), "parts": parts}
+    plan: dict[str, Any] = {
+        "version": version,
+        "dim": dim,
+        "rendering": RENDERING,
+        "entries": _key(entries),
+        "parts": parts,
+    }
+    plan |= {"encoder": dict(options)} if options else {}
     manifest = folder / MANIFEST
     if not manifest.is_file() or {"rendering": 1} | json.loads(manifest.read_text()) != plan:
         folder.mkdir(parents=True, exist_ok=True)

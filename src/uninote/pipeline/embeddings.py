@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from uninote.errors import StoreError
 from uninote.extras import needs
@@ -23,11 +24,15 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Finished folder of shards: the model version and dimension of its vectors, and its files in order."""
+    """Finished folder of shards: the model version and dimension of its vectors, and its files in order.
+
+    options: `Encoder.changes` of the encoder.
+    """
 
     version: str
     dim: int
     parts: tuple[Path, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_embeddings(folder: Path) -> Embeddings:
@@ -47,7 +52,7 @@ def open_embeddings(folder: Path) -> Embeddings:
             f"{folder} holds {len(parts)} of {expected} shards: "
             "run the same `uninote embed` again to finish them"
         )
-    return Embeddings(version, dim, parts)
+    return Embeddings(version, dim, parts, plan.get("encoder", {}))
 
 
 def read_records(embeddings: Embeddings) -> Iterator[list[Record]]:

@@ -19,6 +19,7 @@ from uninote.pipeline import train
 from uninote.pipeline.soup import best_merge
 from uninote.pipeline.state import Json, RunState, fingerprint
 from uninote.settings import Settings
+from uninote.store.layout import layout_of
 from uninote.training.joint import StageOne
 from uninote.training.movement import read_movement
 
@@ -87,4 +88,6 @@ def train_stages(
         depends = (settings.rl,) if stage == "rl" else ()
         run = rank if stage == "rl" else partial(trained, stage, work[stage])
         done = state.step(f"train-{stage}", run, *depends)
+        if stage == "base":
+            layout_of(Saved(models[stage]).dims, settings.store)  # its width is known only now
     return models, done["share"]

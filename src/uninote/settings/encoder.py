@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from uninote.backbones import BACKBONES, default_name, named
+from uninote.errors import ConfigError
 from uninote.lazy import resolve
 from uninote.settings.section import Section
 
@@ -19,13 +20,16 @@ class EncoderSettings(Section):
     """Options that every backbone shares; each has a subclass with its own, registered in `backbones.py`.
 
     `EncoderSettings(...)` and a configuration make the subclass that `backbone` names. Without a name, the
-    subclass is that of Qwen-VL if `model` is set, else the compact one; options of the other have no effect.
+    subclass is that of Qwen-VL if `model` is set, else the compact one; options of the other are kept for a
+    saved model that has them (`given`).
 
     Attributes:
         implementation: path of the backbone's class, `package.module:name`.
+        changeable: options that a saved model may be loaded with, without effect on its vectors.
     """
 
     implementation: ClassVar[str]
+    changeable: ClassVar[frozenset[str]] = frozenset({"token_budget", "remember", "device", "principal_axes"})
 
     backbone: str = ""
     max_tokens: int = Field(512, ge=16, le=32_768, description="longest sequence of one item")
@@ -37,6 +41,21 @@ class EncoderSettings(Section):
     )
     remember: int = Field(0, ge=0, description="vectors kept so that an equal item is not encoded again")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
+    _foreign: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Options that were set, by name; those of another backbone among them, as they were given."""
+        names = (name for name in type(self).model_fields if name in self.model_fields_set)
+        return {name: getattr(self, name) for name in names} | self._foreign
+
+    def require_own(self) -> None:
+        """Raise ConfigError when an option of another backbone was set, which would have no effect."""
+        if self._foreign:
+            names = ", ".join(f"encoder.{name}" for name in sorted(self._foreign))
+            raise ConfigError(
+                f"the {self.backbone} backbone has no option {names}: leave it out, or set encoder.backbone"
+            )
 
     def __new__(cls, **values: Any) -> Self:
         own: Any = encoder_class(_backbone_of(values)) if cls is EncoderSettings else cls
@@ -50,13 +69,15 @@ class EncoderSettings(Section):
             return handler(values)
         own = encoder_class(_backbone_of(values))
         fitting = own.only(values)
-        if "backbone" in values and len(fitting) < len(values):
-            foreign = ", ".join(sorted(set(values) - set(fitting)))
+        foreign = {name: value for name, value in values.items() if name not in fitting}
+        if "backbone" in values and foreign:
             raise ValueError(
-                f"backbone {values['backbone']} has no option {foreign}: leave it out, or change "
-                "encoder.backbone"
+                f"backbone {values['backbone']} has no option {', '.join(sorted(foreign))}: leave it out, or "
+                "change encoder.backbone"
             )
-        return own.model_validate(fitting)
+        made = own.model_validate(fitting)
+        made._foreign = foreign
+        return made
 
     @classmethod
     def known_fields(cls) -> set[str]:

@@ -17,6 +17,12 @@ class StoreSettings(Section):
         "", description="PostgreSQL or Milvus address; empty: the embedded server in the work folder"
     )
     index: Literal["exact", "hnsw"] = "hnsw"
+    dims: int | None = Field(
+        None, ge=1, description="stored dimensions, one the model was trained at; default: all that fit"
+    )
+    precision: Literal["auto", "single", "half"] = Field(
+        "auto", description="stored numbers, 32 or 16 bits; auto: 16 where the index does not hold 32"
+    )
 
 
 class ServiceSettings(Section):

@@ -225,7 +225,7 @@ class MilvusStore:
             if stored.get(name) != asked:
                 raise StoreError(
                     f"collection {self._name!r} was made with {name} {stored.get(name)}, not {asked}; "
-                    f"ask for {stored.get(name)}, or choose another collection"
+                    f"ask for {stored.get(name)}, or use another database or collection"
                 )
         self._client.load_collection(self._name, timeout=self._seconds)
 

@@ -86,9 +86,10 @@ class PostgresStore:
         connections: int = 8,
     ) -> None:
         if index == "hnsw" and dim > HNSW_DIMS[precision]:
+            half = "precision 'half', " if precision == "single" and dim <= HNSW_DIMS["half"] else ""
             raise StoreError(
                 f"an HNSW index of {precision} precision holds {HNSW_DIMS[precision]} dimensions, not {dim}; "
-                "use a smaller Matryoshka dimension, precision 'half' (up to 4000) or index 'exact'"
+                f"use {half}index 'exact' or a narrower Matryoshka dimension"
             )
         self.dim = dim
         self._index = index

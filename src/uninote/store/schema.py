@@ -41,5 +41,5 @@ def prepare(address: str, collection: VectorTable, statements: Statements) -> No
             if stored != asked:
                 raise StoreError(
                     f"collection {collection.name!r} was made with {name} {stored}, not {asked}; "
-                    f"ask for {stored}, or choose another collection"
+                    f"ask for {stored}, or use another folder, database or collection"
                 )

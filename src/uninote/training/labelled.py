@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from uninote.errors import ItemError
 from uninote.items import Item, Picture
-from uninote.negatives import Example, ReferenceEncoder, ReferenceIndex, mine_from_index, pair_items
+from uninote.negatives import Example, ReferenceEncoder, ReferenceIndex, mine_from_index, pair_items, usable
 from uninote.settings import NegativeSettings
 from uninote.tasks.definitions import Pair, Task
 
@@ -69,8 +69,9 @@ def examples_from(
     own = [tuple(map(as_item, row.negatives)) for row in rows for _ in row.positives]
     index = ReferenceIndex(chain(pair_items(pairs), *own), reference)
     mined = mine_from_index(pairs, index, settings or NegativeSettings(), seed)
+    of_usable = [negatives for pair, negatives in zip(pairs, own, strict=True) if usable(pair, index)]
     examples = []
-    for example, negatives in zip(mined, own, strict=True):
+    for example, negatives in zip(mined, of_usable, strict=True):
         scores = index.scores([example.pair.query], negatives)[0].tolist() if negatives else []
         examples.append(
             replace(

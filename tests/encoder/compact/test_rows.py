@@ -79,3 +79,10 @@ def test_copies_share_the_rows() -> None:
 
 def test_a_text_that_is_no_unicode_has_a_key() -> None:
     assert key_of("\ud800") != key_of("?")
+
+
+def test_a_row_on_disk_that_is_not_finite_is_computed_again(tmp_path: Path) -> None:
+    RowCache(tmp_path).put(rows(1) | {key_of("bad"): np.array([1, np.nan, 0, 0], np.float16)})
+    cache = RowCache(tmp_path)
+    assert cache.get(key_of("bad")) is None
+    assert cache.get(key_of("1")) is not None

@@ -88,3 +88,17 @@ def test_copies_share_the_towers() -> None:
     towers = Towers([WordsTower()], ColourTower())
     assert copy.deepcopy({"towers": towers})["towers"] is towers
     assert towers.names == ["words", "colours"]
+
+
+def test_a_row_that_is_not_finite_is_not_kept(tmp_path: Path) -> None:
+    class Breaks(WordsTower):
+        def encode(self, texts: list[str], progress: bool = False) -> np.ndarray:  # type: ignore[override]
+            rows = super().encode(texts, progress)
+            rows[[text == "bad" for text in texts]] = np.nan
+            return rows
+
+    for _ in range(2):  # another process finds the good one, and computes the bad one again
+        tower = Breaks()
+        rows = Towers([tower], ColourTower(), folder=tmp_path).text_rows(["good", "bad"])
+        assert np.isfinite(rows).all(1).tolist() == [True, False]
+    assert tower.read == ["bad"]

@@ -14,7 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -179,10 +181,10 @@ class CompactBackbone(nn.Module):
         texts, pictures = distinct_contents(one for item in items for one in self.elements(item))
         own = self.aggregator
         if texts:
-            rows = self.towers.text_rows(texts[:: -(-len(texts) // SAMPLE)])
-            own.centre.copy_(torch.from_numpy(rows.mean(0)))
+            rows = _finite(self.towers.text_rows(texts[:: -(-len(texts) // SAMPLE)]))
+            own.centre.copy_(rows.mean(0))
         if len(pictures) > 1:
-            features = torch.from_numpy(self.towers.picture_rows(pictures[:: -(-len(pictures) // SAMPLE)]))
+            features = _finite(self.towers.picture_rows(pictures[:: -(-len(pictures) // SAMPLE)]))
             centre, axes = reducing_axes(features, own.picture_axes.shape[1])
             own.picture_centre.copy_(centre)
             own.picture_axes.copy_(axes)
@@ -255,3 +257,8 @@ class CompactBackbone(nn.Module):
             f"An item is cut to {self.settings.max_tokens} tokens, of which a picture counts for "
             f"{PICTURE_TOKENS}."
         ]
+
+
+def _finite(rows: NDArray[np.float32]) -> torch.Tensor:
+    """Return the finite rows: one bad output of a tower must not enter the statistics of all."""
+    return torch.from_numpy(rows[np.isfinite(rows).all(axis=1)])

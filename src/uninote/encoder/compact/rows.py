@@ -78,12 +78,14 @@ class RowCache:
         return key in self._recent or key in self._stored
 
     def get(self, key: bytes) -> Row | None:
-        """Return the row, None if it was never computed or is forgotten."""
+        """Return the row, None if it was never computed, is forgotten, or is not finite on disk."""
         with self._lock:
             found = self._recent.get(key)
             if found is None and key in self._stored:
                 rows, place = self._stored[key]
-                found = self._recent[key] = rows[place : place + 1][0]
+                read: Row = rows[place : place + 1][0]
+                if np.isfinite(read).all():
+                    found = self._recent[key] = read
             return found
 
     def put(self, rows: Mapping[bytes, Row]) -> None:

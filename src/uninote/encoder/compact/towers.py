@@ -173,7 +173,7 @@ def filled(
     with show_progress(title, len(missing), show=progress and bool(missing)) as bar:
         for part in blocks(missing, SHARD):
             new = run({key: wanted[key] for key in part}, bar.advance)
-            cache.put(new)
+            cache.put({key: row for key, row in new.items() if np.isfinite(row).all()})
             found |= new
     return found
 

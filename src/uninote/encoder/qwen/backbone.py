@@ -246,14 +246,19 @@ class QwenVLBackbone(nn.Module):
     def load(cls, folder: Path, options: LoadOptions) -> Self:
         try:
             stored = json.loads((folder / "backbone.json").read_text())
-            settings = QwenSettings(**QwenSettings.only(stored["settings"]))
+            settings = QwenSettings(**QwenSettings.only(stored["settings"] | dict(options.changes)))
             backbone = cls(options.base or stored["base"], settings, options.corpus, options.device)
             if backbone.fingerprint != stored["fingerprint"]:
                 raise ModelError(
                     f"{backbone.base} holds other weights than those that {folder} was trained on: "
-                    "name their folder with `base`"
+                    "name their folder in encoder.model, or as `base` in Python"
                 )
             backbone.model = with_adapter(backbone.model, folder)
+            if "lora_targets" in options.changes and hasattr(backbone.model, "peft_config"):
+                raise ModelError(
+                    f"{folder} has adapters on the layers {stored['settings']['lora_targets']!r}: leave "
+                    "encoder.lora_targets out, or train from the pretrained model"
+                )
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder} is not a whole Qwen-VL model: {reason_of(error)}") from error
         return backbone

@@ -46,4 +46,5 @@ class FeatureCache:
     def put(self, keys: Sequence[Sequence[int]], features: Sequence[torch.Tensor]) -> None:
         with self._lock:
             for (digest, height, width), tensor in zip(keys, features, strict=True):
-                self._features[digest, height, width] = tensor.detach().to("cpu", copy=True)
+                if tensor.isfinite().all():
+                    self._features[digest, height, width] = tensor.detach().to("cpu", copy=True)

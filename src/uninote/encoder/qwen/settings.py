@@ -16,6 +16,13 @@ class QwenSettings(EncoderSettings):
 
     implementation: ClassVar[str] = "uninote.encoder.qwen.backbone:QwenVLBackbone"
 
+    changeable: ClassVar[frozenset[str]] = EncoderSettings.changeable | {
+        "attention",
+        "gradient_checkpointing",
+        "lora_targets",
+        "remember_pictures",
+    }
+
     backbone: Literal["qwen-vl"] = "qwen-vl"
     model: str = Field("", description="a Qwen-VL model, local folder or hub id")
     max_tokens: int = Field(4096, ge=16, le=32_768, description="longest sequence of one item")

@@ -20,6 +20,7 @@ from uninote.evaluation.baselines.readings import with_given
 from uninote.evaluation.protocols import ElementEncoder, Floats, Ids, Json
 from uninote.evaluation.search import mask_excluded, top_of_scores
 from uninote.evaluation.suite import TaskSuite, distinct
+from uninote.evaluation.vectors import encoded
 from uninote.items import Item, Note, Ocr, Part, Picture
 from uninote.tasks.chunks import chunks
 
@@ -62,7 +63,7 @@ class EncodedOnce:
         """Return float32 `[n, d]` unit rows."""
         new = list({item.key: item for item in items if item.key not in self._vectors}.values())
         if new:
-            self._vectors |= {e.key: row for e, row in zip(new, self._encoder.encode(new), strict=True)}
+            self._vectors |= {e.key: row for e, row in zip(new, encoded(self._encoder, new), strict=True)}
         return np.stack([self._vectors[item.key] for item in items])
 
 
@@ -126,7 +127,7 @@ class LateFusion:
         elements = (element for item in items for element in self._of(item))
         new = list({e.key: e for e in elements if e.key not in self._vectors}.values())
         if new:
-            vectors = self._encoder.encode(new)
+            vectors = encoded(self._encoder, new)
             if self._dim is not None:
                 vectors = truncate_numpy(vectors, self._dim)
             self._vectors |= {item.key: vector for item, vector in zip(new, vectors, strict=True)}

@@ -54,6 +54,7 @@ class BenchCorpus:
             raise ModelError(
                 "experiments run on the compact backbone: leave encoder.model and encoder.backbone out"
             )
+        settings.encoder.require_own()
         skips = SkipReport()
         notes = annotate(load_notes(source, settings, skips), settings, cache, skips, progress)
         self.notes = drop_unreadable(notes, settings.corpus, skips, progress)

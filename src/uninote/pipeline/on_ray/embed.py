@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from uninote.encoder import Encoder
+from uninote.encoder.changes import changes_to, varying, versioned
+from uninote.encoder.loading import load_options
 from uninote.encoder.saved import Saved
 from uninote.errors import ConfigError
 from uninote.pipeline.embed import Entry, Failures, Shard, embed_shard, embed_shards
@@ -34,26 +37,30 @@ def embed_on_cluster(
     """
     device = settings.encoder.device
     saved = Saved(model)
-    dim = saved.dim or Encoder.load(model).dims[-1]
+    options = load_options(saved, settings.encoder)
+    changes = changes_to(saved, {name: options[name] for name in options.keys() - {"base"}})
+    options["device"] = device.partition(":")[0]  # an actor sees only its own GPU
+    dims = changes.get("dims", saved.dims) or Encoder.load(model).dims
 
     def run(shards: Sequence[Shard]) -> Iterator[Failures]:
         work = _Embed(
             model.resolve(),
             settings.corpus,
-            device.partition(":")[0],  # an actor sees only its own GPU
+            options,
             features.resolve() if features else None,
             (folder / MANIFEST).read_text(),
         )
         return over_cluster(work, shards, resources(device))
 
-    return embed_shards(saved.version, dim, entries, folder, run, progress)
+    version, kept = versioned(saved.version, changes), varying(changes)
+    return embed_shards(version, dims[-1], entries, folder, run, progress, kept)
 
 
 @dataclass(frozen=True)
 class _Embed:
     model: Path
     corpus: CorpusSettings
-    device: str
+    options: dict[str, Any]
     features: Path | None
     plan: str
 
@@ -61,7 +68,7 @@ class _Embed:
     def encoder(self) -> Encoder:
         if not self.model.is_dir():
             raise unseen(self.model)
-        return Encoder.load(self.model, corpus=self.corpus, feature_folder=self.features, device=self.device)
+        return Encoder.load(self.model, corpus=self.corpus, feature_folder=self.features, **self.options)
 
     def __call__(self, shard: Shard) -> Failures:
         manifest = shard.file.with_name(MANIFEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from uninote.encoder.bad_rows import bad_rows
 from uninote.errors import ModelError
 from uninote.items import Item
 from uninote.service.app.decode import at, item_of, note_of, together
@@ -45,8 +46,12 @@ async def embed_inputs(
         raise InvalidError(str(error)) from None
     items = await together([_item(services, number, one) for number, one in enumerate(inputs)])
     tokens: list[int] = []
-    vectors = await services.embedding.embed(items, version, tokens=tokens, field="input")
-    return version, truncate_numpy(vectors, dim), tokens
+    vectors = truncate_numpy(
+        await services.embedding.embed(items, version, tokens=tokens, field="input"), dim
+    )
+    for number, fault in bad_rows(vectors).items():  # a prefix without direction
+        raise InvalidError(f"input.{number}: {fault}")
+    return version, vectors, tokens
 
 
 async def usable_models(services: Services) -> list[ModelCard]:

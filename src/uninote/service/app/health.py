@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 
+from uninote.errors import ItemError
 from uninote.items import Item
 from uninote.service.app.services import Services
 from uninote.service.concurrency.batcher import PROBE
@@ -31,6 +32,8 @@ async def ready(services: Services) -> Ready:
     except TimeoutError:
         seconds = time.monotonic() - started
         raise UnavailableError(f"no forward pass within {seconds:.0f} seconds") from None
+    except ItemError as error:
+        raise UnavailableError(f"the model does not embed: {error}") from error
     return Ready(
         encoder=EncoderHealth(
             version=version, seconds=round(time.monotonic() - began, 4), queue_items=services.batcher.depth

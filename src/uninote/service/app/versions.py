@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from uninote.encoder.saved import Saved, is_saved, saved_models
-from uninote.errors import ModelError, RenderingError
+from uninote.errors import ConfigError, ModelError, RenderingError
 from uninote.service.app.backfill_runner import BackfillRun
 from uninote.service.app.services import Services
 from uninote.service.db.note_tables import ModelVersion
@@ -51,8 +51,8 @@ async def add(services: Services, name: str, actor: str) -> VersionOut:
     if not is_saved(folder):
         raise InvalidError(f"there is no model folder models/{name} in the served folder; put it there")
     try:
-        encoder = await services.media_executor.run(services.models.add, folder)
-    except RenderingError as error:
+        encoder = await services.media_executor.run(services.model_sync.load_one, folder)
+    except (RenderingError, ConfigError) as error:
         raise InvalidError(str(error)) from error
     except ModelError as error:
         raise InvalidError(f"models/{name} cannot be loaded: {type(error).__name__}") from error

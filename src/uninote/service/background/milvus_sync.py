@@ -29,7 +29,7 @@ from uninote.service.domain.notes.outbox import OutboxLag
 from uninote.service.errors import ConflictError, UnavailableError
 from uninote.service.telemetry.metrics import Metrics
 from uninote.settings import ClusterSettings
-from uninote.store.factory import MILVUS
+from uninote.store.layout import MILVUS
 from uninote.store.protocol import Filter
 
 SPARE = 32

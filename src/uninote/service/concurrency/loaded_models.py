@@ -37,19 +37,40 @@ class LoadedEncoder(Protocol):
 Load = Callable[[Path], LoadedEncoder]
 
 
-class Models:
-    """Encoders by version. load: reads a model folder. A group of items is (version, task or None)."""
+def saved_version(folder: Path) -> str:
+    """Return the version of a model folder, loaded as it was saved. Raises ModelError."""
+    return Saved(folder).version
 
-    def __init__(self, load: Load) -> None:
-        self._load = load
+
+class Models:
+    """Encoders by version. A group of items is (version, task or None).
+
+    load: reads a model folder. version_of: returns the version that `load` gives, without loading.
+    """
+
+    def __init__(self, load: Load, version_of: Callable[[Path], str] = saved_version) -> None:
+        self._load, self._version_of = load, version_of
         self._encoders: dict[str, LoadedEncoder] = {}
 
-    def add(self, folder: Path) -> LoadedEncoder:
-        """Load a folder's model, unless its version is loaded; return the encoder. Raises ModelError."""
-        loaded = self._encoders.get(Saved(folder).version)
+    def add(
+        self, folder: Path, stored_dim: Callable[[LoadedEncoder], int] = lambda encoder: encoder.dims[-1]
+    ) -> LoadedEncoder:
+        """Load a folder's model, unless its version is loaded; return the encoder. Raises ModelError.
+
+        stored_dim: returns the trained dimension that vectors are stored with. The service knows the encoder
+        by this and narrower ones.
+        """
+        loaded = self._encoders.get(self._version_of(folder))
         if loaded is not None:
             return loaded
         encoder = self._load(folder)
+        dim = stored_dim(encoder)
+        if dim not in encoder.dims:
+            raise ModelError(
+                f"the database holds vectors of {dim} dimensions of model version {encoder.version!r}, which "
+                f"gives {', '.join(map(str, encoder.dims))} here: leave encoder.dims out"
+            )
+        encoder.dims = tuple(one for one in encoder.dims if one <= dim)
         return self._encoders.setdefault(encoder.version, encoder)
 
     def remove(self, version: str) -> None:
@@ -91,8 +112,12 @@ class Models:
         rows = self.get(version).encode(items, task=task, failures=failures)
         return [failures.get(n, row) for n, row in enumerate(rows)]
 
+    def available(self, index: Path) -> dict[str, Path]:
+        """Return the model folders of a served folder by version. Raises ModelError when there is none."""
+        return available(index, self._version_of)
 
-def available(index: Path) -> dict[str, Path]:
+
+def available(index: Path, version_of: Callable[[Path], str] = saved_version) -> dict[str, Path]:
     """Return the model folders of a served folder by version: `model` first, then those below `models`.
 
     Raises ModelError when there is none.
@@ -105,7 +130,7 @@ def available(index: Path) -> dict[str, Path]:
         )
     versions: dict[str, Path] = {}
     for folder in found:
-        versions.setdefault(Saved(folder).version, folder)
+        versions.setdefault(version_of(folder), folder)
     return versions
 
 

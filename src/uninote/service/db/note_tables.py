@@ -24,7 +24,7 @@ class ModelVersion(Base):
 
     __tablename__ = "model_versions"
     __table_args__ = (
-        CheckConstraint("dim BETWEEN 1 AND 4000", name="dim"),
+        CheckConstraint("dim BETWEEN 1 AND 16000", name="dim"),
         CheckConstraint(f"state IN {MODEL_STATES}", name="state"),
         Index(
             "uq_model_versions_active", text("(true)"), unique=True, postgresql_where=text("state = 'active'")

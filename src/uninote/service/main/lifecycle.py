@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+from uninote.encoder.changes import loaded_version
+from uninote.encoder.saved import Saved
+from uninote.errors import ModelError
 from uninote.limits import cores
 from uninote.service.app import ingest_notes
 from uninote.service.app.backfill_runner import BackfillRunner
@@ -14,12 +18,13 @@ from uninote.service.app.embedding import Embedding
 from uninote.service.app.group_commit import CONNECTIONS, GroupCommit
 from uninote.service.app.model_sync import ModelSync
 from uninote.service.app.services import Services, State
+from uninote.service.app.stored_dims import StoredDims
 from uninote.service.background.milvus_sync import MilvusSync
 from uninote.service.background.redis_stream import ACTOR, RedisStream
 from uninote.service.concurrency.batcher import Batcher
 from uninote.service.concurrency.bounded_executor import BoundedExecutor
 from uninote.service.concurrency.limit import ConcurrencyLimit
-from uninote.service.concurrency.loaded_models import Load, Models, available
+from uninote.service.concurrency.loaded_models import Load, Models, saved_version
 from uninote.service.concurrency.reading_stage import ReadingStage
 from uninote.service.db.engine import Database
 from uninote.service.db.url import database_place
@@ -31,7 +36,7 @@ from uninote.service.main.watchers import Watchers
 from uninote.service.media.fetch import Fetcher
 from uninote.service.telemetry.logs import logger
 from uninote.service.telemetry.metrics import Metrics
-from uninote.settings import Settings
+from uninote.settings import EncoderSettings, Settings
 
 EXPLANATIONS = 4  # at a time
 
@@ -45,11 +50,12 @@ def open_services(settings: Settings, folder: Path, load: Load, on_death: OnDeat
     load: reads a model folder. on_death: called when the service cannot continue.
     Raises ModelError without a model, ConfigError or StoreError without a database.
     """
-    folders = available(folder)
+    models = Models(load, partial(_version, settings.encoder))
+    stored_dims, folders = StoredDims(settings.store, folder), models.available(folder)
     connections = settings.service.threads + CONNECTIONS
     database = Database(database_place(settings.store, folder), connections=connections)
     try:
-        return _opened(settings, folder, folders, Models(load), database, on_death)
+        return _opened(settings, folder, folders, models, stored_dims, database, on_death)
     except BaseException:
         database.close()
         raise
@@ -60,6 +66,7 @@ def _opened(
     folder: Path,
     folders: dict[str, Path],
     models: Models,
+    stored_dims: StoredDims,
     database: Database,
     on_death: OnDeath,
 ) -> Services:
@@ -69,7 +76,7 @@ def _opened(
         for name in ("database", "vector cluster", "media decoder")
     )
     matcher = Matcher()
-    model_sync = ModelSync(folder, models, matcher, database, database_executor, media_executor)
+    model_sync = ModelSync(folder, models, matcher, database, database_executor, media_executor, stored_dims)
     model_sync.load(folders)
     database.transaction(matcher.snapshot)
     jobs = JobQueue(database)
@@ -121,6 +128,14 @@ def _opened(
     )
     _gauges(services)
     return services
+
+
+def _version(settings: EncoderSettings, folder: Path) -> str:
+    """Return the version that a model folder is loaded as; that of its weights where it cannot be loaded."""
+    try:
+        return loaded_version(Saved(folder), settings)
+    except ModelError:
+        return saved_version(folder)
 
 
 def _stream(settings: Settings, metrics: Metrics, on_death: OnDeath) -> RedisStream:

@@ -68,6 +68,8 @@ async def _store(services: Services, notes: list[Note]) -> Counter[str]:
             incoming.append(Incoming(note, vectors))
         else:
             bad += 1
+            reason = next(str(row) for row in found.values() if isinstance(row, ItemError))
+            services.log.warning("note rejected", note=note.id, code=ItemError.code, reason=reason)
     outcomes = await services.database_executor.run(
         ingest.ingest,
         services.database,
@@ -78,7 +80,7 @@ async def _store(services: Services, notes: list[Note]) -> Counter[str]:
     )
     for outcome in outcomes:
         if outcome.status == "rejected":
-            services.log.warning("note rejected", code=outcome.code, reason=outcome.reason)
+            services.log.warning("note rejected", note=outcome.id, code=outcome.code, reason=outcome.reason)
     return counts + Counter({"rejected": bad}) + Counter(outcome.status for outcome in outcomes)
 
 
@@ -88,7 +90,9 @@ async def _vectors(
     """Return a vector per note: the index's one if its content is the same, else a new one."""
     items = {note.id: note.item() for note in notes}
     keys = {note_id: item.key for note_id, item in items.items()}
-    known = await services.database_executor.run(_indexed, services.database, keys, version)
+    indexed = await services.database_executor.run(_indexed, services.database, keys, version)
+    dim = services.models.get(version).dims[-1]  # the index may have been made again with another
+    known = {note_id: vector for note_id, vector in indexed.items() if len(vector) == dim}
     counts["reused"] += len(known)
     missing = [note_id for note_id in items if note_id not in known]
     made = (

@@ -8,6 +8,8 @@ Precision = Literal["single", "half"]
 """Width of a stored number, 32 or 16 bits, by its name in the tables."""
 HNSW_DIMS: dict[Precision, int] = {"single": 2000, "half": 4000}
 """Most dimensions of a vector that fits into an index page of pgvector."""
+MAX_DIMS = 16_000
+"""Most dimensions of a vector that pgvector stores, of either precision."""
 EXACT_BELOW = 20_000
 """Rows of a collection, or selected by a filter, below which search compares with every row."""
 MAX_EF = 1000

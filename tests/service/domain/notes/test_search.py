@@ -190,6 +190,11 @@ def test_bad_searches_are_refused(world: World, at: Toward) -> None:
             world.database.transaction(lambda s, q=query: search(s, model, q, 5))
     with pytest.raises(InvalidError, match="9 of 8"):
         build_index(world.database, model, "prefix", 9)
+    with pytest.raises(InvalidError, match="form full takes no --dims"):
+        build_index(world.database, model, "full", 4)
+    wide = world.database.transaction(lambda s: versions.add(s, "wider", 4096, "ops"))
+    with pytest.raises(InvalidError, match=r"holds 4000 dimensions, not 4096: .*prefix.*binary"):
+        build_index(world.database, wide)
 
 
 def test_pages_behind_one_another_are_the_whole_result(world: World, note: MakeNote, corpus: Any) -> None:

@@ -19,9 +19,7 @@ from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_name
 from uninote.service.domain.gallery.thresholds import without_threshold
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
-from uninote.store.pgvector.search import HNSW_DIMS
-
-MAX_DIM = HNSW_DIMS["half"]
+from uninote.store.pgvector.search import MAX_DIMS
 
 
 def listing(session: Session) -> list[ModelVersion]:
@@ -54,8 +52,8 @@ def add(session: Session, version: str, dim: int, actor: str) -> ModelVersion:
     Raises InvalidError for a bad name or dimension, ConflictError when it is known with another dimension.
     """
     check_name("a model version", version)
-    if not 1 <= dim <= MAX_DIM:
-        raise InvalidError(f"a model version has 1 to {MAX_DIM} dimensions, not {dim}")
+    if not 1 <= dim <= MAX_DIMS:
+        raise InvalidError(f"a model version has 1 to {MAX_DIMS} dimensions, not {dim}")
     known = session.scalars(select(ModelVersion).where(ModelVersion.version == version)).one_or_none()
     if known is not None:
         if known.dim != dim:

@@ -17,7 +17,7 @@ from uninote.service.db.engine import EF, Database, driver_of
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.errors import InvalidError
 from uninote.store.pgvector.build import build, memory_mb
-from uninote.store.pgvector.search import MAX_EF
+from uninote.store.pgvector.search import HNSW_DIMS, MAX_EF
 
 # With pgvector's defaults, 16 and 64, the recall in a million vectors was at most 0.97, whatever ef_search.
 LINKS, EFFORT = 24, 128
@@ -89,9 +89,16 @@ def build_index(
     improve the recall and take longer to build. Raises InvalidError for a bad number of dimensions,
     StoreError when the server cannot build it.
     """
+    if dims is not None and form != "prefix":
+        raise InvalidError(f"an index of form {form} takes no --dims: leave it out, or choose --form prefix")
     plan = Plan(form, model.dim if form != "prefix" else dims or min(model.dim, 128))
     if not 1 <= plan.dims <= model.dim:
         raise InvalidError(f"an index over {plan.dims} of {model.dim} dimensions is not possible")
+    if plan.form != "binary" and plan.dims > HNSW_DIMS["half"]:
+        raise InvalidError(
+            f"an HNSW index holds {HNSW_DIMS['half']} dimensions, not {plan.dims}: build one of a prefix "
+            "(`uninote db index --form prefix --dims 1024`) or of signs (`--form binary`)"
+        )
     name = _index_name(model.id, plan)
     with database.connect(autocommit=True) as connection:
 
