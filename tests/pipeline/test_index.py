@@ -95,6 +95,7 @@ def test_every_record_is_loaded_once_and_few_are_in_memory(
     assert max(store.sizes) <= 3
     assert max(store.alive) <= 3  # the batch before, at most
     manifest = {"version": "v1", "dim": DIM, "rendering": RENDERING}
+    manifest |= {"precision": "single", "index": "hnsw", "store": "memory", "encoder": {}}
     assert json.loads((tmp_path / "index" / "index.json").read_text()) == manifest
 
 
