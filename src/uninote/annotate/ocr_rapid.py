@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from uninote.annotate.tiles import MOST, joined, spans
-from uninote.errors import MissingExtraError, PictureError
+from uninote.errors import MissingExtraError, PictureError, reason_of
 from uninote.extras import require
 
 _RULES = 2
@@ -86,7 +86,7 @@ class RapidOcrReader:
         try:
             lines = [_recognise(engine, crop) for crop in self._crops(engine, image)]
         except Exception as error:  # the engine's errors come from OpenCV, onnxruntime and itself
-            raise PictureError(f"text cannot be read: {error or type(error).__name__}") from error
+            raise PictureError(f"text cannot be read: {reason_of(error)}") from error
         return tuple(text.strip() for text, score in lines if score >= self.min_score and text.strip())
 
     def _crops(self, engine: Any, image: Image.Image) -> list[Pixels]:
@@ -113,7 +113,7 @@ def _require_engine() -> None:
         require("ocr")
     except MissingExtraError as error:
         raise MissingExtraError(
-            f"{error}; or set encoder.read=given, so that only texts that notes bring are used"
+            f"{reason_of(error)}; or set encoder.read=given, so that only texts that notes bring are used"
         ) from error
 
 

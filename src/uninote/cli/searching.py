@@ -25,7 +25,7 @@ from uninote.cli.options import (
     emit,
     settings_from,
 )
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, reason_of
 
 app = typer.Typer()
 
@@ -60,7 +60,7 @@ def embed(
     else:
         errors = embed_entries(encoder_of(model, settings, features), entries, out, not quiet)
     for name, error in errors.items():
-        typer.echo(f"left out: {name}: {error}", err=True)
+        typer.echo(f"left out: {name}: {reason_of(error)}", err=True)
     done = len(entries) - len(errors)
     emit(as_json, {"embeddings": str(out), "count": done, "failed": len(errors)}, f"{done} vectors in {out}")
 

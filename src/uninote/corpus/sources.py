@@ -14,7 +14,7 @@ from typing import Any
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.records import Entry
 from uninote.corpus.skips import Skip
-from uninote.errors import NoteError
+from uninote.errors import NoteError, reason_of
 from uninote.extras import needs
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -40,7 +40,7 @@ def _json_object(encoded: bytes, where: str) -> dict[str, Any] | Skip:
     except UnicodeDecodeError as error:
         return Skip("", f"bad encoding: not UTF-8 at byte {error.start}", where)
     except (ValueError, RecursionError) as error:
-        return Skip("", f"bad JSON: {error}", where)
+        return Skip("", f"bad JSON: {reason_of(error)}", where)
     if not isinstance(record, dict):
         return Skip("", f"wrong type: a note is a JSON object, not {type(record).__name__}", where)
     return record
@@ -57,7 +57,7 @@ def parquet_entries(path: Path, columns: Sequence[str] | None = None) -> Iterato
     try:
         table = pq.ParquetFile(path)
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise NoteError(f"{path} is not a readable Parquet file: {error}") from error
+        raise NoteError(f"{path} is not a readable Parquet file: {reason_of(error)}") from error
     with table:
         first = 0
         for group in range(table.num_row_groups):
@@ -69,7 +69,9 @@ def parquet_entries(path: Path, columns: Sequence[str] | None = None) -> Iterato
                         yield Entry(record, f"{path.name} row {row}", path.parent)
                         row += 1
             except (OSError, ValueError) as error:
-                yield Skip("", f"bad Parquet: {error}", f"{path.name} rows {row} to {first + rows - 1}")
+                yield Skip(
+                    "", f"bad Parquet: {reason_of(error)}", f"{path.name} rows {row} to {first + rows - 1}"
+                )
             first += rows
 
 
@@ -111,7 +113,7 @@ def folder_entries(root: Path) -> Iterator[Entry | Skip]:
         except UnicodeDecodeError as error:
             yield Skip(folder.name, f"bad encoding: a text file is not UTF-8 at byte {error.start}", where)
         except (NoteError, OSError) as error:
-            yield Skip(folder.name, f"bad folder: {error}", where)
+            yield Skip(folder.name, f"bad folder: {reason_of(error)}", where)
 
 
 def _folder_entry(folder: Path, name: str, where: str) -> Entry | Skip:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from uninote.corpus.decode import FORMATS
+from uninote.corpus.formats import FORMATS, HEIC, format_of
 from uninote.files import write_atomic
 from uninote.items import Note, Picture
 
@@ -83,8 +80,5 @@ def _linked(picture: Picture, file: Path) -> bool:
 
 
 def _suffix(data: bytes) -> str:
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return (image.format or "bin").lower()
-    except Exception:  # an unreadable picture is written unchanged; the reader reports it
-        return "bin"
+    form = format_of(data)  # an unreadable picture is written unchanged; the reader reports it
+    return form.lower() if form in (*FORMATS, HEIC) else "bin"

@@ -17,7 +17,7 @@ from PIL import Image
 
 from uninote.corpus.decode import read_picture
 from uninote.corpus.rgb import to_rgb
-from uninote.errors import ItemError
+from uninote.errors import ItemError, reason_of
 from uninote.items import Item, Note, Part, Picture
 from uninote.settings import CorpusSettings
 
@@ -125,7 +125,7 @@ def to_picture(value: Any) -> Picture:
         try:
             return Picture.from_bytes(base64.b64decode(value.partition(",")[2], validate=True))
         except binascii.Error as error:
-            raise ItemError(f"a data: picture is not valid base64: {error}") from error
+            raise ItemError(f"a data: picture is not valid base64: {reason_of(error)}") from error
     if isinstance(value, str) and value.startswith(ADDRESS):
         raise ItemError(
             f"pictures are not fetched: download {value[:80]!r} and pass the file; if the address "
@@ -145,5 +145,5 @@ def _encoded(image: Image.Image) -> Picture:
     try:
         to_rgb(image).save(buffer, "PNG", compress_level=1)
     except (OSError, ValueError, SyntaxError) as error:  # a lazily opened image is decoded here
-        raise ItemError(f"a PIL image cannot be decoded: {error}") from error
+        raise ItemError(f"a PIL image cannot be decoded: {reason_of(error)}") from error
     return Picture.from_bytes(buffer.getvalue())

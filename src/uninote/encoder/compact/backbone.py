@@ -28,7 +28,7 @@ from uninote.encoder.compact.reading import read_items
 from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
 from uninote.encoder.protocol import Inputs, LoadOptions
-from uninote.errors import ItemError, ModelError, PictureError
+from uninote.errors import ItemError, ModelError, PictureError, reason_of
 from uninote.items import Item, Picture
 from uninote.settings import CorpusSettings
 
@@ -211,7 +211,7 @@ class CompactBackbone(nn.Module):
             weights = load_file(folder / FILE)
             wanted = list(stored["towers"])
         except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
-            raise ModelError(f"{folder} is not a whole compact model: {error}") from error
+            raise ModelError(f"{folder} is not a whole compact model: {reason_of(error)}") from error
         towers = Towers.open(settings, options.corpus, options.feature_folder, folder)
         if towers.names != wanted:
             raise ModelError(
@@ -222,7 +222,7 @@ class CompactBackbone(nn.Module):
         try:
             backbone.aggregator.load_state_dict(weights)
         except RuntimeError as error:
-            raise ModelError(f"{folder} is not a whole compact model: {error}") from error
+            raise ModelError(f"{folder} is not a whole compact model: {reason_of(error)}") from error
         return backbone
 
     @property

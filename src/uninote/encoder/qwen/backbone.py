@@ -26,7 +26,7 @@ from uninote.encoder.qwen.render import Renderer
 from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows, tree_mask
 from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.tree_attention import TREE
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 from uninote.items import Item
 from uninote.settings import CorpusSettings
 
@@ -232,7 +232,7 @@ class QwenVLBackbone(nn.Module):
             self.model = add_adapter(self.model, targets, rank, alpha, dropout)
         except ValueError as error:
             raise ModelError(
-                f"encoder.lora_targets {targets!r} fits no layer of {self.base}: {error}"
+                f"encoder.lora_targets {targets!r} fits no layer of {self.base}: {reason_of(error)}"
             ) from error
 
     def save(self, folder: Path) -> None:
@@ -254,7 +254,7 @@ class QwenVLBackbone(nn.Module):
                 )
             backbone.model = with_adapter(backbone.model, folder)
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"{folder} is not a whole Qwen-VL model: {error}") from error
+            raise ModelError(f"{folder} is not a whole Qwen-VL model: {reason_of(error)}") from error
         return backbone
 
     def export_layouts(self) -> Mapping[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,8 @@ from cachetools import FIFOCache
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-from uninote.corpus.decode import FORMATS, load_picture
+from uninote.corpus.decode import load_picture, upright_size
+from uninote.corpus.rgb import squeezed, squeezed_size
 from uninote.encoder.protocol import Inputs
 from uninote.encoder.qwen.rows import Spot
 from uninote.errors import PictureError
@@ -22,8 +22,6 @@ from uninote.settings import CorpusSettings
 
 MIN_UNITS = 4
 """Fewest visual tokens of a picture, which is enlarged for it as far as its budget allows."""
-LONGEST_RATIO = 200
-"""Largest ratio of the sides of a picture, as in Qwen's own processing."""
 SIZES = 65_536
 DECODERS = min(8, os.cpu_count() or 1)
 
@@ -48,8 +46,6 @@ class Pixels:
         Sizes come from the header; a picture without one counts as one token and fails when it is decoded.
         """
         height, width = self._size(picture)
-        if max(height, width) > LONGEST_RATIO * min(height, width):
-            return self.unit, self.unit
         most = budget * self.unit**2
         while True:
             least = min(MIN_UNITS * self.unit**2, most)
@@ -63,25 +59,15 @@ class Pixels:
         found: tuple[int, int] | None = self._sizes.get(picture.digest)
         if found is None:
             try:
-                stored = picture.data is None and picture.path is not None and picture.path.is_file()
-                source: Any = picture.path if stored else io.BytesIO(picture.data or b"")
-                with Image.open(source, formats=FORMATS) as image:
-                    width, height = image.size
-                    turned = image.getexif().get(0x0112, 1) >= 5
-                size = (width, height) if turned else (height, width)
-            except Exception:  # Pillow may raise anything on crafted bytes; decoding reports the fault
-                size = (1, 1)
-            found = self._sizes[picture.digest] = (max(1, size[0]), max(1, size[1]))
+                width, height = squeezed_size(upright_size(picture))
+            except PictureError:  # decoding reports the fault
+                width, height = 1, 1
+            found = self._sizes[picture.digest] = (height, width)
         return found
 
     def patches(self, picture: Picture, side: tuple[int, int]) -> torch.Tensor:
         """Return float32 [patches, values] at that height and width. Raises what `load_picture` does."""
-        image = load_picture(picture, self.corpus)
-        if max(image.size) > LONGEST_RATIO * min(image.size):
-            raise PictureError(
-                f"picture sha256:{picture.digest[:12]} is too long and thin, {image.width} x {image.height}: "
-                f"crop it to a ratio of at most {LONGEST_RATIO} to 1"
-            )
+        image = squeezed(load_picture(picture, self.corpus))
         image = image.resize((side[1], side[0]), Image.Resampling(self.processor.resample))
         found: torch.Tensor = self.processor(images=[image], do_resize=False, return_tensors="pt")[
             "pixel_values"
