@@ -74,6 +74,10 @@ class ItemError(UniNoteError):
     code = "bad_item"
 
 
+class PartError(ItemError):
+    """Parts of one item cannot be used; it was embedded by the others."""
+
+
 class VectorError(UniNoteError):
     """A vector is NaN, all zero, or of the wrong dimension."""
 

@@ -25,7 +25,7 @@ from uninote.cli.options import (
     emit,
     settings_from,
 )
-from uninote.errors import ConfigError, reason_of
+from uninote.errors import ConfigError, PartError
 
 app = typer.Typer()
 
@@ -60,9 +60,11 @@ def embed(
     else:
         errors = embed_entries(encoder_of(model, settings, features), entries, out, not quiet)
     for name, error in errors.items():
-        typer.echo(f"left out: {name}: {reason_of(error)}", err=True)
-    done = len(entries) - len(errors)
-    emit(as_json, {"embeddings": str(out), "count": done, "failed": len(errors)}, f"{done} vectors in {out}")
+        lost = "a picture is left out of" if isinstance(error, PartError) else "left out:"
+        typer.echo(f"{lost} {name}: {error}", err=True)
+    failed = sum(not isinstance(error, PartError) for error in errors.values())
+    done = len(entries) - failed
+    emit(as_json, {"embeddings": str(out), "count": done, "failed": failed}, f"{done} vectors in {out}")
 
 
 @app.command()

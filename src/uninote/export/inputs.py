@@ -112,7 +112,7 @@ def to_picture(value: Any) -> Picture:
     if isinstance(value, Picture):
         return value
     if isinstance(value, bytes):
-        return Picture.from_bytes(value)
+        return read_picture(value, CorpusSettings())
     if isinstance(value, np.ndarray):
         if value.dtype != np.uint8 or value.ndim != 3 or value.shape[2] != 3:
             raise ItemError(
@@ -123,9 +123,10 @@ def to_picture(value: Any) -> Picture:
         return _encoded(value)
     if isinstance(value, str) and value.startswith("data:image/"):
         try:
-            return Picture.from_bytes(base64.b64decode(value.partition(",")[2], validate=True))
+            data = base64.b64decode(value.partition(",")[2], validate=True)
         except binascii.Error as error:
             raise ItemError(f"a data: picture is not valid base64: {reason_of(error)}") from error
+        return read_picture(data, CorpusSettings())
     if isinstance(value, str) and value.startswith(ADDRESS):
         raise ItemError(
             f"pictures are not fetched: download {value[:80]!r} and pass the file; if the address "
@@ -144,6 +145,6 @@ def _encoded(image: Image.Image) -> Picture:
     buffer = io.BytesIO()
     try:
         to_rgb(image).save(buffer, "PNG", compress_level=1)
-    except (OSError, ValueError, SyntaxError) as error:  # a lazily opened image is decoded here
+    except Exception as error:  # a lazily opened image is decoded here, which raises errors of any type
         raise ItemError(f"a PIL image cannot be decoded: {reason_of(error)}") from error
     return Picture.from_bytes(buffer.getvalue())

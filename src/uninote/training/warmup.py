@@ -17,6 +17,7 @@ import torch
 from uninote.encoder import Backbone, Encoder
 from uninote.encoder.axes import MOST, fit_axes, reset_axes
 from uninote.encoder.capabilities import Remembers, WarmsUp
+from uninote.encoder.stand_in import standing_in
 from uninote.errors import ModelError
 from uninote.items import Item
 from uninote.progress import show_progress
@@ -73,7 +74,6 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
 
     Raises:
         ModelError: the backbone has nothing to warm up.
-        PictureError: a picture cannot be decoded.
     """
     require_warm_up(type(encoder.backbone))
     aligned = aligned_pairs(pairs)
@@ -104,7 +104,8 @@ def warm_up(encoder: Encoder, pairs: Sequence[Pair], steps: int, seed: int, prog
 
     loss = torch.zeros(())
     module.train()
-    with torch.random.fork_rng(devices=[]), show_progress("warm-up", steps, show=progress) as bar:
+    shown = show_progress("warm-up", steps, show=progress)
+    with torch.random.fork_rng(devices=[]), standing_in(module), shown as bar:
         torch.manual_seed(seed)
         for _ in range(steps):
             rows = torch.randperm(len(aligned))[:BATCH]

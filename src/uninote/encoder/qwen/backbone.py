@@ -47,6 +47,8 @@ class QwenVLBackbone(nn.Module):
     name = "qwen-vl"
     causal = True
     uses_instructions = True
+    stand_in = False
+    """Set by `stand_in.standing_in`."""
 
     @classmethod
     def start(
@@ -132,7 +134,7 @@ class QwenVLBackbone(nn.Module):
             batches.append(collate(rows, order, self.tokenizer.pad_token_id or 0, self.padding == "left"))
         shared: dict[str, torch.Tensor] = {}
         if unseen:
-            shared |= self.pixels.batch(unseen, pictures, self.model.dtype)
+            shared |= self.pixels.batch(unseen, pictures, self.model.dtype, self.stand_in)
             if self.feature_cache.size:
                 shared["spots"] = torch.tensor([FeatureCache.key(spot) for spot in unseen])
         if known:

@@ -16,6 +16,7 @@ from uninote.corpus.decode import load_picture, upright_size
 from uninote.corpus.rgb import squeezed, squeezed_size
 from uninote.encoder.protocol import Inputs
 from uninote.encoder.qwen.rows import Spot
+from uninote.encoder.stand_in import GREY, warn_once
 from uninote.errors import PictureError
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
@@ -65,23 +66,38 @@ class Pixels:
             found = self._sizes[picture.digest] = (height, width)
         return found
 
-    def patches(self, picture: Picture, side: tuple[int, int]) -> torch.Tensor:
-        """Return float32 [patches, values] at that height and width. Raises what `load_picture` does."""
-        image = squeezed(load_picture(picture, self.corpus))
+    def patches(self, picture: Picture, side: tuple[int, int], stand_in: bool = False) -> torch.Tensor:
+        """Return float32 [patches, values] at that height and width. Raises what `load_picture` does.
+
+        stand_in: a grey picture takes the place of one that cannot be decoded (`encoder.stand_in`).
+        """
+        try:
+            image = squeezed(load_picture(picture, self.corpus))
+        except PictureError as error:
+            if not stand_in:
+                raise
+            warn_once(picture.digest, error)
+            image = GREY
         image = image.resize((side[1], side[0]), Image.Resampling(self.processor.resample))
         found: torch.Tensor = self.processor(images=[image], do_resize=False, return_tensors="pt")[
             "pixel_values"
         ]
         return found
 
-    def batch(self, spots: Sequence[Spot], pictures: Mapping[str, Picture], dtype: torch.dtype) -> Inputs:
+    def batch(
+        self,
+        spots: Sequence[Spot],
+        pictures: Mapping[str, Picture],
+        dtype: torch.dtype,
+        stand_in: bool = False,
+    ) -> Inputs:
         """Return pixels [patches, values] of `dtype` and grids int64 [u, 3] of the pictures at `spots`.
 
         Several pictures are decoded in parallel. Raises what `load_picture` does.
         """
 
         def patches(spot: Spot) -> torch.Tensor:
-            return self.patches(pictures[spot[0]], spot[1])
+            return self.patches(pictures[spot[0]], spot[1], stand_in)
 
         if len(spots) == 1 or DECODERS == 1:
             found = [patches(spot) for spot in spots]
