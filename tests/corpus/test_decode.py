@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFile
 from pydantic import ValidationError
 
-from uninote.corpus.decode import check_picture, load_picture, read_picture
+from uninote.corpus.decode import check_picture, load_picture, read_picture, upright_size
 from uninote.corpus.formats import FORMATS
 from uninote.errors import PictureError
 from uninote.items import Picture
@@ -182,3 +182,67 @@ def test_random_damage_yields_a_picture_or_a_picture_error(png: Make, settings: 
             except PictureError:
                 outcomes.add("refused")
     assert outcomes == {"RGB", "refused"}
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("blank", ["white", "clear"])
+def test_an_animation_is_its_first_frame_that_shows_something(
+    encode: Make, settings: CorpusSettings, form: str, blank: str
+) -> None:
+    first = Image.new("RGBA", (32, 24), (255, 255, 255, 0 if blank == "clear" else 255))
+    second, shown = Image.new("RGBA", (32, 24), (251, 251, 251, 255)), first.copy()
+    shown.paste((200, 0, 0, 255), (4, 4, 20, 20))
+    later = Image.new("RGBA", (32, 24), (0, 0, 255, 255))
+    lossless = {"lossless": True} if form == "WEBP" else {}
+    data = encode(first, form, save_all=True, append_images=[second, shown, later], **lossless)
+    picture = read_picture(data, settings)
+    red, green, blue = load_picture(picture, settings).getpixel((12, 12))
+    assert (red > 180, green < 30, blue < 30) == (True, True, True)
+    few = CorpusSettings(max_picture_pixels=2 * 32 * 24)  # room for two frames, which are both blank
+    assert load_picture(read_picture(data, few), few).getextrema()[0][0] > 248
+
+
+def test_a_blank_animation_and_a_broken_later_frame_keep_the_first(
+    encode: Make, settings: CorpusSettings
+) -> None:
+    white, black = Image.new("RGB", (32, 24), "white"), Image.new("RGB", (32, 24), "black")
+    blank = encode(white, "GIF", save_all=True, append_images=[black])
+    assert load_picture(read_picture(blank, settings), settings).getpixel((0, 0)) == (255, 255, 255)
+    shades = Image.linear_gradient("L").resize((32, 24)).convert("RGB")
+    whole = encode(white, "PNG", save_all=True, append_images=[shades])
+    place = whole.index(b"fdAT")
+    length = int.from_bytes(whole[place - 4 : place], "big")
+    body = b"fdAT" + whole[place + 4 : place + 8] + bytes(length - 4)
+    data = whole[:place] + body + struct.pack(">I", zlib.crc32(body)) + whole[place + 8 + length :]
+    assert load_picture(read_picture(data, settings), settings).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_a_second_picture_inside_does_not_hide_truncation(png: Make, settings: CorpusSettings) -> None:
+    data = png(form="MPO", save_all=True, append_images=[Image.new("RGB", (40, 24), "red")])
+    first = len(png(form="JPEG"))
+    assert load_picture(read_picture(data, settings), settings).size == (40, 24)
+    refused(data[: first * 4 // 10], settings, "a damaged or truncated JPEG")
+
+
+def test_heic_is_decoded_upright(noise: Callable[..., Image.Image], settings: CorpusSettings) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    out, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    heif.from_pillow(noise()).save(out, exif=exif.tobytes())
+    picture = read_picture(out.getvalue(), settings)
+    assert load_picture(picture, settings).size == upright_size(picture)
+    refused(out.getvalue()[:-300], settings, "a damaged or truncated HEIC")
+
+
+def test_no_reason_is_empty(png: Make, settings: CorpusSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, said in (
+        (MemoryError(), "not enough memory"),
+        (OSError(), r"\(OSError\)"),
+        (KeyError("x"), "'x' is missing"),
+    ):
+
+        def fails(self: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(ImageFile.ImageFile, "load", fails)
+        refused(png(), settings, said)

@@ -25,7 +25,7 @@ from uninote.cli.options import (
     emit,
     settings_from,
 )
-from uninote.errors import ConfigError, PartError
+from uninote.errors import ConfigError, ItemError, PartError
 
 app = typer.Typer()
 
@@ -133,11 +133,13 @@ def search(
         query = Item.of(*parts)
         hits = searcher.search(query, k, kinds, category)
         sources = {one.id: one for one in read(why, settings)} if why is not None else {}
-        reasons = {
-            hit.id: explain(searcher.encoder, query, sources[hit.id].item())
-            for hit in hits
-            if hit.kind == "note" and hit.id in sources
-        }
+        reasons = {}
+        for hit in hits:
+            if hit.kind == "note" and hit.id in sources:
+                try:
+                    reasons[hit.id] = explain(searcher.encoder, query, sources[hit.id].item())
+                except ItemError as error:  # a picture was changed since the note was embedded
+                    typer.echo(f"not explained: {hit.id}: {error}", err=True)
     if as_json:
         found = [
             {"id": hit.id, "score": hit.score, "kind": hit.kind, "category": hit.category, **hit.payload}

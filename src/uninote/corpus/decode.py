@@ -11,6 +11,7 @@ import hashlib
 import io
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -78,20 +79,20 @@ def load_picture(picture: Picture, settings: CorpusSettings) -> Image.Image:
 def upright_size(picture: Picture) -> tuple[int, int]:
     """Return width and height from the header, as `load_picture` returns them. Raises PictureError."""
     stored = picture.data is None and picture.path is not None and picture.path.is_file()
-    source = picture.path if stored and picture.path else io.BytesIO(picture.read())
     try:
-        try:
-            with Image.open(source, formats=FORMATS) as image:
+        with Image.open(
+            picture.path if stored and picture.path else io.BytesIO(picture.read()), formats=FORMATS
+        ) as image:
+            return _upright_size(image)
+    except Exception as error:  # its metadata is broken, or it is none of Pillow's formats
+        first = error
+    data = picture.read()
+    form = format_of(data)
+    with suppress(ValueError):  # a PNG that is not whole
+        for candidate in _candidates(data, form):
+            with suppress(Exception), _open(candidate, form) as image:
                 return _upright_size(image)
-        except Exception:  # its metadata is broken, or it is none of Pillow's formats
-            data = picture.read()
-            form = format_of(data)
-            for candidate in _candidates(data, form):
-                with _open(candidate, form) as image:
-                    return _upright_size(image)
-    except Exception as error:
-        raise PictureError(f"picture {_name(picture)} cannot be decoded: {reason_of(error)}") from error
-    raise PictureError(f"picture {_name(picture)} cannot be decoded")
+    raise PictureError(f"picture {_name(picture)} cannot be decoded: {reason_of(first)}") from first
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
