@@ -1,4 +1,4 @@
-"""Formats are told by their first bytes, also those that are not decoded."""
+"""Formats are recognised by their first bytes, also those that are not decoded."""
 
 from __future__ import annotations
 
