@@ -289,6 +289,16 @@ def test_unusable_sources_are_errors(tmp_path: Path, settings: CorpusSettings, r
             read_notes(tmp_path / name, settings, report)
 
 
+def test_pictures_of_a_folder_are_found_by_their_endings_and_foreign_ones_are_named(
+    tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport
+) -> None:
+    for name, data in (("1.AVIF", png(1, "AVIF")), ("2.jfif", png(2, "JPEG")), ("3.svg", b"<svg/>")):
+        saved(tmp_path, f"a/{name}", data)
+    (note,) = read_notes(tmp_path, settings, report)
+    assert [picture.path.name for picture in note.pictures if picture.path] == ["1.AVIF", "2.jfif"]
+    assert ["3.svg is SVG" in skip.reason for skip in report] == [True]
+
+
 def test_what_cannot_be_decoded_is_left_out_when_it_is_read(
     tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport
 ) -> None:

@@ -7,6 +7,15 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 HEIC = "HEIC"
 """Format that the extra `heic` decodes."""
 VIDEO = "video"
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+    | {".heic", ".heif"}
+)
+"""File endings of pictures that are decoded."""
+OTHER_SUFFIXES = frozenset(
+    {".svg", ".psd", ".jxl", ".jp2", ".ico", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf"}
+)
+"""File endings of pictures that are not decoded."""
 
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _AVIF = (b"avif", b"avis")

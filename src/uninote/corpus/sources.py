@@ -11,13 +11,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from uninote.corpus.formats import OTHER_SUFFIXES, SUFFIXES
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.records import Entry
 from uninote.corpus.skips import Skip
 from uninote.errors import NoteError, reason_of
 from uninote.extras import needs
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+PICTURE_SUFFIXES = SUFFIXES | OTHER_SUFFIXES
+"""File endings of pictures; the reader reports those that are not decoded."""
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".3gp"}
 )

@@ -16,13 +16,12 @@ import numpy as np
 from PIL import Image
 
 from uninote.corpus.decode import read_picture
+from uninote.corpus.formats import SUFFIXES
 from uninote.corpus.rgb import to_rgb
 from uninote.errors import ItemError, reason_of
 from uninote.items import Item, Note, Part, Picture
 from uninote.settings import CorpusSettings
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tiff", ".webp")
-"""File endings of pictures: a text that names an existing one is a picture, as in sentence-transformers."""
 ADDRESS = ("http://", "https://")
 
 
@@ -94,8 +93,9 @@ def _parts(kind: Any, values: Any) -> Iterable[Part]:
 
 def _bare(value: Any) -> Part:
     if isinstance(value, str) and not value.startswith("data:image/"):
+        # A text that names an existing picture is that picture, as in sentence-transformers.
         address = value.startswith(ADDRESS) and " " not in value
-        if not (value.lower().endswith(SUFFIXES) and (address or _is_file(value))):
+        if not (value.lower().endswith(tuple(SUFFIXES)) and (address or _is_file(value))):
             return value
     return to_picture(value)
 

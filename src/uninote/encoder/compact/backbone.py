@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 ITEMS = 16_384
 """Items whose elements are kept."""
+CHARS = 4
+"""Characters of a token of English, about."""
 SAMPLE = 4096
 """Most texts, and most pictures, that the statistics of the towers' outputs are fitted on."""
 FILE = "aggregator.safetensors"
@@ -80,7 +82,18 @@ class CompactBackbone(nn.Module):
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        return cls.on(Towers.open(settings, corpus, feature_folder), settings, seed)
+        towers = Towers.open(settings, corpus, feature_folder)
+        for tower in towers.texts:
+            if settings.chunk > CHARS * tower.max_tokens:
+                log.warning(
+                    "encoder.chunk is %d characters, of which the tower %s reads %d tokens: what is beyond "
+                    "is cut; choose at most %d",
+                    settings.chunk,
+                    tower.name,
+                    tower.max_tokens,
+                    CHARS * tower.max_tokens,
+                )
+        return cls.on(towers, settings, seed)
 
     @classmethod
     def on(cls, towers: Towers, settings: CompactSettings, seed: int = 0) -> Self:
