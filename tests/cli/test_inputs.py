@@ -1,4 +1,4 @@
-"""What a command leaves out of its notes is printed with the reasons."""
+"""Reasons for what a command leaves out of its notes, as it prints them."""
 
 from __future__ import annotations
 
