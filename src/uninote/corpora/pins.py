@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from uninote.errors import ConfigError, reason_of
+from uninote.errors import ConfigError
 
 
 class _Pinned(BaseModel):
@@ -48,9 +48,7 @@ def load_pins(path: Path | None = None) -> dict[str, CorpusPins]:
         data = (path or resources.files(__package__) / "pins.json").read_text(encoding="utf-8")
         return TypeAdapter(dict[str, CorpusPins]).validate_json(data)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the file of pinned repositories {path} cannot be read: {reason_of(error)}"
-        ) from error
+        raise ConfigError(f"the file of pinned repositories {path} cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"

@@ -42,7 +42,7 @@ def _json_object(encoded: bytes, where: str) -> dict[str, Any] | Skip:
     except UnicodeDecodeError as error:
         return Skip("", f"bad encoding: not UTF-8 at byte {error.start}", where)
     except (ValueError, RecursionError) as error:
-        return Skip("", f"bad JSON: {reason_of(error)}", where)
+        return Skip("", f"bad JSON: {error}", where)
     if not isinstance(record, dict):
         return Skip("", f"wrong type: a note is a JSON object, not {type(record).__name__}", where)
     return record

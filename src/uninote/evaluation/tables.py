@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from scipy.stats import t as student
 
-from uninote.errors import ConfigError, reason_of
+from uninote.errors import ConfigError
 from uninote.evaluation.results import write_json
 
 LEVEL = 0.95
@@ -100,7 +100,7 @@ def read_table(path: Path) -> Table:
     try:
         return Table.model_validate_json(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{path} holds no table of results: {reason_of(error)}") from error
+        raise ConfigError(f"{path} holds no table of results: {error}") from error
 
 
 def _shown(cell: Cell, digits: int) -> str:

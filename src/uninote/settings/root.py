@@ -23,7 +23,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from uninote.errors import ConfigError, reason_of
+from uninote.errors import ConfigError
 from uninote.settings.data import AnnotateSettings, CorpusSettings, NegativeSettings, TaskSettings
 from uninote.settings.encoder import EncoderSettings
 from uninote.settings.evaluation import EvaluationSettings
@@ -122,6 +122,6 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         )
         raise ConfigError(f"bad setting: {problems}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"config file {file} is not valid YAML: {reason_of(error)}") from error
+        raise ConfigError(f"config file {file} is not valid YAML: {error}") from error
     except ValueError as error:  # of one source: an ablation with two values, or bad JSON in the environment
-        raise ConfigError(f"bad setting: {reason_of(error)}") from error
+        raise ConfigError(f"bad setting: {error}") from error

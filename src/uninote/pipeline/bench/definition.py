@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from uninote.errors import ConfigError, reason_of
+from uninote.errors import ConfigError
 from uninote.pipeline.bench.metrics import WORST, metric_of
 from uninote.settings import Settings, load_settings, with_experiments
 
@@ -99,7 +99,7 @@ class Experiment(Section):
         try:
             return load_settings(None, **merged(self.settings, variant.settings), seed=seed)
         except ConfigError as error:
-            raise ConfigError(f"experiment {self.name}: {reason_of(error)}") from error
+            raise ConfigError(f"experiment {self.name}: {error}") from error
 
     def under(self, call: Settings) -> Self:
         """Override the file's training settings by those of a call, except where variants compare them."""
@@ -153,7 +153,7 @@ def _read(file: Path) -> Overrides:
     try:
         content = yaml.safe_load(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} is not readable YAML: {reason_of(error)}") from error
+        raise ConfigError(f"{file} is not readable YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{file} must be a mapping of fields")
     return content
