@@ -455,3 +455,15 @@ def test_a_base_that_cannot_be_used_is_a_model_error(
     (foreign / "evil.py").write_text("raise SystemExit('code of the checkpoint was run')")
     with pytest.raises(ModelError, match="foreign"):
         Encoder.pretrained(foreign)
+
+
+@pytest.mark.parametrize("size", [(8, 1608), (1608, 8), (8, 20_000)])
+def test_a_very_long_picture_is_embedded(
+    build: Build, make_picture: Callable[..., Picture], size: tuple[int, int]
+) -> None:
+    encoder = Encoder(build(), EncoderSettings(device="cpu", dims=(64,)))
+    picture = make_picture(1, size)
+    failures: dict[int, ItemError] = {}
+    vectors = encoder.encode([Item.of(picture), Item.of("a title", picture)], failures=failures)
+    assert failures == {}
+    assert np.isfinite(vectors).all()
