@@ -66,6 +66,16 @@ import uninote.evaluation.report, uninote.evaluation.report_charts, uninote.eval
 import uninote.evaluation.hard.run, uninote.evaluation.baselines.bm25
 """,
     "export": "from uninote.export import load_sentence_transformer",
+    "heic": """
+import io
+from pillow_heif import from_pillow
+from PIL import Image
+from uninote.corpus.decode import read_picture
+from uninote.settings import CorpusSettings
+out = io.BytesIO()
+from_pillow(Image.new("RGB", (64, 64))).save(out)
+read_picture(out.getvalue(), CorpusSettings())
+""",
     "milvus": "import uninote.store.milvus",
     "ocr": """
 from PIL import Image

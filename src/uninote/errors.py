@@ -3,6 +3,40 @@
 The CLI prints the message of any `UniNoteError` on one line and exits with code 2.
 """
 
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+_ADDRESS = re.compile(r" ?<[\w.]+(?: \w+)* at 0x[0-9a-f]+>")
+_LONGEST = 500
+_PLAIN = {
+    "MemoryError": "not enough memory",
+    "TimeoutError": "it took too long",
+    "RecursionError": "it is nested too deeply",
+    "EOFError": "it ends too early",
+}
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed, on one line that is never empty, for the message of another error.
+
+    Numbers of system errors and addresses in memory are left out, of a file only the name is kept, and an
+    error that says nothing is named by its type.
+    """
+    if isinstance(error, UniNoteError) and str(error):
+        return str(error)
+    text = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        text = f"{error.strerror}: {PurePath(error.filename).name}"
+    if isinstance(error, KeyError) and error.args:
+        text = f"{error.args[0]!r} is missing"
+    if isinstance(error, UnicodeDecodeError):
+        text = f"it is not {error.encoding} at byte {error.start}"
+    text = _ADDRESS.sub("", " ".join(str(text).split()))
+    name = type(error).__name__
+    return text[:_LONGEST] or _PLAIN.get(name, name)
+
 
 class UniNoteError(Exception):
     """Base of every error that a user can cause and fix. `code` is stable and meant for programs."""
@@ -38,6 +72,10 @@ class ItemError(UniNoteError):
     """One item cannot be embedded (no parts, nothing readable)."""
 
     code = "bad_item"
+
+
+class PartError(ItemError):
+    """Parts of one item cannot be used; it was embedded by the others."""
 
 
 class VectorError(UniNoteError):

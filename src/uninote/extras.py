@@ -24,6 +24,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "describe": ("openai",),
     "evaluate": ("bm25s", "faiss", "jinja2", "markupsafe", "matplotlib"),
     "export": (*_ONNX, "sentence_transformers"),
+    "heic": ("pillow_heif",),
     "milvus": ("pymilvus",),
     "mteb": ("mteb",),
     "ocr": ("onnxruntime", "rapidocr"),

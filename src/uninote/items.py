@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from uninote.errors import ItemError, PictureError, UniNoteError
+from uninote.errors import ItemError, PictureError, UniNoteError, reason_of
 
 RENDERING = 1
 """Version of the rule by which content becomes an item and an item becomes the input of a model.
@@ -63,7 +63,7 @@ class Picture:
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = reason_of(error)
             raise PictureError(f"picture {path} cannot be read: {reason}") from error
         return cls(digest, path, None, description, ocr)
 
@@ -74,7 +74,7 @@ class Picture:
         try:
             return self.path.read_bytes() if self.path else b""
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = reason_of(error)
             raise PictureError(f"picture {self.path} cannot be read: {reason}") from error
 
     @property

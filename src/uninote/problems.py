@@ -18,6 +18,8 @@ import yaml
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
+from uninote.errors import reason_of
+
 OBJECT, LIST, TEXT = "an object", "a list", "a text"
 MOMENT = "a date and time with a time zone, such as 2026-01-31T12:00:00Z"
 DATE = "a date, such as 2026-01-31"
@@ -135,11 +137,9 @@ def json_problem(error: BaseException) -> str:
     return "it is nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
 
 
-def reason_of(error: Exception) -> str:
-    """Return an error's own words on one line; of pydantic's errors the first problem."""
-    if isinstance(error, ValidationError):
-        return sentence(error)
-    return " ".join(str(error).split()) or type(error).__name__
+def problem_of(error: Exception) -> str:
+    """Return why something failed, on one line; of pydantic's errors the first problem."""
+    return sentence(error) if isinstance(error, ValidationError) else reason_of(error)
 
 
 def yaml_problem(error: yaml.YAMLError) -> str:

@@ -178,3 +178,20 @@ def test_narrow_and_endless_pictures_are_read_within_bounds(reader, monkeypatch)
         runs.clear()
         assert reader([Image.new("RGB", size)]) == [()]
         assert runs["text_det"] <= 33
+
+
+@pytest.mark.slow
+def test_of_a_dense_page_the_lines_at_the_top_are_kept(caplog):
+    image = Image.new("RGB", (3600, 3600), "#ffffff")
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(16)
+    for number in range(1485):
+        place = (10 + number % 15 * 238, 10 + number // 15 * 36)
+        pen.text(place, f"{WORDS[number % 11]} {number}", "#000000", font)
+    (lines,) = RapidOcrReader(max_side=3600)([image])
+    assert [lines[n].split()[-1] for n in (0, 1, 999)] == ["0", "1", "999"]
+    assert "of 1485 lines in a picture the first 1000 are read" in caplog.text
+
+
+def test_the_lines_of_ordinary_sides_keep_their_cache():
+    assert "-rules2-640-" in RapidOcrReader().name
+    assert "-rules3-2000-" in RapidOcrReader(max_side=2000).name

@@ -42,7 +42,7 @@ def frames():
         (picture((64, 520)), "times longer than wide"),
         (frames(), "animation"),
         (picture((200, 200))[:300], "cannot be decoded|truncated"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a readable picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is SVG"),
         (b"", "empty"),
     ],
 )

@@ -289,16 +289,25 @@ def test_unusable_sources_are_errors(tmp_path: Path, settings: CorpusSettings, r
             read_notes(tmp_path / name, settings, report)
 
 
-def test_reading_decodes_no_pixels(
-    tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport, monkeypatch: pytest.MonkeyPatch
+def test_pictures_of_a_folder_are_found_by_their_endings_and_foreign_ones_are_named(
+    tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport
 ) -> None:
-    for form in ("PNG", "JPEG", "WEBP"):
-        saved(tmp_path, f"a/{form}.{form.lower()}", png(1, form))
-
-    def decoded(self: object) -> None:
-        raise AssertionError("pixels were decoded")
-
-    monkeypatch.setattr(Image.Image, "load", decoded)
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
+    for name, data in (("1.AVIF", png(1, "AVIF")), ("2.jfif", png(2, "JPEG")), ("3.svg", b"<svg/>")):
+        saved(tmp_path, f"a/{name}", data)
     (note,) = read_notes(tmp_path, settings, report)
-    assert len(note.pictures) == 3
+    assert [picture.path.name for picture in note.pictures if picture.path] == ["1.AVIF", "2.jfif"]
+    assert ["3.svg is SVG" in skip.reason for skip in report] == [True]
+
+
+def test_what_cannot_be_decoded_is_left_out_when_it_is_read(
+    tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport
+) -> None:
+    several = png(2, "MPO", save_all=True, append_images=[Image.new("RGB", (40, 24))])
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "note.txt").write_text("a title")
+    saved(tmp_path, "a/whole.jpg", several)
+    saved(tmp_path, "a/cut.jpg", several[: len(png(2, "JPEG")) * 4 // 10])
+    saved(tmp_path, "a/late.png", png(1)[:-30] + png(1)[-12:])
+    (note,) = read_notes(tmp_path, settings, report)
+    assert [picture.path.name for picture in note.pictures if picture.path] == ["whole.jpg"]
+    assert report.counts() == {"bad picture": 2}

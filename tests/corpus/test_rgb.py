@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uninote.corpus.rgb import to_rgb
+from uninote.corpus.rgb import squeezed, squeezed_size, to_rgb
 
 Encode = Callable[..., bytes]
 
@@ -85,3 +85,21 @@ def test_a_picture_with_broken_exif_loads(
     noise: Callable[..., Image.Image], encode: Encode, exif: bytes
 ) -> None:
     assert to_rgb(reopened(encode(noise(), "JPEG", exif=exif))).size == (40, 24)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((8, 1600), (8, 1600)),
+        ((8, 1608), (8, 1600)),
+        ((1, 5000), (1, 200)),
+        ((90_000, 10), (2000, 10)),
+        ((40, 24), (40, 24)),
+    ],
+)
+def test_a_very_long_picture_is_squeezed(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, "teal")
+    squeezed_image = squeezed(image)
+    assert squeezed_image.size == squeezed_size(size) == expected
+    assert squeezed_image.getpixel((0, 0)) == (0, 128, 128)
+    assert (squeezed_image is image) == (size == expected)

@@ -102,7 +102,7 @@ def test_decoding_stops_at_its_bound(
 def test_a_video_cut_before_its_index_is_refused(film: Film, settings: CorpusSettings) -> None:
     path = film(noisy=True)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(PictureError, match=r"clip\.mp4 cannot be decoded; it is truncated"):
+    with pytest.raises(PictureError, match=r"clip\.mp4 cannot be decoded, it is truncated"):
         frames(path, 4, settings)
 
 

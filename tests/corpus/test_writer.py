@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from uninote.corpus.readers import read_notes, write_notes
 from uninote.corpus.skips import SkipReport
-from uninote.errors import PictureError
 from uninote.items import Note, Picture
 from uninote.settings import CorpusSettings
 
@@ -99,10 +98,23 @@ def test_pictures_are_linked_if_possible(
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, png: Make) -> None:
     path = write_notes([Note("old", title="t")], tmp_path / "notes.jsonl")
     before = path.read_bytes()
-    gone = Picture("0" * 64, tmp_path.parent / "gone.png")
-    with pytest.raises(PictureError, match="cannot be read"):
-        write_notes([Note("new", title="t"), Note("x", pictures=(gone,))], path)
+
+    def stopped() -> Iterator[Note]:
+        yield Note("new", title="t")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_notes(stopped(), path)
     assert path.read_bytes() == before
+
+
+def test_a_lost_picture_is_left_out_of_its_note(
+    tmp_path: Path, png: Make, settings: CorpusSettings, report: SkipReport, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone, kept = Picture("0" * 64, tmp_path.parent / "gone.png"), Picture.from_bytes(png())
+    path = write_notes([Note("x", "a title", pictures=(gone, kept))], tmp_path / "notes.jsonl")
+    assert read_notes(path, settings, report) == [Note("x", "a title", pictures=(kept,))]
+    assert "left out of note x: picture" in caplog.text
 
 
 def test_unreadable_bytes_are_written_as_they_are(tmp_path: Path, report: SkipReport) -> None:

@@ -105,8 +105,9 @@ def test_merged_keeps_the_higher_grade_and_relevance_over_exclusion() -> None:
     assert query.excluded == frozenset("z")
 
 
-def test_notes_with_refused_pictures_are_dropped(notes) -> None:
+def test_a_refused_picture_costs_its_note_nothing_else(notes) -> None:
     bad = notes[2].pictures[0].digest
+    assert len(notes[2].pictures) > 1
 
     def check(picture) -> None:
         if picture.digest == bad:
@@ -114,7 +115,11 @@ def test_notes_with_refused_pictures_are_dropped(notes) -> None:
 
     suite = build_suite(notes, check=check)
     assert suite.dropped == (notes[2].id,)
-    assert notes[2].id not in {query.note_id for task in suite.tasks for query in task.queries}
+    assert suite.notes[2].pictures == notes[2].pictures[1:]
+    assert suite.notes[2].body == notes[2].body
+    assert bad not in {one.digest for item in suite.items.values() for one in item.pictures}
+    alone = notes[2].with_pictures(notes[2].pictures[:1])
+    assert len(build_suite([*notes[:2], replace(alone, title="", body="")], check=check).notes) == 2
     assert suite.facts()["dropped_notes"] == 1
 
 

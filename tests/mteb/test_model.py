@@ -157,14 +157,19 @@ def test_transparent_pictures_and_palettes_are_decoded_as_files_are(encoder: Enc
         assert np.allclose(vectors, encoder.encode([Item.of(Picture.from_bytes(file.getvalue()))]), atol=1e-6)
 
 
-def test_rows_that_fail_are_counted_and_the_first_is_told(encoder: Encoder) -> None:
+def test_rows_that_fail_are_counted_and_the_rest_goes_on(
+    encoder: Encoder, caplog: pytest.LogCaptureFixture
+) -> None:
     task = made("t2it", [], [], {})
     tiny, good = Image.new("RGB", (2, 2)), Image.new("RGB", (20, 20))
     batches = [{"text": ["rain"], "image": [good]}, {"text": ["", "snow"], "image": [None, tiny]}]
-    with pytest.raises(ItemError, match=r"2 of 3 items of Madet2it cannot be .* number 1: an item needs"):
-        encoded(MtebModel(encoder), batches, task)
-    with pytest.raises(ItemError, match=r"1 of 2 .* number 1: .*too small: 2 x 2"):
-        encoded(MtebModel(encoder), [{"image": [good, tiny]}], task)
+    vectors = encoded(MtebModel(encoder), batches, task)
+    assert "1 of 3 items of Madet2it cannot be embedded; number 1: an item needs" in caplog.text
+    assert "1 of 3 items of Madet2it lack a picture; number 2: picture sha256:" in caplog.text
+    assert not vectors[1].any()
+    assert np.allclose(vectors[2], encoder.encode([Item.of("snow")])[0], atol=1e-6)
+    with pytest.raises(ItemError, match=r"2 of 2 .* number 0: .*too small: 2 x 2"):
+        encoded(MtebModel(encoder), [{"image": [tiny, tiny]}], task)
     with pytest.raises(ItemError, match="only texts and pictures can be embedded: the batch has audio"):
         encoded(MtebModel(encoder), [{"audio": [1]}], task)
 

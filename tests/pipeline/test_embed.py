@@ -1,19 +1,22 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.encoder.compact.small_towers import small_encoder
 
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.encoder import Encoder
-from uninote.errors import StoreError
-from uninote.items import Item, Note
+from uninote.errors import ItemError, PartError, StoreError
+from uninote.items import Item, Note, Picture
 from uninote.pipeline import embed
 from uninote.pipeline.embed import catalogue, embed_entries
 from uninote.pipeline.embeddings import open_embeddings, read_records
 from uninote.settings import load_settings
+from uninote.store.protocol import CONTENT_KEY
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +83,33 @@ def test_shards_of_other_notes_are_replaced(notes: list[Note], encoder: Encoder,
 def test_a_bad_entry_is_told_and_the_rest_is_embedded(
     notes: list[Note], encoder: Encoder, tmp_path: Path
 ) -> None:
-    from uninote.items import Picture
-
     broken = embed.Entry("bad", "image", Item.of(Picture.from_bytes(b"no picture")), "", {})
     errors = embed_entries(encoder, [broken, *catalogue(notes[:1])], tmp_path / "e")
     assert set(errors) == {"bad"}
     assert "bad" not in [
         record.id for shard in read_records(open_embeddings(tmp_path / "e")) for record in shard
     ]
+
+
+def test_a_bad_picture_costs_its_note_nothing_else(
+    notes: list[Note], encoder: Encoder, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost.png"
+    Image.new("RGB", (20, 20), "teal").save(lost)
+    picture = Picture.from_path(lost)
+    whole = replace(notes[0], pictures=(*notes[0].pictures, picture))
+    only = Note("only", pictures=(picture,))
+    lost.unlink()  # after reading, before embedding
+    for _ in range(2):  # the second time from the shard
+        errors = embed_entries(encoder, catalogue([whole, only]), tmp_path / "e")
+        kinds = {name: type(error) for name, error in errors.items()}
+        image = f"image:{picture.digest[:24]}"
+        assert kinds == {whole.id: PartError, "only": ItemError, image: ItemError}
+        assert all("lost.png cannot be read: No such file" in str(error) for error in errors.values())
+    records = [record for shard in read_records(open_embeddings(tmp_path / "e")) for record in shard]
+    assert [record.id for record in records if record.kind == "note"] == [whole.id]
+    np.testing.assert_allclose(records[0].vector, encoder.encode([notes[0].item()])[0], atol=1e-5)
+    assert CONTENT_KEY not in records[0].payload  # its vector is not that of the whole content
 
 
 def test_an_empty_folder_names_the_command(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, reason_of
 
 Annotation = str | list[str]
 _SCHEMA = """
@@ -40,7 +40,8 @@ class AnnotationCache:
                 self._connection.execute(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
-                f"annotation cache {path} cannot be used: {error}; delete it or name another folder"
+                f"annotation cache {path} cannot be used: {reason_of(error)}; delete it or name another "
+                "folder"
             ) from error
 
     def get(self, annotator: str, digests: Iterable[str]) -> dict[str, Annotation]:

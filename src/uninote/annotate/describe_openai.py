@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from uninote.annotate.protocol import DESCRIBE_PROMPT, PartialError
-from uninote.errors import ConfigError, ModelError, PictureError
+from uninote.errors import ConfigError, ModelError, PictureError, reason_of
 from uninote.extras import needs
 
 with needs("describe"):
@@ -100,7 +100,9 @@ class OpenAIDescriber:
         except openai.APIStatusError as error:
             raise self._refusal(error.status_code) from None
         except openai.APIConnectionError as error:
-            raise ModelError(f"{self.endpoint} cannot be reached: {error.__cause__ or error}") from None
+            raise ModelError(
+                f"{self.endpoint} cannot be reached: {reason_of(error.__cause__ or error)}"
+            ) from None
         try:
             text = json.loads(answer.content)["choices"][0]["message"]["content"]
         except (ValueError, LookupError, TypeError) as error:

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from uninote.annotate.protocol import DESCRIBE_PROMPT
-from uninote.errors import ModelError
+from uninote.corpus.rgb import squeezed
+from uninote.errors import ModelError, reason_of
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,12 @@ class TransformersDescriber:
         except ImportError as error:
             raise ModelError(
                 f"describing with {self.model} needs a package that is not installed "
-                f"(Qwen-VL processors need torchvision): {error}"
+                f"(Qwen-VL processors need torchvision): {reason_of(error)}"
             ) from error
         except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"model {self.model} cannot be loaded to describe pictures: {error}") from error
+            raise ModelError(
+                f"model {self.model} cannot be loaded to describe pictures: {reason_of(error)}"
+            ) from error
         if getattr(processor, "chat_template", None) is None or not hasattr(processor, "image_processor"):
             raise ModelError(f"model {self.model} has no image processor with a chat template")
         processor.tokenizer.padding_side = "left"  # generation continues from the last position
@@ -74,7 +77,10 @@ class TransformersDescriber:
             [
                 {
                     "role": "user",
-                    "content": [{"type": "image", "image": image}, {"type": "text", "text": self.prompt}],
+                    "content": [
+                        {"type": "image", "image": squeezed(image)},
+                        {"type": "text", "text": self.prompt},
+                    ],
                 }
             ]
             for image in images

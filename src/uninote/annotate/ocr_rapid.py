@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,17 +15,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from uninote.annotate.tiles import MOST, joined, spans
-from uninote.errors import MissingExtraError, PictureError
+from uninote.errors import MissingExtraError, PictureError, reason_of
 from uninote.extras import require
 
-_RULES = 2
-"""Version of the rules of this file; raise it with every change of the lines that are read."""
+_RULES, _DENSE_RULES = 2, 3
+"""Versions of the rules of this file, the second above `_DENSE`; raise them with every change of the lines
+that are read."""
+_DENSE = 1000  # pixels: the longest side up to which the engine's own limit of boxes, 1,000, is never reached
+_BOXES = 10_000  # of one tile: beyond its limit, the engine would leave out those at the top
 _SIDE, _SHORT = 2000, 30  # pixels: the longest side of a picture or tile, and the shortest side
 _HEIGHT, _WIDTH = 48, 160  # pixels of the recogniser's input; a longer line is wider
 _LINES = 1000  # of one picture; those below are left out
 
 Pixels = NDArray[np.uint8]
 _loading = Lock()
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class RapidOcrReader:
         except PackageNotFoundError:
             _require_engine()
             raise
-        return f"rapidocr-{engine}-rules{_RULES}-{self.max_side}-{self.min_score}"
+        rules = _DENSE_RULES if self.max_side > _DENSE else _RULES
+        return f"rapidocr-{engine}-rules{rules}-{self.max_side}-{self.min_score}"
 
     def __call__(self, images: Sequence[Image.Image]) -> list[tuple[str, ...]]:
         """Read the OCR lines of RGB pictures.
@@ -77,6 +83,7 @@ class RapidOcrReader:
                 "Global.log_level": "critical",  # else it warns about pictures without text
                 "Det.limit_type": "max",
                 "Det.limit_side_len": self.max_side,
+                "Det.max_candidates": _BOXES,
                 "EngineConfig.onnxruntime.intra_op_num_threads": self.threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": self.threads,
             }
@@ -86,7 +93,7 @@ class RapidOcrReader:
         try:
             lines = [_recognise(engine, crop) for crop in self._crops(engine, image)]
         except Exception as error:  # the engine's errors come from OpenCV, onnxruntime and itself
-            raise PictureError(f"text cannot be read: {error or type(error).__name__}") from error
+            raise PictureError(f"text cannot be read: {reason_of(error)}") from error
         return tuple(text.strip() for text, score in lines if score >= self.min_score and text.strip())
 
     def _crops(self, engine: Any, image: Image.Image) -> list[Pixels]:
@@ -104,6 +111,8 @@ class RapidOcrReader:
         boxes = joined(tiles)
         if not boxes:
             return []
+        if len(boxes) > _LINES:
+            log.warning("of %d lines in a picture the first %d are read", len(boxes), _LINES)
         ordered = engine.text_det.sorted_boxes(np.stack(boxes).astype(np.float32))[:_LINES]
         return list(engine.crop_text_regions(pixels, ordered))
 
@@ -113,7 +122,7 @@ def _require_engine() -> None:
         require("ocr")
     except MissingExtraError as error:
         raise MissingExtraError(
-            f"{error}; or set encoder.read=given, so that only texts that notes bring are used"
+            f"{reason_of(error)}; or set encoder.read=given, so that only texts that notes bring are used"
         ) from error
 
 

@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from uninote.annotate.cache import AnnotationCache
 from uninote.annotate.protocol import OcrReader
 from uninote.annotate.spread import BATCH, Spread, annotated, in_threads
-from uninote.errors import ModelError, PictureError
+from uninote.errors import ModelError, PictureError, reason_of
 from uninote.items import Picture
 from uninote.limits import cores
 from uninote.settings import CorpusSettings
@@ -86,7 +86,7 @@ class PictureReader:
         try:
             read = self._read(own, progress) if own else {}
         except BaseException as error:
-            self._end(futures, {}, ModelError(f"another thread failed to read it: {error}"))
+            self._end(futures, {}, ModelError(f"another thread failed to read it: {reason_of(error)}"))
             raise
         self._end(futures, read, None)
         return found | read | {digest: future.result() for digest, future in others.items()}

@@ -10,7 +10,7 @@ from typing import Any
 from uninote.annotate.cache import Annotation, AnnotationCache
 from uninote.annotate.protocol import Describer, OcrReader, PartialError
 from uninote.corpus.decode import load_picture
-from uninote.errors import PictureError, UniNoteError
+from uninote.errors import PictureError, UniNoteError, reason_of
 from uninote.items import Picture
 from uninote.progress import show_progress
 from uninote.settings import CorpusSettings
@@ -91,7 +91,7 @@ def run_batch(batch: list[Picture], annotator: Describer | OcrReader, settings: 
     results = _call(annotator, [image for _, image in loaded]) if loaded else []
     for (digest, _), result in zip(loaded, results, strict=True):
         if isinstance(result, Exception):
-            outcome.failures[digest] = f"not annotated: {result or type(result).__name__}"
+            outcome.failures[digest] = f"not annotated: {reason_of(result)}"
         elif not isinstance(result, str):
             outcome.values[digest] = [str(line) for line in result]
         elif result.strip():

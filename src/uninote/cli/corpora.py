@@ -123,7 +123,7 @@ def mteb(
     suite = build_suite(
         read_split(notes, settings, "test", whole),
         settings.seed,
-        check=lambda picture: check_picture(picture, settings.corpus, decode=True),
+        check=lambda picture: check_picture(picture, settings.corpus),
         reread=rereading(settings, cache, not quiet),
     )
     folder = (notes.parent if notes.is_file() else notes).resolve()

@@ -15,9 +15,12 @@ if TYPE_CHECKING:  # both load at first use: `--help` needs neither numpy nor to
     from uninote.encoder import Encoder
     from uninote.items import Note
 
+SHOWN = 5
+"""Most reasons for what was left out that a command prints."""
+
 
 def read(source: Path, settings: Settings) -> list[Note]:
-    """Read the usable notes; counts of those left out go to stderr."""
+    """Read the usable notes; counts of those left out, and some reasons, go to stderr."""
     from uninote.corpus.skips import SkipReport
     from uninote.pipeline.notes import load_notes
 
@@ -66,3 +69,8 @@ def _tell(report: SkipReport, what: str) -> None:
     if len(report):
         reasons = ", ".join(f"{count} x {kind}" for kind, count in report.counts().items())
         typer.echo(f"{what}: {reasons}", err=True)
+        bad = [skip for skip in report if skip.kind.startswith("bad ")]
+        for skip in bad[:SHOWN]:
+            typer.echo(f"  {skip.where}: {skip.reason}", err=True)
+        if len(bad) > SHOWN:
+            typer.echo(f"  and {len(bad) - SHOWN} more", err=True)

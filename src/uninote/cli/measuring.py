@@ -83,7 +83,7 @@ def evaluate(
     suite = build_suite(
         splits.test,
         settings.seed,
-        check=lambda p: check_picture(p, settings.corpus, decode=True),
+        check=lambda p: check_picture(p, settings.corpus),
         extra=[links_task, *relation_tasks(behaviour)],
         reread=rereading(settings, out / "cache", not quiet),
         distractors=distractors_of(splits, "test", settings),

@@ -25,7 +25,7 @@ from uninote.cli.options import (
     emit,
     settings_from,
 )
-from uninote.errors import ConfigError, ItemError
+from uninote.errors import ConfigError, ItemError, PartError
 
 app = typer.Typer()
 
@@ -65,9 +65,11 @@ def embed(
     else:
         errors = embed_entries(encoder_of(model, settings, features), entries, out, not quiet)
     for name, error in errors.items():
-        typer.echo(f"left out: {name}: {error}", err=True)
-    done = len(entries) - len(errors)
-    emit(as_json, {"embeddings": str(out), "count": done, "failed": len(errors)}, f"{done} vectors in {out}")
+        lost = "a picture is left out of" if isinstance(error, PartError) else "left out:"
+        typer.echo(f"{lost} {name}: {error}", err=True)
+    failed = sum(not isinstance(error, PartError) for error in errors.values())
+    done = len(entries) - failed
+    emit(as_json, {"embeddings": str(out), "count": done, "failed": failed}, f"{done} vectors in {out}")
 
 
 @app.command()
@@ -146,7 +148,7 @@ def search(
             if hit.kind == "note" and hit.id in sources:
                 try:
                     reasons[hit.id] = explain(searcher.encoder, query, sources[hit.id].item())
-                except ItemError as error:
+                except ItemError as error:  # a picture was changed since the note was embedded
                     typer.echo(f"not explained: {hit.id}: {error}", err=True)
         for hint in searcher.unknown_categories(query, category or ()):
             typer.echo(hint, err=True)

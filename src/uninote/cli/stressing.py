@@ -12,7 +12,7 @@ import typer
 
 from uninote.cli.inputs import read
 from uninote.cli.options import AsJson, Config, Set, settings_from
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, reason_of
 
 KEY_VARIABLE = "UNINOTE_KEY"
 PAST_A_LIMIT = 1
@@ -110,4 +110,4 @@ def _key(file: Path | None) -> str:
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the key file {file} cannot be read: {error}") from error
+        raise ConfigError(f"the key file {file} cannot be read: {reason_of(error)}") from error

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from uninote.corpora.pictures import CAPS, Converted, convert, convert_bytes
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import SkipReport
-from uninote.errors import PictureError
+from uninote.errors import PictureError, reason_of
 from uninote.progress import Step
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -89,7 +89,7 @@ class PictureFiles:
                 name = name_of(path)
                 yield (name if name.startswith(f"{top}/") else f"{top}/{name}"), content
         except _BROKEN as error:
-            self._skips.add("", f"broken archive: {error or type(error).__name__}", archive.name)
+            self._skips.add("", f"broken archive: {reason_of(error)}", archive.name)
 
 
 def name_of(path: str) -> str:
@@ -107,7 +107,7 @@ def _tried(make: Callable[[], Converted]) -> Converted | PictureError:
     except PictureError as error:
         return error
     except _BROKEN as error:
-        return PictureError(f"the picture cannot be read: {error or type(error).__name__}")
+        return PictureError(f"the picture cannot be read: {reason_of(error)}")
 
 
 def _of_zip(archive: Path) -> Iterator[Member]:

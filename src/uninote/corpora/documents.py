@@ -14,7 +14,7 @@ from uninote.corpora.page import Page, PageError
 from uninote.corpora.pins import CorpusPins, Repository
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import SkipReport
-from uninote.errors import PictureError
+from uninote.errors import PictureError, reason_of
 
 MAX_PAGE_BYTES = 5_000_000
 _CC_BY = "creativecommons.org/licenses/by/"
@@ -59,7 +59,7 @@ def contents(root: Path, path: str) -> bytes:
             raise PageError(f"bad page: {path} has {size} bytes, over the cap of {MAX_PAGE_BYTES}")
         return file.read_bytes()
     except (OSError, PictureError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = reason_of(error)
         raise PageError(f"missing page: {path} cannot be read: {reason}") from error
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from uninote.corpus.decode import FORMATS, load_picture, read_picture
+from uninote.corpus.decode import load_picture, read_picture
+from uninote.corpus.formats import FORMATS
 from uninote.corpus.paths import resolve_inside
-from uninote.errors import PictureError
+from uninote.errors import PictureError, reason_of
 from uninote.files import write_atomic
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
@@ -67,6 +68,6 @@ def _refuse_animation(data: bytes, path: str) -> None:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             animated = getattr(image, "is_animated", False)
     except Exception as error:  # on crafted bytes Pillow's decoders raise many other types than OSError
-        raise PictureError(f"picture {path} cannot be decoded: {error or type(error).__name__}") from error
+        raise PictureError(f"picture {path} cannot be decoded: {reason_of(error)}") from error
     if animated:
         raise PictureError(f"picture {path} is an animation")

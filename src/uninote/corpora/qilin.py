@@ -21,7 +21,7 @@ from uninote.corpora.pictures import Converted
 from uninote.corpora.run import VERSION, Fetched, finish, finished
 from uninote.corpus.skips import Skip, SkipReport
 from uninote.corpus.sources import parquet_entries
-from uninote.errors import ConfigError, NoteError, PictureError
+from uninote.errors import ConfigError, NoteError, PictureError, reason_of
 from uninote.files import write_atomic
 from uninote.problems import sentence
 from uninote.progress import show_progress
@@ -196,7 +196,7 @@ def _records(path: Path, columns: list[str], skips: SkipReport) -> Iterator[tupl
             else:
                 yield f"{path.parent.name}/{entry.where}", entry.record
     except NoteError as error:
-        skips.add("", f"bad Parquet: {error}", f"{path.parent.name}/{path.name}")
+        skips.add("", f"bad Parquet: {reason_of(error)}", f"{path.parent.name}/{path.name}")
 
 
 def _reason(error: ValidationError, kind: type[BaseModel], what: str) -> str:

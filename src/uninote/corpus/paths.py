@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from uninote.errors import PictureError
+from uninote.errors import PictureError, reason_of
 
 
 def resolve_inside(base: Path | None, name: str) -> Path:
@@ -19,7 +19,7 @@ def resolve_inside(base: Path | None, name: str) -> Path:
         root = base.resolve()
         path = (root / name).resolve()
     except (OSError, ValueError, RuntimeError) as error:  # NUL, name too long, link loop
-        raise PictureError(f"{name!r} is not a usable path: {error}") from error
+        raise PictureError(f"{name!r} is not a usable path: {reason_of(error)}") from error
     if not path.is_relative_to(root):
         raise PictureError(f"{name!r} points outside the folder of the notes; put the file inside it")
     return path

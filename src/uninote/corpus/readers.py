@@ -12,7 +12,7 @@ from uninote.corpus.records import Entry, build_note
 from uninote.corpus.skips import Skip, SkipReport
 from uninote.corpus.sources import dataset_entries, folder_entries, jsonl_entries, parquet_entries
 from uninote.corpus.writer import write_notes
-from uninote.errors import NoteError
+from uninote.errors import NoteError, reason_of
 from uninote.extras import needs
 from uninote.items import Note
 from uninote.limits import cores
@@ -39,7 +39,7 @@ def read_notes(source: str | Path, settings: CorpusSettings, report: SkipReport)
     try:
         return _collect(_entries(Path(source)), settings, report)
     except OSError as error:
-        raise NoteError(f"{source} cannot be read: {error.strerror or type(error).__name__}") from error
+        raise NoteError(f"{source} cannot be read: {reason_of(error)}") from error
 
 
 def notes_from_records(
@@ -100,7 +100,7 @@ def _saved_dataset_entries(folder: Path) -> Iterator[Entry | Skip]:
     try:
         dataset = load_from_disk(str(folder))
     except Exception as error:  # broken metadata raises errors of many types
-        raise NoteError(f"{folder} is not a readable saved dataset: {error}") from error
+        raise NoteError(f"{folder} is not a readable saved dataset: {reason_of(error)}") from error
     return dataset_entries(dataset, folder, folder.name)
 
 

@@ -7,6 +7,9 @@ from PIL import Image, ImageOps
 
 _SIXTEEN_BIT_MAX = 65535
 
+LONGEST_RATIO = 200
+"""Largest ratio of the sides of a picture that a processor of `transformers` gets; Qwen's takes no more."""
+
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return an upright RGB copy of the first frame of `image`, uint8.
@@ -25,6 +28,21 @@ def to_rgb(image: Image.Image) -> Image.Image:
         paper = Image.new("RGBA", with_alpha.size, "white")
         return Image.alpha_composite(paper, with_alpha).convert("RGB")
     return image.convert("RGB")
+
+
+def squeezed(image: Image.Image) -> Image.Image:
+    """Return the picture with its longer side scaled to at most `LONGEST_RATIO` times the shorter one.
+
+    A model that scales the shorter side to a fixed length would need gigabytes for 8 x 5,000,000 pixels.
+    """
+    size = squeezed_size(image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.BOX)
+
+
+def squeezed_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height that `squeezed` gives a picture of this size."""
+    most = LONGEST_RATIO * min(size)
+    return min(size[0], most), min(size[1], most)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -11,14 +11,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from uninote.corpus.formats import OTHER_SUFFIXES, SUFFIXES
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.records import Entry
 from uninote.corpus.skips import Skip
-from uninote.errors import NoteError
+from uninote.errors import NoteError, reason_of
 from uninote.extras import needs
 from uninote.problems import json_problem, kind_of
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+PICTURE_SUFFIXES = SUFFIXES | OTHER_SUFFIXES
+"""File endings of pictures; the reader reports those that are not decoded."""
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".3gp"}
 )
@@ -58,7 +60,7 @@ def parquet_entries(path: Path, columns: Sequence[str] | None = None) -> Iterato
     try:
         table = pq.ParquetFile(path)
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise NoteError(f"{path} is not a readable Parquet file: {error}") from error
+        raise NoteError(f"{path} is not a readable Parquet file: {reason_of(error)}") from error
     with table:
         first = 0
         for group in range(table.num_row_groups):
@@ -70,7 +72,9 @@ def parquet_entries(path: Path, columns: Sequence[str] | None = None) -> Iterato
                         yield Entry(record, f"{path.name} row {row}", path.parent)
                         row += 1
             except (OSError, ValueError) as error:
-                yield Skip("", f"bad Parquet: {error}", f"{path.name} rows {row} to {first + rows - 1}")
+                yield Skip(
+                    "", f"bad Parquet: {reason_of(error)}", f"{path.name} rows {row} to {first + rows - 1}"
+                )
             first += rows
 
 
@@ -112,7 +116,7 @@ def folder_entries(root: Path) -> Iterator[Entry | Skip]:
         except UnicodeDecodeError as error:
             yield Skip(folder.name, f"bad encoding: a text file is not UTF-8 at byte {error.start}", where)
         except (NoteError, OSError) as error:
-            yield Skip(folder.name, f"bad folder: {error}", where)
+            yield Skip(folder.name, f"bad folder: {reason_of(error)}", where)
 
 
 def _folder_entry(folder: Path, name: str, where: str) -> Entry | Skip:

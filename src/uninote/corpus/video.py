@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture
+from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture, reason_of
 from uninote.extras import needs
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
@@ -27,6 +27,7 @@ _OPTIONS = {
     "format_whitelist": "mov,matroska,webm,avi,m4v,mpeg,mpegts,flv",
     "protocol_whitelist": "file",
 }
+CONTAINERS = "MP4, MOV, Matroska, WebM, AVI, MPEG, FLV"
 _SHORT_SECONDS = 30.0
 _MAX_DECODED = 20_000
 """Most frames decoded per video: bounds the time that a hostile file can cost."""
@@ -49,14 +50,17 @@ def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[
     if not path.is_file():
         raise PictureError(f"video {path} does not exist or is not a file")
     try:
-        sampled = _sample(path, count, settings)
-    except (av.error.FFmpegError, OSError, ValueError, EOFError) as error:
+        sampled = [_picture(frame) for frame in _sample(path, count, settings)]
+    except PictureError:
+        raise
+    except Exception as error:  # on crafted bytes the bindings raise other types than their own
         raise UnsupportedPicture(
-            f"video {path} cannot be decoded; it is truncated or not a video of an allowed container: {error}"
+            f"video {path} cannot be decoded, it is truncated, damaged or of no allowed container "
+            f"({CONTAINERS}): {reason_of(error)}"
         ) from error
     if not sampled:
         raise PictureError(f"video {path} has no frame that can be decoded")
-    return [_picture(frame) for frame in sampled]
+    return sampled
 
 
 def _sample(path: Path, count: int, settings: CorpusSettings) -> list[Any]:
@@ -82,6 +86,8 @@ def _stream(container: Any, path: Path, settings: CorpusSettings) -> Any:
     if not container.streams.video:
         raise PictureError(f"video {path} has no picture track")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise UnsupportedPicture(f"video {path} has pictures of an unknown codec; save it as MP4 (H.264)")
     stream.thread_type = "AUTO"
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > settings.max_picture_pixels:

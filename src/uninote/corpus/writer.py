@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
+import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from uninote.corpus.decode import FORMATS
+from uninote.corpus.formats import FORMATS, HEIC, format_of
+from uninote.errors import PictureError
 from uninote.files import write_atomic
 from uninote.items import Note, Picture
+
+log = logging.getLogger(__name__)
 
 
 def write_notes(notes: Iterable[Note], path: str | Path, *, link: bool = False) -> Path:
@@ -24,7 +25,7 @@ def write_notes(notes: Iterable[Note], path: str | Path, *, link: bool = False) 
     The JSONL file is replaced atomically.
 
     link: pictures of the same file system are hard-linked instead of copied; a later change of either file
-    changes both. Raises PictureError when a picture's file cannot be read.
+    changes both. A picture whose file cannot be read is left out, with a warning.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,7 @@ def _record(note: Note, path: Path, link: bool) -> dict[str, Any]:
         "id": note.id,
         "title": note.title,
         "body": note.body,
-        "images": [_picture(picture, path, link) for picture in note.pictures],
+        "images": list(_pictures(note, path, link)),
         "category": note.category,
         "tags": note.tags,
         "links": note.links,
@@ -47,6 +48,14 @@ def _record(note: Note, path: Path, link: bool) -> dict[str, Any]:
         "source": note.source,
     }
     return record if note.likes is None else record | {"likes": note.likes}
+
+
+def _pictures(note: Note, path: Path, link: bool) -> Iterator[dict[str, Any]]:
+    for picture in note.pictures:
+        try:
+            yield _picture(picture, path, link)
+        except PictureError as error:
+            log.warning("left out of note %s: %s", note.id, error)
 
 
 def _picture(picture: Picture, path: Path, link: bool) -> dict[str, Any]:
@@ -83,8 +92,5 @@ def _linked(picture: Picture, file: Path) -> bool:
 
 
 def _suffix(data: bytes) -> str:
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return (image.format or "bin").lower()
-    except Exception:  # an unreadable picture is written unchanged; the reader reports it
-        return "bin"
+    form = format_of(data)  # an unreadable picture is written unchanged; the reader reports it
+    return form.lower() if form in (*FORMATS, HEIC) else "bin"

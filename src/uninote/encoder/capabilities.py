@@ -59,7 +59,7 @@ class Remembers(Protocol):
         Args:
             dropout: rate on the outputs, in training mode only.
 
-        Raises PictureError for a picture that cannot be decoded.
+        A picture that cannot be decoded is named in a warning; training sees a grey one in its place.
         """
         ...
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
-from uninote.errors import ModelError, RenderingError
+from uninote.errors import ModelError, RenderingError, reason_of
 from uninote.files import write_atomic
 from uninote.items import RENDERING, require_rendering
 from uninote.settings import EncoderSettings, encoder_class
@@ -56,7 +56,7 @@ class Saved:
             own = encoder_class(self.backbone)
         except (ValueError, ImportError, AttributeError) as error:
             raise ModelError(
-                f"{self.folder} cannot be loaded: {error}, or install the package that brings it"
+                f"{self.folder} cannot be loaded: {reason_of(error)}, or install the package that brings it"
             ) from error
         try:
             stored = own.only(dict(self.config["encoder"]))

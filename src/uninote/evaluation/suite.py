@@ -58,7 +58,7 @@ class Suite:
     Attributes:
         tasks: the members of `Task` for which the notes have queries, in its order.
         extra: tasks outside of it: author-made links, and variants of the tasks (`variants.Variant`).
-        dropped: ids of notes left out because the check refused a picture.
+        dropped: ids of notes without a picture, or left out, because the check refused it.
         distractors: number of other notes in the pools of `Variant.CORPUS` and `Variant.NEAR`.
         copies: the edited copies that stand for pictures whose text is sought; None: the pictures do.
     """
@@ -123,7 +123,8 @@ def build_suite(
 
     Args:
         check: called once per distinct picture, e.g. a decoder. If it raises PictureError or ItemError, the
-            notes with that picture are left out and listed in `Suite.dropped`.
+            picture is left out of its notes, which are listed in `Suite.dropped`; so is a note without text
+            of which nothing is left.
         extra: builders of tasks outside of `Task`, e.g. `links.links_task`.
         reread: makes and reads edited copies (`copies.rereading`). They stand for the pictures of I2OCR and
             OCR2I, which are measured with the pictures themselves as an extra task each.
@@ -172,12 +173,18 @@ def _queries(task: TaskSuite) -> list[Item]:
 def _usable(notes: Sequence[Note], check: Callable[[Picture], object] | None) -> tuple[list[Note], list[str]]:
     if check is None:
         return list(notes), []
+    """Return the notes without the pictures that `check` refuses, and the ids of those that lost one."""
     bad: set[str] = set()
     for picture in {picture.digest: picture for note in notes for picture in note.pictures}.values():
         try:
             check(picture)
         except (PictureError, ItemError):
             bad.add(picture.digest)
-    refused = [note for note in notes if any(picture.digest in bad for picture in note.pictures)]
-    dropped = {note.id for note in refused}
-    return [note for note in notes if note.id not in dropped], sorted(dropped)
+    kept, lost = [], set()
+    for note in notes:
+        whole = tuple(picture for picture in note.pictures if picture.digest not in bad)
+        if len(whole) < len(note.pictures):
+            lost.add(note.id)
+        if whole or not note.pictures or note.title.strip() or note.body.strip():
+            kept.append(note.with_pictures(whole))
+    return kept, sorted(lost)

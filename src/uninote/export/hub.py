@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 
 
 def push_to_hub(
@@ -46,6 +46,6 @@ def push_to_hub(
     except LocalTokenNotFoundError as error:
         raise ModelError("no token for the hub: run `hf auth login` or set HF_TOKEN") from error
     except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = reason_of(error)
         raise ModelError(f"{repo_id} cannot be uploaded: {reason}") from error
     return str(commit.commit_url)

@@ -15,13 +15,12 @@ from PIL import Image
 
 from uninote.corpus.base64 import decode_base64
 from uninote.corpus.decode import read_picture
+from uninote.corpus.formats import SUFFIXES
 from uninote.corpus.rgb import to_rgb
-from uninote.errors import ItemError
+from uninote.errors import ItemError, reason_of
 from uninote.items import Item, Note, Part, Picture
 from uninote.settings import CorpusSettings
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tiff", ".webp")
-"""File endings of pictures: a text that names an existing one is a picture, as in sentence-transformers."""
 ADDRESS = ("http://", "https://")
 
 
@@ -93,8 +92,9 @@ def _parts(kind: Any, values: Any) -> Iterable[Part]:
 
 def _bare(value: Any) -> Part:
     if isinstance(value, str) and not _is_data_url(value):
+        # A text that names an existing picture is that picture, as in sentence-transformers.
         address = value.startswith(ADDRESS) and " " not in value
-        if not (value.lower().endswith(SUFFIXES) and (address or _is_file(value))):
+        if not (value.lower().endswith(tuple(SUFFIXES)) and (address or _is_file(value))):
             return value
     return to_picture(value)
 
@@ -115,7 +115,7 @@ def to_picture(value: Any) -> Picture:
     if isinstance(value, Picture):
         return value
     if isinstance(value, bytes):
-        return Picture.from_bytes(value)
+        return read_picture(value, CorpusSettings())
     if isinstance(value, np.ndarray):
         if value.dtype != np.uint8 or value.ndim != 3 or value.shape[2] != 3:
             raise ItemError(
@@ -126,9 +126,10 @@ def to_picture(value: Any) -> Picture:
         return _encoded(value)
     if isinstance(value, str) and _is_data_url(value):
         try:
-            return Picture.from_bytes(decode_base64(value))
+            data = decode_base64(value)
         except ValueError as error:
             raise ItemError(f"a picture in a data: URL {error}") from error
+        return read_picture(data, CorpusSettings())
     if isinstance(value, str) and value.startswith(ADDRESS):
         raise ItemError(
             f"pictures are not fetched: download {value[:80]!r} and pass the file; if the address "
@@ -147,6 +148,6 @@ def _encoded(image: Image.Image) -> Picture:
     buffer = io.BytesIO()
     try:
         to_rgb(image).save(buffer, "PNG", compress_level=1)
-    except (OSError, ValueError, SyntaxError) as error:  # a lazily opened image is decoded here
-        raise ItemError(f"a PIL image cannot be decoded: {error}") from error
+    except Exception as error:  # a lazily opened image is decoded here, which raises errors of any type
+        raise ItemError(f"a PIL image cannot be decoded: {reason_of(error)}") from error
     return Picture.from_bytes(buffer.getvalue())

@@ -8,7 +8,7 @@ from typing import Literal
 
 from uninote.encoder import Backbone, Encoder
 from uninote.encoder.capabilities import Exports
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 from uninote.lazy import resolve
 
 Format = Literal["sentence-transformers", "transformers", "onnx"]
@@ -61,7 +61,7 @@ def export_model(
             write = resolve(WRITERS[layout])
         except ImportError as error:
             raise ModelError(
-                f"this format needs the extra `export`: pip install 'uninote[export]' ({error})"
+                f"this format needs the extra `export`: pip install 'uninote[export]' ({reason_of(error)})"
             ) from error
         write(encoder, folder)
         card.save(folder / "README.md")

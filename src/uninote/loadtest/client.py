@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, reason_of
 
 LOST = 0
 """The status of a request that got no answer."""
@@ -142,7 +142,7 @@ class Client:
             await asyncio.gather(*(self._open() for _ in range(self._limit)))
         except (OSError, TimeoutError) as error:
             place = f"{self._target.host}:{self._target.port}"
-            raise ConfigError(f"nothing answers at {place}: {error or 'it took too long'}") from None
+            raise ConfigError(f"nothing answers at {place}: {reason_of(error)}") from None
 
     def send(self, body: bytes, done: Callable[[int], None]) -> None:
         """Send a request. `done` is called once: with the status, or `LOST` without an answer in time.

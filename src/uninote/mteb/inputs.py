@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from uninote.corpus.rgb import to_rgb
-from uninote.errors import ItemError
+from uninote.errors import ItemError, reason_of
 from uninote.items import Item, Picture
 from uninote.mteb.parts import COLUMN, from_json
 
@@ -46,7 +46,10 @@ def _item(row: Sequence[Any]) -> Item | ItemError:
 
 
 def _picture(image: Image.Image) -> Picture:
-    """Return the picture of decoded pixels, as PNG, which keeps them exactly."""
+    """Return the picture as PNG, which keeps its pixels. Raises ItemError if they cannot be decoded."""
     encoded = io.BytesIO()
-    to_rgb(image).save(encoded, "PNG", compress_level=1)
+    try:
+        to_rgb(image).save(encoded, "PNG", compress_level=1)
+    except Exception as error:  # it is decoded here; on crafted bytes decoders raise errors of any type
+        raise ItemError(f"its picture cannot be decoded: {reason_of(error)}") from error
     return Picture.from_bytes(encoded.getvalue())

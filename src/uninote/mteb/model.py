@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from uninote.encoder import Encoder
 from uninote.encoder.matryoshka import check_dim
-from uninote.errors import ItemError
+from uninote.encoder.partial import encode_partly
+from uninote.errors import ItemError, PartError
 from uninote.extras import needs
 from uninote.items import Item
 from uninote.mteb.inputs import items_of
@@ -25,6 +27,8 @@ with needs("mteb"):
     from mteb.models.abs_encoder import AbsEncoder
     from mteb.models.model_meta import ModelMeta, ScoringFunction
     from mteb.types import PromptType
+
+log = logging.getLogger(__name__)
 
 
 class MtebModel(AbsEncoder):
@@ -95,7 +99,10 @@ class MtebModel(AbsEncoder):
         A row with a text and a picture is one item of both. Queries go with the instruction of the task where
         the encoder takes instructions.
 
-        Raises ItemError when items cannot be embedded: it says how many, and the error of the first.
+        An item with a picture that cannot be used is embedded by its other parts. One of which nothing is
+        left has a row of zeros, which is similar to nothing. A warning says how many there are.
+
+        Raises ItemError when no item can be embedded.
         """
         query = prompt_type == PromptType.query
         instruction = (
@@ -111,11 +118,14 @@ class MtebModel(AbsEncoder):
                 rows.append(self._rows(made, instruction, done, failures))
                 done += len(made)
                 bar.advance(len(made))
-        if failures:
-            first = min(failures)
-            raise ItemError(
-                f"{len(failures)} of {done} {side} cannot be embedded; number {first}: {failures[first]}"
-            )
+        lost = {n: error for n, error in failures.items() if not isinstance(error, PartError)}
+        for found, effect in ((lost, "cannot be embedded"), (failures.keys() - lost, "lack a picture")):
+            if found:
+                first = min(found)
+                told = f"{len(found)} of {done} {side} {effect}; number {first}: {failures[first]}"
+                if len(lost) == done:
+                    raise ItemError(told)
+                log.warning(told)
         return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
 
     def _rows(
@@ -125,11 +135,13 @@ class MtebModel(AbsEncoder):
         usable = {n: item for n, item in enumerate(items) if isinstance(item, Item)}
         failures |= {start + n: item for n, item in enumerate(items) if isinstance(item, ItemError)}
         broken: dict[int, ItemError] = {}
-        vectors = self.model.encode(
-            list(usable.values()), instruction=instruction, dim=self.dim, failures=broken
+        rows = encode_partly(
+            self.model.encode, list(usable.values()), broken, instruction=instruction, dim=self.dim
         )
         places = list(usable)
         failures |= {start + places[n]: error for n, error in broken.items()}
+        vectors = np.zeros((len(items), self.dim), np.float32)
+        vectors[places] = np.nan_to_num(rows)
         return vectors
 
     def _bytes_of(

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from uninote.errors import ItemError
+from uninote.errors import ItemError, reason_of
 from uninote.files import write_atomic
 from uninote.items import Item, Ocr, Part, Picture
 from uninote.negatives.example import Example
@@ -135,7 +135,7 @@ def _read(path: Path) -> Iterator[tuple[int, Pair, Example | None]]:
     try:
         file = path.open(encoding="utf-8")
     except OSError as error:
-        raise ItemError(f"{path} cannot be read: {error.strerror}") from error
+        raise ItemError(f"{path} cannot be read: {reason_of(error)}") from error
     with file:
         for number, line in enumerate(file, start=1):
             try:
@@ -149,7 +149,7 @@ def _read(path: Path) -> Iterator[tuple[int, Pair, Example | None]]:
                     yield number, pair, _example_of(record, pair, items)
             except (ValueError, LookupError, TypeError) as error:
                 raise ItemError(
-                    f"{path}:{number}: not a line of a pairs or examples file: {error}"
+                    f"{path}:{number}: not a line of a pairs or examples file: {reason_of(error)}"
                 ) from error
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from uninote.encoder import Encoder
-from uninote.errors import ItemError
+from uninote.encoder.partial import encode_partly
+from uninote.errors import ItemError, PartError
 from uninote.extras import needs
 from uninote.files import write_atomic
 from uninote.items import RENDERING, Item, Note
@@ -25,6 +26,8 @@ with needs("data"):
 
 SHARD = 512
 PREVIEW_CHARS = 160
+_KINDS: dict[str, type[ItemError]] = {"failures": ItemError, "partial": PartError}
+"""Fields of a shard's metadata that hold errors, and their type."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Shard:
 
 
 Failures = dict[str, ItemError]
-"""The error of each entry that was left out, by its id."""
+"""The error of each entry that was left out, by its id; a PartError of one without some of its pictures."""
 
 
 def embed_entries(
@@ -172,11 +175,17 @@ def embed_shard(encoder: Encoder, shard: Shard) -> Failures:
     if shard.file.is_file():
         return _failures_of(shard.file)
     errors: dict[int, ItemError] = {}
-    vectors = encoder.encode([entry.item for entry in shard.entries], failures=errors)
+    vectors = encode_partly(encoder.encode, [entry.item for entry in shard.entries], errors)
     failures = {shard.entries[i].id: error for i, error in errors.items()}
-    kept = [i for i in range(len(shard.entries)) if i not in errors]
-    _write(shard.file, [shard.entries[i] for i in kept], vectors[kept], shard.version, failures)
+    kept = [i for i in range(len(shard.entries)) if i not in errors or isinstance(errors[i], PartError)]
+    entries = [_without_key(shard.entries[i]) if i in errors else shard.entries[i] for i in kept]
+    _write(shard.file, entries, vectors[kept], shard.version, failures)
     return failures
+
+
+def _without_key(entry: Entry) -> Entry:
+    """Return the entry without the key of its content, which its vector lacks a part of."""
+    return replace(entry, payload={key: value for key, value in entry.payload.items() if key != CONTENT_KEY})
 
 
 def _key(entries: Sequence[Entry]) -> str:
@@ -200,8 +209,11 @@ def _write(
         ),
         "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
-    reasons = json.dumps({id: str(error) for id, error in failures.items()}, ensure_ascii=False)
-    table = pa.table(columns).replace_schema_metadata({"model_version": version, "failures": reasons})
+    metadata = {"model_version": version}
+    for name, kind in _KINDS.items():
+        found = {id: str(error) for id, error in failures.items() if type(error) is kind}
+        metadata[name] = json.dumps(found, ensure_ascii=False)
+    table = pa.table(columns).replace_schema_metadata(metadata)
     # Two machines may write the same shard when one of them was declared dead too early.
     with write_atomic(part, several_writers=True) as partial:
         pq.write_table(table, partial)
@@ -209,5 +221,8 @@ def _write(
 
 def _failures_of(part: Path) -> Failures:
     metadata = pq.read_schema(part).metadata or {}
-    reasons: dict[str, str] = json.loads(metadata.get(b"failures", b"{}"))
-    return {id: ItemError(reason) for id, reason in reasons.items()}
+    return {
+        id: kind(reason)
+        for name, kind in _KINDS.items()
+        for id, reason in json.loads(metadata.get(name.encode(), b"{}")).items()
+    }

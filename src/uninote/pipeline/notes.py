@@ -87,7 +87,7 @@ def undecodable(
 
     def check(picture: Picture) -> None:
         try:
-            check_picture(picture, settings, decode=True)
+            check_picture(picture, settings)
         except PictureError as error:
             broken[picture.digest] = error
 

@@ -17,9 +17,14 @@ class CorpusSettings(Section):
     min_pictures: int = Field(1, ge=0, description="drop notes with fewer pictures")
     max_pictures: int = Field(18, ge=1, description="keep only the first pictures of a longer note")
     max_picture_bytes: int = Field(20_000_000, ge=1, description="encoded size cap of one picture")
-    max_picture_pixels: int = Field(40_000_000, ge=1, description="pixel cap, checked before decoding")
+    max_picture_pixels: int = Field(
+        40_000_000,
+        ge=1,
+        le=178_956_970,
+        description="pixel cap, checked before decoding; Pillow takes no more than 178,956,970",
+    )
     min_picture_side: int = Field(8, ge=1, description="shortest side that a picture may have")
-    max_frames: int = Field(8, ge=1, description="frames sampled uniformly from a video")
+    max_frames: int = Field(8, ge=1, description="frames sampled from a video, within max_pictures")
     balance_per_topic: int | None = Field(None, ge=1, description="keep at most this many notes a topic")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="share of the notes held out to measure on")
     validation_fraction: float = Field(0.05, ge=0, lt=1, description="share held out to choose by")

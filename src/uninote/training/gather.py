@@ -18,6 +18,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.functional import pad
 
 from uninote.encoder import Encoder
+from uninote.encoder.stand_in import standing_in
 from uninote.training.trainer import StageTrainer
 
 
@@ -100,7 +101,8 @@ def fit_whole(trainer: StageTrainer, encoder: Encoder) -> None:
     """Train the encoder's backbone, and leave it whole on every process: FSDP shards a module in place."""
     backbone: Any = encoder.backbone
     whole = copy.deepcopy(backbone).cpu() if trainer.is_fsdp_enabled else None
-    trainer.fit()
+    with standing_in(backbone):
+        trainer.fit()
     if whole is not None:
         collect(backbone, whole)
         encoder.backbone = backbone = whole.eval()

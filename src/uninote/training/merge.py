@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 
 AXES = "axes"
 Tensors = dict[str, torch.Tensor]
@@ -68,7 +68,7 @@ def merge_folders(first: Path, second: Path, share: float, out: Path) -> None:
             for name in sorted(files[0])
         }
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{first} or {second} has unreadable weights: {error}") from error
+        raise ModelError(f"{first} or {second} has unreadable weights: {reason_of(error)}") from error
     shutil.copytree(first, out, ignore=shutil.ignore_patterns("run", "*.safetensors"), dirs_exist_ok=True)
     for name, tensors in merged.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ import torch
 from uninote.encoder import Backbone, Encoder
 from uninote.encoder.axes import MOST, fit_axes, reset_axes
 from uninote.encoder.capabilities import Remembers, WarmsUp
+from uninote.encoder.stand_in import standing_in
 from uninote.errors import ModelError
 from uninote.items import Item
 from uninote.progress import show_progress
@@ -88,7 +89,6 @@ def warm_up(
 
     Raises:
         ModelError: the backbone has nothing to warm up, or a loss is not a number.
-        PictureError: a picture cannot be decoded.
     """
     require_warm_up(type(encoder.backbone))
     aligned = aligned_pairs(pairs)
@@ -127,7 +127,8 @@ def warm_up(
 
     loss = torch.zeros(())
     module.train()
-    with torch.random.fork_rng(devices=[]), show_progress("warm-up", steps, show=progress) as bar:
+    shown = show_progress("warm-up", steps, show=progress)
+    with torch.random.fork_rng(devices=[]), standing_in(module), shown as bar:
         torch.manual_seed(seed)
         for _ in range(steps):
             rows = torch.randperm(len(aligned))[:BATCH]

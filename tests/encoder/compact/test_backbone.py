@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 from tests.encoder.compact.conftest import Build
-from tests.encoder.compact.small_towers import ColourTower, WordsTower
+from tests.encoder.compact.small_towers import ColourTower, WordsTower, small_towers_in_place
 
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import HasAxes, ParamGroups, Reads, Remembers, TakesLora, WarmsUp
 from uninote.encoder.compact.aggregator import reducing_axes
 from uninote.encoder.compact.backbone import CompactBackbone
+from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
 from uninote.encoder.protocol import LoadOptions
 from uninote.errors import ItemError, ModelError, PictureError
@@ -180,3 +181,15 @@ def test_saved_and_loaded(build: Build, tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "connector.safetensors").touch()
     with pytest.raises(ModelError, match="earlier release"):
         CompactBackbone.load(tmp_path, LoadOptions(device="cpu"))
+
+
+def test_a_chunk_beyond_what_a_tower_reads_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with small_towers_in_place():
+        for chunk in (2000, 350):
+            CompactBackbone.start(CompactSettings(device="cpu", chunk=chunk))
+    assert "choose at most" not in caplog.text  # small towers read 512 tokens
+    with small_towers_in_place(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WordsTower, "max_tokens", 254)
+        CompactBackbone.start(CompactSettings(device="cpu", chunk=2000))
+    assert "chunk is 2000 characters, of which the tower words reads 254 tokens" in caplog.text
+    assert "choose at most 1016" in caplog.text

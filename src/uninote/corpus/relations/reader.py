@@ -20,7 +20,7 @@ from uninote.corpus.records import Entry
 from uninote.corpus.relations.graph import Relation, Relations
 from uninote.corpus.skips import Skip, SkipReport
 from uninote.corpus.sources import parquet_entries
-from uninote.errors import NoteError
+from uninote.errors import NoteError, reason_of
 from uninote.extras import needs
 
 COLUMNS = {
@@ -77,7 +77,7 @@ def read_relations(path: Path, known: Collection[str], report: SkipReport) -> Re
             else:
                 found.append(made)
     except (OSError, UnicodeDecodeError) as error:
-        raise NoteError(f"{path} is not readable: {error}; save it as UTF-8") from error
+        raise NoteError(f"{path} is not readable: {reason_of(error)}; save it as UTF-8") from error
     return Relations.summed(found) if "other" in columns else tuple(found)
 
 
@@ -111,7 +111,7 @@ def _table(path: Path) -> tuple[list[str], Iterator[Entry | Skip]]:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 header = next(csv.reader(file), [])
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise NoteError(f"{path} is not readable: {error}; save it as CSV in UTF-8") from error
+            raise NoteError(f"{path} is not readable: {reason_of(error)}; save it as CSV in UTF-8") from error
         return header, _csv_rows(path, header)
     if suffix not in (".parquet", ".pq"):
         raise NoteError(f"{path} is of no known kind: give a .csv or .parquet file of relations")
@@ -121,7 +121,7 @@ def _table(path: Path) -> tuple[list[str], Iterator[Entry | Skip]]:
     try:
         header = list(pq.read_schema(path).names)
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise NoteError(f"{path} is not a readable Parquet file: {error}") from error
+        raise NoteError(f"{path} is not a readable Parquet file: {reason_of(error)}") from error
     return header, parquet_entries(path)
 
 
@@ -133,7 +133,7 @@ def _csv_rows(path: Path, header: list[str]) -> Iterator[Entry | Skip]:
             try:
                 row = next(rows, None)
             except csv.Error as error:
-                yield Skip("", f"bad CSV: {error}", f"{path.name}:{rows.line_num}")
+                yield Skip("", f"bad CSV: {reason_of(error)}", f"{path.name}:{rows.line_num}")
                 continue
             if row is None:
                 return

@@ -30,15 +30,18 @@ from uninote.encoder.compact.reading import read_items
 from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
 from uninote.encoder.protocol import Inputs, LoadOptions
+from uninote.encoder.stand_in import warn_once
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item, Picture
-from uninote.problems import reason_of
+from uninote.problems import problem_of
 from uninote.settings import CorpusSettings
 
 log = logging.getLogger(__name__)
 
 ITEMS = 16_384
 """Items whose elements are kept."""
+CHARS = 4
+"""Characters of a token of English, about."""
 SAMPLE = 4096
 """Most texts, and most pictures, that the statistics of the towers' outputs are fitted on."""
 FILE = "aggregator.safetensors"
@@ -54,6 +57,8 @@ class CompactBackbone(nn.Module):
     name = "compact"
     causal = False
     uses_instructions = False
+    stand_in = False
+    """Set by `stand_in.standing_in`."""
 
     def __init__(
         self, settings: CompactSettings, towers: Towers, reader: PictureReader | None = None
@@ -70,6 +75,7 @@ class CompactBackbone(nn.Module):
         self.aggregator = Aggregator(widths, towers.vision.width, settings.pooling, shared, settings.layers)
         self.width = self.aggregator.width
         self._elements = lru_cache(ITEMS)(self._elements_of)
+        self._textless: set[str] = set()
 
     @classmethod
     def start(
@@ -79,7 +85,18 @@ class CompactBackbone(nn.Module):
         feature_folder: Path | None = None,
         seed: int = 0,
     ) -> Self:
-        return cls.on(Towers.open(settings, corpus, feature_folder), settings, seed)
+        towers = Towers.open(settings, corpus, feature_folder)
+        for tower in towers.texts:
+            if settings.chunk > CHARS * tower.max_tokens:
+                log.warning(
+                    "encoder.chunk is %d characters, of which the tower %s reads %d tokens: what is beyond "
+                    "is cut; choose at most %d",
+                    settings.chunk,
+                    tower.name,
+                    tower.max_tokens,
+                    CHARS * tower.max_tokens,
+                )
+        return cls.on(towers, settings, seed)
 
     @classmethod
     def on(cls, towers: Towers, settings: CompactSettings, seed: int = 0) -> Self:
@@ -94,7 +111,7 @@ class CompactBackbone(nn.Module):
         `settings` may differ from its own in what concerns the aggregator and the dimensions.
         """
         twin = type(self).on(self.towers, settings, seed)
-        twin.reader, twin._elements = self.reader, self._elements
+        twin.reader, twin._elements, twin._textless = self.reader, self._elements, self._textless
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -114,7 +131,8 @@ class CompactBackbone(nn.Module):
     def _lines(self, pictures: Sequence[Picture]) -> dict[str, tuple[str, ...] | PictureError]:
         if self.reader is None:
             self.reader = make_picture_reader(self.towers.corpus, self.towers.folder)
-        return self.reader.read(pictures)
+        found = self.reader.read([one for one in pictures if one.digest not in self._textless])
+        return found | {one.digest: () for one in pictures if one.digest in self._textless}
 
     def _elements_of(self, item: Item) -> Elements:
         made = elements_of(
@@ -146,7 +164,7 @@ class CompactBackbone(nn.Module):
             "row": torch.tensor(place),
             "lengths": torch.tensor([len(row) for row in rows]),
             "texts": torch.from_numpy(self.towers.text_rows(texts)),
-            "pictures": torch.from_numpy(self.towers.picture_rows(pictures)),
+            "pictures": torch.from_numpy(self.towers.picture_rows(pictures, self.stand_in)),
         }
 
     def _whole(self, items: Sequence[Item]) -> list[Item]:
@@ -168,12 +186,17 @@ class CompactBackbone(nn.Module):
         items = list({id(item): item for item in items}.values())  # negatives are positives of other pairs
         if len(items) > (self._elements.cache_info().maxsize or 0):
             self._elements = lru_cache(len(items))(self._elements_of)
-        self._whole(items)  # at once: the engine reads in parallel
+        if self.settings.read == "all":  # at once: the engine reads in parallel
+            unread = {picture.digest: picture for item in items for picture in item.unread}
+            for digest, lines in self._lines(list(unread.values())).items():
+                if isinstance(lines, PictureError):
+                    log.warning("in training no text is read in sha256:%s: %s", digest[:12], lines)
+                    self._textless.add(digest)
         texts, pictures = distinct_contents(one for item in items for one in self.elements(item))
         self.towers.reserve(len(texts), len(pictures))
         self.towers.text_rows(texts, progress)
-        for error in self.towers.fill_pictures(pictures, progress).values():
-            raise error
+        for digest, error in self.towers.fill_pictures(pictures, progress).items():
+            warn_once(digest, error)  # `prepare` puts a stand-in in its place
 
     @torch.no_grad()
     def fit_statistics(self, items: Sequence[Item]) -> None:
@@ -184,7 +207,8 @@ class CompactBackbone(nn.Module):
             rows = _finite(self.towers.text_rows(texts[:: -(-len(texts) // SAMPLE)]))
             own.centre.copy_(rows.mean(0))
         if len(pictures) > 1:
-            features = _finite(self.towers.picture_rows(pictures[:: -(-len(pictures) // SAMPLE)]))
+            drawn = pictures[:: -(-len(pictures) // SAMPLE)]
+            features = _finite(self.towers.picture_rows(drawn, stand_in=True))
             centre, axes = reducing_axes(features, own.picture_axes.shape[1])
             own.picture_centre.copy_(centre)
             own.picture_axes.copy_(axes)
@@ -214,7 +238,7 @@ class CompactBackbone(nn.Module):
             weights = load_file(folder / FILE)
             wanted = list(stored["towers"])
         except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
-            raise ModelError(f"{folder} is not a whole compact model: {reason_of(error)}") from error
+            raise ModelError(f"{folder} is not a whole compact model: {problem_of(error)}") from error
         towers = Towers.open(settings, options.corpus, options.feature_folder, folder)
         if towers.names != wanted:
             raise ModelError(
@@ -225,7 +249,7 @@ class CompactBackbone(nn.Module):
         try:
             backbone.aggregator.load_state_dict(weights)
         except RuntimeError as error:
-            raise ModelError(f"{folder} is not a whole compact model: {error}") from error
+            raise ModelError(f"{folder} is not a whole compact model: {problem_of(error)}") from error
         return backbone
 
     @property

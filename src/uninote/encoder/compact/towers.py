@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uninote.corpus.decode import load_picture
+from uninote.corpus.decode import DECODING, load_picture
 from uninote.encoder.batching import blocks
 from uninote.encoder.compact.rows import Row, RowCache, key_of
 from uninote.encoder.compact.settings import CompactSettings
+from uninote.encoder.stand_in import GREY, warn_once
 from uninote.encoder.towers import TextTower, VisionTower, text_tower, vision_tower
 from uninote.encoder.towers.saved import INT8
 from uninote.errors import PictureError
@@ -53,7 +54,8 @@ class Towers:
         self.corpus = corpus or CorpusSettings()
         self.folder = folder
         self._rows = [RowCache(folder / tower.name if folder else None) for tower in self.texts]
-        self._seen = RowCache(folder / vision.name if folder else None)
+        seen = f"{vision.name}-decoding{DECODING}"  # other pixels have other rows
+        self._seen = RowCache(folder / seen if folder else None)
         self.count = lru_cache(COUNTS)(self._count)
 
     @classmethod
@@ -100,13 +102,24 @@ class Towers:
             made.append(stacked([found[key] for key in keys], tower.width))
         return np.concatenate(made, 1)
 
-    def picture_rows(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        """Return rows float32 [n, width]. Raises PictureError for the first that cannot be decoded."""
+    def picture_rows(self, pictures: Sequence[Picture], stand_in: bool = False) -> NDArray[np.float32]:
+        """Return rows float32 [n, width]. Raises PictureError for the first that cannot be decoded.
+
+        stand_in: a grey picture takes its place instead (`encoder.stand_in`).
+        """
         failures: dict[str, PictureError] = {}
         found = self._seen_rows(pictures, failures)
-        if failures:
+        if failures and not stand_in:
             raise next(iter(failures.values()))
+        for digest, error in failures.items():
+            warn_once(digest, error)
+            found[key_of(digest)] = self._grey
         return stacked([found[key_of(picture.digest)] for picture in pictures], self.vision.width)
+
+    @cached_property
+    def _grey(self) -> Row:
+        row: Row = self.vision.encode(self.vision.pixels(GREY)[None]).astype(np.float16)[0]
+        return row
 
     def fill_pictures(self, pictures: Iterable[Picture], progress: bool = False) -> dict[str, PictureError]:
         """Compute the rows that the cache lacks. Returns the errors by digest."""

@@ -26,9 +26,9 @@ from uninote.encoder.qwen.render import Renderer
 from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows, tree_mask
 from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.tree_attention import TREE
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 from uninote.items import Item
-from uninote.problems import reason_of
+from uninote.problems import problem_of
 from uninote.settings import CorpusSettings
 
 
@@ -48,6 +48,8 @@ class QwenVLBackbone(nn.Module):
     name = "qwen-vl"
     causal = True
     uses_instructions = True
+    stand_in = False
+    """Set by `stand_in.standing_in`."""
 
     @classmethod
     def start(
@@ -133,7 +135,7 @@ class QwenVLBackbone(nn.Module):
             batches.append(collate(rows, order, self.tokenizer.pad_token_id or 0, self.padding == "left"))
         shared: dict[str, torch.Tensor] = {}
         if unseen:
-            shared |= self.pixels.batch(unseen, pictures, self.model.dtype)
+            shared |= self.pixels.batch(unseen, pictures, self.model.dtype, self.stand_in)
             if self.feature_cache.size:
                 shared["spots"] = torch.tensor([FeatureCache.key(spot) for spot in unseen])
         if known:
@@ -233,7 +235,7 @@ class QwenVLBackbone(nn.Module):
             self.model = add_adapter(self.model, targets, rank, alpha, dropout)
         except ValueError as error:
             raise ModelError(
-                f"encoder.lora_targets {targets!r} fits no layer of {self.base}: {error}"
+                f"encoder.lora_targets {targets!r} fits no layer of {self.base}: {reason_of(error)}"
             ) from error
 
     def save(self, folder: Path) -> None:
@@ -260,7 +262,7 @@ class QwenVLBackbone(nn.Module):
                     "encoder.lora_targets out, or train from the pretrained model"
                 )
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"{folder} is not a whole Qwen-VL model: {reason_of(error)}") from error
+            raise ModelError(f"{folder} is not a whole Qwen-VL model: {problem_of(error)}") from error
         return backbone
 
     def export_layouts(self) -> Mapping[str, str]:

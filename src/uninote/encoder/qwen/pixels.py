@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,9 +11,11 @@ from cachetools import FIFOCache
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-from uninote.corpus.decode import FORMATS, load_picture
+from uninote.corpus.decode import load_picture, upright_size
+from uninote.corpus.rgb import squeezed, squeezed_size
 from uninote.encoder.protocol import Inputs
 from uninote.encoder.qwen.rows import Spot
+from uninote.encoder.stand_in import GREY, warn_once
 from uninote.errors import PictureError
 from uninote.items import Picture
 from uninote.limits import cores
@@ -22,8 +23,6 @@ from uninote.settings import CorpusSettings
 
 MIN_UNITS = 4
 """Fewest visual tokens of a picture, which is enlarged for it as far as its budget allows."""
-LONGEST_RATIO = 200
-"""Largest ratio of the sides of a picture, as in Qwen's own processing."""
 SIZES = 65_536
 DECODERS = min(8, cores())
 
@@ -48,8 +47,6 @@ class Pixels:
         Sizes come from the header; a picture without one counts as one token and fails when it is decoded.
         """
         height, width = self._size(picture)
-        if max(height, width) > LONGEST_RATIO * min(height, width):
-            return self.unit, self.unit
         most = budget * self.unit**2
         while True:
             least = min(MIN_UNITS * self.unit**2, most)
@@ -63,39 +60,44 @@ class Pixels:
         found: tuple[int, int] | None = self._sizes.get(picture.digest)
         if found is None:
             try:
-                stored = picture.data is None and picture.path is not None and picture.path.is_file()
-                source: Any = picture.path if stored else io.BytesIO(picture.data or b"")
-                with Image.open(source, formats=FORMATS) as image:
-                    width, height = image.size
-                    turned = image.getexif().get(0x0112, 1) >= 5
-                size = (width, height) if turned else (height, width)
-            except Exception:  # Pillow may raise anything on crafted bytes; decoding reports the fault
-                size = (1, 1)
-            found = self._sizes[picture.digest] = (max(1, size[0]), max(1, size[1]))
+                width, height = squeezed_size(upright_size(picture))
+            except PictureError:  # decoding reports the fault
+                width, height = 1, 1
+            found = self._sizes[picture.digest] = (height, width)
         return found
 
-    def patches(self, picture: Picture, side: tuple[int, int]) -> torch.Tensor:
-        """Return float32 [patches, values] at that height and width. Raises what `load_picture` does."""
-        image = load_picture(picture, self.corpus)
-        if max(image.size) > LONGEST_RATIO * min(image.size):
-            raise PictureError(
-                f"picture sha256:{picture.digest[:12]} is too long and thin, {image.width} x {image.height}: "
-                f"crop it to a ratio of at most {LONGEST_RATIO} to 1"
-            )
+    def patches(self, picture: Picture, side: tuple[int, int], stand_in: bool = False) -> torch.Tensor:
+        """Return float32 [patches, values] at that height and width. Raises what `load_picture` does.
+
+        stand_in: a grey picture takes the place of one that cannot be decoded (`encoder.stand_in`).
+        """
+        try:
+            image = squeezed(load_picture(picture, self.corpus))
+        except PictureError as error:
+            if not stand_in:
+                raise
+            warn_once(picture.digest, error)
+            image = GREY
         image = image.resize((side[1], side[0]), Image.Resampling(self.processor.resample))
         found: torch.Tensor = self.processor(images=[image], do_resize=False, return_tensors="pt")[
             "pixel_values"
         ]
         return found
 
-    def batch(self, spots: Sequence[Spot], pictures: Mapping[str, Picture], dtype: torch.dtype) -> Inputs:
+    def batch(
+        self,
+        spots: Sequence[Spot],
+        pictures: Mapping[str, Picture],
+        dtype: torch.dtype,
+        stand_in: bool = False,
+    ) -> Inputs:
         """Return pixels [patches, values] of `dtype` and grids int64 [u, 3] of the pictures at `spots`.
 
         Several pictures are decoded in parallel. Raises what `load_picture` does.
         """
 
         def patches(spot: Spot) -> torch.Tensor:
-            return self.patches(pictures[spot[0]], spot[1])
+            return self.patches(pictures[spot[0]], spot[1], stand_in)
 
         if len(spots) == 1 or DECODERS == 1:
             found = [patches(spot) for spot in spots]

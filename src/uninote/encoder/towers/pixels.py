@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from uninote.corpus.rgb import squeezed
 from uninote.encoder.towers.protocol import Array
 
 
@@ -69,7 +70,7 @@ class Processed:
             return cls(ViTImageProcessorPil.from_dict(stored))
 
     def __call__(self, image: Image.Image) -> Array:
-        found = self.processor(images=[image], return_tensors="np")
+        found = self.processor(images=[squeezed(image)], return_tensors="np")
         pixels = np.asarray(found["pixel_values"][0], dtype=np.float32)
         if "spatial_shapes" not in found:
             return np.ascontiguousarray(pixels)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 
 SHARED = ("get_text_features", "get_image_features")
 
@@ -54,7 +54,7 @@ def loading(folder: Path, needed: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, AttributeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = reason_of(error)
         raise ModelError(
             f"{folder} cannot be loaded as a tower: {reason}; name a folder with {needed}, or a hub id"
         ) from error

@@ -17,7 +17,7 @@ from uninote.encoder.towers.runtime import OnnxRunner, TorchRunner
 from uninote.encoder.towers.text import TokenTower
 from uninote.encoder.towers.tokens import TokenRules, Tokens
 from uninote.encoder.towers.vision import SAMPLE, PixelTower
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 from uninote.extras import needs
 from uninote.files import write_atomic
 
@@ -80,7 +80,7 @@ def _graph(tower: TokenTower | PixelTower, precision: Precision, path: Path) -> 
         except ImportError:
             raise
         except Exception as error:  # the exporter raises errors of many kinds
-            reason = str(error).strip().partition("\n")[0]
+            reason = reason_of(error)
             raise ModelError(f"{tower.name} cannot be exported: {reason}; run it on torch") from error
     else:
         plain = path.with_name(graph_file("fp32"))
@@ -122,7 +122,7 @@ def load_saved(
         space = stored["space"] and stored["space"] + suffix
         return PixelTower(stored["name"], width, space, preprocess_of(stored["preprocess"]), runner)
     except Exception as error:  # onnxruntime's and tokenizers' own errors share no base class
-        reason = (str(error) or type(error).__name__).partition("\n")[0]
+        reason = reason_of(error)
         raise ModelError(
             f"{folder} holds no whole {kind} tower with an {precision} graph: {reason}; write it again with "
             "`save_tower`"

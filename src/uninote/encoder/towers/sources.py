@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from uninote.encoder.fingerprint import weights_fingerprint
-from uninote.errors import ModelError
+from uninote.errors import ModelError, reason_of
 
 RULES = 1
 """Version of this package's own computing: raised when the same source gives other vectors."""
@@ -37,7 +37,7 @@ def find_source(source: str) -> Source:
 
         found = snapshot_download(source, allow_patterns=list(FILES))
     except Exception as error:  # the hub's client raises errors of several libraries
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = reason_of(error)
         raise ModelError(
             f"no tower {source}: {reason}; name a tower of the package (minilm, e5-small; efficientnet), a "
             "folder with config.json and *.safetensors, or a hub id that can be reached"
@@ -64,4 +64,6 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}; copy the whole model folder again") from error
+        raise ModelError(
+            f"{path} cannot be read: {reason_of(error)}; copy the whole model folder again"
+        ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from uninote.errors import UniNoteError
+from uninote.errors import UniNoteError, reason_of
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.tables import Table
 from uninote.pipeline.bench.corpus import BenchCorpus, SeedCorpus
@@ -73,7 +73,7 @@ def run_experiments(
                     result = runs.result(experiment, variant, of_seed[seed], train)
                 except UniNoteError as error:
                     failures.append(error)
-                    tell(f"{experiment.name}: {name}, seed {seed}: {error}")
+                    tell(f"{experiment.name}: {name}, seed {seed}: {reason_of(error)}")
                 else:
                     if result is None:
                         tell(f"{experiment.name}: {name}, seed {seed}: not run")

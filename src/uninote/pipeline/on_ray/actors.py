@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from uninote.errors import ConfigError, ModelError, UniNoteError
+from uninote.errors import ConfigError, ModelError, UniNoteError, reason_of
 
 BLOCKS = 10_000
 """Most units of scheduling; more jobs share a unit, and their results arrive together."""
@@ -63,7 +63,7 @@ class _Actor(Generic[Job, Result]):
         except UniNoteError as error:  # as a value: Ray would wrap it, and hide the reason
             return {"done": _Box(error)}
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {reason_of(error)}"
             return {"done": _Box(ModelError(f"a worker on {socket.gethostname()} failed: {reason}; {AGAIN}"))}
 
 
@@ -98,7 +98,7 @@ def over_cluster(
             finished += 1
             yield value
     except ray.exceptions.RayError as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = reason_of(error)
         raise ModelError(f"the Ray cluster failed: {reason}; {AGAIN}") from error
     if finished != len(jobs):
         raise ModelError(f"the Ray cluster gave back {finished} of {len(jobs)} jobs; {AGAIN}")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, reason_of
 from uninote.extras import needs
 
 LOCAL = "local"
@@ -54,7 +54,7 @@ def connected(address: str) -> Iterator[None]:
         try:
             ray.init(address=address, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ConfigError(f"no Ray cluster can be used at {address!r}: {error}") from error
+            raise ConfigError(f"no Ray cluster can be used at {address!r}: {reason_of(error)}") from error
         try:
             yield
         finally:
@@ -74,4 +74,4 @@ def _check_address(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
-        raise ConfigError(f"no Ray cluster answers at {address}: {error}") from error
+        raise ConfigError(f"no Ray cluster answers at {address}: {reason_of(error)}") from error

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from itsdangerous import Signer
 
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, reason_of
 from uninote.service.errors import ForbiddenError
 
 
@@ -87,7 +87,9 @@ def secret_of(folder: Path) -> bytes:
                     part.unlink()
         secret = file.read_bytes().strip()
     except OSError as error:
-        raise ConfigError(f"the console's secret {file} cannot be used: {error}; make it readable") from error
+        raise ConfigError(
+            f"the console's secret {file} cannot be used: {reason_of(error)}; make it readable"
+        ) from error
     if len(secret) < 32:
         raise ConfigError(f"{file} is too short to be a secret; delete it, and a new one is made")
     return secret

@@ -8,13 +8,15 @@ from typing import Literal
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
+from uninote.corpus.formats import FORMATS, format_of
+
 JSONL = "application/x-ndjson"
-PICTURES = {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png", b"RI": "image/webp", b"GI": "image/gif"}
+PICTURES = {form: f"image/{form.lower()}" for form in FORMATS}
 
 
 def picture(data: bytes, cache_control: str = "private") -> Response:
     """Return the bytes of a stored picture, with headers that keep browsers from rendering it as a page."""
-    kind = PICTURES.get(data[:2], "application/octet-stream")
+    kind = PICTURES.get(format_of(data), "application/octet-stream")
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": cache_control}
     return Response(data, media_type=kind, headers=headers)
 

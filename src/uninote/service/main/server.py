@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, reason_of
 from uninote.items import Note
 from uninote.service.app.services import Services
 from uninote.service.concurrency.loaded_models import Load
@@ -132,5 +132,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise ConfigError(f"cannot listen on {host} port {port}: {error}; choose another --port") from error
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {reason_of(error)}; choose another --port"
+        ) from error
     return listener

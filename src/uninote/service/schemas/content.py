@@ -29,7 +29,7 @@ class Media(Wire):
 
 
 class PictureIn(Media):
-    """A picture: JPEG, PNG, WEBP, GIF, BMP or TIFF."""
+    """A picture: JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, or HEIC with the extra `heic`."""
 
     description: Body = ""
     ocr: list[Title] | None = Field(None, max_length=1000, description="lines of text in it; null: not read")
