@@ -30,7 +30,8 @@ from uninote.settings import ClusterSettings
 from uninote.store import milvus as module
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.factory import open_milvus as open_by_address
-from uninote.store.milvus import MilvusStore, _expression, _parts
+from uninote.store.milvus import MilvusStore
+from uninote.store.milvus_wire import expression_of, parts_of
 from uninote.store.protocol import Filter, Record
 
 STUB = Path(__file__).parents[1] / "service" / "http" / "stub_server.py"
@@ -167,21 +168,21 @@ def test_weaker_consistency(milvus: Any, open_milvus: Callable[..., MilvusStore]
 
 
 def test_addresses() -> None:
-    assert _parts("milvus://host") == ("http://host:19530", "", "")
-    assert _parts("milvus+tls://us%40er:p%3Aw@host:1/db") == ("https://host:1", "us@er:p:w", "db")
-    assert _parts("milvus://[::1]:7") == ("http://[::1]:7", "", "")
+    assert parts_of("milvus://host") == ("http://host:19530", "", "")
+    assert parts_of("milvus+tls://us%40er:p%3Aw@host:1/db") == ("https://host:1", "us@er:p:w", "db")
+    assert parts_of("milvus://[::1]:7") == ("http://[::1]:7", "", "")
     for bad in ("milvus://", "http://host", "milvus://host:x", "milvus://user:secret@"):
         with pytest.raises(StoreError, match="not a Milvus address") as error:
-            _parts(bad)
+            parts_of(bad)
         assert "secret" not in str(error.value)
 
 
 def test_expressions() -> None:
     moment = datetime(1970, 1, 2, tzinfo=UTC)
-    assert _expression(Filter()) == ""
-    assert _expression(Filter(kinds=())) is None
-    assert _expression(Filter(kinds=("\0",))) is None
-    assert _expression(Filter(kinds=("a", 'b"'), since=moment)) == (
+    assert expression_of(Filter()) == ""
+    assert expression_of(Filter(kinds=())) is None
+    assert expression_of(Filter(kinds=("\0",))) is None
+    assert expression_of(Filter(kinds=("a", 'b"'), since=moment)) == (
         f'kind in ["a", "b\\""] and time > {-(2**62)} and time >= 86400000000'
     )
 

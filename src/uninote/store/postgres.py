@@ -20,7 +20,15 @@ from psycopg_pool import ConnectionPool
 from uninote.errors import StoreError
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.pgvector.filters import filter_values
-from uninote.store.pgvector.search import EXACT_BELOW, HNSW_DIMS, MAX_EF, SESSION, TUNE_HNSW, Precision
+from uninote.store.pgvector.search import (
+    EXACT_BELOW,
+    HNSW_DIMS,
+    MAX_EF,
+    SESSION,
+    SPARE,
+    TUNE_HNSW,
+    Precision,
+)
 from uninote.store.protocol import EVERYTHING, Filter, Hit, Record, UpsertReport, ranked
 from uninote.store.schema import CONNECT_SECONDS, prepare
 from uninote.store.sql import (
@@ -127,7 +135,8 @@ class PostgresStore:
                 return exact(connection, queries)
             with connection.transaction():
                 connection.execute(TUNE_HNSW, [str(min(MAX_EF, max(MIN_EF, 4 * k)))])
-                results = _results(connection, self._sql.search_hnsw, values, queries)
+                near = _results(connection, self._sql.search_hnsw, values | {"k": k + SPARE}, queries)
+            results = [hits[:k] for hits in near]
             short = [number for number, hits in enumerate(results) if len(hits) < k]
             if short:
                 complete = exact(connection, [queries[number] for number in short])

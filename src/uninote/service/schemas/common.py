@@ -24,6 +24,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class Page(Answer):
+    """A response that lists a part of what is stored."""
+
+    more: bool = Field(False, description="whether others follow: ask for the page after the last one")
+
+
 def _without_nul(text: str) -> str:
     """Replace NUL, which no database text can hold, by U+FFFD, as every reader of notes does."""
     return text.replace("\x00", "\ufffd")

@@ -26,7 +26,8 @@ async def list_matches(
     limit: Limit = 50,
 ) -> Matches:
     """List matches with that verdict, the newest first; without `verdict`, the open ones."""
-    return Matches(matches=await reviews.queue(service, category, verdict, before, limit))
+    found = await reviews.queue(service, category, verdict, before, limit + 1)
+    return Matches(matches=found[:limit], more=len(found) > limit)
 
 
 @router.post("/v1/matches/{match_id}/verdict", openapi_extra=needs("operate"))
