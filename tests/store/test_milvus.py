@@ -16,7 +16,7 @@ from sqlalchemy import select
 from tests.service.http.running import start
 from tests.service.http.test_scheduling import until
 
-from uninote.errors import StoreError
+from uninote.errors import IncompleteError, StoreError
 from uninote.items import Note
 from uninote.service.background.milvus_collections import opener, rebuild
 from uninote.service.db.engine import Database
@@ -58,6 +58,36 @@ def test_hnsw_finds_the_nearest(open_milvus: Callable[..., MilvusStore]) -> None
         ]
         assert np.mean(overlap) / 10 >= 0.97
     assert len(store.search(vectors[:1], 1500)[0]) == 1500
+
+
+def test_a_filter_that_few_pass_is_answered_in_full(open_milvus: Callable[..., MilvusStore]) -> None:
+    """Search fresh rows, of which the cluster's index visits a small part before it filters."""
+    random = np.random.default_rng(2)
+    vectors = random.normal(size=(20_000, 64))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    number = np.arange(20_000)
+    kinds = np.where(number % 333 == 0, "rare", np.where(number % 10 == 1, "some", "note"))
+    store = open_milvus(64, index="hnsw")
+    store.upsert(Record(f"{row:05}", *pair) for row, pair in enumerate(zip(vectors, kinds, strict=True)))
+    queries = vectors[:3] + 0.1
+    scores = queries / np.linalg.norm(queries, axis=1, keepdims=True) @ vectors.T
+    for kind in ("rare", "some"):
+        rows = np.flatnonzero(kinds == kind)
+        for hits in store.search(queries, 3000, Filter(kinds=(kind,))):
+            assert [hit.id for hit in hits] != sorted(hit.id for hit in hits)
+            assert {hit.id for hit in hits} == {f"{one:05}" for one in rows}
+        for row, hits in enumerate(store.within(queries, 0.1, Filter(kinds=(kind,)))):
+            assert {hit.id for hit in hits} == {f"{one:05}" for one in rows[scores[row, rows] >= 0.1]}
+    rare = np.flatnonzero(kinds == "rare")
+    for row, hits in enumerate(store.search(queries, 5, Filter(kinds=("rare",)))):
+        assert [hit.id for hit in hits] == [f"{one:05}" for one in rare[np.argsort(-scores[row, rare])[:5]]]
+    assert len(store.search(queries[:1], 10_000)[0]) == 10_000
+    store._exact_rows = 1000
+    with pytest.raises(IncompleteError, match=r"3000 of the 20000 records .* index 'exact'"):
+        store.search(queries, 3000)
+    with pytest.raises(IncompleteError, match="filter to 1000 at most"):
+        store.within(queries, 0.1)
+    assert len(store.search(queries[:1], 61, Filter(kinds=("rare",)))[0]) == len(rare)
 
 
 def test_a_killed_server_comes_back_with_everything(
@@ -239,8 +269,10 @@ def test_a_service_fills_and_searches_the_cluster(
             assert from_database[0][0] == "n4"
             until(filled, 120)
             assert by_the_cluster() == from_database
-            even = by_the_cluster(filter={"categories": ["c0"]}, min_score=from_database[5][1])
-            assert even == [hit for hit in from_database[:6] if int(hit[0][1:]) % 2 == 0]
+            even = [hit for hit in from_database if int(hit[0][1:]) % 2 == 0]
+            assert by_the_cluster(filter={"categories": ["c0"]}) == even
+            assert by_the_cluster(filter={"categories": ["c0"]}, k=2) == even[:2]
+            assert found(min_score=even[2][1], filter={"categories": ["c0"]}) == even[:3]
             client.delete("/v1/notes/n3").raise_for_status()
             until(filled, 120)
             left = [hit for hit in from_database if hit[0] != "n3"]

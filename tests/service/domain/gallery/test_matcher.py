@@ -76,8 +76,9 @@ def test_pruning_loses_nothing(grown: bool) -> None:
         )
     assert rotated.bounds.flags.c_contiguous  # also after a change, or each match takes longer
     queries = rows[:50]
-    units = (shown / np.linalg.norm(shown.astype(np.float64), axis=1, keepdims=True)).astype(np.float64)
-    truth = np.clip(units[:50] @ units.T, -1, 1).round(6)
+    left, right = queries.astype(np.float64), shown.astype(np.float64)
+    lengths = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)
+    truth = np.clip(left @ right.T / lengths, -1, 1).round(6)
     limits = rng.uniform(0.6, 0.99, len(shown))
     limits[::2] = truth[7, ::2]  # a threshold that was chosen at a score is met by that score
     index = GalleryIndex(rotated, ("x",), np.zeros(len(shown), np.int32), limits, np.zeros(len(shown), bool))

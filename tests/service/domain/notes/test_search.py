@@ -187,7 +187,7 @@ def test_an_identical_note_scores_one_and_is_first(world: World, note: MakeNote,
     vectors = rng.normal(size=(30, dim))
     vectors[10:] = np.abs(vectors[10:])
     vectors[0] = 1
-    vectors[20:] = vectors[19] + 0.0005 * rng.normal(size=(10, dim))  # nearer than the rounding of a length
+    vectors[20:] = vectors[19] + 0.005 * rng.normal(size=(10, dim))  # nearer than the rounding of a length
     world.ingest(*(note(f"{row}", vector, version="wide") for row, vector in enumerate(vectors)))
 
     def first(find: Any) -> list[tuple[str, float]]:
