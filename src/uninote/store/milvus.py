@@ -43,7 +43,7 @@ from uninote.store.validate import (
 
 SCHEMA_VERSION = 1
 EXACT_ROWS = 50_000  # 6 s to read and compare with 384 dimensions, 9 s with 1024
-FEW = 200  # records that an index must find at least behind a filter
+FEW = 200  # records of a filter that the index must find at least
 NEAR_ONE = 1 - 1e-4  # the cluster sums in 32 bits, so equal vectors of 1024 dimensions may score 0.999997
 CHUNK = 1000  # rows of one request: 4 MB at 1024 dimensions, below the server's 64 MB at any it takes
 MAX_ROWS = 16_384  # the server's limit for the rows of one answer
