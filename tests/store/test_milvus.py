@@ -58,6 +58,7 @@ def test_hnsw_finds_the_nearest(open_milvus: Callable[..., MilvusStore]) -> None
         ]
         assert np.mean(overlap) / 10 >= 0.97
     assert len(store.search(vectors[:1], 1500)[0]) == 1500
+    assert len(store.search(vectors[:1], 16_384)[0]) == 2000
 
 
 def test_a_filter_that_few_pass_is_answered_in_full(open_milvus: Callable[..., MilvusStore]) -> None:

@@ -47,6 +47,7 @@ FEW = 200  # records of a filter that the index must find at least
 NEAR_ONE = 1 - 1e-4  # the cluster sums in 32 bits, so equal vectors of 1024 dimensions may score 0.999997
 CHUNK = 1000  # rows of one request: 4 MB at 1024 dimensions, below the server's 64 MB at any it takes
 MAX_ROWS = 16_384  # the server's limit for the rows of one answer
+MAX_EF = 2 * MAX_ROWS  # candidates of one search in an HNSW index
 QUERIES = 64  # queries of one request
 MAX_PAYLOAD = 65_535  # bytes, the longest text column
 CALL_SECONDS = 30.0
@@ -140,7 +141,7 @@ class MilvusStore:
         exact = self._index == "exact"
         # A filter may leave so few of what the index visited that the best are not among them.
         limit = k if exact or not expression else max(k, FEW)
-        results = self._search(queries, expression, limit, {"ef": max(FEW, 4 * k)})
+        results = self._search(queries, expression, limit, {"ef": min(MAX_EF, max(FEW, 4 * k))})
         if not exact and any(len(hits) < limit for hits in results):
             total = self.count(filter)
             short = [row for row, hits in enumerate(results) if len(hits) < min(limit, total)]
@@ -163,7 +164,7 @@ class MilvusStore:
                     f"an HNSW index cannot find every record that reaches a threshold, and {total} pass the "
                     f"filter: filter to {self._exact_rows} at most, or make the collection with index 'exact'"
                 )
-            return self._compared(queries, expression, total, threshold)
+            return self._compared(queries, expression, None, threshold)
         # The radius is slightly larger, since the comparison below is with rounded scores.
         reach = {"radius": max(-2.0, float(threshold) - 1e-5), "range_filter": 2.0}
         results = self._search(queries, expression, MAX_ROWS, reach)
@@ -282,7 +283,7 @@ class MilvusStore:
         """Search again where the index left out some of the `total` records that pass the filter."""
         if total <= self._exact_rows:
             return self._compared(queries, expression, k)
-        results = self._search(queries, expression, k, {"ef": 2 * MAX_ROWS})
+        results = self._search(queries, expression, k, {"ef": MAX_EF})
         if any(len(hits) < min(k, total) for hits in results):
             raise IncompleteError(
                 f"the index does not find {k} of the {total} records that pass the filter: reduce k, call "
@@ -291,9 +292,9 @@ class MilvusStore:
         return results
 
     def _compared(
-        self, queries: NDArray[np.float32], expression: str, k: int, floor: float = -1.0
+        self, queries: NDArray[np.float32], expression: str, k: int | None, floor: float = -1.0
     ) -> list[list[Hit]]:
-        """Read every record that passes; return the k best of each query that score `floor` or more."""
+        """Read every record that passes; return the k best (None: all) with a score of `floor` or more."""
         results: list[list[Hit]] = [[] for _ in queries]
         for rows in self._pages(expression) if len(queries) else ():
             vectors = np.array([row["vector"] for row in rows], np.float64)

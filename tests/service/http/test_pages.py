@@ -69,7 +69,13 @@ def test_a_place_that_is_none_is_refused(api: httpx.Client) -> None:
     assert refused(*written[:2], "an older model") == (409, "conflict")
     for after in ("", "x", "é", "W10=", place[:-4]):
         assert code(api.post("/v1/search", json={**first, "after": after})) == (422, "invalid"), after
-    for changed in ((2.0, *written[1:]), ("a", *written[1:]), (0.5, "\0", written[2]), (0.5,)):
+    for changed in (
+        (2.0, *written[1:]),
+        (10**400, *written[1:]),
+        ("a", *written[1:]),
+        (0.5, "\0", written[2]),
+        (0.5,),
+    ):
         assert refused(*changed) == (422, "invalid"), changed
     assert ok(api.post("/v1/search", json={**first, "after": place}))["hits"][0]["note_id"] == "n1"
 

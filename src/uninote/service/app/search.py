@@ -67,7 +67,7 @@ def _place(text: str, version: str) -> tuple[float, str]:
     try:
         score, note_id, made_by = json.loads(base64.b64decode(text, b"-_", validate=True))
         place = float(score), str(note_id)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         place, made_by = (2.0, ""), version
     if not -1 <= place[0] <= 1 or not storable(place[1]):
         raise InvalidError("`after` is not the `next` of an answer; search again from the first page")
