@@ -171,7 +171,9 @@ def test_limits_are_named(open_milvus: Callable[..., MilvusStore], monkeypatch: 
     assert "65535 bytes" in report.rejected[0][1]
     monkeypatch.setattr(module, "MAX_ROWS", 2)
     store.upsert([Record("b", [1, 0, 0], "n")])
-    with pytest.raises(StoreError, match="2 records or more"):
+    assert {hit.id for hit in store.within(np.eye(1, 3), 0.5)[0]} == {"a", "b"}
+    store._exact_rows = 1
+    with pytest.raises(IncompleteError, match="less than 2 reach"):
         store.within(np.eye(1, 3), 0.5)
 
 

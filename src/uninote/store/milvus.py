@@ -6,10 +6,11 @@ Differences from PostgreSQL:
   all, which costs every search up to the server's time tick (0.2 s); `session` those of this client;
   `bounded` those older than some seconds.
 * An upsert is atomic per request, and a batch of more than `CHUNK` rows is several requests.
-* A search or range search returns at most 16,384 rows. StoreError is raised if more are requested or found.
+* A search returns at most 16,384 rows. StoreError is raised if more are requested.
 * With `index="hnsw"` the cluster filters what its index visited, so a filter that few records pass may leave
   it short. The records that pass are then read and compared here, up to `exact_rows` of them; with more,
-  IncompleteError is raised. `within` always does so. With `index="exact"` the cluster compares every vector.
+  IncompleteError is raised. `within` always does so. With `index="exact"` the cluster compares every vector,
+  and `within` does so if 16,384 records or more reach the threshold.
 """
 
 from __future__ import annotations
@@ -157,23 +158,20 @@ class MilvusStore:
         if expression is None or threshold > 1:
             self._open()
             return [[] for _ in queries]
-        if self._index == "hnsw":
-            total = self.count(filter)
-            if total > self._exact_rows:
-                raise IncompleteError(
-                    f"an HNSW index cannot find every record that reaches a threshold, and {total} pass the "
-                    f"filter: filter to {self._exact_rows} at most, or make the collection with index 'exact'"
-                )
-            return self._compared(queries, expression, None, threshold)
-        # The radius is slightly larger, since the comparison below is with rounded scores.
-        reach = {"radius": max(-2.0, float(threshold) - 1e-5), "range_filter": 2.0}
-        results = self._search(queries, expression, MAX_ROWS, reach)
-        if any(len(hits) == MAX_ROWS for hits in results):
-            raise StoreError(
-                f"{MAX_ROWS} records or more reach the threshold, the most that the cluster returns: "
-                "raise it, or filter"
+        if self._index == "exact":
+            # The radius is slightly larger, since the comparison below is with rounded scores.
+            reach = {"radius": max(-2.0, float(threshold) - 1e-5), "range_filter": 2.0}
+            results = self._search(queries, expression, MAX_ROWS, reach)
+            if all(len(hits) < MAX_ROWS for hits in results):
+                return [[hit for hit in hits if hit.score >= threshold] for hits in results]
+        total = self.count(filter)
+        if total > self._exact_rows:
+            raise IncompleteError(
+                f"not every record that reaches the threshold can be found among the {total} that pass the "
+                f"filter: filter to {self._exact_rows} at most, or make the collection with index 'exact' "
+                f"and choose a threshold that less than {MAX_ROWS} reach"
             )
-        return [[hit for hit in hits if hit.score >= threshold] for hits in results]
+        return self._compared(queries, expression, None, threshold)
 
     def count(self, filter: Filter = EVERYTHING) -> int:
         expression = expression_of(filter)
