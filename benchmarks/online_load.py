@@ -41,7 +41,7 @@ from uninote.loadtest.load import put_load
 from uninote.loadtest.report import Report, report
 from uninote.loadtest.schedule import schedule
 from uninote.service.db.engine import Database
-from uninote.service.domain.base.vectors import float16_units
+from uninote.service.domain.base.vectors import exact_scores, float16_units
 from uninote.service.domain.gallery import categories, thresholds, versions
 from uninote.service.domain.gallery.matcher import Matcher
 from uninote.service.domain.gallery.sample_rows import NewSample
@@ -130,10 +130,11 @@ def check(database: Database, run: str, answered: int, samples: int) -> dict[str
         found.setdefault(name, set()).add(int(text.split()[1]))
     looked = sorted(found)[:100] + sorted(set(names) - found.keys())[:100]
     places = [int(name.rsplit("-", 1)[1]) % VECTORS for name in looked]
-    queries = float16_units(precomputed(samples)[places], DIM).astype(np.float64)
+    queries = float16_units(precomputed(samples)[places], DIM)
     expected: list[set[int]] = [set() for _ in looked]
     for start, rows_ in Corpus(samples, DIM).chunks():
-        scores = (queries @ float16_units(rows_, DIM).astype(np.float64).T).round(6)
+        stored = float16_units(rows_, DIM)
+        scores = np.stack([exact_scores(stored, query) for query in queries])
         for row, column in zip(*np.nonzero(scores >= limit), strict=True):
             expected[row].add(start + int(column))
     wrong = sum(found.get(name, set()) != want for name, want in zip(looked, expected, strict=True))

@@ -94,6 +94,10 @@ class StoreError(UniNoteError):
     code = "database"
 
 
+class IncompleteError(StoreError):
+    """The index does not find all that was asked for, and comparing every record would take too long."""
+
+
 class ModelError(UniNoteError):
     """A model folder is missing, incomplete, or not trained for the requested use."""
 

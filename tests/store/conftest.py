@@ -64,8 +64,8 @@ def open_milvus(milvus: Any) -> Iterator[Callable[..., MilvusStore]]:
     """Opens a store that is empty; collections are used again, because making one takes seconds."""
     with ExitStack() as stack:
 
-        def open_one(dim: int, index: Any = "exact") -> MilvusStore:
-            opened = MilvusStore(milvus.address, dim, index=index, collection=f"c{dim}_{index}")
+        def open_one(dim: int, index: Any = "exact", **options: Any) -> MilvusStore:
+            opened = MilvusStore(milvus.address, dim, index=index, collection=f"c{dim}_{index}", **options)
             stack.enter_context(closing(opened))
             opened._client.delete(opened._name, filter='id != ""')
             return opened

@@ -151,6 +151,20 @@ def test_within_holds_the_threshold_itself(store: Store) -> None:
     assert [hit.id for hit in store.within([EAST], 1.0)[0]] == ["00"]
 
 
+@pytest.mark.parametrize("dim", [64, 384, 1024, 2000])
+def test_equal_vectors_score_one(make_store: Callable[[int], Store], dim: int) -> None:
+    """Check sums of many components: random ones, a few large among many small ones, and equal ones."""
+    vectors = np.random.default_rng(dim).normal(size=(60, dim))
+    vectors[:20] = np.abs(vectors[:20]) * (np.arange(dim) % 50 == 0) + 1e-3
+    vectors[20] = 1
+    store = make_store(dim)
+    store.upsert(Record(f"{row}", vector, "note") for row, vector in enumerate(vectors)).raise_rejected()
+    for row, hits in enumerate(store.search(vectors, 1)):
+        assert [(hit.id, hit.score) for hit in hits] == [(f"{row}", 1.0)]
+    for row, hits in enumerate(store.within(vectors, 1.0)):
+        assert [hit.id for hit in hits] == [f"{row}"]
+
+
 def test_filters_combine(store: Store) -> None:
     store.upsert(
         [

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from tests.service.http.running import start
 from tests.service.http.test_scheduling import until
 
-from uninote.errors import StoreError
+from uninote.errors import IncompleteError, StoreError
 from uninote.items import Note
 from uninote.service.background.milvus_collections import opener, rebuild
 from uninote.service.db.engine import Database
@@ -30,7 +30,8 @@ from uninote.settings import ClusterSettings
 from uninote.store import milvus as module
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.factory import open_milvus as open_by_address
-from uninote.store.milvus import MilvusStore, _expression, _parts
+from uninote.store.milvus import MilvusStore
+from uninote.store.milvus_wire import expression_of, parts_of
 from uninote.store.protocol import Filter, Record
 
 STUB = Path(__file__).parents[1] / "service" / "http" / "stub_server.py"
@@ -57,6 +58,37 @@ def test_hnsw_finds_the_nearest(open_milvus: Callable[..., MilvusStore]) -> None
         ]
         assert np.mean(overlap) / 10 >= 0.97
     assert len(store.search(vectors[:1], 1500)[0]) == 1500
+    assert len(store.search(vectors[:1], 16_384)[0]) == 2000
+
+
+def test_a_filter_that_few_pass_is_answered_in_full(open_milvus: Callable[..., MilvusStore]) -> None:
+    """Search fresh rows, of which the cluster's index visits a small part before it filters."""
+    random = np.random.default_rng(2)
+    vectors = random.normal(size=(20_000, 64))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    number = np.arange(20_000)
+    kinds = np.where(number % 333 == 0, "rare", np.where(number % 10 == 1, "some", "note"))
+    store = open_milvus(64, index="hnsw")
+    store.upsert(Record(f"{row:05}", *pair) for row, pair in enumerate(zip(vectors, kinds, strict=True)))
+    queries = vectors[:3] + 0.1
+    scores = queries / np.linalg.norm(queries, axis=1, keepdims=True) @ vectors.T
+    for kind in ("rare", "some"):
+        rows = np.flatnonzero(kinds == kind)
+        for hits in store.search(queries, 3000, Filter(kinds=(kind,))):
+            assert [hit.id for hit in hits] != sorted(hit.id for hit in hits)
+            assert {hit.id for hit in hits} == {f"{one:05}" for one in rows}
+        for row, hits in enumerate(store.within(queries, 0.1, Filter(kinds=(kind,)))):
+            assert {hit.id for hit in hits} == {f"{one:05}" for one in rows[scores[row, rows] >= 0.1]}
+    rare = np.flatnonzero(kinds == "rare")
+    for row, hits in enumerate(store.search(queries, 5, Filter(kinds=("rare",)))):
+        assert [hit.id for hit in hits] == [f"{one:05}" for one in rare[np.argsort(-scores[row, rare])[:5]]]
+    assert len(store.search(queries[:1], 10_000)[0]) == 10_000
+    store._exact_rows = 1000
+    with pytest.raises(IncompleteError, match=r"3000 of the 20000 records .* index 'exact'"):
+        store.search(queries, 3000)
+    with pytest.raises(IncompleteError, match="filter to 1000 at most"):
+        store.within(queries, 0.1)
+    assert len(store.search(queries[:1], 61, Filter(kinds=("rare",)))[0]) == len(rare)
 
 
 def test_a_killed_server_comes_back_with_everything(
@@ -139,7 +171,9 @@ def test_limits_are_named(open_milvus: Callable[..., MilvusStore], monkeypatch: 
     assert "65535 bytes" in report.rejected[0][1]
     monkeypatch.setattr(module, "MAX_ROWS", 2)
     store.upsert([Record("b", [1, 0, 0], "n")])
-    with pytest.raises(StoreError, match="2 records or more"):
+    assert {hit.id for hit in store.within(np.eye(1, 3), 0.5)[0]} == {"a", "b"}
+    store._exact_rows = 1
+    with pytest.raises(IncompleteError, match="less than 2 reach"):
         store.within(np.eye(1, 3), 0.5)
 
 
@@ -167,21 +201,21 @@ def test_weaker_consistency(milvus: Any, open_milvus: Callable[..., MilvusStore]
 
 
 def test_addresses() -> None:
-    assert _parts("milvus://host") == ("http://host:19530", "", "")
-    assert _parts("milvus+tls://us%40er:p%3Aw@host:1/db") == ("https://host:1", "us@er:p:w", "db")
-    assert _parts("milvus://[::1]:7") == ("http://[::1]:7", "", "")
+    assert parts_of("milvus://host") == ("http://host:19530", "", "")
+    assert parts_of("milvus+tls://us%40er:p%3Aw@host:1/db") == ("https://host:1", "us@er:p:w", "db")
+    assert parts_of("milvus://[::1]:7") == ("http://[::1]:7", "", "")
     for bad in ("milvus://", "http://host", "milvus://host:x", "milvus://user:secret@"):
         with pytest.raises(StoreError, match="not a Milvus address") as error:
-            _parts(bad)
+            parts_of(bad)
         assert "secret" not in str(error.value)
 
 
 def test_expressions() -> None:
     moment = datetime(1970, 1, 2, tzinfo=UTC)
-    assert _expression(Filter()) == ""
-    assert _expression(Filter(kinds=())) is None
-    assert _expression(Filter(kinds=("\0",))) is None
-    assert _expression(Filter(kinds=("a", 'b"'), since=moment)) == (
+    assert expression_of(Filter()) == ""
+    assert expression_of(Filter(kinds=())) is None
+    assert expression_of(Filter(kinds=("\0",))) is None
+    assert expression_of(Filter(kinds=("a", 'b"'), since=moment)) == (
         f'kind in ["a", "b\\""] and time > {-(2**62)} and time >= 86400000000'
     )
 
@@ -238,8 +272,10 @@ def test_a_service_fills_and_searches_the_cluster(
             assert from_database[0][0] == "n4"
             until(filled, 120)
             assert by_the_cluster() == from_database
-            even = by_the_cluster(filter={"categories": ["c0"]}, min_score=from_database[5][1])
-            assert even == [hit for hit in from_database[:6] if int(hit[0][1:]) % 2 == 0]
+            even = [hit for hit in from_database if int(hit[0][1:]) % 2 == 0]
+            assert by_the_cluster(filter={"categories": ["c0"]}) == even
+            assert by_the_cluster(filter={"categories": ["c0"]}, k=2) == even[:2]
+            assert found(min_score=even[2][1], filter={"categories": ["c0"]}) == even[:3]
             client.delete("/v1/notes/n3").raise_for_status()
             until(filled, 120)
             left = [hit for hit in from_database if hit[0] != "n3"]

@@ -111,7 +111,21 @@ def test_half_precision_scores_are_close(open_postgres: Callable[..., PostgresSt
         assert [hit.score for hit in hits] == pytest.approx(
             [exact[query, int(hit.id)] for hit in hits], abs=1e-3
         )
-    assert store.search(vectors[:1], 1)[0][0].score == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("dim", [3, 64, 384, 1024, 2048])
+@pytest.mark.parametrize("index", ["exact", "hnsw"])
+def test_equal_vectors_score_one_in_half_precision(
+    open_postgres: Callable[..., PostgresStore], index: str, dim: int
+) -> None:
+    vectors = clustered(60, dim, 3)
+    vectors[:20] = np.abs(vectors[:20])
+    vectors[0] = 1
+    store = open_postgres(dim, index=index, precision="half", exact_below=0)
+    fill(store, vectors)
+    found = [hits[0] for hits in store.search(vectors, 1)]
+    assert {hit.score for hit in found} == {1.0}
+    assert [int(hits[0].id) for hits in store.within(vectors, 1.0)] == [int(hit.id) for hit in found]
 
 
 @pytest.mark.parametrize(

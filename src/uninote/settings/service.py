@@ -93,6 +93,6 @@ class ClusterSettings(Section):
     )
     search: bool = Field(True, description="search the cluster; false: fill it only")
     fallback: bool = Field(
-        True, description="search the database while the cluster is away or being filled; false: 503"
+        True, description="search the database when the cluster is away, behind or finds too few; false: 503"
     )
     search_seconds: float = Field(5, gt=0, description="longest search of the cluster")

@@ -6,9 +6,11 @@ Differences from PostgreSQL:
   all, which costs every search up to the server's time tick (0.2 s); `session` those of this client;
   `bounded` those older than some seconds.
 * An upsert is atomic per request, and a batch of more than `CHUNK` rows is several requests.
-* A search or range search returns at most 16,384 rows. StoreError is raised if more are requested or found.
-* With `index="hnsw"` the range search uses the index too, so `within` may miss records in parts of the index
-  that it did not visit. `index="exact"` compares with every vector, in both.
+* A search returns at most 16,384 rows. StoreError is raised if more are requested.
+* With `index="hnsw"` the cluster filters what its index visited, so a filter that few records pass may leave
+  it short. The records that pass are then read and compared here, up to `exact_rows` of them; with more,
+  IncompleteError is raised. `within` always does so. With `index="exact"` the cluster compares every vector,
+  and `within` does so if 16,384 records or more reach the threshold.
 """
 
 from __future__ import annotations
@@ -16,22 +18,22 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from threading import Lock
 from typing import Any, Literal, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from uninote.errors import StoreError
+from uninote.errors import IncompleteError, StoreError
+from uninote.store.milvus_wire import FIELDS, expression_of, hit_of, parts_of, row_of
 from uninote.store.protocol import EVERYTHING, Filter, Hit, Record, UpsertReport, ranked
 from uninote.store.validate import (
-    CheckedRecord,
     check_k,
     check_records,
     check_threshold,
@@ -41,14 +43,16 @@ from uninote.store.validate import (
 )
 
 SCHEMA_VERSION = 1
+EXACT_ROWS = 50_000  # 6 s to read and compare with 384 dimensions, 9 s with 1024
+FEW = 200  # records of a filter that the index must find at least
+NEAR_ONE = 1 - 1e-4  # the cluster sums in 32 bits, so equal vectors of 1024 dimensions may score 0.999997
 CHUNK = 1000  # rows of one request: 4 MB at 1024 dimensions, below the server's 64 MB at any it takes
 MAX_ROWS = 16_384  # the server's limit for the rows of one answer
+MAX_EF = 2 * MAX_ROWS  # candidates of one search in an HNSW index
 QUERIES = 64  # queries of one request
 MAX_PAYLOAD = 65_535  # bytes, the longest text column
-NO_TIME = -(2**62)
 CALL_SECONDS = 30.0
 RECOVER_SECONDS = 90.0  # a restarted server answers before it has loaded its collections
-SCHEMES = {"milvus": "http", "milvus+tls": "https"}
 
 Consistency = Literal["strong", "session", "bounded"]
 Result = TypeVar("Result")
@@ -60,7 +64,7 @@ class MilvusStore:
     address: `milvus://[user:password@]host:port[/database]`, or `milvus+tls://` for an encrypted connection.
     index: `hnsw` is approximate, `exact` compares with every vector; chosen when the collection is made.
     call_seconds: longest single request. recover_seconds: how long requests are repeated while the server
-    is away or loads its collections.
+    is away or loads its collections. exact_rows: the most records that are read and compared here.
 
     Raises StoreError when the server cannot be used, or the collection was made with another dimension,
     index or schema version.
@@ -76,6 +80,7 @@ class MilvusStore:
         consistency: Consistency = "strong",
         call_seconds: float | None = None,
         recover_seconds: float | None = None,
+        exact_rows: int | None = None,
     ) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", collection):
             raise StoreError(f"collection name {collection!r}: use a-z, then a-z, 0-9, _ (40 at most)")
@@ -85,9 +90,10 @@ class MilvusStore:
         self._index = index
         self._seconds = CALL_SECONDS if call_seconds is None else call_seconds
         self._recover = RECOVER_SECONDS if recover_seconds is None else recover_seconds
+        self._exact_rows = EXACT_ROWS if exact_rows is None else exact_rows
         self._closed = False
         self._lock = Lock()
-        uri, token, database = _parts(address)
+        uri, token, database = parts_of(address)
         try:
             self._client = MilvusClient(uri=uri, token=token, db_name=database, timeout=self._seconds)
         except MilvusException as error:
@@ -107,7 +113,7 @@ class MilvusStore:
             if len(record.payload) > MAX_PAYLOAD
         )
         for start in range(0, len(good), CHUNK):
-            rows = [_row(record) for record in good[start : start + CHUNK]]
+            rows = [row_of(record) for record in good[start : start + CHUNK]]
             self._call(partial(self._client.upsert, self._name, rows, timeout=self._seconds))
         self._open()
         return UpsertReport(written=len(good), rejected=rejected)
@@ -117,7 +123,7 @@ class MilvusStore:
         found = 0
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
-            known = self._call(partial(self._get, chunk))
+            known = self._query(["id"], "Strong", ids=chunk)
             if known:
                 self._call(partial(self._client.delete, self._name, ids=chunk, timeout=self._seconds))
             found += len(known)
@@ -129,51 +135,50 @@ class MilvusStore:
         if k > MAX_ROWS:
             raise StoreError(f"the cluster returns at most {MAX_ROWS} results, not {k}; reduce k")
         queries = unit_queries(vectors, self.dim)
-        expression = _expression(filter)
+        expression = expression_of(filter)
         if expression is None:
             self._open()
             return [[] for _ in queries]
-        results = self._search(queries, expression, k, {"ef": max(200, 4 * k)})
-        short = [row for row, hits in enumerate(results) if len(hits) < k]
-        if short and self._index == "hnsw":
-            total = min(k, self.count(filter))
-            short = [row for row in short if len(results[row]) < total]
-            again = self._search(queries[short], expression, k, {"ef": 2 * MAX_ROWS})
+        exact = self._index == "exact"
+        # A filter may leave so few of what the index visited that the best are not among them.
+        limit = k if exact or not expression else max(k, FEW)
+        results = self._search(queries, expression, limit, {"ef": min(MAX_EF, max(FEW, 4 * k))})
+        if not exact and any(len(hits) < limit for hits in results):
+            total = self.count(filter)
+            short = [row for row, hits in enumerate(results) if len(hits) < min(limit, total)]
+            again = self._complete(queries[short], expression, k, total)
             for row, hits in zip(short, again, strict=True):
                 results[row] = hits
-        return results
+        return [hits[:k] for hits in results]
 
     def within(self, vectors: ArrayLike, threshold: float, filter: Filter = EVERYTHING) -> list[list[Hit]]:
         check_threshold(threshold)
         queries = unit_queries(vectors, self.dim)
-        expression = _expression(filter)
+        expression = expression_of(filter)
         if expression is None or threshold > 1:
             self._open()
             return [[] for _ in queries]
-        # The radius is slightly larger, since the comparison below is with rounded scores.
-        reach = {"radius": max(-2.0, float(threshold) - 1e-5), "range_filter": 2.0}
-        results = self._search(queries, expression, MAX_ROWS, reach)
-        if any(len(hits) == MAX_ROWS for hits in results):
-            raise StoreError(
-                f"{MAX_ROWS} records or more reach the threshold, the most that the cluster returns: "
-                "raise it, or filter"
+        if self._index == "exact":
+            # The radius is slightly larger, since the comparison below is with rounded scores.
+            reach = {"radius": max(-2.0, float(threshold) - 1e-5), "range_filter": 2.0}
+            results = self._search(queries, expression, MAX_ROWS, reach)
+            if all(len(hits) < MAX_ROWS for hits in results):
+                return [[hit for hit in hits if hit.score >= threshold] for hits in results]
+        total = self.count(filter)
+        if total > self._exact_rows:
+            raise IncompleteError(
+                f"not every record that reaches the threshold can be found among the {total} that pass the "
+                f"filter: filter to {self._exact_rows} at most, or make the collection with index 'exact' "
+                f"and choose a threshold that less than {MAX_ROWS} reach"
             )
-        return [[hit for hit in hits if hit.score >= threshold] for hits in results]
+        return self._compared(queries, expression, None, threshold)
 
     def count(self, filter: Filter = EVERYTHING) -> int:
-        expression = _expression(filter)
+        expression = expression_of(filter)
         if expression is None:
             self._open()
             return 0
-        rows = self._call(
-            lambda: self._client.query(
-                self._name,
-                filter=expression,
-                output_fields=["count(*)"],
-                consistency_level=self._consistency,
-                timeout=self._seconds,
-            )
-        )
+        rows = self._query(["count(*)"], filter=expression)
         return int(rows[0]["count(*)"])
 
     def flush(self) -> None:
@@ -229,14 +234,21 @@ class MilvusStore:
                 )
         self._client.load_collection(self._name, timeout=self._seconds)
 
-    def _get(self, ids: Sequence[str]) -> list[Any]:
-        rows: list[Any] = self._client.query(
-            self._name, ids=list(ids), output_fields=["id"], consistency_level="Strong", timeout=self._seconds
+    def _query(self, fields: Sequence[str], consistency: str = "", **options: Any) -> list[Any]:
+        """Return these fields and the ids of the rows that `filter` or `ids` selects."""
+        rows: list[Any] = self._call(
+            lambda: self._client.query(
+                self._name,
+                output_fields=[*fields],
+                consistency_level=consistency or self._consistency,
+                timeout=self._seconds,
+                **options,
+            )
         )
         return rows
 
     def _search(
-        self, queries: np.ndarray[Any, Any], expression: str, limit: int, parameters: dict[str, Any]
+        self, queries: NDArray[np.float32], expression: str, limit: int, parameters: dict[str, Any]
     ) -> list[list[Hit]]:
         results: list[list[Hit]] = []
         for start in range(0, len(queries), QUERIES):
@@ -247,13 +259,62 @@ class MilvusStore:
                 limit=limit,
                 filter=expression,
                 search_params={"metric_type": "IP", "params": parameters},
-                output_fields=["kind", "category", "payload"],
+                output_fields=FIELDS,
                 consistency_level=self._consistency,
                 timeout=self._seconds,
             )
             found = self._call(ask)
-            results += [ranked(map(_hit, hits)) for hits in found]
+            results += [list(map(hit_of, hits)) for hits in found]
+        return [ranked(self._corrected(query, hits)) for query, hits in zip(queries, results, strict=True)]
+
+    def _corrected(self, query: NDArray[np.float32], hits: list[Hit]) -> list[Hit]:
+        """Return the hits with the scores near 1 summed again in 64 bits, so that equal vectors score 1."""
+        near = [hit.id for hit in hits if hit.score >= NEAR_ONE and hit.score < 1]
+        exact = {
+            row["id"]: cosine(float(query.astype(np.float64) @ np.asarray(row["vector"], np.float64)))
+            for start in range(0, len(near), CHUNK)
+            for row in self._query(["vector"], ids=near[start : start + CHUNK])
+        }
+        return [replace(hit, score=exact.get(hit.id, hit.score)) for hit in hits]
+
+    def _complete(self, queries: NDArray[np.float32], expression: str, k: int, total: int) -> list[list[Hit]]:
+        """Search again where the index left out some of the `total` records that pass the filter."""
+        if total <= self._exact_rows:
+            return self._compared(queries, expression, k)
+        results = self._search(queries, expression, k, {"ef": MAX_EF})
+        if any(len(hits) < min(k, total) for hits in results):
+            raise IncompleteError(
+                f"the index does not find {k} of the {total} records that pass the filter: reduce k, call "
+                "flush and wait until the cluster has indexed them, or make the collection with index 'exact'"
+            )
         return results
+
+    def _compared(
+        self, queries: NDArray[np.float32], expression: str, k: int | None, floor: float = -1.0
+    ) -> list[list[Hit]]:
+        """Read every record that passes; return the k best (None: all) with a score of `floor` or more."""
+        results: list[list[Hit]] = [[] for _ in queries]
+        for rows in self._pages(expression) if len(queries) else ():
+            vectors = np.array([row["vector"] for row in rows], np.float64)
+            scores = np.clip(queries.astype(np.float64) @ vectors.T, -1, 1).round(6)
+            for number, row in enumerate(scores):
+                best = [place for place in np.argsort(-row, kind="stable")[:k] if row[place] >= floor]
+                fresh = [hit_of({**rows[place], "distance": row[place]}) for place in best]
+                results[number] = ranked([*results[number], *fresh])[:k]
+        return results
+
+    def _pages(self, expression: str) -> Iterator[list[Any]]:
+        """Yield the records that pass the filter with their vectors, by id."""
+        last = ""
+        while True:
+            terms = [f"id > {json.dumps(last, ensure_ascii=False)}", *([expression] if expression else [])]
+            page = self._query(["vector", *FIELDS], filter=" and ".join(terms), limit=CHUNK)
+            if page:
+                rows = sorted(page, key=itemgetter("id"))
+                yield rows
+                last = rows[-1]["id"]
+            if len(page) < CHUNK:
+                return
 
     def _open(self) -> None:
         if self._closed:
@@ -271,65 +332,6 @@ class MilvusStore:
                 if not _recovering(error) or time.monotonic() > deadline:
                     raise StoreError(f"the cluster failed: {_one_line(error)}") from error
             time.sleep(0.5)
-
-
-def _parts(address: str) -> tuple[str, str, str]:
-    """Return URI, token and database for the client. Raises StoreError without repeating the address."""
-    try:
-        given = urlsplit(address)
-        scheme, host, port = SCHEMES[given.scheme], given.hostname, given.port or 19530
-    except (KeyError, ValueError):
-        host = None
-    if not host:
-        raise StoreError("store.address is not a Milvus address (milvus://user:password@host:19530)")
-    token = f"{unquote(given.username)}:{unquote(given.password or '')}" if given.username else ""
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}:{port}", token, given.path.strip("/")
-
-
-def _row(record: CheckedRecord) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "vector": record.vector.tolist(),
-        "kind": record.kind,
-        "category": record.category,
-        "model_version": record.model_version,
-        "time": NO_TIME if record.time is None else _microseconds(record.time),
-        "payload": record.payload,
-    }
-
-
-def _hit(found: Any) -> Hit:
-    entity = found["entity"]
-    score = cosine(float(found["distance"]))
-    return Hit(found["id"], score, entity["kind"], entity["category"], json.loads(entity["payload"]))
-
-
-def _microseconds(moment: datetime) -> int:
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-def _expression(filter: Filter) -> str | None:
-    """Return the filter as a Milvus expression: `""` for everything, None if it selects nothing."""
-    terms = []
-    for column, allowed in (
-        ("kind", filter.kinds),
-        ("category", filter.categories),
-        ("model_version", filter.model_versions),
-    ):
-        if allowed is not None:
-            names = [json.dumps(name, ensure_ascii=False) for name in allowed if storable(name)]
-            if not names:
-                return None
-            terms.append(f"{column} in [{', '.join(names)}]")
-    if filter.since is not None or filter.until is not None:
-        terms.append(f"time > {NO_TIME}")
-    if filter.since is not None:
-        terms.append(f"time >= {_microseconds(filter.since)}")
-    if filter.until is not None:
-        terms.append(f"time < {_microseconds(filter.until)}")
-    return " and ".join(terms)
 
 
 _PASSING = re.compile(

@@ -30,6 +30,7 @@ from uninote.store.pgvector.search import (
     MAX_EF,
     SERIAL,
     SESSION,
+    SPARE,
     TUNE_HNSW,
     Precision,
 )
@@ -143,7 +144,8 @@ class PostgresStore:
                 return exact(connection, queries)
             with connection.transaction():
                 connection.execute(TUNE_HNSW, [str(min(MAX_EF, max(MIN_EF, 4 * k)))])
-                results = _results(connection, self._sql.search_hnsw, values, queries)
+                near = _results(connection, self._sql.search_hnsw, values | {"k": k + SPARE}, queries)
+            results = [hits[:k] for hits in near]
             short = [number for number, hits in enumerate(results) if len(hits) < k]
             if short:
                 complete = exact(connection, [queries[number] for number in short])

@@ -89,8 +89,9 @@ class Store(Protocol):
     * Scores are cosines in [-1, 1] rounded to six decimals, within 1e-3 of exact float32 arithmetic.
     * Results come in descending score, equal scores in ascending id (by code point).
     * `search` returns min(k, count(filter)) hits per query: exactly the best ones, or approximately if the
-      implementation has an approximate index. `count` is always exact. `within` is exact except with an HNSW
-      index of Milvus, whose range search uses the index and may miss records.
+      implementation has an approximate index. `count` is always exact, and so is `within`: every record that
+      reaches the threshold, and no other. A store that cannot give the whole answer raises StoreError.
+    * Equal vectors score exactly 1, in every precision.
 
     A query that is NaN, infinite, zero or of the wrong dimension raises VectorError; a bad `k` or
     `threshold`, a closed store or a failing server raises StoreError.

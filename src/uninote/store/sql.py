@@ -9,7 +9,7 @@ from psycopg import sql
 
 from uninote.errors import StoreError
 from uninote.store.pgvector.filters import FILTER, MODEL_VERSIONS
-from uninote.store.pgvector.search import Precision, exact_order
+from uninote.store.pgvector.search import Precision, exact_order, minus_cosine
 from uninote.store.pgvector.version import CREATE_EXTENSION
 
 COLUMN_TYPES: dict[Precision, str] = {"single": "vector", "half": "halfvec"}
@@ -29,16 +29,14 @@ ADD_COLLECTION = (
 )
 
 _FILTER = f"{FILTER} AND {MODEL_VERSIONS}"
-# <#> is the negative inner product: minus the cosine of unit vectors.
+_DISTANCE = minus_cosine("item.vector", "query.vector::{type}")
 _NEAREST = (
     "SELECT query.number, hit.* FROM unnest(%(queries)b::vector[]) WITH ORDINALITY AS query (vector, number) "
-    "CROSS JOIN LATERAL ("
-    "SELECT id, -(item.vector <#> query.vector::{type}) AS score, kind, category, payload "
+    f"CROSS JOIN LATERAL (SELECT id, -({_DISTANCE}) AS score, kind, category, payload "
     "FROM {table} AS item WHERE " + _FILTER + " {rest}) AS hit"
 )
-_DISTANCE = "item.vector <#> query.vector::{type}"
 _EXACT = exact_order(_DISTANCE, "id")
-_HNSW = f"ORDER BY {_DISTANCE} LIMIT %(k)s"
+_HNSW = "ORDER BY item.vector <#> query.vector::{type} LIMIT %(k)s"
 _WITHIN = f"AND -({_DISTANCE}) >= %(threshold)s"
 
 

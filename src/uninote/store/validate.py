@@ -135,4 +135,4 @@ def cosine(product: float) -> float:
 
     The last bits depend on the order of summation and would break ties at random.
     """
-    return round(min(1.0, max(-1.0, product)), 6)
+    return round(min(1.0, max(-1.0, product)), 6) + 0.0  # no -0.0

@@ -11,8 +11,8 @@ import pytest
 from tests.service.conftest import MakeNote, Toward, World
 from tests.service.http.test_scheduling import until
 
-from uninote.errors import ConfigError, StoreError
-from uninote.service.background import milvus_collections
+from uninote.errors import ConfigError, IncompleteError, StoreError
+from uninote.service.background import milvus_collections, milvus_sync
 from uninote.service.background.milvus_collections import rebuild
 from uninote.service.background.milvus_sync import MilvusSync
 from uninote.service.domain.notes import forget, outbox
@@ -84,10 +84,6 @@ def filled(cluster: MilvusSync) -> bool:
     return cluster.state.filled and cluster.state.lag.rows == 0
 
 
-def counted(metrics: Metrics, by: str) -> float:
-    return metrics.registry.get_sample_value("uninote_searches_total", {"by": by}) or 0
-
-
 def test_it_fills_itself_follows_and_is_searched(world: World, note: MakeNote, at: Toward) -> None:
     world.database.transaction(outbox.stop)
     world.ingest(note("a", at(1.0)), note("b", at(0.9), category="c"), note("c", at(0.1)))
@@ -101,8 +97,6 @@ def test_it_fills_itself_follows_and_is_searched(world: World, note: MakeNote, a
         until(lambda: near(cluster, at(1.0)) == ["d", "b", "c"])
         page = metrics.page().decode()
     assert "uninote_cluster_filled 1.0" in page
-    assert counted(metrics, "cluster") >= 3
-    assert counted(metrics, "database") == 0
 
 
 def test_without_an_answer_the_database_is_searched_or_callers_are_told(
@@ -125,7 +119,6 @@ def test_without_an_answer_the_database_is_searched_or_callers_are_told(
         assert not cluster.state.up
         shelf.away = False
         assert near(cluster, at(1.0)) is None  # for some seconds it is not tried again
-        assert (counted(metrics, "cluster"), counted(metrics, "database")) == (1, 3)
     with beside(world, shelf, fallback=False) as cluster:
         with pytest.raises(UnavailableError, match="is being filled"):
             near(cluster, at(1.0))
@@ -135,6 +128,47 @@ def test_without_an_answer_the_database_is_searched_or_callers_are_told(
             near(cluster, at(1.0))
     with beside(world, Shelf(), search=False) as cluster:
         assert near(cluster, at(1.0)) is None
+
+
+def test_notes_that_are_not_delivered_yet_are_candidates(
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ingest(note("a", at(0.5)))
+    shelf = Shelf()
+    with beside(world, shelf) as cluster:
+        until(lambda: filled(cluster))
+        with world.database.try_lock("uninote.outbox"):  # nothing is delivered
+            world.ingest(note("b", at(1.0)), note("c", at(0.9)))
+            assert sorted(near(cluster, at(1.0)) or []) == ["a", "b", "c"]
+            monkeypatch.setattr(milvus_sync, "MAX_PENDING", 2)
+            assert near(cluster, at(1.0)) is None
+    with beside(world, shelf, fallback=False) as cluster:
+        until(lambda: filled(cluster))
+        with world.database.try_lock("uninote.outbox"):
+            world.ingest(note("d", at(1.0)), note("e", at(0.9)))
+            with pytest.raises(UnavailableError, match="is behind"):
+                near(cluster, at(1.0))
+
+
+def test_what_the_index_does_not_find_the_database_does(
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: Any, **__: Any) -> Any:
+        raise IncompleteError("too few")
+
+    world.ingest(note("a", at(0.5)))
+    shelf = Shelf()
+    with beside(world, shelf) as cluster:
+        until(lambda: filled(cluster))
+        with monkeypatch.context() as patched:
+            patched.setattr(Kept, "search", short)
+            assert near(cluster, at(1.0)) is None
+        assert near(cluster, at(1.0)) == ["a"]  # the cluster was not taken for absent
+    with beside(world, shelf, fallback=False) as cluster:
+        until(lambda: filled(cluster))
+        monkeypatch.setattr(Kept, "search", short)
+        with pytest.raises(UnavailableError, match="does not find all"):
+            near(cluster, at(1.0))
 
 
 @pytest.mark.slow

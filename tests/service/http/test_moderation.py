@@ -109,6 +109,25 @@ def test_from_a_sample_to_a_verdict(api: httpx.Client) -> None:
     assert store(api, "n7", "weapon 7")[0]["sample_id"] == sample
 
 
+def test_an_identical_note_reaches_a_threshold_of_one(api: httpx.Client) -> None:
+    ok(api.put("/v1/categories/copies", json={}))
+    ok(api.put("/v1/thresholds", json={"category": "copies", "value": 1}))
+    notes = [{"title": f"weapon {row}", "body": "x" * row} for row in range(20)]
+    samples = [{"category": "copies", "note": note} for note in notes]
+    stored = [one["id"] for one in ok(api.post("/v1/samples", json={"samples": samples}))["samples"]]
+    for row, note in enumerate(notes):
+        hits = ok(api.post("/v1/notes", json={"id": f"n{row}", **note}))["hits"]
+        assert [(hit["sample_id"], hit["score"]) for hit in hits] == [(stored[row], 1.0)]
+    job = ok(api.post("/v1/jobs", json={"sample_ids": stored}))["id"]
+    until(lambda: ok(api.get(f"/v1/jobs/{job}"))["state"] == "done")
+    found = ok(api.get(f"/v1/jobs/{job}/hits"))["hits"]
+    assert {(hit["note_id"], hit["sample_id"], hit["score"]) for hit in found} == {
+        (f"n{row}", sample, 1.0) for row, sample in enumerate(stored)
+    }
+    proposal = {"category": "copies", "method": "volume", "target": 20}
+    assert ok(api.post("/v1/calibrations", json=proposal))["threshold"] == 1.0
+
+
 def guns(api: httpx.Client, *notes: str) -> int:
     """Create a category that notes beginning with `weapon` hit, and such notes; return the sample's id."""
     ok(api.put("/v1/categories/arms%2Fguns", json={}))

@@ -39,13 +39,10 @@ async def create(services: Services, given: JobIn, actor: str) -> JobOut:
 
 
 async def enabled_samples(services: Services, category: str, limit: int) -> list[int]:
-    """Return the ids of the samples that a job can search for, among the first `limit` of a category."""
-
-    def work(session: Session) -> list[int]:
-        found = samples.listing(session, category=category, limit=limit)
-        return [one.id for one in found if one.enabled and not one.allow]
-
-    return await services.transaction(work)
+    """Return the ids of up to `limit` samples of a category that a job can search for."""
+    return await services.transaction(
+        lambda session: samples.searchable(session, category=category, limit=limit)
+    )
 
 
 async def get(services: Services, job_id: int) -> JobOut:

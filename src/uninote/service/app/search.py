@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 from numpy.typing import ArrayLike
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,54 +17,68 @@ from uninote.service.domain.gallery import versions
 from uninote.service.domain.notes import search
 from uninote.service.domain.notes.category_names import unknown_categories
 from uninote.service.domain.notes.search import NoteHit
-from uninote.service.errors import NotFoundError
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 from uninote.service.schemas.search import FoundNote, Query, SearchAnswer, SearchRequest
 from uninote.store.protocol import Filter
+from uninote.store.validate import storable
 from uninote.tasks.definitions import Task
 
 PREVIEW_CHARS = 160
 
 
 async def search_notes(services: Services, request: SearchRequest) -> SearchAnswer:
-    """Return the notes nearest to the query. Raises NotFoundError, and as `item_of` and `embed` do."""
+    """Return a page of the notes nearest to the query, and the place of the next one.
+
+    With a lowest score or after the first page, all notes are compared. Raises NotFoundError, InvalidError or
+    ConflictError for an unusable place, and as `item_of` and `embed` do.
+    """
     version = await services.model_sync.active()
+    after = None if request.after is None else _place(request.after, version)
     query = await _query_vector(services, request.query, version)
     chosen = request.filter.to_filter()
-    near = await _candidates(services, version, query, request.k, chosen)
+    more = request.k + 1  # one more than asked for tells whether there is another page
+    exact = after is not None or request.min_score is not None
+    near = None if exact else await _candidates(services, version, query, more, chosen)
 
-    def work(session: Session) -> list[FoundNote]:
+    def work(session: Session) -> tuple[list[NoteHit], list[FoundNote], str]:
         # The version that encoded the query, even if another one became active meanwhile.
         model = versions.get(session, version)
-        if near is not None:
+        if exact:
             floor = -1.0 if request.min_score is None else request.min_score
-            hits = search.rescored(session, model, query, near, request.k, chosen, threshold=floor)
-        elif request.min_score is None:
-            hits = search.search(session, model, query, request.k, chosen, cache=services.plans)
-        else:
-            hits = search.within(session, model, query, request.min_score, chosen, request.k)
-        return _shown(session, hits)
+            hits = search.within(session, model, query, floor, chosen, limit=more, after=after)
+            return hits, _shown(session, hits[: request.k]), "database"
+        found = None if near is None else search.rescored(session, model, query, near, more, chosen)
+        hits = found or search.search(session, model, query, more, chosen, cache=services.plans)
+        return hits, _shown(session, hits[: request.k]), "database" if found is None else "cluster"
 
-    found = await services.read(work)
+    hits, shown, answered = await services.read(work)
+    services.metrics.searches.labels(answered).inc()
+    following = _written(hits[request.k - 1], version) if len(hits) == more else None
     hint = None
-    if not found and request.filter.categories:
+    if not shown and after is None and request.filter.categories:
         wanted = request.filter.categories
         hint = await services.read(lambda session: unknown_categories(session, version, wanted))
-    return SearchAnswer(model=version, hits=found, hint=hint)
+    return SearchAnswer(model=version, hits=shown, next=following, hint=hint)
 
 
-async def next_page(services: Services, request: SearchRequest, after: tuple[float, str]) -> SearchAnswer:
-    """Return the notes after the one of that score and id in the result. Raises as `search_notes`."""
-    version = await services.model_sync.active()
-    query = await _query_vector(services, request.query, version)
+def _written(hit: NoteHit, version: str) -> str:
+    """Return the place of a hit in the results of a model version, as text for the client."""
+    place = json.dumps([hit.score, hit.note_id, version], ensure_ascii=False)
+    return base64.urlsafe_b64encode(place.encode()).decode()
 
-    def work(session: Session) -> list[FoundNote]:
-        model = versions.get(session, version)
-        floor = -1.0 if request.min_score is None else request.min_score
-        chosen = request.filter.to_filter()
-        hits = search.following(session, model, query, after, request.k, chosen, threshold=floor)
-        return _shown(session, hits)
 
-    return SearchAnswer(model=version, hits=await services.transaction(work))
+def _place(text: str, version: str) -> tuple[float, str]:
+    """Return the score and note id of a place. Raises InvalidError, ConflictError for another version's."""
+    try:
+        score, note_id, made_by = json.loads(base64.b64decode(text, b"-_", validate=True))
+        place = float(score), str(note_id)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        place, made_by = (2.0, ""), version
+    if not -1 <= place[0] <= 1 or not storable(place[1]):
+        raise InvalidError("`after` is not the `next` of an answer; search again from the first page")
+    if made_by != version:
+        raise ConflictError("another model version became active; search again from the first page")
+    return place
 
 
 async def _query_vector(services: Services, query: Query, version: str) -> ArrayLike:
@@ -94,7 +111,6 @@ async def _candidates(
 ) -> list[str] | None:
     """Return ids found by the vector cluster, see `MilvusSync.candidates`; None to search the database."""
     if services.milvus is None:
-        services.metrics.searches.labels("database").inc()
         return None
     dim = services.models.get(version).dims[-1]
     return await services.milvus_executor.run(services.milvus.candidates, version, dim, query, k, filter)

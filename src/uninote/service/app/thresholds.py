@@ -18,20 +18,24 @@ from uninote.service.schemas.gallery import CalibrationIn, CalibrationOut, Histo
 
 @dataclass(frozen=True)
 class Distribution:
-    """Histogram of stored notes' best scores with a category; the current threshold and its hits."""
+    """Histogram of stored notes' best scores with a category; the current threshold and its hits.
+
+    count: scored notes. notes: stored ones; if there are more, the scored ones are a random sample of them.
+    """
 
     count: int
+    notes: int
     histogram: Histogram
     threshold: float | None
     hits: int | None
 
 
-async def history(services: Services, category: str, limit: int) -> list[Threshold]:
-    """Return the thresholds of a category, the newest first."""
+async def history(services: Services, category: str, before: int | None, limit: int) -> list[Threshold]:
+    """Return the thresholds of a category below that id, the newest first."""
 
     def work(session: Session) -> list[Threshold]:
         names = {model.id: model.version for model in versions.listing(session)}
-        rows = thresholds.history(session, category, limit=limit)
+        rows = thresholds.history(session, category, before=before, limit=limit)
         return [_shown(row, names[row.model_id]) for row in rows]
 
     return await services.transaction(work)
@@ -94,7 +98,7 @@ async def distribution(services: Services, category: str, version: str | None, b
         limit = thresholds.in_force(session, model.id).get(category)
         hits = None if limit is None else calibration.at_threshold(scores, limit).hits
         shape = Histogram.model_validate(calibration.histogram(scores, bins=bins))
-        return Distribution(len(scores), shape, limit, hits)
+        return Distribution(len(scores), calibration_scores.stored(session, model), shape, limit, hits)
 
     return await services.transaction(work)
 

@@ -133,5 +133,6 @@ def _run(one: BackfillRun) -> BackfillOut:
         notes=one.report.notes,
         samples=one.report.samples,
         failed=failed,
+        failures=len(one.report.failed),
         error=one.error,
     )

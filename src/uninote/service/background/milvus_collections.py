@@ -34,8 +34,17 @@ Open = Callable[[str, int], Collection]
 """Opener of the collection of a model version and its dimension; it creates a missing collection."""
 
 
-def opener(settings: ClusterSettings, *, call_seconds: float | None = None, patient: bool = True) -> Open:
-    """Return an opener of the collections of `settings`. patient: whether they wait for an absent server."""
+def opener(
+    settings: ClusterSettings,
+    *,
+    call_seconds: float | None = None,
+    patient: bool = True,
+    exact_rows: int | None = None,
+) -> Open:
+    """Return an opener of the collections of `settings`. patient: whether they wait for an absent server.
+
+    exact_rows: as of `MilvusStore`.
+    """
 
     def open_one(version: str, dim: int) -> Collection:
         name = f"{settings.collection}_{hashlib.sha256(version.encode()).hexdigest()[:16]}"
@@ -47,6 +56,7 @@ def opener(settings: ClusterSettings, *, call_seconds: float | None = None, pati
             consistency=settings.consistency,
             call_seconds=call_seconds,
             recover_seconds=None if patient else 0.0,
+            exact_rows=exact_rows,
         )
 
     return open_one

@@ -12,7 +12,7 @@ import numpy as np
 import structlog
 from numpy.typing import ArrayLike
 
-from uninote.errors import ConfigError, StoreError, UniNoteError
+from uninote.errors import ConfigError, IncompleteError, StoreError, UniNoteError
 from uninote.extras import require
 from uninote.service.background.milvus_collections import (
     BREAK_SECONDS,
@@ -34,6 +34,8 @@ from uninote.store.protocol import Filter
 
 SPARE = 32
 """Further candidates of a search, to replace notes that were forgotten or changed meanwhile."""
+MAX_PENDING = 5000
+"""Undelivered changes from which on the database is searched; fewer are candidates of every search."""
 WAIT_SECONDS = 30.0
 log = structlog.get_logger(__name__)
 NONE = OutboxLag(0, 0.0)
@@ -74,10 +76,13 @@ class MilvusSync:
             require("milvus")
         self.settings = settings
         self._database = database
-        self._searches = metrics.searches
         self._open = open_one or opener(settings)
         self._write_collections = Collections(self._open)
-        impatient = opener(settings, call_seconds=settings.search_seconds, patient=False)
+        # What the index misses the database finds faster than this process compares it.
+        exact_rows = 0 if settings.fallback else None
+        impatient = opener(
+            settings, call_seconds=settings.search_seconds, patient=False, exact_rows=exact_rows
+        )
         self._search_collections = Collections(search_one or impatient)
         self._broken_until = 0.0
         self._stop = Event()
@@ -113,21 +118,25 @@ class MilvusSync:
     ) -> list[str] | None:
         """Return ids of about the k nearest notes, and some more; None if the database must be searched.
 
-        The caller reads the notes and their exact scores from the database. Raises UnavailableError when the
-        cluster cannot answer and `fallback` is off.
+        Among them are all notes with undelivered changes. The caller reads the notes and their exact scores
+        from the database. Raises UnavailableError when the cluster cannot answer and `fallback` is off.
         """
         if not self.settings.search:
-            self._searches.labels("database").inc()
             return None
         problem = "is being filled" if not self.state.filled else ""
         if not problem and time.monotonic() < self._broken_until:
             problem = "does not answer"
         if not problem:
+            # Read first: what is delivered after this, the cluster finds.
+            pending = self._database.transaction(partial(outbox.pending, limit=MAX_PENDING))
+            problem = "is behind" if len(pending) == MAX_PENDING else ""
+        if not problem:
             try:
                 collection = self._search_collections.get(version, dim)
                 (found,) = collection.search(np.asarray(query)[None], k + SPARE, filter)
-                self._searches.labels("cluster").inc()
-                return [hit.id for hit in found]
+                return list(dict.fromkeys([*(hit.id for hit in found), *pending]))
+            except IncompleteError:
+                problem = "does not find all that was asked for"
             except StoreError as error:
                 self._broken_until = time.monotonic() + BREAK_SECONDS
                 self._search_collections.forget(version)
@@ -135,7 +144,6 @@ class MilvusSync:
                 problem = "does not answer"
         if not self.settings.fallback:
             raise UnavailableError(f"the vector cluster {problem}; try again")
-        self._searches.labels("database").inc()
         return None
 
     def _follow(self) -> None:

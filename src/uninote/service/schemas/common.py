@@ -27,6 +27,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class Page(Answer):
+    """A response that lists a part of what is stored."""
+
+    more: bool = Field(False, description="whether others follow: ask for the page after the last one")
+
+
 Words = Annotated[str, AfterValidator(storable)]
 """Free text."""
 Name = Annotated[str, Field(min_length=1, max_length=256), _NO_NUL]

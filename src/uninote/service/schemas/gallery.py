@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from uninote.service.schemas.common import Answer, Cosine, Name, NoteId, Wire, Words
+from uninote.service.schemas.common import Answer, Cosine, Name, NoteId, Page, Wire, Words
 from uninote.service.schemas.content import Content, NoteContent
 
 Kind = Literal["image", "video", "text", "note"]
@@ -98,7 +98,7 @@ class Sample(Answer):
     pictures: list[str] = Field(description="digests")
 
 
-class Samples(Answer):
+class Samples(Page):
     samples: list[Sample]
 
 
@@ -132,7 +132,7 @@ class Threshold(Answer):
     created: datetime
 
 
-class Thresholds(Answer):
+class Thresholds(Page):
     thresholds: list[Threshold] = Field(description="newest first: the first of a version is in force")
 
 
@@ -164,5 +164,7 @@ class CalibrationOut(Answer):
     hits: int
     precision: float | None
     recall: float | None
-    scores: int = Field(description="how many it was chosen on")
+    scores: int = Field(
+        description="how many it was chosen on; of stored notes 20,000 at most, drawn at random"
+    )
     histogram: Histogram

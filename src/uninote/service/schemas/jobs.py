@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from uninote.service.schemas.common import Answer, Cosine, Name, RowId, Wire
+from uninote.service.schemas.common import Answer, Cosine, Name, Page, RowId, Wire
 from uninote.service.schemas.search import FilterIn
 
 
@@ -33,7 +33,7 @@ class JobOut(Answer):
     finished: datetime | None
 
 
-class Jobs(Answer):
+class Jobs(Page):
     jobs: list[JobOut] = Field(description="newest first")
 
 
@@ -43,5 +43,5 @@ class JobHitOut(Answer):
     score: float
 
 
-class JobHits(Answer):
+class JobHits(Page):
     hits: list[JobHitOut] = Field(description="by note and sample")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from uninote.service.roles import Role
-from uninote.service.schemas.common import Answer, Name, Wire
+from uninote.service.schemas.common import Answer, Name, Page, Wire
 
 
 class NewKey(Wire):
@@ -41,5 +41,5 @@ class AuditEntry(Answer):
     details: dict[str, Any]
 
 
-class AuditEntries(Answer):
+class AuditEntries(Page):
     entries: list[AuditEntry]

@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from uninote.service.schemas.common import Answer, Wire, Words
+from uninote.service.schemas.common import Answer, Page, Wire, Words
 from uninote.service.schemas.notes import MatchOut
 
 Verdict = Literal["true_positive", "false_positive", "unsure"]
 
 
-class Matches(Answer):
+class Matches(Page):
     matches: list[MatchOut] = Field(description="in the order that `order` names")
 
 

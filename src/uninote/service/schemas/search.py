@@ -48,9 +48,12 @@ class Query(Content):
 
 class SearchRequest(Wire):
     query: Query
-    k: int = Field(10, ge=1, le=1000, description="how many results")
+    k: int = Field(10, ge=1, le=1000, description="the most results of one answer")
     min_score: Cosine | None = Field(
-        None, description="only notes that reach it; exact, unless a vector cluster searches"
+        None, description="only notes that reach it: all of them, page by page; no index is used"
+    )
+    after: str | None = Field(
+        None, max_length=10_000, description="`next` of the answer before, for the page after it"
     )
     filter: FilterIn = FilterIn()
 
@@ -69,6 +72,9 @@ class FoundNote(Answer):
 class SearchAnswer(Answer):
     model: str = Field(description="the model version that searched")
     hits: list[FoundNote] = Field(description="best first, equal scores by id")
+    next: str | None = Field(
+        description="send it as `after` with the same query for the next page; null: nothing follows"
+    )
     hint: str | None = Field(
         None, description="without hits: a category of the filter that no note has, and the nearest names"
     )

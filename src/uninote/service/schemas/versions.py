@@ -27,6 +27,7 @@ class BackfillOut(Answer):
     notes: int = Field(description="filled so far")
     samples: int = Field(description="filled so far")
     failed: dict[str, str] = Field(description="why notes could not be filled, by id; at most 100")
+    failures: int = Field(description="how many could not be filled")
     error: str
 
 

@@ -14,6 +14,8 @@ EXACT_BELOW = 20_000
 """Rows of a collection, or selected by a filter, below which search compares with every row."""
 MAX_EF = 1000
 """pgvector's upper bound of `hnsw.ef_search`, the candidates of one search in an HNSW index."""
+SPARE = 16
+"""Further rows to fetch from an HNSW index, which orders by the inner product: the cosine then ranks them."""
 
 # An acknowledged write is on disk, whatever the server's default; jit costs more than it saves on short
 # queries.
@@ -25,6 +27,15 @@ TUNE_HNSW = (
     "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
     "set_config('hnsw.max_scan_tuples', '200000', true), set_config('enable_sort', 'off', true)"
 )
+
+
+def minus_cosine(left: str, right: str) -> str:
+    """Return minus the cosine of two vectors in SQL.
+
+    It divides by the lengths of the vectors as stored, so equal vectors score 1 although those of 16 bits
+    are only nearly of length 1.
+    """
+    return f"({left} <=> {right}) - 1"
 
 
 def exact_order(distance: str, id: str) -> str:

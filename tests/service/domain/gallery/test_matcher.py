@@ -10,6 +10,7 @@ import pytest
 from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.items import Item
+from uninote.service.domain.base.vectors import float16_units
 from uninote.service.domain.gallery import thresholds, versions
 from uninote.service.domain.gallery.index import GalleryIndex, Rotated
 from uninote.service.domain.gallery.matcher import Matcher, sampled
@@ -17,12 +18,12 @@ from uninote.service.domain.gallery.sample_rows import NewSample
 from uninote.service.domain.gallery.samples import add_samples, change_sample, delete_samples
 
 BRUTE_FORCE = """
-SELECT note.note_id, sample.sample_id, round(-(note.vector <#> sample.vector)::numeric, 6)::float8
+SELECT note.note_id, sample.sample_id, round(1 - (note.vector <=> sample.vector)::numeric, 6)::float8
 FROM service.vectors AS note JOIN service.sample_vectors AS sample USING (model_id)
 JOIN service.samples AS row ON row.id = sample.sample_id
 JOIN (SELECT DISTINCT ON (category, model_id) * FROM service.thresholds ORDER BY category, model_id, id DESC)
     AS threshold ON threshold.category = row.category AND threshold.model_id = note.model_id
-WHERE round(-(note.vector <#> sample.vector)::numeric, 6) >= threshold.value
+WHERE round(1 - (note.vector <=> sample.vector)::numeric, 6) >= threshold.value
 """
 
 
@@ -75,7 +76,9 @@ def test_pruning_loses_nothing(grown: bool) -> None:
         )
     assert rotated.bounds.flags.c_contiguous  # also after a change, or each match takes longer
     queries = rows[:50]
-    truth = np.clip(queries.astype(np.float64) @ shown.astype(np.float64).T, -1, 1).round(6)
+    left, right = queries.astype(np.float64), shown.astype(np.float64)
+    lengths = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)
+    truth = np.clip(left @ right.T / lengths, -1, 1).round(6)
     limits = rng.uniform(0.6, 0.99, len(shown))
     limits[::2] = truth[7, ::2]  # a threshold that was chosen at a score is met by that score
     index = GalleryIndex(rotated, ("x",), np.zeros(len(shown), np.int32), limits, np.zeros(len(shown), bool))
@@ -85,6 +88,22 @@ def test_pruning_loses_nothing(grown: bool) -> None:
     found = [{hit.sample_id: hit.score for hit in hits} for hits in index.match(queries, [None] * 50)]
     assert sum(map(len, expected)) > 1000
     assert found == expected
+
+
+@pytest.mark.parametrize("dim", [8, 64, 384, 1024, 2048])
+def test_equal_content_reaches_a_threshold_of_one(dim: int) -> None:
+    rng = np.random.default_rng(dim)
+    vectors = rng.normal(size=(200, dim))
+    vectors[:50] = np.abs(vectors[:50])
+    vectors[0] = 1  # every component is rounded alike, the worst case of the length
+    rows = float16_units(vectors, dim)
+    limits = np.ones(len(rows))
+    names = np.zeros(len(rows), np.int32)
+    index = GalleryIndex(Rotated.of(np.arange(200), rows), ("x",), names, limits, np.zeros(200, bool))
+    found = index.match(rows, [None] * len(rows))
+    assert [[(hit.sample_id, hit.score) for hit in hits] for hits in found] == [
+        [(n, 1.0)] for n in range(200)
+    ]
 
 
 def test_changes_act_at_once_on_every_replica(world: World, note: MakeNote, at: Toward) -> None:

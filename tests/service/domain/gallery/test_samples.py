@@ -21,6 +21,7 @@ from uninote.service.domain.gallery.samples import (
     change_sample,
     counts,
     delete_samples,
+    searchable,
 )
 from uninote.service.domain.gallery.samples import listing as sample_listing
 from uninote.service.domain.notes import forget
@@ -49,6 +50,16 @@ def test_samples_come_back_with_their_item(world: World, at: Toward) -> None:
     assert [part.of for part in again.parts if isinstance(part, Ocr)] == [shown.digest]
     assert again.pictures[0].read() == b"png"
     assert world.database.transaction(counts) == {"spam": 1}
+
+
+def test_disabled_samples_take_no_place_among_the_searchable(world: World, at: Toward) -> None:
+    world.category("spam")
+    ids = [world.sample("spam", at(1.0)) for _ in range(4)]
+    allowed = world.sample("spam", at(1.0), allow=True)
+    for one in ids[:2]:
+        world.database.transaction(lambda s, i=one: change_sample(s, i, "ana", enabled=False))
+    assert world.database.transaction(lambda s: searchable(s, "spam", 2)) == ids[2:]
+    assert allowed not in world.database.transaction(lambda s: searchable(s, "spam", 9))
 
 
 def test_samples_are_paged_by_id(world: World, at: Toward) -> None:

@@ -13,10 +13,11 @@ from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.errors import VectorError
 from uninote.service.domain.gallery import versions
-from uninote.service.domain.notes.search import following, rescored, search, within
+from uninote.service.domain.notes import search as module
+from uninote.service.domain.notes.search import rescored, search, within
 from uninote.service.domain.notes.vector_index import Plan, PlanCache, build_index, plans
 from uninote.service.errors import InvalidError
-from uninote.store.protocol import Filter
+from uninote.store.protocol import EVERYTHING, Filter
 
 DIM, ROWS = 64, 1500
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -161,8 +162,14 @@ def test_equal_scores_fall_to_the_id_and_the_threshold_is_met(
     model = world.database.transaction(versions.active)
     world.ingest(note("b", at(1.0)), note("a", at(1.0)), note("c", at(0.5)))
     hits = world.database.transaction(lambda s: search(s, model, at(1.0), 3))
-    assert [(hit.note_id, hit.score) for hit in hits] == [("a", 1.0), ("b", 1.0), ("c", 0.5)]
-    assert [hit.note_id for hit in world.database.transaction(lambda s: within(s, model, at(1.0), 0.5))] == [
+    assert [(hit.note_id, hit.score) for hit in hits] == [
+        ("a", 1.0),
+        ("b", 1.0),
+        ("c", pytest.approx(0.5, abs=1e-4)),
+    ]
+    assert [
+        hit.note_id for hit in world.database.transaction(lambda s: within(s, model, at(1.0), hits[2].score))
+    ] == [
         "a",
         "b",
         "c",
@@ -170,6 +177,49 @@ def test_equal_scores_fall_to_the_id_and_the_threshold_is_met(
     assert [
         hit.note_id for hit in world.database.transaction(lambda s: within(s, model, at(1.0), 0.5, limit=1))
     ] == ["a"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [64, 384, 1024, 2048])
+def test_an_identical_note_scores_one_and_is_first(world: World, note: MakeNote, dim: int) -> None:
+    model = world.database.transaction(lambda s: versions.add(s, "wide", dim, "ops"))
+    rng = np.random.default_rng(dim)
+    vectors = rng.normal(size=(30, dim))
+    vectors[10:] = np.abs(vectors[10:])
+    vectors[0] = 1
+    vectors[20:] = vectors[19] + 0.005 * rng.normal(size=(10, dim))  # nearer than the rounding of a length
+    world.ingest(*(note(f"{row}", vector, version="wide") for row, vector in enumerate(vectors)))
+
+    def first(find: Any) -> list[tuple[str, float]]:
+        found = [world.database.transaction(lambda s, q=q: find(s, q)) for q in vectors]
+        return [(hits[0].note_id, hits[0].score) for hits in found]
+
+    wanted = [(f"{row}", 1.0) for row in range(30)]
+    everything = [name for name, _ in wanted]
+    plan = build_index(world.database, model)
+
+    def indexed(session: Session, query: Any) -> Any:
+        session.execute(text("SET LOCAL enable_sort = off"))
+        return search(session, model, query, 1, plan=plan)
+
+    assert first(lambda s, q: search(s, model, q, 1, plan="exact")) == wanted
+    assert first(indexed) == wanted
+    assert first(lambda s, q: within(s, model, q, 1.0)) == wanted
+    assert first(lambda s, q: rescored(s, model, q, everything, 1)) == wanted
+
+
+def test_a_threshold_returns_every_note_that_reaches_it(
+    world: World, corpus: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, vectors = corpus
+    monkeypatch.setattr(module, "MAX_K", 10)
+    scores = [round(float(one), 5) for one in vectors @ vectors[7]]
+    found = world.database.transaction(lambda s: within(s, model, vectors[7], -1.0))
+    assert [hit.note_id for hit in found] != sorted(hit.note_id for hit in found)
+    assert len(found) == ROWS
+    assert {hit.note_id: pytest.approx(hit.score, abs=2e-3) for hit in found} == {
+        f"{row:04}": score for row, score in enumerate(scores)
+    }
 
 
 def test_bad_searches_are_refused(world: World, at: Toward) -> None:
@@ -205,13 +255,18 @@ def test_pages_behind_one_another_are_the_whole_result(world: World, note: MakeN
     query = vectors[7]
     whole = world.database.transaction(lambda s: search(s, model, query, 200, plan="exact"))
     paged = world.database.transaction(lambda s: search(s, model, query, 13, plan="exact"))
+
+    def page(limit: int, after: tuple[float, str], *given: Any) -> list[Any]:
+        return world.database.transaction(
+            lambda s: within(s, model, query, *(given or (-1.0,)), limit=limit, after=after)
+        )
+
     while len(paged) < len(whole):
-        place = (paged[-1].score, paged[-1].note_id)
-        paged += world.database.transaction(lambda s, at=place: following(s, model, query, at, 13))
+        paged += page(13, (paged[-1].score, paged[-1].note_id))
     assert paged[: len(whole)] == whole
     food = Filter(categories=("food",))
     after = (whole[40].score, whole[40].note_id)
-    found = world.database.transaction(lambda s: following(s, model, query, after, 500, food, threshold=0.2))
+    found = page(500, after, 0.2, food)
     expected = [
         hit
         for hit in world.database.transaction(lambda s: within(s, model, query, 0.2, food))
@@ -219,9 +274,9 @@ def test_pages_behind_one_another_are_the_whole_result(world: World, note: MakeN
     ]
     assert found == expected
     assert found
-    assert world.database.transaction(lambda s: following(s, model, query, (-1.0, "zzz"), 5)) == []
+    assert page(5, (-1.0, "zzz")) == []
     with pytest.raises(InvalidError):
-        world.database.transaction(lambda s: following(s, model, query, (2.0, ""), 5))
+        page(5, (2.0, ""))
 
 
 def test_candidates_of_a_cluster_that_is_behind_are_put_right(
@@ -232,16 +287,20 @@ def test_candidates_of_a_cluster_that_is_behind_are_put_right(
     )
     ids = ["forgotten", "d", "c", "b", "a"]
 
-    def found(**options: Any) -> list[str]:
+    def found(ids: list[str], k: int = 10, filter: Filter = EVERYTHING) -> list[str] | None:
         def work(session: Any) -> Any:
-            model = versions.active(session)
-            return rescored(session, model, at(1.0), ids, options.pop("k", 10), **options)
+            return rescored(session, versions.active(session), at(1.0), ids, k, filter)
 
-        return [hit.note_id for hit in world.database.transaction(work)]
+        hits = world.database.transaction(work)
+        return None if hits is None else [hit.note_id for hit in hits]
 
-    assert found() == ["a", "b", "c", "d"]
-    assert found(k=2) == ["a", "b"]
-    assert found(filter=Filter(categories=("",)), threshold=0.5) == ["a", "c"]
+    assert found(ids) == ["a", "b", "c", "d"]
+    assert found(ids, k=2) == ["a", "b"]
+    assert found(ids, filter=Filter(categories=("",))) == ["a", "c", "d"]
+    assert found(ids, filter=Filter(categories=("moved",))) == ["b"]
+    assert found(ids, filter=Filter(categories=("none",))) == []
+    assert found(["a", "c", "forgotten"]) is None  # others pass the filter
+    assert found(["a", "c", "forgotten"], k=2) == ["a", "c"]
     scores = world.database.transaction(lambda s: search(s, versions.active(s), at(1.0), 10))
     again = world.database.transaction(lambda s: rescored(s, versions.active(s), at(1.0), ids, 10))
     assert again == scores

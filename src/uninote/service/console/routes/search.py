@@ -29,7 +29,7 @@ Field = Annotated[str, Query(max_length=4096)]
 
 @dataclass(frozen=True)
 class Found:
-    """One page of a result. after: the position of the next page; empty on the last one."""
+    """One page of a result. after: the place of the next page; empty on the last one."""
 
     hits: list[FoundNote]
     after: str
@@ -68,10 +68,8 @@ async def find(request: Request, sent: Form, service: Service) -> Response:
 
 async def _find(service: Services, given: Mapping[str, str], media: dict[str, Any], after: str = "") -> Found:
     body = await request_of(service, given, media)
-    answer = await (
-        search.next_page(service, body, _place(after)) if after else search.search_notes(service, body)
-    )
-    return Found(answer.hits, _next(answer.hits), answer.model)
+    answer = await search.search_notes(service, body.model_copy(update={"after": after or None}))
+    return Found(answer.hits, answer.next or "", answer.model)
 
 
 async def request_of(service: Services, given: Mapping[str, str], media: Mapping[str, Any]) -> SearchRequest:
@@ -93,15 +91,3 @@ async def request_of(service: Services, given: Mapping[str, str], media: Mapping
         min_score=forms.number(given, "min_score"),
         filter={"categories": [given["category"]]} if given["category"] else {},
     )
-
-
-def _next(hits: list[FoundNote]) -> str:
-    return f"{hits[-1].score:.6f}|{hits[-1].note_id}" if len(hits) == PAGE else ""
-
-
-def _place(after: str) -> tuple[float, str]:
-    score, bar, note_id = after.partition("|")
-    found = forms.number({"after": score}, "after")
-    if found is None or not bar or "\x00" in note_id:
-        raise InvalidError("this page of results is unknown; search again")
-    return found, note_id

@@ -22,15 +22,20 @@ from uninote.service.schemas.common import Choice
 from uninote.service.schemas.gallery import CalibrationIn, CalibrationOut, CategoryState, ThresholdIn
 
 BINS = 48
+HISTORY = 20
 
 router = APIRouter()
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Histogram of stored notes' best scores with a category, and the hits of the threshold."""
+    """Histogram of stored notes' best scores with a category, and the hits of the threshold.
+
+    count: scored notes, a random sample if there are more `notes`.
+    """
 
     count: int
+    notes: int
     chart: Chart
     threshold: float | None
     hits: int | None
@@ -65,7 +70,7 @@ async def read(
             problem = str(error)
             if method and scores is None:
                 scores = await _scores_or_none(service, chosen, version)
-    history = await thresholds.history(service, category, 20) if chosen else []
+    history = await thresholds.history(service, category, None, HISTORY + 1) if chosen else []
     return pages.render(
         request,
         "thresholds.html",
@@ -75,7 +80,8 @@ async def read(
         proposal=proposal,
         reviewed=_reviewed(proposal),
         problem=problem,
-        history=history,
+        history=history[:HISTORY],
+        older=len(history) > HISTORY,
         seen=await thresholds.in_force(service, category, version) if chosen else None,
         method=method or "volume",
         target=target,
@@ -128,7 +134,7 @@ async def _scores(
     if proposal is not None:
         lines.append((proposal.threshold, f"proposed {proposal.threshold:.3f}"))
     drawn = chart(found.histogram.edges, found.histogram.counts, lines=lines)
-    return Scores(found.count, drawn, found.threshold, found.hits)
+    return Scores(found.count, found.notes, drawn, found.threshold, found.hits)
 
 
 async def _scores_or_none(service: Services, category: CategoryState, version: str) -> Scores | None:

@@ -33,12 +33,25 @@ def exact_scores(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]
     """Return cosines of paired stored vectors, [n, d] and [n, d] or [d], as scores: float64 [n], six
     decimals.
 
-    The sum is in 64 bits, where products of 16-bit numbers are exact. So the same two vectors have the same
-    score in every place that compares them, and a threshold chosen at a score is reached by that score.
+    The sums are in 64 bits, where products of 16-bit numbers are exact. So the same two vectors have the same
+    score in every place that compares them, and a threshold chosen at a score is reached by that score. Equal
+    vectors score 1, since the products are divided by the lengths as stored.
     """
-    products = np.einsum("...d,...d->...", left.astype(np.float64), right.astype(np.float64))
-    scores: NDArray[np.float64] = np.clip(products, -1, 1).round(6)
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    squares = _products(left, left) * _products(right, right)
+    scores: NDArray[np.float64] = np.clip(_products(left, right) / np.sqrt(squares), -1, 1).round(6)
     return scores
+
+
+def normalised(vectors: Matrix) -> Matrix:
+    """Return stored vectors [n, d] scaled to length 1, so that their products are nearly the scores."""
+    units: Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return units
+
+
+def _products(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    products: NDArray[np.float64] = np.einsum("...d,...d->...", left, right)
+    return products
 
 
 def as_parameter(vector: Float16) -> HalfVector:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from uninote.service.db.note_tables import ModelVersion
-from uninote.service.domain.base.vectors import Matrix, exact_scores, from_database, read_binary
+from uninote.service.domain.base.vectors import Matrix, exact_scores, from_database, normalised, read_binary
 from uninote.service.domain.gallery import categories
 from uninote.service.domain.gallery.rules import hits
 from uninote.service.errors import NotFoundError
@@ -23,6 +23,7 @@ WHERE sample.category = %(category)s AND sample.enabled ORDER BY sample.id
 _NOTES = """
 SELECT vector FROM service.vectors WHERE model_id = %(model)s ORDER BY md5(note_id) LIMIT %(limit)s
 """
+_STORED = "SELECT count(*) FROM service.vectors WHERE model_id = %(model)s"
 _REVIEWED = """
 SELECT note.vector, sample.vector, verdict = 'true_positive' FROM (
     SELECT DISTINCT ON (note_id, sample_id) * FROM service.reviews
@@ -70,8 +71,14 @@ def best_scores(session: Session, model: ModelVersion, category: str, limit: int
     return np.where(hit[: len(notes)], best, -1.0)
 
 
+def stored(session: Session, model: ModelVersion) -> int:
+    """Return the number of stored notes with a vector of the model."""
+    ((number,),) = read_binary(session, _STORED, {"model": model.id})
+    return int(number)
+
+
 def _best(notes: Matrix, samples: Matrix) -> Scores:
-    nearest = (notes @ samples.T).argmax(axis=1)
+    nearest = (notes @ normalised(samples).T).argmax(axis=1)
     return exact_scores(notes, samples[nearest])
 
 

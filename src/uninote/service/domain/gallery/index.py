@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from uninote.service.domain.base.vectors import Float16, Matrix, exact_scores
+from uninote.service.domain.base.vectors import Float16, Matrix, exact_scores, normalised
 
 PREFIX = 32
 BASIS_ROWS = 20_000  # rows that the basis is fitted on: any orthogonal basis is exact, a fitted one is faster
@@ -44,8 +44,9 @@ class Rotated:
     """Vectors rotated into an orthogonal basis, to which new vectors can be added without a new rotation.
 
     ids: int64 [n] ascending. stored: float16 [n, d], the vectors. basis: float32 [d, d]. rows: float32
-    [n, d], the vectors in the basis. bounds: float32 [prefix + 1, n], first components and length of the
-    remaining ones. Each row of `bounds` is contiguous: a product with few queries is then five times as fast.
+    [n, d], the vectors in the basis, scaled to length 1. bounds: float32 [prefix + 1, n], first components
+    and length of the remaining ones. Each row of `bounds` is contiguous: a product with few queries is then
+    five times as fast.
     """
 
     ids: Ids
@@ -58,7 +59,7 @@ class Rotated:
     def of(cls, ids: Ids, vectors: Matrix) -> Rotated:
         """Build from ids int64 [n], ascending, and vectors float32 [n, d] that float16 holds exactly."""
         basis = _basis(vectors)
-        rows = np.ascontiguousarray(vectors @ basis)
+        rows = np.ascontiguousarray(normalised(vectors) @ basis)
         return cls(ids, vectors.astype(np.float16), basis, rows, _bounds(rows))
 
     def updated(self, keep: Ids, new_ids: Ids, vectors: Matrix) -> Rotated:
@@ -69,7 +70,7 @@ class Rotated:
         stored = np.concatenate([self.stored[kept], vectors.astype(np.float16)])
         if len(ids) > 2 * len(self.ids):  # most vectors are new to the basis: fit another one
             return Rotated.of(ids[order], stored[order].astype(np.float32))
-        fresh = vectors @ self.basis
+        fresh = normalised(vectors) @ self.basis
         rows = np.concatenate([self.rows[kept], fresh])
         bounds = np.concatenate([self.bounds.take(kept, axis=1), _bounds(fresh)], axis=1)
         if (order[1:] > order[:-1]).all():  # new samples have higher ids, unless transactions overlapped
@@ -103,7 +104,7 @@ class GalleryIndex:
         queries: float32 [q, d], as `float16_units` makes them.
         """
         results: list[list[ReachedSample]] = []
-        rotated = queries @ self.vectors.basis
+        rotated = normalised(queries) @ self.vectors.basis
         lengths = _shortened(rotated)
         step = BATCH if len(queries) >= FEW else 1
         for start in range(0, len(queries), step):

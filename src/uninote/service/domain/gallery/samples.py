@@ -135,6 +135,12 @@ def listing(
     return list(session.scalars(query))
 
 
+def searchable(session: Session, category: str, limit: int) -> list[int]:
+    """Return the ids of up to `limit` enabled samples of a category that are not on its allow-list."""
+    wanted = select(Sample.id).where(Sample.category == category, Sample.enabled, ~Sample.allow)
+    return list(session.scalars(wanted.order_by(Sample.id).limit(limit)))
+
+
 def counts(session: Session) -> dict[str, int]:
     """Return the number of samples per category."""
     rows = session.execute(select(Sample.category, func.count()).group_by(Sample.category))

@@ -80,13 +80,25 @@ def in_force(session: Session, model_id: int) -> dict[str, float]:
     return dict(rows.all())
 
 
-def history(session: Session, category: str, version: str | None = None, limit: int = 100) -> list[Threshold]:
-    """Return the thresholds of a category, the newest first. Raises NotFoundError for an unknown category."""
+def history(
+    session: Session,
+    category: str,
+    version: str | None = None,
+    *,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Threshold]:
+    """Return the thresholds of a category below the id `before`, the newest first.
+
+    Raises NotFoundError for an unknown category.
+    """
     categories.require(session, category)
     query = select(Threshold).where(Threshold.category == category).order_by(Threshold.id.desc()).limit(limit)
     if version is not None:
         model = select(ModelVersion.id).where(ModelVersion.version == version).scalar_subquery()
         query = query.where(Threshold.model_id == model)
+    if before is not None:
+        query = query.where(Threshold.id < before)
     return list(session.scalars(query))
 
 

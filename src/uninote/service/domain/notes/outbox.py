@@ -101,6 +101,11 @@ def lag(session: Session) -> OutboxLag:
     return OutboxLag(rows, float(seconds or 0))
 
 
+def pending(session: Session, limit: int) -> list[str]:
+    """Return the ids of up to `limit` notes with undelivered changes."""
+    return list(session.scalars(select(Outbox.note_id).distinct().limit(limit)))
+
+
 def rebuild(database: Database) -> int:
     """Queue every note and record all further changes; return the number of notes. Safe to repeat.
 

@@ -21,7 +21,7 @@ from uninote.service.domain.base.vectors import Float16, as_parameter, float16_u
 from uninote.service.domain.notes.vector_index import Plan, PlanCache, plans
 from uninote.service.errors import InvalidError
 from uninote.store.pgvector.filters import FILTER
-from uninote.store.pgvector.search import EXACT_BELOW, MAX_EF, TUNE_HNSW, exact_order
+from uninote.store.pgvector.search import EXACT_BELOW, MAX_EF, TUNE_HNSW, exact_order, minus_cosine
 from uninote.store.protocol import EVERYTHING, Filter
 from uninote.store.validate import cosine
 
@@ -41,19 +41,15 @@ class NoteHit:
 
 _FILTER = f"model_id = %(model)s AND {FILTER}"
 # The model is checked first: vectors of other models have other dimensions, and comparing them is an error.
-_DISTANCE = "CASE WHEN model_id = %(model)s THEN vector <#> %(query)b::halfvec END"
-_COLUMNS = f"note_id, -({_DISTANCE}), kind, category, time"
+_DISTANCE = f"CASE WHEN model_id = %(model)s THEN {minus_cosine('vector', '%(query)b::halfvec')} END"
+_RANK = f"round(({_DISTANCE}) * 1e6)"  # minus the score in millionths, by which results are ordered
+_SCORE = f"-{_RANK} / 1e6"
+_COLUMNS = f"note_id, {_SCORE}, kind, category, time"
 _BEST = exact_order(_DISTANCE, "note_id")
 _EXACT = f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} {_BEST}"
 _WITHIN = (
-    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND -({_DISTANCE}) >= %(threshold)s {_BEST}"
-)
-# Distances below -1 come from rounding to 16 bits. Their score is shown as 1, so they are ordered as 1.
-_RANK = f"greatest(round(({_DISTANCE}) * 1e6), -1e6)"
-_AFTER = (
-    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} "
-    f"AND (-({_DISTANCE}) >= %(threshold)s OR %(threshold)s <= -1) "
-    f"AND ({_RANK}, note_id) > (%(rank)s, %(after)s) ORDER BY {_RANK}, note_id LIMIT %(k)s"
+    f"SELECT {_COLUMNS} FROM service.vectors WHERE {_FILTER} AND {_SCORE} >= %(threshold)s::float8 "
+    f"AND (%(rank)s::float8 IS NULL OR ({_RANK}, note_id) > (%(rank)s::float8, %(after)s)) {_BEST}"
 )
 _NEAR = "SELECT {what} FROM service.vectors WHERE {filter} ORDER BY {column} {operator} {query} LIMIT {many}"
 _RESCORED = f"SELECT {_COLUMNS} FROM ({{near}}) AS near {_BEST}"
@@ -80,9 +76,10 @@ def search(
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
     values = _values(model, filter, float16_unit(query, model.dim)) | {"k": k}
+    # One more than the most results of a page tells whether there is another one.
     if plan == "auto":
         usable = cache.of(session, model) if cache else plans(session, model)
-        plan = _choose(session, usable if k <= MAX_EF else [], values)
+        plan = _choose(session, usable if k <= MAX_EF + 1 else [], values)
     if plan == "exact":
         return _hits(session, _EXACT, values)
     full = plan.form == "full"
@@ -99,14 +96,14 @@ def search(
     text = (near if full else _RESCORED.format(near=near)).replace("%(model)s", str(int(model.id)))
     driver = driver_of(session)
     if unfiltered and plan.ef(k) == EF:  # the connections' setting, see `db.engine`
-        found = _read(driver.execute(text, values, prepare=True))
+        found = _read(driver.execute(text, values, prepare=True))[:k]
         if len(found) == k:
             return found
     with driver.pipeline():  # one round trip, and in autocommit one transaction
         driver.execute(TUNE_HNSW, [str(plan.ef(k))])
         rows = driver.execute(text, values)
         driver.execute("SET LOCAL enable_sort = on")
-    found = _read(rows)
+    found = _read(rows)[:k]
     return found if len(found) == k else _hits(session, _EXACT, values)
 
 
@@ -116,20 +113,24 @@ def within(
     query: ArrayLike,
     threshold: float,
     filter: Filter = EVERYTHING,
-    limit: int = MAX_K,
+    *,
+    limit: int | None = None,
+    after: tuple[float, str] | None = None,
 ) -> list[NoteHit]:
-    """Return the notes with score >= threshold, best first, at most `limit`; always exact.
+    """Return the notes with score >= threshold, best first; always exact.
 
-    Raises InvalidError for a bad threshold, limit or filter, VectorError for a bad query.
+    after: the score and id of a note; only notes that follow it (keyset paging; every page costs the same).
+    limit: the most notes to return, None for all of them. Raises InvalidError for a bad threshold, limit or
+    filter, VectorError for a bad query.
     """
-    if not -1 <= threshold <= 1:
-        raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
-    if not 1 <= limit <= MAX_K:
+    score, note_id = after or (0.0, "")
+    if not (-1 <= threshold <= 1 and -1 <= score <= 1):
+        raise InvalidError(f"scores and thresholds are cosines in [-1, 1], not {threshold} and {score}")
+    if limit is not None and not 1 <= limit <= MAX_K:
         raise InvalidError(f"a limit is 1 to {MAX_K}, not {limit}")
     values = _values(model, filter, float16_unit(query, model.dim))
-    # The database compares with a margin, because the threshold is for rounded scores.
-    found = _hits(session, _WITHIN, values | {"threshold": threshold - 1e-6, "k": limit})
-    return [hit for hit in found if hit.score >= threshold]
+    place = {"rank": None if after is None else round(-score * 1e6), "after": note_id}
+    return _hits(session, _WITHIN, values | place | {"threshold": threshold, "k": limit})
 
 
 def rescored(
@@ -139,44 +140,17 @@ def rescored(
     ids: Sequence[str],
     k: int,
     filter: Filter = EVERYTHING,
-    *,
-    threshold: float = -1.0,
-) -> list[NoteHit]:
-    """Return the best k of the notes `ids` that are stored, pass the filter and reach the threshold.
+) -> list[NoteHit] | None:
+    """Return the best k of the notes `ids` that are stored and pass the filter, with scores as of `search`.
 
-    For the candidates of a vector cluster, which may be out of date. Scores are those of `search`. Raises as
-    `within`.
+    For the candidates of a vector cluster, which may be out of date. None when they are fewer than k although
+    more notes pass the filter: search the database then. Raises as `search`.
     """
-    if not -1 <= threshold <= 1:
-        raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
     if not 1 <= k <= MAX_K:
         raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
     values = _values(model, filter, float16_unit(query, model.dim)) | {"ids": list(ids), "k": k}
-    return [hit for hit in _hits(session, _OF_IDS, values) if hit.score >= threshold]
-
-
-def following(
-    session: Session,
-    model: ModelVersion,
-    query: ArrayLike,
-    after: tuple[float, str],
-    k: int,
-    filter: Filter = EVERYTHING,
-    *,
-    threshold: float = -1.0,
-) -> list[NoteHit]:
-    """Return the next k notes of a result after `after`, a score and an id (keyset paging); always exact.
-
-    Every page costs the same. Raises as `within`.
-    """
-    score, note_id = after
-    if not (-1 <= threshold <= 1 and -1 <= score <= 1):
-        raise InvalidError("a score and a threshold are cosines in [-1, 1]")
-    if not 1 <= k <= MAX_K:
-        raise InvalidError(f"k is 1 to {MAX_K}, not {k}")
-    values = _values(model, filter, float16_unit(query, model.dim))
-    place = {"rank": round(-score * 1e6), "after": note_id, "threshold": threshold - 1e-6, "k": k}
-    return [hit for hit in _hits(session, _AFTER, values | place) if hit.score >= threshold]
+    found = _hits(session, _OF_IDS, values)
+    return found if len(found) == min(k, _selected(session, values)) else None
 
 
 def _choose(session: Session, usable: Sequence[Plan], values: Mapping[str, Any]) -> Plan | Literal["exact"]:
@@ -184,8 +158,14 @@ def _choose(session: Session, usable: Sequence[Plan], values: Mapping[str, Any])
         return "exact"
     if _unfiltered(values):
         return usable[0]  # an operator built the index for searches over all notes
-    ((selected,),) = _run(session, _COUNT, {**values, "k": EXACT_BELOW + 1}).fetchall()
-    return usable[0] if selected > EXACT_BELOW else "exact"
+    many = _selected(session, {**values, "k": EXACT_BELOW + 1}) > EXACT_BELOW
+    return usable[0] if many else "exact"
+
+
+def _selected(session: Session, values: Mapping[str, Any]) -> int:
+    """Return the number of notes that pass the filter, at most `k`."""
+    ((selected,),) = _run(session, _COUNT, values).fetchall()
+    return int(selected)
 
 
 def _unfiltered(values: Mapping[str, Any]) -> bool:

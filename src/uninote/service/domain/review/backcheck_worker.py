@@ -22,7 +22,13 @@ from uninote.service.db.engine import Database
 from uninote.service.db.gallery_tables import Job, JobHit, Sample
 from uninote.service.db.note_tables import StoredNote
 from uninote.service.domain.base.filters import filter_values
-from uninote.service.domain.base.vectors import Matrix, exact_scores, from_database, read_binary
+from uninote.service.domain.base.vectors import (
+    Matrix,
+    exact_scores,
+    from_database,
+    normalised,
+    read_binary,
+)
 from uninote.service.domain.gallery import thresholds
 from uninote.service.domain.gallery.index import SLACK
 from uninote.service.domain.gallery.rules import hits
@@ -152,7 +158,7 @@ def _hits(
     notes: Matrix, samples: Matrix, limits: NDArray[np.float64], names: list[str], allow: list[bool]
 ) -> Iterator[tuple[int, int, float]]:
     """Yield (note row, sample row, score) of every hit."""
-    rows, places = np.nonzero(notes @ samples.T >= limits - SLACK)
+    rows, places = np.nonzero(normalised(notes) @ normalised(samples).T >= limits - SLACK)
     scores = exact_scores(notes[rows], samples[places])
     found, category = np.unique(names, return_inverse=True)
     hit = hits(

@@ -12,8 +12,6 @@ from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.gallery import thresholds, versions
 from uninote.service.domain.notes.search import search, within
 
-MAX_HITS = 10_000
-
 
 @dataclass(frozen=True)
 class SampleComparison:
@@ -53,7 +51,7 @@ def compare(session: Session, old: str, new: str, *, k: int = 10, samples: int =
         for model, vector, known in zip(models, vectors, limits, strict=True):
             near.append({hit.note_id for hit in search(session, model, vector, k)})
             threshold = known.get(category)
-            found = None if threshold is None else within(session, model, vector, threshold, limit=MAX_HITS)
+            found = None if threshold is None else within(session, model, vector, threshold)
             hits.append(None if found is None else {hit.note_id for hit in found})
         overlap = len(near[0] & near[1]) / max(1, min(k, len(near[0] | near[1])))
         counts = [None if found is None else len(found) for found in hits]

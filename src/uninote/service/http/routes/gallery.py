@@ -64,7 +64,8 @@ async def list_samples(
     service: Service, category: NameQuery = None, after: After = 0, limit: Limit = 100
 ) -> wire.Samples:
     """List samples by id, page by page."""
-    return wire.Samples(samples=await gallery.samples(service, category, after, limit))
+    found = await gallery.samples(service, category, after, limit + 1)
+    return wire.Samples(samples=found[:limit], more=len(found) > limit)
 
 
 @router.post("/v1/samples", openapi_extra=needs("operate"))

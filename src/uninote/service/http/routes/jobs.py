@@ -22,7 +22,8 @@ router = APIRouter(tags=["back-check"], responses=RESPONSES)
 @router.get("/v1/jobs", openapi_extra=needs("read"))
 async def list_jobs(service: Service, before: Before = None, limit: Limit = 50) -> Jobs:
     """List jobs, the newest first."""
-    return Jobs(jobs=await jobs.listing(service, before, limit))
+    found = await jobs.listing(service, before, limit + 1)
+    return Jobs(jobs=found[:limit], more=len(found) > limit)
 
 
 @router.post("/v1/jobs", openapi_extra=needs("operate"))
@@ -61,7 +62,8 @@ async def read_hits(
     limit: Limit = 100,
 ) -> JobHits:
     """List the hits of a job, page by page, also while it runs."""
-    return JobHits(hits=await jobs.hits(service, job_id, (after_note, after_sample), limit))
+    found = await jobs.hits(service, job_id, (after_note, after_sample), limit + 1)
+    return JobHits(hits=found[:limit], more=len(found) > limit)
 
 
 @router.get(

@@ -43,6 +43,6 @@ async def read_audit(
 ) -> AuditEntries:
     """List entries of the audit log, the newest first. `note_id` selects a note, even a forgotten one."""
     entries = await audit_log.listing(
-        service, note_id=note_id, subject=subject, action=action, before=before, limit=limit
+        service, note_id=note_id, subject=subject, action=action, before=before, limit=limit + 1
     )
-    return AuditEntries(entries=entries)
+    return AuditEntries(entries=entries[:limit], more=len(entries) > limit)

@@ -34,11 +34,13 @@ async def list_matches(
 ) -> Matches:
     """List matches with that verdict; without `verdict`, the open ones."""
     if order == "newest":
-        return Matches(matches=await reviews.queue(service, category, verdict, before, limit))
-    if (before is None) != (before_score is None):
+        found = await reviews.queue(service, category, verdict, before, limit + 1)
+    elif (before is None) != (before_score is None):
         raise InvalidError("with order=score a page goes on after `before` and `before_score`; send both")
-    place = None if before is None or before_score is None else (before_score, before)
-    return Matches(matches=await reviews.surest(service, category, verdict, place, limit))
+    else:
+        place = None if before is None or before_score is None else (before_score, before)
+        found = await reviews.surest(service, category, verdict, place, limit + 1)
+    return Matches(matches=found[:limit], more=len(found) > limit)
 
 
 @router.post("/v1/matches/{match_id}/verdict", openapi_extra=needs("operate"))

@@ -9,15 +9,18 @@ from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.http.errors import RESPONSES
 from uninote.service.schemas import gallery as wire
-from uninote.service.schemas.common import Limit, RequiredName
+from uninote.service.schemas.common import Before, Limit, RequiredName
 
 router = APIRouter(tags=["thresholds"], responses=RESPONSES)
 
 
 @router.get("/v1/thresholds", openapi_extra=needs("read"))
-async def read_thresholds(category: RequiredName, service: Service, limit: Limit = 100) -> wire.Thresholds:
+async def read_thresholds(
+    category: RequiredName, service: Service, before: Before = None, limit: Limit = 100
+) -> wire.Thresholds:
     """List the thresholds of a category with their history, the newest first."""
-    return wire.Thresholds(thresholds=await thresholds.history(service, category, limit))
+    found = await thresholds.history(service, category, before, limit + 1)
+    return wire.Thresholds(thresholds=found[:limit], more=len(found) > limit)
 
 
 @router.put("/v1/thresholds", openapi_extra=needs("operate"))
