@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from uninote.errors import UniNoteError
+from uninote.service.app.noise import Noise
 from uninote.service.app.services import Services
 from uninote.service.console import pages
 from uninote.service.console.forms import check_origin
@@ -73,6 +74,8 @@ def pages_of(services: Services) -> FastAPI:
             openapi_extra=route.openapi_extra,
         )
     app.state.services = services
+    app.state.noise = Noise(services)
+    app.state.choices = search.Choices()
     app.state.sessions = Sessions(secret_of(services.folder))
     _errors_as_pages(app)
     app.add_middleware(ConsoleGuard, services=services, routes=app.routes, sessions=app.state.sessions)
