@@ -11,6 +11,7 @@ LAYOUT = """(() => {
     if (header > 0.12) faults.push(`the header takes ${Math.round(100 * header)} % of the screen`);
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const range = document.createRange();
+    const words = /(?<!\\S)\\S{2,20}(?!\\S)/g;
     while (walker.nextNode()) {
         const node = walker.currentNode, one = node.parentElement;
         if (!node.data.trim() || one.closest("title, .skip, script, datalist, option")) continue;
@@ -27,9 +28,10 @@ LAYOUT = """(() => {
             if (style.overflowX !== "visible" && around.clientWidth
                 && (box.right > cut.right + 1 || box.left < cut.left - 1)) say("text is cut", one);
         }
-        if (!one.closest(".scroll") && (box.right > innerWidth + 1 || box.left < -1)) say("text is off the screen", one);
+        const off = box.right > innerWidth + 1 || box.left < -1;
+        if (off && !one.closest(".scroll")) say("text is off the screen", one);
         if (!one.closest("td, th, button, .button, dt, summary, nav") || one.closest("code")) continue;
-        for (const word of node.data.matchAll(/(?<![\\p{L}\\p{N}])[\\p{L}\\p{N}]{2,20}(?![\\p{L}\\p{N}])/gu)) {
+        for (const word of node.data.matchAll(words)) {
             range.setStart(node, word.index);
             range.setEnd(node, word.index + word[0].length);
             const lines = new Set(Array.from(range.getClientRects(), (line) => Math.round(line.top)));
