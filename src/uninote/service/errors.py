@@ -28,6 +28,20 @@ class ConflictError(ServiceError):
     code = "conflict"
 
 
+class TakenError(ConflictError):
+    """A new thing cannot have this name (409). name: what has it, or one that looks like it, already."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class PreconditionError(ServiceError):
+    """The condition that the request itself names does not hold (412)."""
+
+    code = "precondition_failed"
+
+
 class UnauthorizedError(ServiceError):
     """The key is missing, unknown or revoked (401)."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 from tests.service.console.chromium import quiet_page, signed_in_browser
-from tests.service.http.conftest import CLI, new_database, stub
+from tests.service.console.desk import Desk
+from tests.service.http.conftest import CLI, STUB, new_database, stub
 from tests.service.http.running import Running, start
 
 from uninote.store.embedded import EmbeddedServer
@@ -23,6 +26,7 @@ __all__ = ["stub"]  # the fixture: a server with a hash for an encoder
 
 HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=window.hacked=2>{{7*7}}"
 SAMPLE_TEXT = "heavy rain in the streets"
+_numbers = itertools.count()
 
 
 @dataclass
@@ -95,6 +99,23 @@ def page(browser: BrowserContext) -> Iterator[Page]:
     """A page of the site that must not complain."""
     with quiet_page(browser) as page:
         yield page
+
+
+@pytest.fixture(scope="module")
+def desk(
+    playwright: Playwright, server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    """A fast server for tests that change what is stored; each takes a category of its own."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "model").mkdir()
+    (folder / "model" / "uninote.json").write_text('{"version": "stub"}')
+    address = new_database(server, template, f"desk{next(_numbers)}")
+    running = start([sys.executable, str(STUB), str(folder), address, "{}"], folder, folder / "log")
+    try:
+        with signed_in_browser(playwright, running.url, running.admin, folder / "chromium") as browser:
+            yield Desk(running, browser)
+    finally:
+        running.stop()
 
 
 def _fill(client: httpx.Client, images: list[Path]) -> None:

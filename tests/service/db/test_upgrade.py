@@ -145,7 +145,9 @@ def test_a_queue_of_another_owner_does_not_stop_the_upgrade(old: str, visible: b
             connection.execute("CREATE ROLE upgrader")
         connection.execute("GRANT CREATE ON DATABASE old TO upgrader")
         connection.execute("GRANT ALL ON SCHEMA service TO upgrader")
-        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA service TO upgrader")
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'service'"
+        for (name,) in connection.execute(tables).fetchall():
+            connection.execute(f"ALTER TABLE service.{name} OWNER TO upgrader")
         if visible:
             connection.execute("GRANT USAGE ON SCHEMA procrastinate TO upgrader")
             connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA procrastinate TO upgrader")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy.orm import Session
 
 from uninote.errors import ItemError
@@ -16,8 +19,10 @@ from uninote.service.domain.gallery.sample_rows import NewSample
 from uninote.service.domain.review import match_items
 from uninote.service.errors import InvalidError, TooLargeError
 from uninote.service.schemas.gallery import (
+    AddedSamples,
     Category,
     CategoryIn,
+    CategoryPut,
     CategoryState,
     Sample,
     SampleBatch,
@@ -42,13 +47,28 @@ async def categories(services: Services) -> list[CategoryState]:
     return await services.transaction(work)
 
 
-async def put_category(services: Services, name: str, category: CategoryIn, actor: str) -> Category:
-    """Create a category or replace its settings. Raises InvalidError."""
+async def put_category(
+    services: Services,
+    name: str,
+    category: CategoryIn,
+    actor: str,
+    *,
+    only_new: bool = False,
+    expected: Mapping[str, Any] | None = None,
+) -> CategoryPut:
+    """Create a category or replace its settings; say which, and what they were.
+
+    only_new, expected: conditions, as of `domain.gallery.categories.put_category`, which also raises.
+    """
     fields = category.model_dump()
     stored = await services.transaction(
-        lambda session: stored_categories.put_category(session, name, actor, **fields)
+        lambda session: stored_categories.put_category(
+            session, name, actor, only_new=only_new, expected=expected, **fields
+        )
     )
-    return Category.model_validate(stored)
+    own = Category.model_validate(stored.category).model_dump()
+    status = "unchanged" if not stored.changed else "created" if stored.before is None else "replaced"
+    return CategoryPut.model_validate({**own, "status": status, "before": stored.before})
 
 
 async def delete_category(services: Services, name: str, actor: str) -> None:
@@ -64,7 +84,7 @@ async def samples(services: Services, category: str | None, after: int, limit: i
     return [shown(one) for one in found]
 
 
-async def add_samples(services: Services, batch: SampleBatch, actor: str) -> list[Sample]:
+async def add_samples(services: Services, batch: SampleBatch, actor: str) -> AddedSamples:
     """Embed and store samples, all or none; return them. A sample that is stored already is not changed.
 
     Raises TooLargeError, NotFoundError, InvalidError, BusyError, UnavailableError.
@@ -90,8 +110,13 @@ async def add_samples(services: Services, batch: SampleBatch, actor: str) -> lis
         )
         for number, (one, (item, kind)) in enumerate(zip(given, read, strict=True))
     ]
-    stored = await services.transaction(lambda session: stored_samples.add_samples(session, new, actor))
-    return [shown(one) for one in stored]
+
+    def work(session: Session) -> AddedSamples:
+        known: set[int] = set()
+        stored = stored_samples.add_samples(session, new, actor, known=known)
+        return AddedSamples(samples=[shown(one) for one in stored], known=sorted(known))
+
+    return await services.transaction(work)
 
 
 async def change_sample(services: Services, sample_id: int, change: SampleChange, actor: str) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,15 @@ from uninote.service.schemas.notes import MatchOut
 from uninote.service.schemas.reviews import QualityOut, Review, VerdictIn
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Number of open matches, at most `MAX_COUNTED + 1`; the actor's last verdict that can be undone."""
+
+    open: int
+    last: Review | None
+    last_match: int | None
+
+
 async def queue(
     services: Services, category: str | None, verdict: str | None, before: int | None, limit: int
 ) -> list[MatchOut]:
@@ -26,6 +36,34 @@ async def queue(
         )
     )
     return [MatchOut.model_validate(one) for one in found]
+
+
+async def surest(
+    services: Services,
+    category: str | None,
+    verdict: str | None,
+    before: tuple[float, int] | None,
+    limit: int,
+) -> list[MatchOut]:
+    """Return matches with that verdict (None: open ones), the highest score first."""
+    found = await services.transaction(
+        lambda session: verdicts.surest(
+            session, category=category, verdict=verdict, before=before, limit=limit
+        )
+    )
+    return [MatchOut.model_validate(one) for one in found]
+
+
+async def standing(services: Services, category: str | None, actor: str) -> Standing:
+    """Return how many matches are open, of one category or of all, and what the actor can undo."""
+
+    def work(session: Session) -> Standing:
+        count, found = verdicts.count_open(session, category), verdicts.last_of(session, actor)
+        if found is None:
+            return Standing(count, None, None)
+        return Standing(count, Review.model_validate(found[0]), found[1].id)
+
+    return await services.transaction(work)
 
 
 async def match(services: Services, match_id: int) -> MatchOut:
@@ -41,11 +79,21 @@ async def match(services: Services, match_id: int) -> MatchOut:
 
 
 async def judge(services: Services, match_id: int, given: VerdictIn, actor: str) -> Review:
-    """Record a verdict, which replaces an earlier one in the queue. Raises NotFoundError."""
+    """Record a verdict, which replaces an earlier one in the queue; the same one again changes nothing.
+
+    Raises NotFoundError.
+    """
     review = await services.transaction(
         lambda session: verdicts.judge(session, match_id, given.verdict, actor, given.comment)
     )
     return Review.model_validate(review)
+
+
+async def undo(services: Services, review_id: int, actor: str) -> Review:
+    """Take a verdict back; doing it again changes nothing. Raises NotFoundError, ConflictError."""
+    return Review.model_validate(
+        await services.transaction(lambda session: verdicts.undo(session, review_id, actor))
+    )
 
 
 async def quality(services: Services) -> list[QualityOut]:

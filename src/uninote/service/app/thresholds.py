@@ -37,12 +37,26 @@ async def history(services: Services, category: str, limit: int) -> list[Thresho
     return await services.transaction(work)
 
 
+async def in_force(services: Services, category: str, version: str) -> float | None:
+    """Return the threshold in force for a version (empty: the active one), None if there is none."""
+
+    def work(session: Session) -> float | None:
+        name = version or versions.active(session).version
+        newest = thresholds.history(session, category, name, limit=1)
+        return newest[0].value if newest else None
+
+    return await services.transaction(work)
+
+
 async def put(services: Services, given: ThresholdIn, actor: str) -> Threshold:
-    """Set a threshold for every note that is stored after this call. Raises NotFoundError."""
+    """Set a threshold for every note that is stored after this call. Raises NotFoundError, ConflictError."""
+    seen = given.replaces if "replaces" in given.model_fields_set else thresholds.UNCHECKED
 
     def work(session: Session) -> Threshold:
         version = given.version or versions.active(session).version
-        row = thresholds.put(session, given.category, version, given.value, actor, given.reason)
+        row = thresholds.put(
+            session, given.category, version, given.value, actor, given.reason, expected=seen
+        )
         return _shown(row, version)
 
     return await services.transaction(work)

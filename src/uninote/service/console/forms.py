@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
 
+from uninote.service.console.sessions import StaleFormError
 from uninote.service.errors import ForbiddenError, InvalidError
 
 TOKEN = "form_token"
@@ -28,7 +29,10 @@ async def check_origin(request: Request) -> None:
     wanted: str = getattr(request.state, "form_token", "")
     given = sent.encode("utf-8", "replace") if isinstance(sent, str) else b""
     if not wanted or not hmac.compare_digest(given, wanted.encode()):
-        raise ForbiddenError("This form is not from your session; load the page again and send it once more.")
+        raise StaleFormError(
+            "This form is older than your session and nothing was changed. Send it once more; if that fails "
+            "too, load the page again."
+        )
 
 
 async def _form(request: Request) -> FormData:

@@ -45,6 +45,11 @@ class ConsoleGuard(Guard):
         async def safe(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if message["status"] == 303 and pages.is_fragment(scope):
+                    # The browser, not htmx, goes to the page that a form leads to.
+                    message["status"] = 204
+                    headers["HX-Redirect"] = headers["location"]
+                    del headers["location"], headers["content-length"]
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -82,10 +87,8 @@ class ConsoleGuard(Guard):
         if isinstance(error, UnauthorizedError) and call.method == "GET" and call.route != PICTURES:
             query = call.scope.get("query_string", b"").decode("latin-1")
             there = call.scope["path"] + (f"?{query}" if query else "")
-            target = f"{SIGN_IN}?next={quote(there, safe='')}"
-            if Headers(scope=call.scope).get("hx-request"):
-                return Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
-            return RedirectResponse(target, 303)
+            if not pages.is_fragment(call.scope):
+                return RedirectResponse(f"{SIGN_IN}?next={quote(there, safe='')}", 303)
         return pages.problem(call.scope, error)
 
     async def _identity(self, cookie: str) -> Identity:

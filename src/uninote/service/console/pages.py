@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from uninote.errors import UniNoteError
+from uninote.service.console.sessions import StaleFormError
 from uninote.service.domain.base.identity import allows
 from uninote.service.http.errors import printable, retry_after, status_of
 from uninote.service.http.middleware import FAILED
@@ -29,6 +30,8 @@ SECTIONS = (
     ("/console/versions", "Models"),
     ("/console/health", "Health"),
 )
+FORM_TOKEN = "X-Form-Token"
+"""Header with the token that forms of the present session carry; other sites cannot read it."""
 _TITLES = {
     401: "Sign in first",
     403: "Not allowed",
@@ -54,12 +57,15 @@ def render(
     return _html(request.scope, template, status, values, headers)
 
 
-def problem(scope: Scope, error: Exception) -> Response:
-    """Render an error as a page, or as a fragment for htmx."""
+def problem(scope: Scope, error: Exception, link: tuple[str, str] | None = None) -> Response:
+    """Render an error as a page, or as a fragment for htmx. link: address and name of the way out."""
     status, message, headers = _described(error)
-    template = "problem_fragment.html" if is_fragment(scope) else "problem.html"
-    values = {"title": _TITLES.get(status, "That did not work"), "message": printable(message)}
-    return _html(scope, template, status, values, headers)
+    fragment = is_fragment(scope)
+    if fragment and isinstance(error, StaleFormError):
+        headers[FORM_TOKEN] = scope["state"].get("form_token", "")
+    title = _TITLES.get(status, "That did not work")
+    values = {"title": title, "message": printable(message), "link": link, "signed_out": status == 401}
+    return _html(scope, "problem_fragment.html" if fragment else "problem.html", status, values, headers)
 
 
 def is_fragment(scope: Scope) -> bool:

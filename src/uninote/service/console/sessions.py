@@ -18,6 +18,12 @@ from pathlib import Path
 from itsdangerous import Signer
 
 from uninote.errors import ConfigError
+from uninote.service.errors import ForbiddenError
+
+
+class StaleFormError(ForbiddenError):
+    """A form carries the token of an earlier session (403)."""
+
 
 COOKIE = "uninote_session"
 VISITOR = "uninote_visitor"

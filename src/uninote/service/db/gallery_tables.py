@@ -22,6 +22,8 @@ from uninote.service.roles import ROLES
 
 SAMPLE_KINDS = ("image", "video", "text", "note")
 VERDICTS = ("true_positive", "false_positive", "unsure")
+WITHDRAWN = "withdrawn"
+"""What the record of an undo holds in place of a verdict when no earlier one is left."""
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 SOURCES = ("online", "backcheck")
 
@@ -122,6 +124,9 @@ class Match(Base):
         UniqueConstraint("note_id", "sample_id"),
         Index(None, "sample_id"),
         Index("ix_matches_open", "category", "id", postgresql_where=text("verdict IS NULL")),
+        Index(
+            "ix_matches_surest", text("score DESC"), text("id DESC"), postgresql_where=text("verdict IS NULL")
+        ),
     )
 
     id: Mapped[Serial]
@@ -137,13 +142,18 @@ class Match(Base):
 
 
 class Review(Base):
-    """Verdict on a match, with the key of the judged content; the newest one counts."""
+    """Verdict on a match, with the key of the judged content; the newest one counts.
+
+    undoes: the verdict that this record takes back; its own `verdict` is then the one that counts again.
+    """
 
     __tablename__ = "reviews"
     __table_args__ = (
-        CheckConstraint(f"verdict IN {VERDICTS}", name="verdict"),
+        CheckConstraint(f"verdict IN {(*VERDICTS, WITHDRAWN)}", name="verdict"),
         Index(None, "note_id", "sample_id", text("id DESC")),
         Index(None, "sample_id"),
+        Index(None, "actor", text("id DESC")),
+        UniqueConstraint("undoes"),
     )
 
     id: Mapped[Serial]
@@ -156,6 +166,7 @@ class Review(Base):
     comment: Mapped[Words]
     actor: Mapped[Name]
     created: Mapped[Now]
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("service.reviews.id", ondelete="CASCADE"))
 
 
 class Job(Base):

@@ -29,6 +29,20 @@ class Category(Answer):
     created: datetime
 
 
+class CategorySettings(Answer):
+    description: str
+    enabled: bool
+    disabled_until: datetime | None
+    sampling: float
+
+
+class CategoryPut(Category):
+    status: Literal["created", "replaced", "unchanged"] = Field(
+        description="`unchanged`: it had these settings already"
+    )
+    before: CategorySettings | None = Field(description="its settings until then; null for a new one")
+
+
 class CategoryState(Category):
     samples: int
     threshold: float | None = Field(description="of the active model version; null: it matches nothing")
@@ -88,6 +102,10 @@ class Samples(Answer):
     samples: list[Sample]
 
 
+class AddedSamples(Samples):
+    known: list[int] = Field(description="ids of those that were stored before; they were not changed")
+
+
 class Deleted(Answer):
     deleted: bool = Field(description="whether it was there")
 
@@ -97,6 +115,11 @@ class ThresholdIn(Wire):
     value: Cosine
     version: Name | None = Field(None, description="model version; default: the active one")
     reason: Words = Field("", max_length=10_000)
+    replaces: Cosine | None = Field(
+        None,
+        description="the value that you saw in force, null for none: if another one is, the answer is 409. "
+        "Left out, any is replaced",
+    )
 
 
 class Threshold(Answer):

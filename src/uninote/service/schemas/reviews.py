@@ -14,7 +14,7 @@ Verdict = Literal["true_positive", "false_positive", "unsure"]
 
 
 class Matches(Answer):
-    matches: list[MatchOut] = Field(description="newest first")
+    matches: list[MatchOut] = Field(description="in the order that `order` names")
 
 
 class VerdictIn(Wire):
@@ -28,10 +28,13 @@ class Review(Answer):
     sample_id: int
     category: str
     score: float
-    verdict: Verdict
+    verdict: Verdict | Literal["withdrawn"] = Field(
+        description="of an undo: the verdict that counts again; `withdrawn` if the match is open again"
+    )
     comment: str
     actor: str
     created: datetime
+    undoes: int | None = Field(description="the verdict that this record takes back; null for a verdict")
 
 
 class QualityOut(Answer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -149,3 +150,20 @@ def test_vectors_of_another_version_are_filled_in(world: World, at: Toward) -> N
     world.database.transaction(lambda s: add_sample_vectors(s, "m2", {sample: [1, 0, 0]}))
     world.database.transaction(lambda s: add_sample_vectors(s, "m2", {sample: [0, 1, 0]}))  # there already
     assert world.rows("SELECT vector::text FROM service.sample_vectors ORDER BY model_id")[1] == ("[1,0,0]",)
+
+
+def test_what_is_in_force_already_is_not_written_again(world: World, at: Toward) -> None:
+    def trace() -> list[tuple[Any, ...]]:
+        return world.rows("SELECT revision, (SELECT count(*) FROM service.audit) FROM service.gallery_state")
+
+    world.category("spam")
+    new = NewSample("spam", "text", Item.of("an umbrella"), {"m1": at(1.0)}, label="first")
+    (first,) = add(world, new)
+    world.database.transaction(lambda s: change_sample(s, first.id, "ana", enabled=False))
+    before = trace()
+    world.database.transaction(lambda s: change_sample(s, first.id, "ana", enabled=False, label="first"))
+    known: set[int] = set()
+    other = replace(new, label="second")
+    world.database.transaction(lambda s: add_samples(s, [other], "ana", known=known))
+    assert known == {first.id}
+    assert trace() == before

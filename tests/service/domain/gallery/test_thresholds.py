@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.service.conftest import World
 
 from uninote.service.domain.base import audit
 from uninote.service.domain.gallery import thresholds, versions
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 
 
 def test_the_newest_is_in_force_and_the_others_stay(world: World) -> None:
@@ -53,3 +55,26 @@ def test_bad_ones_are_refused(
     world.category("spam", None)
     with pytest.raises(error):
         world.database.transaction(lambda s: thresholds.put(s, category, version, value, "ops"))
+
+
+def put(world: World, value: float, **options: Any) -> Any:
+    return world.database.transaction(lambda s: thresholds.put(s, "spam", "m1", value, "ana", **options))
+
+
+def test_the_value_in_force_is_not_written_again(world: World) -> None:
+    world.category("spam", None)
+    first = put(world, 0.7, reason="volume 10")
+    assert {put(world, 0.7).id, put(world, 0.7, reason="volume 10").id} == {first.id}
+    assert put(world, 0.7, reason="another").id != first.id
+    assert len(world.rows("SELECT 1 FROM service.thresholds")) == 2
+
+
+def test_a_value_that_someone_else_set_is_not_overwritten(world: World) -> None:
+    world.category("spam", None)
+    put(world, 0.7, expected=None)
+    with pytest.raises(ConflictError, match=r"0\.7 is in force, not none; 0\.8 was not saved"):
+        put(world, 0.8, expected=None)
+    with pytest.raises(ConflictError, match=r"0\.7 is in force, not 0\.6"):
+        put(world, 0.8, expected=0.6)
+    assert put(world, 0.8, expected=0.7).value == 0.8
+    assert put(world, 0.9).value == 0.9  # not checked

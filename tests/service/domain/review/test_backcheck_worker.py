@@ -131,7 +131,7 @@ def test_cancel_and_resume(world: World, note: MakeNote, at: Toward) -> None:
     world.category("spam", 0.895)
     fill(world, note, at)
     sample = world.sample("spam", at(1.0))
-    waiting, running = create(world, sample), create(world, sample)
+    waiting, running = create(world, sample), create(world, sample, record=True)
     assert world.database.transaction(lambda s: backcheck_jobs.cancel(s, waiting, "bo")).state == "cancelled"
     assert backcheck_worker.run(world.database, waiting) == "cancelled"
     backcheck_worker.run(world.database, running, page=3, stop=lambda: True)
@@ -399,3 +399,21 @@ def test_a_cancelled_worker_ends_behind_its_page(
     assert progress(world, job).state == "done"
     assert len(found(world, job)) == 6
     queue.close()
+
+
+def test_an_equal_job_that_is_open_is_not_made_twice(world: World, note: MakeNote, at: Toward) -> None:
+    world.category("spam")
+    fill(world, note, at, 3)
+    sample = world.sample("spam", at(1.0))
+    job = create(world, sample)
+    assert create(world, sample) == job
+    assert world.rows("SELECT count(*) FROM service.audit WHERE action = 'job.create'") == [(1,)]
+    assert create(world, sample, record=True) != job
+    world.category("spam", 0.5)  # a new threshold: the same form asks for another search
+    changed = create(world, sample)
+    assert changed != job
+    backcheck_worker.run(world.database, changed, page=1, stop=lambda: True)
+    for _ in range(2):
+        world.database.transaction(lambda s: backcheck_jobs.cancel(s, changed, "ana"))
+    assert world.rows("SELECT count(*) FROM service.audit WHERE action = 'job.cancel'") == [(1,)]
+    assert create(world, sample) != changed

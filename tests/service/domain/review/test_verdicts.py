@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 from tests.service.conftest import MakeNote, Toward, World
 
 from uninote.service.domain.base import audit
+from uninote.service.domain.gallery import versions
+from uninote.service.domain.gallery.calibration_scores import reviewed
 from uninote.service.domain.review import verdicts
+from uninote.service.domain.review.export import export_verdicts
 from uninote.service.domain.review.verdicts import Quality
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 
 
 @pytest.fixture
@@ -85,3 +92,132 @@ def test_bad_verdicts_are_refused(world: World, matches: dict[str, int]) -> None
         world.database.transaction(lambda s: verdicts.judge(s, matches["n0"], "unsure", "ana", "\0"))
     with pytest.raises(NotFoundError, match="no match 99"):
         judge(world, 99, "unsure")
+
+
+def reviews_of(world: World, note_id: str) -> list[Any]:
+    return world.database.transaction(lambda s: verdicts.history(s, note_id))
+
+
+def undo(world: World, review_id: int, actor: str = "ana") -> Any:
+    return world.database.transaction(lambda s: verdicts.undo(s, review_id, actor))
+
+
+def verdict_of(world: World, match_id: int) -> Any:
+    return world.rows(f"SELECT verdict FROM service.matches WHERE id = {match_id}")[0][0]
+
+
+def test_the_same_verdict_again_changes_nothing(world: World, matches: dict[str, int]) -> None:
+    first = judge(world, matches["n0"], "true_positive")
+    assert {judge(world, matches["n0"], "true_positive").id for _ in range(2)} == {first.id}
+    silent = world.database.transaction(lambda s: verdicts.judge(s, matches["n0"], "true_positive", "ana"))
+    assert silent.id == first.id
+    assert len(reviews_of(world, "n0")) == 1
+    assert world.rows("SELECT count(*) FROM service.audit WHERE action = 'review'") == [(1,)]
+    judge(world, matches["n0"], "true_positive", "bo")  # a second opinion is a record of its own
+    judge(world, matches["n0"], "true_positive", "ana")
+    assert [one.actor for one in reviews_of(world, "n0")] == ["ana", "bo", "ana"]
+
+
+def test_two_equal_verdicts_at_the_same_time_are_one_record(world: World, matches: dict[str, int]) -> None:
+    together = Barrier(4)
+
+    def post(_: int) -> int:
+        together.wait()
+        return int(judge(world, matches["n0"], "false_positive").id)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(post, range(4)))) == 1
+    assert len(reviews_of(world, "n0")) == 1
+
+
+def test_an_undo_restores_what_was_before_and_is_a_record(world: World, matches: dict[str, int]) -> None:
+    first = judge(world, matches["n0"], "true_positive", "bo")
+    second = judge(world, matches["n0"], "false_positive")
+    record = undo(world, second.id)
+    assert (record.verdict, record.undoes, record.actor) == ("true_positive", second.id, "ana")
+    assert undo(world, second.id).id == record.id  # sent twice: done once
+    assert verdict_of(world, matches["n0"]) == "true_positive"
+    assert undo(world, first.id).verdict == "withdrawn"
+    assert verdict_of(world, matches["n0"]) is None
+    assert [one.verdict for one in reviews_of(world, "n0")] == [
+        "withdrawn",
+        "true_positive",
+        "false_positive",
+        "true_positive",
+    ]
+    logged = world.database.transaction(lambda s: audit.entries(s, action="review.undo"))
+    assert [one.details["verdict"] for one in logged] == [None, "true_positive"]
+    again = judge(world, matches["n0"], "true_positive", "bo")
+    assert again.id not in (first.id, second.id)
+
+
+def test_only_the_last_verdict_on_a_match_can_be_undone(
+    world: World, note: MakeNote, at: Toward, matches: dict[str, int]
+) -> None:
+    first = judge(world, matches["n0"], "true_positive")
+    later = judge(world, matches["n0"], "false_positive", "bo")
+    with pytest.raises(ConflictError, match="later verdict"):
+        undo(world, first.id)
+    record = undo(world, later.id)
+    with pytest.raises(ConflictError, match="record of an undo"):
+        undo(world, record.id)
+    with pytest.raises(NotFoundError, match="no verdict 99"):
+        undo(world, 99)
+    world.ingest(note("n0", at(0.95), "changed"))
+    with pytest.raises(ConflictError, match="has changed since"):
+        undo(world, first.id)
+
+
+def test_the_last_verdict_of_an_actor_that_can_be_undone(world: World, matches: dict[str, int]) -> None:
+    def last(actor: str = "ana") -> Any:
+        found = world.database.transaction(lambda s: verdicts.last_of(s, actor))
+        return found and (found[0].id, found[1].note_id)
+
+    assert last() is None
+    one, two = judge(world, matches["n0"], "unsure"), judge(world, matches["n1"], "unsure")
+    assert (last(), last("bo")) == ((two.id, "n1"), None)
+    undo(world, two.id)
+    assert last() == (one.id, "n0")
+    judge(world, matches["n0"], "true_positive", "bo")
+    assert last() is None
+
+
+def test_the_surest_come_first_page_by_page(world: World, note: MakeNote, at: Toward) -> None:
+    world.category("spam")
+    world.sample("spam", at(1.0))
+    given = {"a": 0.9, "b": 0.97, "c": 0.85, "d": 0.97}
+    world.ingest(*[note(name, at(score)) for name, score in given.items()])
+
+    def page(**options: Any) -> list[Any]:
+        return world.database.transaction(lambda s: verdicts.surest(s, **options))
+
+    first = page(limit=1) + page(limit=1, before=(page(limit=1)[0].score, page(limit=1)[0].id))
+    assert [one.note_id for one in first] == ["d", "b"]  # of equal scores the newest
+    judge(world, first[0].id, "unsure")  # a verdict meanwhile moves no other case
+    assert [one.note_id for one in page(before=(first[1].score, first[1].id))] == ["a", "c"]
+    assert page(category="scam") == []
+    assert [one.note_id for one in page(verdict="unsure")] == ["d"]
+
+
+def test_open_matches_are_counted_up_to_a_limit(
+    world: World, matches: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(category: str | None = None) -> int:
+        return world.database.transaction(lambda s: verdicts.count_open(s, category))
+
+    assert (count(), count("spam"), count("none")) == (5, 4, 0)
+    judge(world, matches["n0"], "unsure")
+    assert count() == 4
+    monkeypatch.setattr(verdicts, "MAX_COUNTED", 2)
+    assert count() == 3
+
+
+def test_a_withdrawn_verdict_is_no_evidence(world: World, matches: dict[str, int], tmp_path: Path) -> None:
+    undo(world, judge(world, matches["n0"], "true_positive").id)
+    judge(world, matches["n1"], "true_positive")
+
+    def evidence(session: Session) -> tuple[int, int]:
+        found = reviewed(session, versions.active(session), "spam")
+        return len(found.scores), export_verdicts(session, tmp_path).pairs
+
+    assert world.database.transaction(evidence) == (1, 1)

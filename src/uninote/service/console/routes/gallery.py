@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from uninote.service.app import gallery
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
+from uninote.service.errors import TakenError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.gallery import CategoryIn
@@ -24,18 +25,38 @@ async def categories(request: Request, service: Service) -> Response:
 
 
 @router.post("/console/gallery", openapi_extra=needs("operate"))
-async def put(sent: Form, service: Service, caller: Caller) -> Response:
-    """Create a category or replace its settings."""
+async def create(request: Request, sent: Form, service: Service, caller: Caller) -> Response:
+    """Create a category; a name that is taken is refused, with a link to what has it."""
     name = forms.text(sent, "name")
-    sampling = forms.number(sent, "sampling")
+    body = forms.checked(CategoryIn, description=forms.text(sent, "description"))
+    try:
+        await gallery.put_category(service, name, body, caller.actor, only_new=True)
+    except TakenError as error:
+        return pages.problem(request.scope, error, (_page(error.name), f"Open {error.name}"))
+    return RedirectResponse(_page(name), 303)
+
+
+@router.post("/console/gallery/settings", openapi_extra=needs("operate"))
+async def change(sent: Form, service: Service, caller: Caller) -> Response:
+    """Change the settings of a category, unless they are not those that the form was made from."""
+    name = forms.text(sent, "name")
+    until = forms.text(sent, "seen_disabled_until")
+    seen = forms.checked(
+        CategoryIn,
+        description=forms.text(sent, "seen_description"),
+        enabled=forms.text(sent, "seen_enabled") == "yes",
+        disabled_until=until or None,
+        sampling=forms.number(sent, "seen_sampling"),
+    )
     body = forms.checked(
         CategoryIn,
         description=forms.text(sent, "description"),
         enabled="enabled" in sent,
-        sampling=1.0 if sampling is None else sampling,
+        disabled_until=until if until and "stay_off" in sent else None,
+        sampling=forms.number(sent, "sampling"),
     )
-    await gallery.put_category(service, name, body, caller.actor)
-    return RedirectResponse(f"/console/samples?category={quote(name, safe='')}", 303)
+    await gallery.put_category(service, name, body, caller.actor, expected=seen.model_dump())
+    return RedirectResponse(_page(name), 303)
 
 
 @router.post("/console/gallery/delete", openapi_extra=needs("operate"))
@@ -43,3 +64,7 @@ async def delete(sent: Form, service: Service, caller: Caller) -> Response:
     """Delete a category with its samples, thresholds and matches."""
     await gallery.delete_category(service, forms.text(sent, "name"), caller.actor)
     return RedirectResponse("/console/gallery", 303)
+
+
+def _page(name: str) -> str:
+    return f"/console/samples?category={quote(name, safe='')}"

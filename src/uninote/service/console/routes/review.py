@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Annotated, get_args
+from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from uninote.service.app import gallery, previews, reviews
@@ -13,10 +14,12 @@ from uninote.service.app.previews import NotePreview
 from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
+from uninote.service.domain.base.identity import Identity
+from uninote.service.domain.review.verdicts import MAX_COUNTED
 from uninote.service.errors import InvalidError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
-from uninote.service.schemas.common import Before, Choice, RowIdPath
+from uninote.service.schemas.common import Before, Choice, RowId, RowIdPath, Wire
 from uninote.service.schemas.gallery import Sample
 from uninote.service.schemas.notes import MatchOut
 from uninote.service.schemas.reviews import Verdict, VerdictIn
@@ -25,6 +28,13 @@ PAGE = 20
 VERDICTS = get_args(Verdict)
 
 router = APIRouter()
+
+
+class Undo(Wire):
+    """Ids of the verdict to take back and of its match."""
+
+    review: RowId
+    match: RowId
 
 
 @dataclass(frozen=True)
@@ -38,23 +48,48 @@ class Case:
 
 @router.get("/console/review", openapi_extra=needs("read"))
 async def queue(
-    request: Request, service: Service, category: Choice = "", verdict: Choice = "", before: Before = None
+    request: Request,
+    service: Service,
+    caller: Caller,
+    category: Choice = "",
+    verdict: Choice = "",
+    before: Before = None,
+    score: Annotated[float, Query(ge=-1, le=1)] = 1.0,
 ) -> Response:
-    """Show a page of the queue, the newest matches first."""
+    """Show a page of the queue: open matches by score, decided ones newest first.
+
+    before, score: id and score of the last match of the page before.
+    """
     if verdict and verdict not in VERDICTS:
         raise InvalidError(f"a verdict is one of {', '.join(VERDICTS)}")
-    matches = await reviews.queue(service, category or None, verdict or None, before, PAGE)
+    chosen = category or None
+    if verdict:
+        matches = await reviews.queue(service, chosen, verdict, before, PAGE)
+    else:
+        place = None if before is None else (score, before)
+        matches = await reviews.surest(service, chosen, None, place, PAGE)
     return pages.render(
         request,
         "review_cases.html" if pages.is_fragment(request.scope) else "review.html",
         cases=await _cases(service, matches),
-        before=matches[-1].id if len(matches) == PAGE else None,
+        before=matches[-1] if len(matches) == PAGE else None,
         category=category,
         verdict=verdict,
+        standing=await reviews.standing(service, chosen, caller.actor),
+        max_counted=MAX_COUNTED,
+        oob=False,
         verdicts=VERDICTS,
         categories=await gallery.categories(service),
         quality=await reviews.quality(service),
     )
+
+
+@router.post("/console/review/undo", openapi_extra=needs("operate"))
+async def undo(request: Request, sent: Form, service: Service, caller: Caller) -> Response:
+    """Take a verdict back, and show its case as it was before."""
+    ids = forms.checked(Undo, review=forms.text(sent, "review"), match=forms.text(sent, "match"))
+    await reviews.undo(service, ids.review, caller.actor)
+    return await _judged(request, service, caller, ids.match, forms.text(sent, "category"))
 
 
 @router.post("/console/review/{match_id}", openapi_extra=needs("operate"))
@@ -64,10 +99,26 @@ async def judge(
     """Record a verdict, and show the case with it."""
     body = forms.checked(VerdictIn, verdict=forms.text(sent, "verdict"), comment=forms.text(sent, "comment"))
     await reviews.judge(service, match_id, body, caller.actor)
+    return await _judged(request, service, caller, match_id, forms.text(sent, "category"))
+
+
+async def _judged(
+    request: Request, services: Services, caller: Identity, match_id: int, category: str
+) -> Response:
+    """Return the case as it is now, with the state of the queue; without htmx, the queue."""
     if not pages.is_fragment(request.scope):
-        return RedirectResponse("/console/review", 303)
-    case = (await _cases(service, [await reviews.match(service, match_id)]))[0]
-    return pages.render(request, "review_case.html", case=case, verdicts=VERDICTS)
+        return RedirectResponse(f"/console/review?category={quote(category, safe='')}", 303)
+    return pages.render(
+        request,
+        "review_judged.html",
+        case=(await _cases(services, [await reviews.match(services, match_id)]))[0],
+        verdicts=VERDICTS,
+        verdict="",
+        category=category,
+        standing=await reviews.standing(services, category or None, caller.actor),
+        max_counted=MAX_COUNTED,
+        oob=True,
+    )
 
 
 async def _cases(services: Services, matches: list[MatchOut]) -> list[Case]:

@@ -11,7 +11,7 @@ from uninote.service.app import gallery
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.console.uploads import limits, uploads
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import After, RequiredName, RowIdPath
@@ -56,7 +56,13 @@ async def add(sent: Form, service: Service, caller: Caller) -> Response:
         "comment": forms.text(sent, "comment"),
         "allow": "allow" in sent,
     }
-    await gallery.add_samples(service, forms.checked(SampleBatch, samples=[sample]), caller.actor)
+    added = await gallery.add_samples(service, forms.checked(SampleBatch, samples=[sample]), caller.actor)
+    (stored,) = added.samples
+    same = stored.enabled and (stored.label, stored.comment) == (sample["label"], sample["comment"])
+    if added.known and not same:
+        name = f"{stored.id} ({stored.label})" if stored.label else str(stored.id)
+        state = "" if stored.enabled else ", which is switched off"
+        raise ConflictError(f"This content is sample {name} here already{state}; nothing was changed.")
     return _back(category)
 
 

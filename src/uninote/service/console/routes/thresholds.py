@@ -74,6 +74,7 @@ async def read(
         reviewed=_reviewed(proposal),
         problem=problem,
         history=history,
+        seen=await thresholds.in_force(service, category, version) if chosen else None,
         method=method or "volume",
         target=target,
         version=version,
@@ -82,12 +83,14 @@ async def read(
 
 @router.post("/console/thresholds", openapi_extra=needs("operate"))
 async def put(sent: Form, service: Service, caller: Caller) -> Response:
-    """Set a threshold."""
+    """Set a threshold, unless another one is in force than the form was made from."""
     category, value = forms.text(sent, "category"), forms.number(sent, "value")
     if value is None:
         raise InvalidError("Give the threshold, a number from -1 to 1.")
     version, reason = forms.text(sent, "version"), forms.text(sent, "reason")
     fields = {"category": category, "value": value, "version": version or None, "reason": reason}
+    if "seen" in sent:
+        fields["replaces"] = forms.number(sent, "seen")
     body = forms.checked(ThresholdIn, **fields)
     await thresholds.put(service, body, caller.actor)
     shown = f"&version={quote(version, safe='')}" if version else ""

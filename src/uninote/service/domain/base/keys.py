@@ -10,7 +10,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from uninote.service.db.engine import driver_of
@@ -85,15 +85,14 @@ def known(session: Session, prefix: str) -> ApiKey:
 
 def revoke(session: Session, prefix: str, actor: str) -> ApiKey:
     """Revoke a key; revoking it again has no effect. Raises NotFoundError."""
-    statement = (
-        update(ApiKey)
-        .where(ApiKey.prefix == prefix)
-        .values(revoked=func.coalesce(ApiKey.revoked, func.now()))
-        .returning(ApiKey)
-    )
-    key = session.scalars(statement, execution_options={"populate_existing": True}).one_or_none()
+    key = session.get(ApiKey, prefix, with_for_update=True)
     if key is None:
         raise NotFoundError("there is no API key of that prefix")
+    if key.revoked is not None:
+        return key
+    key.revoked = func.now()
+    session.flush()
+    session.refresh(key)
     audit.record(session, actor, "key.revoke", f"key:{prefix}")
     return key
 

@@ -30,7 +30,7 @@ SELECT note.vector, sample.vector, verdict = 'true_positive' FROM (
 JOIN service.vectors AS note ON note.note_id = review.note_id AND note.model_id = %(model)s
     AND note.content_key = review.content_key
 JOIN service.sample_vectors AS sample ON sample.sample_id = review.sample_id AND sample.model_id = %(model)s
-WHERE verdict <> 'unsure' ORDER BY review.note_id, review.sample_id
+WHERE verdict IN ('true_positive', 'false_positive') ORDER BY review.note_id, review.sample_id
 """
 
 Scores = NDArray[np.float64]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from uninote.service.db.gallery_tables import Category, Sample
@@ -14,7 +17,16 @@ from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.pictures import drop_unused
 from uninote.service.domain.base.text import check_name, check_words
 from uninote.service.domain.gallery.sample_rows import shown_digests
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError, TakenError
+
+
+@dataclass(frozen=True)
+class Written:
+    """A category as it is stored now. before: its settings until then, None if it is new."""
+
+    category: Category
+    before: dict[str, Any] | None
+    changed: bool
 
 
 def put_category(
@@ -26,8 +38,16 @@ def put_category(
     enabled: bool = True,
     disabled_until: datetime | None = None,
     sampling: float = 1.0,
-) -> Category:
-    """Create or replace a category's settings. Raises InvalidError for a bad name or ratio."""
+    only_new: bool = False,
+    expected: Mapping[str, Any] | None = None,
+) -> Written:
+    """Create or replace a category's settings; settings that are in force already are not written again.
+
+    only_new: refuse a name that is taken. expected: settings that the caller saw; the category must exist and
+    must still have them. Raises InvalidError for a bad name or ratio. Raises TakenError for a new name that
+    differs from an existing one in case and spaces only. Raises ConflictError or NotFoundError when
+    `expected` does not hold.
+    """
     check_name("a category name", name)
     check_words("a description", description)
     if disabled_until is not None and disabled_until.utcoffset() is None:
@@ -40,9 +60,24 @@ def put_category(
         "disabled_until": disabled_until,
         "sampling": sampling,
     }
-    statement = insert(Category).values(name=name, **values)
-    upsert = statement.on_conflict_do_update(index_elements=[Category.name], set_=values).returning(Category)
-    category = session.scalars(upsert, execution_options={"populate_existing": True}).one()
+    gallery_lock.lock_exclusive(session)  # two new names that look alike must not pass side by side
+    category = session.get(Category, name)
+    before = None if category is None else {field: getattr(category, field) for field in values}
+    if category is None:
+        if expected is not None:
+            raise NotFoundError(f"category {name!r} was deleted meanwhile; nothing was saved")
+        _check_new(session, name)
+        category = Category(name=name, **values)
+        session.add(category)
+    else:
+        if only_new:
+            raise TakenError(f"category {name!r} exists already; nothing was changed", name)
+        _check_expected(category, expected or {})
+        if before == values:
+            return Written(category, before, changed=False)
+        for field, value in values.items():
+            setattr(category, field, value)
+    session.flush()
     audit.record(
         session,
         actor,
@@ -51,7 +86,34 @@ def put_category(
         **values | {"disabled_until": _iso(disabled_until)},
     )
     gallery_lock.increment(session)
-    return category
+    return Written(category, before, changed=True)
+
+
+def _check_new(session: Session, name: str) -> None:
+    for known in session.scalars(select(Category.name)):
+        if _folded(known) == _folded(name):
+            raise TakenError(
+                f"category {known!r} exists already, and {name!r} differs from it in case or spaces only; "
+                "take another name",
+                known,
+            )
+
+
+def _folded(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _check_expected(category: Category, expected: Mapping[str, Any]) -> None:
+    stale = [
+        f"{field.replace('_', ' ')} is {getattr(category, field)!r}, not {seen!r}"
+        for field, seen in expected.items()
+        if getattr(category, field) != seen
+    ]
+    if stale:
+        raise ConflictError(
+            f"category {category.name!r} was changed meanwhile: {'; '.join(stale)}; nothing was saved. "
+            "Load the page again to see its settings"
+        )
 
 
 def delete_category(session: Session, name: str, actor: str) -> None:

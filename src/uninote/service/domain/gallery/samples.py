@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from numpy.typing import ArrayLike
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -31,11 +31,13 @@ from uninote.service.errors import InvalidError, NotFoundError
 CHUNK = 1000  # rows of one INSERT
 
 
-def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> list[Sample]:
+def add_samples(
+    session: Session, samples: Sequence[NewSample], actor: str, *, known: set[int] | None = None
+) -> list[Sample]:
     """Add samples, all or none; return their rows. A sample that is stored already is not changed.
 
-    It is stored already if category, kind, content and allow-list are equal. Raises InvalidError,
-    NotFoundError or VectorError; the message has the number of the first bad sample.
+    It is stored already if category, kind, content and allow-list are equal; its id is then added to `known`.
+    Raises InvalidError, NotFoundError or VectorError; the message has the number of the first bad sample.
     """
     sources = {sample.source_note for sample in samples if sample.source_note is not None}
     if sources:
@@ -45,23 +47,25 @@ def add_samples(session: Session, samples: Sequence[NewSample], actor: str) -> l
         model.version: model for model in session.scalars(select(ModelVersion)) if model.state != "retired"
     }
     active = next((model.version for model in models.values() if model.state == "active"), None)
-    known = set(session.scalars(select(Category.name)))
+    categories = set(session.scalars(select(Category.name)))
     stored_notes = set(session.scalars(select(StoredNote.id).where(StoredNote.id.in_(sources))))
     for number, sample in enumerate(samples):
         try:
             check_sample(sample, models, active)
-            if sample.category not in known:
+            if sample.category not in categories:
                 raise NotFoundError(f"there is no category {sample.category!r}; create it first")
             if sample.source_note is not None and sample.source_note not in stored_notes:
                 raise NotFoundError(f"no note {sample.source_note!r} is stored")
         except (InvalidError, NotFoundError, VectorError) as error:
             raise type(error)(f"sample {number}: {error}") from None
+    found: set[int] = set() if known is None else known
     stored = [
         row
         for start in range(0, len(samples), CHUNK)
-        for row in _add(session, samples[start : start + CHUNK], models, actor)
+        for row in _add(session, samples[start : start + CHUNK], models, actor, found)
     ]
-    gallery_lock.increment(session)
+    if any(row.id not in found for row in stored):
+        gallery_lock.increment(session)
     return stored
 
 
@@ -77,7 +81,8 @@ def change_sample(
 ) -> Sample:
     """Change the settings of a sample. None leaves a field as it is; `enabled` also sets `disabled_until`.
 
-    The content cannot be changed: add another sample instead. Raises NotFoundError.
+    Settings that are in force already are not written again. The content cannot be changed: add another
+    sample instead. Raises NotFoundError.
     """
     check_words("a label", label or "", MAX_NAME)
     check_words("a comment", comment or "")
@@ -88,14 +93,13 @@ def change_sample(
     }
     if enabled is not None or disabled_until is not None:
         values["disabled_until"] = disabled_until
-    statement = update(Sample).where(Sample.id == sample_id).values(**values).returning(Sample)
-    sample = (
-        session.scalars(statement, execution_options={"populate_existing": True}).one_or_none()
-        if values
-        else session.get(Sample, sample_id)
-    )
+    sample = session.get(Sample, sample_id, with_for_update=True)
     if sample is None:
         raise NotFoundError(f"there is no gallery sample {sample_id}")
+    if all(getattr(sample, name) == value for name, value in values.items()):
+        return sample
+    for name, value in values.items():
+        setattr(sample, name, value)
     logged = {name: value for name, value in values.items() if name in {"enabled", "label"}}
     audit.record(session, actor, "sample.change", f"sample:{sample_id}", **logged)
     gallery_lock.increment(session)
@@ -149,9 +153,16 @@ def add_sample_vectors(session: Session, version: str, vectors: Mapping[int, Arr
 
 
 def _add(
-    session: Session, chunk: Sequence[NewSample], models: Mapping[str, ModelVersion], actor: str
+    session: Session,
+    chunk: Sequence[NewSample],
+    models: Mapping[str, ModelVersion],
+    actor: str,
+    known: set[int],
 ) -> list[Sample]:
-    """Store new samples with vectors and pictures; return the stored row of each sample, in order."""
+    """Store new samples with vectors and pictures; return the stored row of each sample, in order.
+
+    known: gets the ids of those that were stored before.
+    """
     wanted = {identity_of(sample): sample for sample in chunk}
     vectors_of = {
         identity: [
@@ -185,5 +196,7 @@ def _add(
     old = wanted.keys() - added.keys()
     if old:
         columns = tuple_(Sample.category, Sample.kind, Sample.content_key, Sample.allow)
-        added |= {identity_of(one): one for one in session.scalars(select(Sample).where(columns.in_(old)))}
+        stored_before = list(session.scalars(select(Sample).where(columns.in_(old))))
+        known |= {one.id for one in stored_before}
+        added |= {identity_of(one): one for one in stored_before}
     return [added[identity_of(sample)] for sample in chunk]

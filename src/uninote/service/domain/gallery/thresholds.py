@@ -12,15 +12,29 @@ from uninote.service.db.gallery_tables import Category, Threshold
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_words
-from uninote.service.errors import InvalidError, NotFoundError
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
+
+UNCHECKED = math.nan
+"""What stands for a threshold that the caller did not see: `put` replaces any."""
 
 
 def put(
-    session: Session, category: str, version: str, value: float, actor: str, reason: str = ""
+    session: Session,
+    category: str,
+    version: str,
+    value: float,
+    actor: str,
+    reason: str = "",
+    *,
+    expected: float | None = UNCHECKED,
 ) -> Threshold:
     """Set a threshold for every ingest that commits after this transaction.
 
-    Raises InvalidError for a value outside [-1, 1], NotFoundError for an unknown category or version.
+    The value in force, without a reason or with the same one, is not written again: its row is returned.
+
+    expected: the value that the caller saw in force, None for none. Raises InvalidError for a value outside
+    [-1, 1], NotFoundError for an unknown category or version, ConflictError when another one is in force than
+    `expected`.
     """
     if not (math.isfinite(value) and -1 <= value <= 1):
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {value}")
@@ -30,6 +44,17 @@ def put(
         raise NotFoundError(f"model version {version!r} is not known")
     if session.get(Category, category) is None:
         raise NotFoundError(f"there is no category {category!r}")
+    gallery_lock.lock_exclusive(session)  # no other value comes between this look and the change
+    before = next(iter(history(session, category, version, limit=1)), None)
+    present = None if before is None else before.value
+    unchecked = expected is not None and math.isnan(expected)
+    if not unchecked and present != expected:
+        raise ConflictError(
+            f"the threshold of {category!r} was changed meanwhile: {_named(present)} is in force, not "
+            f"{_named(expected)}; {value} was not saved. Load the page again and decide anew"
+        )
+    if before is not None and before.value == value and reason in ("", before.reason):
+        return before
     added = session.scalars(
         insert(Threshold)
         .values(category=category, model_id=model, value=value, actor=actor, reason=reason)
@@ -40,6 +65,10 @@ def put(
     )
     gallery_lock.increment(session)
     return added
+
+
+def _named(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
 
 
 def in_force(session: Session, model_id: int) -> dict[str, float]:

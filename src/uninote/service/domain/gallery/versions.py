@@ -167,6 +167,8 @@ def retire(session: Session, version: str, actor: str) -> ModelVersion:
     model = get(session, version)
     if model.state == "active":
         raise ConflictError(f"model version {version!r} is active; switch to another one first")
+    if model.state == "retired":
+        return model
     model.state = "retired"
     session.flush()
     vectors = delete(NoteVector).where(NoteVector.model_id == model.id)

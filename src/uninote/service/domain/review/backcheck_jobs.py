@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
-from uninote.service.db.gallery_tables import Job, JobHit, Sample, SampleVector
+from uninote.service.db.gallery_tables import GalleryState, Job, JobHit, Sample, SampleVector
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit
 from uninote.service.domain.base.filters import filter_values
@@ -35,6 +35,9 @@ def create(
 ) -> Job:
     """Create a queued job over the notes stored by now; later notes are matched when they are stored.
 
+    If a job of the same actor for the same search is open, and the gallery has not changed since, it is
+    returned instead: a request that is sent twice searches once.
+
     threshold: for all samples; None takes each category's own. record: hits also become matches to review.
     Raises NotFoundError for an unknown sample or version. Raises InvalidError without a sample, for a sample
     on the allow-list or without a vector of that version, for a bad filter, and for a category without a
@@ -53,10 +56,16 @@ def create(
             raise InvalidError(f"category {bare[0]!r} has no threshold for model {model.version!r}; give one")
     values = filter_values(filter) | {"model": model.id}
     total = session.connection().exec_driver_sql(_COUNT, values).scalar_one()
+    revision = session.scalars(select(GalleryState.revision).with_for_update()).one()
+    params = _params(sample_ids, threshold, filter, record) | {"revision": revision}
+    same = (Job.actor == actor, Job.model_id == model.id, Job.params == params)
+    open_one = select(Job).where(Job.state.in_(OPEN), Job.cancel_requested.is_(False), *same)
+    if running := session.scalars(open_one.order_by(Job.id)).first():
+        return running
     job = Job(
         state="queued",
         cancel_requested=False,
-        params=_params(sample_ids, threshold, filter, record),
+        params=params,
         model_id=model.id,
         cursor="",
         done=0,
@@ -95,9 +104,12 @@ def unfinished(session: Session) -> list[int]:
 def cancel(session: Session, job_id: int, actor: str) -> Job:
     """Cancel a job: at once when it is queued, after the current page when it runs. Its hits are kept.
 
-    Raises NotFoundError, and ConflictError when it has ended.
+    While it runs, cancelling it again has no effect. Raises NotFoundError, and ConflictError when it has
+    ended.
     """
     job = _locked(session, job_id)
+    if job.cancel_requested and job.state in OPEN:
+        return job
     if job.state not in OPEN:
         raise ConflictError(f"job {job_id} is {job.state} and cannot be cancelled")
     job.cancel_requested = True

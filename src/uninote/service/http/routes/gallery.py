@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header
 
 from uninote.service.app import gallery
+from uninote.service.errors import PreconditionError, TakenError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
-from uninote.service.http.errors import RESPONSES
+from uninote.service.http.errors import RESPONSES, ErrorEnvelope
 from uninote.service.schemas import gallery as wire
 from uninote.service.schemas.common import After, Limit, NamePath, NameQuery, RowIdPath
 
@@ -20,12 +23,33 @@ async def list_categories(service: Service) -> wire.Categories:
     return wire.Categories(categories=await gallery.categories(service))
 
 
-@router.put("/v1/categories/{name:path}", openapi_extra=needs("operate"))
+@router.put(
+    "/v1/categories/{name:path}",
+    openapi_extra=needs("operate"),
+    responses={412: {"model": ErrorEnvelope, "description": "`If-None-Match: *`, and the name is taken."}},
+)
 async def put_category(
-    name: NamePath, body: wire.CategoryIn, service: Service, caller: Caller
-) -> wire.Category:
-    """Create a category or replace its settings. Without a threshold and a sample it matches nothing."""
-    return await gallery.put_category(service, name, body, caller.actor)
+    name: NamePath,
+    body: wire.CategoryIn,
+    service: Service,
+    caller: Caller,
+    if_none_match: Annotated[
+        Literal["*"] | None, Header(description="`*` creates only: a name that is taken is refused")
+    ] = None,
+) -> wire.CategoryPut:
+    """Create a category or replace all its settings: a field that is left out returns to its default.
+
+    The answer says which, and what the settings were. A new name that differs from an existing one in case or
+    spaces only is refused (409). Without a threshold and a sample a category matches nothing.
+    """
+    try:
+        return await gallery.put_category(
+            service, name, body, caller.actor, only_new=if_none_match is not None
+        )
+    except TakenError as error:
+        if error.name == name:
+            raise PreconditionError(f"{error}: you asked with If-None-Match to create it") from error
+        raise
 
 
 @router.delete("/v1/categories/{name:path}", openapi_extra=needs("operate"))
@@ -44,12 +68,14 @@ async def list_samples(
 
 
 @router.post("/v1/samples", openapi_extra=needs("operate"))
-async def add_samples(body: wire.SampleBatch, service: Service, caller: Caller) -> wire.Samples:
+async def add_samples(body: wire.SampleBatch, service: Service, caller: Caller) -> wire.AddedSamples:
     """Add samples, all or none. A sample that exists already (category, kind, content) is returned unchanged.
+
+    `known` names those: their label, comment and other settings stay as they were.
 
     New notes are matched with them from now on. To search the stored notes, create a back-check job.
     """
-    return wire.Samples(samples=await gallery.add_samples(service, body, caller.actor))
+    return await gallery.add_samples(service, body, caller.actor)
 
 
 @router.patch("/v1/samples/{sample_id}", openapi_extra=needs("operate"))

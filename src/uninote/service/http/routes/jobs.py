@@ -27,7 +27,10 @@ async def list_jobs(service: Service, before: Before = None, limit: Limit = 50) 
 
 @router.post("/v1/jobs", openapi_extra=needs("operate"))
 async def create_job(body: JobIn, service: Service, caller: Caller) -> JobOut:
-    """Create a job that searches the notes stored by now for samples. It runs in the background."""
+    """Create a job that searches the notes stored by now for samples. It runs in the background.
+
+    An equal job of this key that is still open, with the gallery unchanged since, is the answer instead.
+    """
     return await jobs.create(service, body, caller.actor)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from uninote.service.app import reviews
+from uninote.service.errors import InvalidError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.http.errors import RESPONSES
@@ -22,17 +23,40 @@ async def list_matches(
     service: Service,
     category: NameQuery = None,
     verdict: Verdict | None = None,
+    order: Annotated[
+        Literal["newest", "score"], Query(description="newest first, or the highest score first")
+    ] = "newest",
     before: Before = None,
+    before_score: Annotated[
+        float | None, Query(ge=-1, le=1, description="for `order=score`: the score of that last match")
+    ] = None,
     limit: Limit = 50,
 ) -> Matches:
-    """List matches with that verdict, the newest first; without `verdict`, the open ones."""
-    return Matches(matches=await reviews.queue(service, category, verdict, before, limit))
+    """List matches with that verdict; without `verdict`, the open ones."""
+    if order == "newest":
+        return Matches(matches=await reviews.queue(service, category, verdict, before, limit))
+    if (before is None) != (before_score is None):
+        raise InvalidError("with order=score a page goes on after `before` and `before_score`; send both")
+    place = None if before is None or before_score is None else (before_score, before)
+    return Matches(matches=await reviews.surest(service, category, verdict, place, limit))
 
 
 @router.post("/v1/matches/{match_id}/verdict", openapi_extra=needs("operate"))
 async def judge(match_id: RowIdPath, body: VerdictIn, service: Service, caller: Caller) -> Review:
-    """Record a verdict. A later one replaces it in the queue; the history keeps both."""
+    """Record a verdict. A later one replaces it in the queue; the history keeps both.
+
+    The same verdict on the same match by the same key changes nothing: its record is the answer.
+    """
     return await reviews.judge(service, match_id, body, caller.actor)
+
+
+@router.post("/v1/reviews/{review_id}/undo", openapi_extra=needs("operate"))
+async def undo(review_id: RowIdPath, service: Service, caller: Caller) -> Review:
+    """Take back the last verdict on a match. The one before it counts again, or the match is open again.
+
+    The answer is the record of the undo; repeating it changes nothing.
+    """
+    return await reviews.undo(service, review_id, caller.actor)
 
 
 @router.get("/v1/reviews/quality", openapi_extra=needs("read"))
