@@ -1,4 +1,4 @@
-"""What every page must keep at every width: asked in the browser, one line per fault."""
+"""Layout check of a page, asked in the browser: no scrolling sideways, no cut, tiny or broken text."""
 
 from __future__ import annotations
 

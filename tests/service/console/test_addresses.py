@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -190,6 +191,18 @@ def test_a_best_score_that_meaningless_searches_reach_is_told(stub: StartStub) -
         page = client.get("/?text=qwxyz")  # the stub's vectors of unlike first words have random directions
         assert "Probably nothing fits" in page.text
         assert "Probably nothing fits" not in client.get("/?note_id=n1").text
+
+
+def test_an_address_that_was_given_to_others_leads_there_after_signing_in(site: Site) -> None:
+    there = "/?text=rain%20%26%20sun&pages=2"
+    with httpx.Client(base_url=site.url, follow_redirects=True) as client:
+        page = client.get(there)
+        wanted = re.search(r'name="next" value="([^"]+)"', page.text)
+        assert wanted
+        sent = {"form_token": token(page.text), "key": site.running.admin, "next": unescape(wanted[1])}
+        page = client.post("/console/sign-in", data=sent)
+        assert str(page.url).endswith(there)
+        assert page.text.count('<li class="card hit">') == 48
 
 
 def test_the_searched_picture_is_for_people_who_signed_in(client: httpx.Client, site: Site) -> None:

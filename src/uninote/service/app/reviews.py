@@ -16,6 +16,9 @@ from uninote.service.errors import NotFoundError
 from uninote.service.schemas.notes import MatchOut
 from uninote.service.schemas.reviews import QualityOut, Review, VerdictIn
 
+MAX_COUNTED = verdicts.MAX_COUNTED
+"""Open matches that are counted one by one; more are said to be more."""
+
 
 @dataclass(frozen=True)
 class Standing:

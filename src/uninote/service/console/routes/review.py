@@ -15,7 +15,6 @@ from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.domain.base.identity import Identity
-from uninote.service.domain.review.verdicts import MAX_COUNTED
 from uninote.service.errors import InvalidError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
@@ -76,7 +75,7 @@ async def queue(
         category=category,
         verdict=verdict,
         standing=await reviews.standing(service, chosen, caller.actor),
-        max_counted=MAX_COUNTED,
+        max_counted=reviews.MAX_COUNTED,
         oob=False,
         verdicts=VERDICTS,
         categories=await gallery.categories(service),
@@ -116,7 +115,7 @@ async def _judged(
         verdict="",
         category=category,
         standing=await reviews.standing(services, category or None, caller.actor),
-        max_counted=MAX_COUNTED,
+        max_counted=reviews.MAX_COUNTED,
         oob=True,
     )
 

@@ -34,6 +34,7 @@ async def listing(request: Request, category: RequiredName, service: Service, af
         "sample_cards.html" if pages.is_fragment(request.scope) else "samples.html",
         category=known[category],
         samples=found,
+        start=after,
         after=found[-1].id if len(found) == PAGE else None,
         limits=limits(service),
     )
