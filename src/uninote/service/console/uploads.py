@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 
-from uninote.corpus.decode import FORMATS
 from uninote.service.app.search_inputs import Content
 from uninote.service.app.services import Services
 from uninote.service.console.asked import encoded
@@ -16,7 +15,6 @@ from uninote.service.errors import InvalidError, TooLargeError, UnsupportedError
 from uninote.service.media.decode import frames_of, is_video, picture_of
 
 VIDEOS = ("MP4", "MOV", "MKV", "WEBM", "AVI", "MPEG", "FLV")
-FORMATS_TAKEN = f"pictures ({', '.join(FORMATS)}) and videos ({', '.join(VIDEOS)})"
 NAME_CHARS = 100
 
 
@@ -73,5 +71,5 @@ def _checked(services: Services, data: bytes, name: str) -> Content:
     try:
         picture_of(data, corpus, name=name)
     except UnsupportedError as error:
-        raise UnsupportedError(f"{error}. Files that are taken: {FORMATS_TAKEN}.") from None
+        raise UnsupportedError(f"{error}. Videos that are taken: {', '.join(VIDEOS)}.") from None
     return Content("picture", data)
