@@ -43,14 +43,16 @@ class Noise:
     async def level(self, version: str, kind: Kind) -> float | None:
         """Return the level of that model version; None while it is being measured, or if it cannot be."""
         since, task = self._levels.get((version, kind), (float("-inf"), None))
+        patience = 0.0  # one search waits for the measurement, those that come meanwhile do not
         if task is None or time.monotonic() > since + KEPT_SECONDS:
             task = asyncio.create_task(self._measured(kind))
             self._levels[version, kind] = time.monotonic(), task
-        done, _ = await asyncio.wait({task}, timeout=WAIT_SECONDS)
+            patience = WAIT_SECONDS
+        done, _ = await asyncio.wait({task}, timeout=patience)
         if not done:
             return None
         if isinstance(task.exception(), UniNoteError):
-            del self._levels[version, kind]
+            self._levels.pop((version, kind), None)
             return None
         return task.result()
 

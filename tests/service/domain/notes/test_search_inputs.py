@@ -30,7 +30,7 @@ def test_an_input_is_kept_once_and_read_as_its_kind(world: World) -> None:
     digest = Content("text", b"a").digest
     read = world.database.transaction
     assert read(lambda session: search_inputs.read(session, digest, "text")) == b"a"
-    with pytest.raises(NotFoundError, match="The picture of this search is not stored"):
+    with pytest.raises(NotFoundError, match="The picture of this search is not kept any more"):
         read(lambda session: search_inputs.read(session, digest, "picture"))
 
 

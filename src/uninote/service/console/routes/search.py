@@ -62,7 +62,7 @@ class Choices:
 
 @router.get(HOME, openapi_extra=needs("read"))
 async def page(
-    request: Request, service: Service, asked: FromAddress, after: Annotated[str, Query(max_length=600)] = ""
+    request: Request, service: Service, asked: FromAddress, after: Annotated[str, Query(max_length=4096)] = ""
 ) -> Response:
     """Show the search form, and the results of the query in the address; to htmx, the results only."""
     found = None if asked.empty else await _find(request, service, asked, after)

@@ -124,7 +124,8 @@
       zone().classList.toggle("over", kind === "dragover");
       if (kind !== "drop") return;
       const [folders, found] = split(event.dataTransfer.items);
-      if (files && (folders.length || found.length)) take(found, folders);
+      const dropped = found.length || folders.length ? found : Array.from(event.dataTransfer.files);
+      if (folders.length || dropped.length) take(dropped, folders);
       else if (event.dataTransfer.types.includes("text/uri-list")) tell(["That is a link, and links are not opened: save the picture and drop the file."]);
       else tell(["That holds no file: drop a picture or a video."]);
     });

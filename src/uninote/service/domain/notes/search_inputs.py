@@ -35,7 +35,7 @@ class Content:
 
 
 def keep(session: Session, contents: Sequence[Content]) -> None:
-    """Store inputs, or count them as used now; then delete what is over the limits, as `expire` does."""
+    """Store inputs, or count them as sent now; then delete what is over the limits, as `expire` does."""
     if not contents:
         return
     rows = {one.digest: {"digest": one.digest, "kind": one.kind, "data": one.data} for one in contents}
@@ -54,7 +54,7 @@ def read(session: Session, digest: str, kind: Kind) -> bytes:
     if stored is None:
         days = KEPT.days
         raise NotFoundError(
-            f"The {kind} of this search is not stored: it was deleted, or last used over {days} days ago. "
+            f"The {kind} of this search is not kept any more: it was sent over {days} days ago, or deleted. "
             "Search with it again."
         )
     return stored.data
@@ -68,7 +68,7 @@ def forget(session: Session, digests: Collection[str]) -> None:
 def expire(
     session: Session, kept: timedelta = KEPT, max_bytes: int = MAX_BYTES, max_inputs: int = MAX_INPUTS
 ) -> int:
-    """Delete inputs used longer ago than `kept`, and the oldest beyond the limits; return their number."""
+    """Delete inputs sent longer ago than `kept`, and the oldest beyond the limits; return their number."""
     newest = (SearchInput.used.desc(), SearchInput.digest)
     ranked = select(
         SearchInput.digest,
