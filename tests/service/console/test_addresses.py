@@ -96,6 +96,18 @@ def test_more_results_are_still_there_after_a_visit_to_a_note(page: Page) -> Non
     assert titles(page) == found
 
 
+def test_the_place_in_the_review_queue_is_there_after_a_visit_to_a_note(page: Page) -> None:
+    page.goto("/console/review?category=weather")
+    page.get_by_role("link", name="More matches").click()
+    page.wait_for_url("**&before=*")
+    last = page.locator("[data-case]").last
+    name = last.get_attribute("id")
+    last.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="Matches")).to_be_visible()
+    page.go_back()
+    expect(page.locator(f"#{name}")).to_be_visible()
+
+
 def test_categories_are_a_choice_with_their_numbers_of_notes(page: Page) -> None:
     page.goto("/?text=rain")
     choice = page.get_by_label("Category")
