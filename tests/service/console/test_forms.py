@@ -41,7 +41,10 @@ def form_at(page: str, action: str) -> dict[str, str]:
     """Return the fields of a form as a browser would send them, unchecked boxes left out."""
     form = page[page.index(f'method="post" action="{action}"') :]
     fields = {}
-    for field in re.findall(r"<input [^>]*>", form[: form.index("</form>")]):
+    form = form[: form.index("</form>")]
+    for name, value in re.findall(r'<textarea [^>]*name="(\w+)"[^>]*>([^<]*)<', form):
+        fields[name] = unescape(value).replace("\n", "\r\n")
+    for field in re.findall(r"<input [^>]*>", form):
         given = {name: unescape(value) for name, value in re.findall(r'(\w+)="([^"]*)"', field)}
         if given.get("type") != "checkbox" or re.search(r"\schecked\b", field):
             fields[given["name"]] = given.get("value", "")
@@ -71,6 +74,21 @@ def test_settings_keep_what_the_form_does_not_show(client: httpx.Client, api: ht
     form.pop("stay_off")
     assert client.post("/console/gallery/settings", data=form).status_code == 303
     assert settings(api) == {"name": "spam", **given, "disabled_until": None}
+
+
+def test_names_and_descriptions_keep_their_spaces(client: httpx.Client, api: httpx.Client) -> None:
+    api.delete("/v1/categories/spam").raise_for_status()
+    given = {"description": " two\nlines  here", "enabled": True, "sampling": 0.5}
+    api.put("/v1/categories/a%20%20b", json=given).raise_for_status()
+    page = client.get("/console/samples", params={"category": "a  b"}).text
+    form = form_at(page, "/console/gallery/settings") | {"sampling": "0.75"}
+    form["seen_description"] = form["seen_description"].replace("\n", "\r\n")  # as a browser does
+    assert client.post("/console/gallery/settings", data=form).status_code == 303
+    assert settings(api)["description"] == "two\nlines  here"
+    assert settings(api)["sampling"] == 0.75
+    for page in ("/console/jobs", "/console/review", "/console/thresholds"):
+        assert '<option value="a  b"' in client.get(page).text
+    assert api.put("/v1/categories/%20new", json={}).status_code == 422
 
 
 def test_old_settings_do_not_overwrite_newer_ones(client: httpx.Client, api: httpx.Client) -> None:

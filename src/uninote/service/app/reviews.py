@@ -16,15 +16,16 @@ from uninote.service.errors import NotFoundError
 from uninote.service.schemas.notes import MatchOut
 from uninote.service.schemas.reviews import QualityOut, Review, VerdictIn
 
-MAX_COUNTED = verdicts.MAX_COUNTED
-"""Open matches that are counted one by one; more are said to be more."""
-
 
 @dataclass(frozen=True)
 class Standing:
-    """Number of open matches, at most `MAX_COUNTED + 1`; the actor's last verdict that can be undone."""
+    """Number of open matches; the actor's last verdict that can be undone, and its match.
+
+    more: there are more open ones than `open`, which is then `MAX_COUNTED`.
+    """
 
     open: int
+    more: bool
     last: Review | None
     last_match: int | None
 
@@ -62,9 +63,10 @@ async def standing(services: Services, category: str | None, actor: str) -> Stan
 
     def work(session: Session) -> Standing:
         count, found = verdicts.count_open(session, category), verdicts.last_of(session, actor)
+        number = min(count, verdicts.MAX_COUNTED)
         if found is None:
-            return Standing(count, None, None)
-        return Standing(count, Review.model_validate(found[0]), found[1].id)
+            return Standing(number, count > number, None, None)
+        return Standing(number, count > number, Review.model_validate(found[0]), found[1].id)
 
     return await services.transaction(work)
 

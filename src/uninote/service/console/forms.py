@@ -48,6 +48,12 @@ def text(form: FormData | Mapping[str, Any], name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def exact(form: FormData | Mapping[str, Any], name: str) -> str:
+    """Return a field that a person did not type, with its spaces; empty when it is missing."""
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
 def number(form: FormData | Mapping[str, Any], name: str) -> float | None:
     """Return a field as a number; None when it is empty. Raises InvalidError."""
     given = text(form, name)

@@ -39,7 +39,7 @@ async def create(request: Request, sent: Form, service: Service, caller: Caller)
 @router.post("/console/gallery/settings", openapi_extra=needs("operate"))
 async def change(sent: Form, service: Service, caller: Caller) -> Response:
     """Change the settings of a category, unless they are not those that the form was made from."""
-    name = forms.text(sent, "name")
+    name = forms.exact(sent, "name")
     until = forms.text(sent, "seen_disabled_until")
     seen = forms.checked(
         CategoryIn,
@@ -50,7 +50,7 @@ async def change(sent: Form, service: Service, caller: Caller) -> Response:
     )
     body = forms.checked(
         CategoryIn,
-        description=forms.text(sent, "description"),
+        description=forms.text(sent, "description").replace("\r\n", "\n"),
         enabled="enabled" in sent,
         disabled_until=until if until and "stay_off" in sent else None,
         sampling=forms.number(sent, "sampling"),
@@ -62,7 +62,7 @@ async def change(sent: Form, service: Service, caller: Caller) -> Response:
 @router.post("/console/gallery/delete", openapi_extra=needs("operate"))
 async def delete(sent: Form, service: Service, caller: Caller) -> Response:
     """Delete a category with its samples, thresholds and matches."""
-    await gallery.delete_category(service, forms.text(sent, "name"), caller.actor)
+    await gallery.delete_category(service, forms.exact(sent, "name"), caller.actor)
     return RedirectResponse("/console/gallery", 303)
 
 

@@ -39,7 +39,7 @@ async def listing(request: Request, service: Service, before: Before = None) -> 
 @router.post("/console/jobs", openapi_extra=needs("operate"))
 async def create(sent: Form, service: Service, caller: Caller) -> Response:
     """Create a job for one sample, or for all enabled samples of a category."""
-    sample_id, category = forms.number(sent, "sample_id"), forms.text(sent, "category")
+    sample_id, category = forms.number(sent, "sample_id"), forms.exact(sent, "category")
     ids: list[float] = [] if sample_id is None else [sample_id]
     if category and not ids:
         ids = [*await jobs.enabled_samples(service, category, MAX_SAMPLES + 1)]

@@ -75,7 +75,6 @@ async def queue(
         category=category,
         verdict=verdict,
         standing=await reviews.standing(service, chosen, caller.actor),
-        max_counted=reviews.MAX_COUNTED,
         oob=False,
         verdicts=VERDICTS,
         categories=await gallery.categories(service),
@@ -88,7 +87,7 @@ async def undo(request: Request, sent: Form, service: Service, caller: Caller) -
     """Take a verdict back, and show its case as it was before."""
     ids = forms.checked(Undo, review=forms.text(sent, "review"), match=forms.text(sent, "match"))
     await reviews.undo(service, ids.review, caller.actor)
-    return await _judged(request, service, caller, ids.match, forms.text(sent, "category"))
+    return await _judged(request, service, caller, ids.match, forms.exact(sent, "category"))
 
 
 @router.post("/console/review/{match_id}", openapi_extra=needs("operate"))
@@ -98,7 +97,7 @@ async def judge(
     """Record a verdict, and show the case with it."""
     body = forms.checked(VerdictIn, verdict=forms.text(sent, "verdict"), comment=forms.text(sent, "comment"))
     await reviews.judge(service, match_id, body, caller.actor)
-    return await _judged(request, service, caller, match_id, forms.text(sent, "category"))
+    return await _judged(request, service, caller, match_id, forms.exact(sent, "category"))
 
 
 async def _judged(
@@ -115,7 +114,6 @@ async def _judged(
         verdict="",
         category=category,
         standing=await reviews.standing(services, category or None, caller.actor),
-        max_counted=reviews.MAX_COUNTED,
         oob=True,
     )
 

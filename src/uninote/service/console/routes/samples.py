@@ -43,7 +43,7 @@ async def listing(request: Request, category: RequiredName, service: Service, af
 @router.post("/console/samples", openapi_extra=needs("operate"))
 async def add(sent: Form, service: Service, caller: Caller) -> Response:
     """Add a sample: a text, pictures and a video together, or a stored note."""
-    category = forms.text(sent, "category")
+    category = forms.exact(sent, "category")
     note_id = forms.text(sent, "note_id")
     files = await uploads(service, sent)
     if files.problems:  # without one of its pictures the sample would be another one
@@ -79,7 +79,7 @@ async def change(sample_id: RowIdPath, sent: Form, service: Service, caller: Cal
 async def delete(sample_id: RowIdPath, sent: Form, service: Service, caller: Caller) -> Response:
     """Delete a sample with its matches."""
     await gallery.delete_sample(service, sample_id, caller.actor)
-    return _back(forms.text(sent, "category"))
+    return _back(forms.exact(sent, "category"))
 
 
 def _back(category: str) -> Response:

@@ -84,7 +84,7 @@ async def read(
 @router.post("/console/thresholds", openapi_extra=needs("operate"))
 async def put(sent: Form, service: Service, caller: Caller) -> Response:
     """Set a threshold, unless another one is in force than the form was made from."""
-    category, value = forms.text(sent, "category"), forms.number(sent, "value")
+    category, value = forms.exact(sent, "category"), forms.number(sent, "value")
     if value is None:
         raise InvalidError("Give the threshold, a number from -1 to 1.")
     version, reason = forms.text(sent, "version"), forms.text(sent, "reason")

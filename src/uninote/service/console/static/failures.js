@@ -41,6 +41,11 @@
     return link;
   }
 
+  function filesLost() {
+    const chosen = Array.from(document.querySelectorAll("input[type=file]")).some((field) => field.files.length);
+    return chosen ? ". What you typed will be there again; the files have to be chosen anew." : "";
+  }
+
   function again(source, config) {
     const button = document.createElement("button");
     button.type = "button";
@@ -58,11 +63,11 @@
     const source = config.elt;
     if (!source.isConnected) return;
     const xhr = detail.xhr;
-    if (xhr && xhr.status === 401 && location.pathname !== SIGN_IN) content.push(" ", signIn());
+    if (xhr && xhr.status === 401 && location.pathname !== SIGN_IN) content.push(" ", signIn(), filesLost());
     const renewed = xhr && xhr.getResponseHeader("X-Form-Token");
     if (renewed) for (const field of document.querySelectorAll("input[name=form_token]")) field.value = renewed;
     if (polls(source)) {
-      put(source, "alert", ...content, " It is tried again by itself.");
+      put(source, "alert", ...content);
       return;
     }
     const pressed = config.triggeringEvent && config.triggeringEvent.submitter;
@@ -74,7 +79,10 @@
   }
 
   const kinds = {
-    "htmx:sendError": () => words("The server cannot be reached.", "What you entered is still here; try again."),
+    "htmx:sendError": ({ requestConfig }) =>
+      words("The server cannot be reached.", polls(requestConfig.elt)
+        ? "What is shown here may be old; it is asked again by itself."
+        : "What you entered is still here; try again."),
     "htmx:timeout": () => words("There was no answer.", "It may have been done all the same: look before you repeat it."),
     "htmx:responseError": (detail) => answered(detail.xhr),
   };

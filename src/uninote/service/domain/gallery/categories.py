@@ -97,17 +97,26 @@ def _check_new(session: Session, name: str) -> None:
                 "take another name",
                 known,
             )
+    if name != name.strip():
+        raise InvalidError(f"a category name begins and ends without spaces, unlike {name!r}")
 
 
 def _folded(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
+def _same(value: object, seen: object) -> bool:
+    """Return whether two settings are equal; of texts, forms change the spaces and line ends."""
+    if isinstance(value, str) and isinstance(seen, str):
+        return value.split() == seen.split()
+    return value == seen
+
+
 def _check_expected(category: Category, expected: Mapping[str, Any]) -> None:
     stale = [
         f"{field.replace('_', ' ')} is {getattr(category, field)!r}, not {seen!r}"
         for field, seen in expected.items()
-        if getattr(category, field) != seen
+        if not _same(getattr(category, field), seen)
     ]
     if stale:
         raise ConflictError(

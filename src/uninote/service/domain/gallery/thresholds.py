@@ -68,7 +68,7 @@ def put(
 
 
 def _named(value: float | None) -> str:
-    return "none" if value is None else f"{value:g}"
+    return "none" if value is None else f"{value}"
 
 
 def in_force(session: Session, model_id: int) -> dict[str, float]:
