@@ -79,11 +79,12 @@ FAINT = """(() => {
         while (one && getComputedStyle(one).backgroundColor === "rgba(0, 0, 0, 0)") one = one.parentElement;
         return one ? getComputedStyle(one).backgroundColor : "rgb(255, 255, 255)";
     };
-    return Array.from(document.querySelectorAll("main *, header *"))
+    return Array.from(document.querySelectorAll("main *:not(title), header *"))
         .filter((one) => Array.from(one.childNodes).some((node) => node.nodeType === 3 && node.data.trim()))
-        .filter((one) => !one.closest("svg") && one.offsetParent !== null)
+        .filter((one) => one.checkVisibility())
         .filter((one) => {
-            const [a, b] = [light(getComputedStyle(one).color), light(behind(one))].sort((x, y) => x - y);
+            const ink = getComputedStyle(one)[one.ownerSVGElement ? "fill" : "color"];
+            const [a, b] = [light(ink), light(behind(one))].sort((x, y) => x - y);
             return (b + 0.05) / (a + 0.05) < 4.5;
         })
         .map((one) => one.outerHTML.slice(0, 120));

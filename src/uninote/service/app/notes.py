@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from uninote.service.app.services import Services
@@ -36,3 +37,12 @@ async def forget(services: Services, note_id: str, actor: str) -> bool:
 async def picture(services: Services, digest: str) -> bytes:
     """Return the bytes of a stored picture. Raises NotFoundError."""
     return await services.transaction(lambda session: payload.picture_bytes(session, digest))
+
+
+async def categories(services: Services, limit: int) -> list[tuple[str, int]]:
+    """Return the `limit` categories with the most notes, and their numbers of notes, by name."""
+    many = func.count()
+    wanted = select(StoredNote.category, many).where(StoredNote.category != "").group_by(StoredNote.category)
+    ordered = wanted.order_by(many.desc(), StoredNote.category).limit(limit)
+    rows = await services.read(lambda session: session.execute(ordered).all())
+    return sorted((name, number) for name, number in rows)

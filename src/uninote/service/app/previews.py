@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from uninote.service.app.gallery import shown
 from uninote.service.app.search import PREVIEW_CHARS
 from uninote.service.app.services import Services
-from uninote.service.db.note_tables import StoredNote, StoredPicture
+from uninote.service.db.note_tables import SearchInput, StoredNote, StoredPicture
 from uninote.service.domain.gallery import samples as stored_samples
 from uninote.service.schemas.gallery import Sample
 from uninote.service.schemas.jobs import JobHitOut
@@ -48,8 +48,9 @@ async def samples(services: Services, ids: Iterable[int]) -> dict[int, Sample]:
 
 
 async def stored_pictures(services: Services, digests: Collection[str]) -> set[str]:
-    """Return the digests whose pictures are stored."""
-    wanted = select(StoredPicture.digest).where(StoredPicture.digest.in_(digests))
+    """Return the digests whose pictures are stored, as pictures or as search inputs."""
+    stored = select(StoredPicture.digest).where(StoredPicture.digest.in_(digests))
+    wanted = stored.union(select(SearchInput.digest).where(SearchInput.digest.in_(digests)))
     return set(await services.transaction(lambda session: session.scalars(wanted).all()))
 
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from uninote.errors import UniNoteError
 from uninote.problems import problems_from
+from uninote.service.app.noise import Noise
 from uninote.service.app.services import Services
 from uninote.service.console import pages
 from uninote.service.console.forms import check_origin
@@ -74,6 +75,8 @@ def pages_of(services: Services) -> FastAPI:
             openapi_extra=route.openapi_extra,
         )
     app.state.services = services
+    app.state.noise = Noise(services)
+    app.state.choices = search.Choices()
     app.state.sessions = Sessions(secret_of(services.folder))
     _errors_as_pages(app)
     app.add_middleware(ConsoleGuard, services=services, routes=app.routes, sessions=app.state.sessions)

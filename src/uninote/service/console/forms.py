@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 
 from uninote.problems import sentence
 from uninote.service.console.sessions import StaleFormError
@@ -63,25 +62,6 @@ def number(form: FormData | Mapping[str, Any], name: str) -> float | None:
         return float(given) if given else None
     except ValueError:
         raise InvalidError(f"{name.replace('_', ' ')}: {given[:40]!r} is not a number") from None
-
-
-async def media(form: FormData) -> dict[str, Any]:
-    """Return uploads as the fields `pictures` and `video`. Raises InvalidError for two videos."""
-    found: dict[str, Any] = {"pictures": []}
-    for file in form.getlist("files"):
-        if not isinstance(file, UploadFile):
-            continue
-        data = await file.read()
-        if not data:
-            continue  # what browsers send for a field without a file
-        encoded = {"data": base64.b64encode(data).decode()}
-        if (file.content_type or "").startswith("video/"):
-            if "video" in found:
-                raise InvalidError("one video at a time")
-            found["video"] = encoded
-        else:
-            found["pictures"].append(encoded)
-    return found
 
 
 def checked(model: type[Model], **fields: Any) -> Model:

@@ -1,4 +1,7 @@
-"""Histogram of scores as SVG shapes: pure geometry, drawn by a template."""
+"""Histogram of scores as SVG shapes: pure geometry, drawn by a template.
+
+Positions across are in percent of the width, so that letters keep their size; heights are in pixels.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 720.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 36.0, 34.0  # at the top the names of two lines
+WIDTH, HEIGHT = 100.0, 220.0
+TOP, BOTTOM = 36.0, 34.0  # at the top the names of two lines
+GAP = 0.1  # part of a bin's width that stays empty
+MAX_TICKS = 6  # a phone has room for no more
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,7 @@ class Chart:
     x_marks: list[Mark]
     y_marks: list[Mark]
     lines: list[Mark]
-    width: float = WIDTH
     height: float = HEIGHT
-    left: float = LEFT
-    right: float = WIDTH - RIGHT
-    top: float = TOP
     bottom: float = HEIGHT - BOTTOM
 
 
@@ -60,10 +61,10 @@ def chart(
     """Return bars over `edges` (one more than `counts`), and vertical lines at scores with their names."""
     low, high = edges[0], edges[-1]
     highest = max(1, *counts)
-    across, up = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    up = HEIGHT - TOP - BOTTOM
 
     def x(score: float) -> float:
-        return round(LEFT + across * (min(high, max(low, score)) - low) / (high - low), 2)
+        return round(WIDTH * (min(high, max(low, score)) - low) / (high - low), 2)
 
     def rise(count: int) -> float:
         return round(up * math.sqrt(count / highest), 2)
@@ -74,7 +75,7 @@ def chart(
             Bar(
                 x=x(left),
                 y=round(TOP + up - rise(value), 2),
-                width=round(max(0.5, x(right) - x(left) - 1), 2),
+                width=round((1 - GAP) * (x(right) - x(left)), 2),
                 height=rise(value),
                 title=f"{left:.3f} to {right:.3f}: {value} {what}",
                 hit=left >= limit - 1e-9,
@@ -93,7 +94,7 @@ def chart(
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    step = next((size for size in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if (high - low) / size <= 8), 1.0)
+    step = next((size for size in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if (high - low) / size <= MAX_TICKS), 1.0)
     first = math.ceil(low / step - 1e-9)
     return [round(number * step, 6) for number in range(first, math.floor(high / step + 1e-9) + 1)]
 

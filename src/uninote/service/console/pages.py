@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
@@ -45,9 +46,15 @@ _TITLES = {
 }
 
 
-def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def render(
+    request: Request,
+    template: str,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
     """Render a page or a fragment."""
-    return _html(request.scope, template, status, values)
+    return _html(request.scope, template, status, values, headers)
 
 
 def problem(scope: Scope, error: Exception, link: tuple[str, str] | None = None) -> Response:
@@ -107,5 +114,5 @@ def _environment() -> Environment:
     return made
 
 
-def _moment(at: datetime | None) -> str:
-    return "–" if at is None else at.strftime("%Y-%m-%d %H:%M UTC")
+def _moment(at: datetime | None) -> Markup:
+    return Markup("–" if at is None else at.strftime("<time>%Y-%m-%d %H:%M UTC</time>"))

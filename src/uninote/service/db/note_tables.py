@@ -1,4 +1,4 @@
-"""Tables of the notes: model versions, notes, their vectors and pictures, and the outbox."""
+"""Tables of the notes: model versions, notes, their vectors and pictures, searches, and the outbox."""
 
 from __future__ import annotations
 
@@ -129,6 +129,18 @@ class Request(Base):
     key: Mapped[Digest] = mapped_column(primary_key=True)
     digest: Mapped[Digest]
     created: Mapped[Now]
+
+
+class SearchInput(Base):
+    """Picture, video or long text that the console searched with, named in addresses; it expires."""
+
+    __tablename__ = "search_inputs"
+    __table_args__ = (Index(None, "used"),)
+
+    digest: Mapped[Digest] = mapped_column(primary_key=True)
+    kind: Mapped[Name]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    used: Mapped[Now]
 
 
 class Forgotten(Base):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from uninote.errors import UniNoteError
 from uninote.service.app.services import Services
 from uninote.service.domain.admin import expire
+from uninote.service.domain.notes import search_inputs
 
 WATCH_SECONDS = 1.0
 LOOK_SECONDS = 2.0
@@ -31,7 +32,7 @@ class Watchers:
                 await task
 
     async def _gallery(self) -> None:
-        """Refresh the gallery while no request does, load added models, and expire idempotency keys."""
+        """Refresh the gallery while no request does, load added models, and delete what has expired."""
         model_sync = self._services.model_sync
         seen, tidied = -1, float("-inf")
         while True:
@@ -42,6 +43,7 @@ class Watchers:
                     seen = snapshot.revision
                 if time.monotonic() > tidied + TIDY_SECONDS:
                     await self._services.transaction(expire.expire_requests)
+                    await self._services.transaction(search_inputs.expire)
                     tidied = time.monotonic()
             except UniNoteError as error:
                 self._warn("watch", error)

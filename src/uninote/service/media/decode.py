@@ -19,6 +19,9 @@ _REFUSALS: dict[type[PictureError], type[ServiceError]] = {
     UnsupportedPicture: UnsupportedError,
 }
 
+_VIDEO_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
+_PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
 
 def from_base64(text: str, max_bytes: int) -> bytes:
     """Decode base64 in any of its spellings. Raises TooLargeError, or InvalidError for malformed text."""
@@ -32,19 +35,36 @@ def from_base64(text: str, max_bytes: int) -> bytes:
 
 
 def picture_of(
-    data: bytes, settings: CorpusSettings, *, description: str = "", ocr: tuple[str, ...] | None = None
+    data: bytes,
+    settings: CorpusSettings,
+    *,
+    name: str = "data",
+    description: str = "",
+    ocr: tuple[str, ...] | None = None,
 ) -> Picture:
-    """Return the checked picture. Raises TooLargeError, UnsupportedError or InvalidError."""
+    """Return the checked picture. Raises TooLargeError, UnsupportedError or InvalidError with its name."""
     try:
-        return read_picture(data, settings, name="data", description=description, ocr=ocr)
+        return read_picture(data, settings, name=name, description=description, ocr=ocr)
     except PictureError as error:
         raise _REFUSALS.get(type(error), InvalidError)(str(error)) from None
 
 
-def frames_of(data: bytes, settings: CorpusSettings, max_frames: int, max_bytes: int) -> list[Picture]:
+def is_video(data: bytes) -> bool:
+    """Return whether the first bytes are those of a video container, by the containers' magic numbers."""
+    if data[4:8] == b"ftyp":  # HEIC and AVIF pictures are in this container, too
+        return data[8:12] not in _PICTURE_BRANDS
+    if data[:4] == b"RIFF":
+        return data[8:12] == b"AVI "
+    packets = data[:1] == data[188:189] == data[376:377] == b"G"  # MPEG transport stream
+    return packets or data.startswith(_VIDEO_STARTS) or data[4:8] in (b"moov", b"mdat", b"wide")
+
+
+def frames_of(
+    data: bytes, settings: CorpusSettings, max_frames: int, max_bytes: int, *, name: str = "data"
+) -> list[Picture]:
     """Return at most `max_frames` frames, evenly spaced over the video. Raises as `picture_of`."""
     if len(data) > max_bytes:
-        raise TooLargeError(f"the video has {len(data)} bytes, over the cap of {max_bytes}")
+        raise TooLargeError(f"the video {name} has {len(data)} bytes, over the cap of {max_bytes}")
     with tempfile.TemporaryDirectory(prefix="uninote-") as folder:
         file = (
             Path(folder) / "video"
@@ -53,5 +73,5 @@ def frames_of(data: bytes, settings: CorpusSettings, max_frames: int, max_bytes:
         try:
             return [replace(frame, path=None) for frame in frames(file, max_frames, settings)]
         except PictureError as error:
-            message = str(error).replace(str(file), "data")
+            message = str(error).replace(str(file), name)
             raise _REFUSALS.get(type(error), InvalidError)(message) from None

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from uninote.service.app import notes
+from uninote.service.app import search_inputs
 from uninote.service.console.access import PICTURES
 from uninote.service.http import responses
 from uninote.service.http.access import needs
@@ -30,5 +30,6 @@ async def static(name: str, request: Request) -> Response:
 
 @router.get(PICTURES, openapi_extra=needs("read"))
 async def picture(digest: Digest, service: Service) -> Response:
-    """Return the bytes of a stored picture."""
-    return responses.picture(await notes.picture(service, digest), "private, max-age=3600")
+    """Return the bytes of a stored picture, or of one that was searched with."""
+    data = await search_inputs.read(service, digest, "picture")
+    return responses.picture(data, "private, max-age=3600")

@@ -11,7 +11,8 @@ from uninote.hints import nearest
 from uninote.service.app import gallery
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
-from uninote.service.errors import ConflictError, NotFoundError
+from uninote.service.console.uploads import limits, uploads
+from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import After, RequiredName, RowIdPath
@@ -34,7 +35,9 @@ async def listing(request: Request, category: RequiredName, service: Service, af
         "sample_cards.html" if pages.is_fragment(request.scope) else "samples.html",
         category=known[category],
         samples=found,
+        start=after,
         after=found[-1].id if len(found) == PAGE else None,
+        limits=limits(service),
     )
 
 
@@ -43,7 +46,10 @@ async def add(sent: Form, service: Service, caller: Caller) -> Response:
     """Add a sample: a text, pictures and a video together, or a stored note."""
     category = forms.exact(sent, "category")
     note_id = forms.text(sent, "note_id")
-    fields = {"text": forms.text(sent, "text"), **await forms.media(sent)}
+    files = await uploads(service, sent)
+    if files.problems:  # without one of its pictures the sample would be another one
+        raise InvalidError(f"{' '.join(files.problems)} No sample was added.")
+    fields = {"text": forms.text(sent, "text"), **files.media}
     sample = {
         **fields,
         "category": category,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -10,12 +12,13 @@ from uninote.service.app import previews
 from uninote.service.app.explain import explain, explain_match
 from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
+from uninote.service.console.asked import Asked, FromAddress, of_form, request_of
 from uninote.service.console.bars import Bar, bars, digests
 from uninote.service.console.forms import Form
-from uninote.service.console.routes.search import FIELDS, request_of
+from uninote.service.console.uploads import uploads
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Service
-from uninote.service.schemas.common import RowIdPath
+from uninote.service.schemas.common import RequiredNoteId, RowIdPath
 from uninote.service.schemas.search import Query
 
 router = APIRouter()
@@ -28,12 +31,24 @@ async def of_match(request: Request, match_id: RowIdPath, service: Service) -> R
     return await _rendered(service, request, found, version, names=("Note", "Sample"), blurred=True)
 
 
-@router.post("/console/why", openapi_extra=needs("read"))
-async def of_result(request: Request, sent: Form, service: Service) -> Response:
+@router.get("/console/why", openapi_extra=needs("read"))
+async def of_result(
+    request: Request, asked: FromAddress, target: RequiredNoteId, service: Service
+) -> Response:
     """Explain a search result by the parts of the query and of the note `target`."""
-    given = {name: forms.text(sent, name) for name in FIELDS}
-    body = await request_of(service, given, await forms.media(sent))
-    target = forms.checked(Query, note_id=forms.text(sent, "target"))
+    return await _of_result(request, service, asked, target)
+
+
+@router.post("/console/why", openapi_extra=needs("read"))
+async def of_uploads(request: Request, sent: Form, service: Service) -> Response:
+    """Explain a result as `of_result`, for a query with files that are not kept."""
+    asked = replace(of_form(sent), media=(await uploads(service, sent)).media)
+    return await _of_result(request, service, asked, forms.text(sent, "target"))
+
+
+async def _of_result(request: Request, service: Services, asked: Asked, note_id: str) -> Response:
+    body = await request_of(service, asked)
+    target = forms.checked(Query, note_id=note_id)
     version, found = await explain(service, request.state.charge, body.query, target)
     return await _rendered(service, request, found, version, names=("Searched with", "Found"), blurred=False)
 

@@ -16,6 +16,7 @@ from uninote.service.db.gallery_tables import Job, Sample, SamplePicture
 from uninote.service.db.note_tables import Forgotten, NotePicture, Outbox, OutboxState, StoredNote
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.pictures import drop_unused
+from uninote.service.domain.notes import search_inputs
 
 
 def forgotten(session: Session, ids: Iterable[str]) -> set[str]:
@@ -45,6 +46,7 @@ def forget(session: Session, note_ids: Sequence[str], actor: str) -> int:
     gone = delete(StoredNote).where(StoredNote.id.in_(ids)).returning(StoredNote.id)
     present = session.scalars(gone).all()
     drop_unused(session, digests)
+    search_inputs.forget(session, digests)
     session.execute(delete(Outbox).where(Outbox.note_id.in_(ids)))
     if session.scalars(select(OutboxState.wanted)).one():
         session.execute(insert(Outbox), [{"note_id": note_id, "deleted": True} for note_id in ids])
