@@ -14,9 +14,9 @@ from pydantic_core import core_schema
 from uninote.problems import (
     Shape,
     json_problem,
+    problem_of,
     problems_from,
     problems_of,
-    reason_of,
     sentence,
     yaml_problem,
 )
@@ -152,12 +152,12 @@ def test_a_text_that_is_no_json_says_why(text: bytes, message: str) -> None:
     assert json_problem(refused.value) == message
 
 
-def test_the_reason_of_any_error_is_one_line() -> None:
+def test_the_problem_of_any_error_is_one_line() -> None:
     with pytest.raises(ValidationError) as refused:
         Inner(size=0)
-    assert reason_of(refused.value) == "size: must be at least 1"
-    assert reason_of(ValueError("two\n  lines")) == "two lines"
-    assert reason_of(KeyError()) == "KeyError"
+    assert problem_of(refused.value) == "size: must be at least 1"
+    assert problem_of(ValueError("two\n  lines")) == "two lines"
+    assert problem_of(KeyError()) == "KeyError"
 
 
 def test_a_shape_keeps_its_pattern_for_clients() -> None:
