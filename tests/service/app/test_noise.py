@@ -20,7 +20,7 @@ def found(score: float) -> SearchAnswer:
     hit = FoundNote(
         note_id="n", score=score, kind="note", category="", time=None, title="", preview="", pictures=[]
     )
-    return SearchAnswer(model="m", hits=[hit])
+    return SearchAnswer(model="m", hits=[hit], next=None)
 
 
 def searches(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> list[SearchRequest]:

@@ -13,7 +13,7 @@ from uninote.service.app.services import Services
 from uninote.service.db import gallery_tables
 from uninote.service.domain.gallery import categories as stored_categories
 from uninote.service.domain.gallery import samples as stored_samples
-from uninote.service.domain.gallery import thresholds, versions
+from uninote.service.domain.gallery import thresholds_in_force, versions
 from uninote.service.domain.gallery.sample_rows import NewSample
 from uninote.service.domain.review import match_items
 from uninote.service.errors import TooLargeError
@@ -35,7 +35,7 @@ async def categories(services: Services) -> list[CategoryState]:
 
     def work(session: Session) -> list[CategoryState]:
         counts = stored_samples.counts(session)
-        limits = thresholds.in_force(session, versions.active(session).id)
+        limits = thresholds_in_force.in_force(session, versions.active(session).id)
         found = []
         for one in stored_categories.listing(session):
             own = Category.model_validate(one).model_dump()

@@ -11,7 +11,7 @@ from uninote.calibration import Calibration, Labels, Scores
 from uninote.service.app.services import Services
 from uninote.service.db import gallery_tables
 from uninote.service.db.note_tables import ModelVersion
-from uninote.service.domain.gallery import calibration_scores, thresholds, versions
+from uninote.service.domain.gallery import calibration_scores, thresholds, thresholds_in_force, versions
 from uninote.service.errors import InvalidError
 from uninote.service.schemas.gallery import CalibrationIn, CalibrationOut, Histogram, Threshold, ThresholdIn
 
@@ -95,7 +95,7 @@ async def distribution(services: Services, category: str, version: str | None, b
     def work(session: Session) -> Distribution:
         model = _model(session, version)
         scores = calibration_scores.best_scores(session, model, category)
-        limit = thresholds.in_force(session, model.id).get(category)
+        limit = thresholds_in_force.in_force(session, model.id).get(category)
         hits = None if limit is None else calibration.at_threshold(scores, limit).hits
         shape = Histogram.model_validate(calibration.histogram(scores, bins=bins))
         return Distribution(len(scores), calibration_scores.stored(session, model), shape, limit, hits)

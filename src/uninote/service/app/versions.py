@@ -13,7 +13,7 @@ from uninote.errors import ConfigError, ModelError, RenderingError
 from uninote.service.app.backfill_runner import BackfillRun
 from uninote.service.app.services import Services
 from uninote.service.db.note_tables import ModelVersion
-from uninote.service.domain.gallery import thresholds, versions
+from uninote.service.domain.gallery import thresholds_in_force, versions
 from uninote.service.domain.rollout import compare as comparing
 from uninote.service.errors import InvalidError
 from uninote.service.schemas.versions import BackfillOut, Comparison, VersionOut
@@ -121,7 +121,7 @@ def _shown(session: Session, services: Services, model: ModelVersion) -> Version
         loaded=model.version in services.models.versions,
         missing_notes=0 if retired else versions.count_missing(session, model),
         missing_samples=0 if retired else len(versions.missing_samples(session, model)),
-        missing_thresholds=[] if retired else thresholds.without_threshold(session, model.id),
+        missing_thresholds=[] if retired else thresholds_in_force.without_threshold(session, model.id),
         backfill=None if run is None else _run(run),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from tests.service.conftest import World
 
 from uninote.service.domain.base import audit
-from uninote.service.domain.gallery import thresholds, versions
+from uninote.service.domain.gallery import thresholds, thresholds_in_force, versions
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 
 
@@ -17,7 +17,7 @@ def test_the_newest_is_in_force_and_the_others_stay(world: World) -> None:
     model = world.database.transaction(versions.active)
     for value in (0.7, 0.8, 0.75):
         world.database.transaction(lambda s, v=value: thresholds.put(s, "spam", "m1", v, "ana", f"why {v}"))
-    assert world.database.transaction(lambda s: thresholds.in_force(s, model.id)) == {"spam": 0.75}
+    assert world.database.transaction(lambda s: thresholds_in_force.in_force(s, model.id)) == {"spam": 0.75}
     history = world.database.transaction(lambda s: thresholds.history(s, "spam"))
     assert [(one.value, one.actor, one.reason) for one in history] == [
         (0.75, "ana", "why 0.75"),
@@ -32,9 +32,12 @@ def test_versions_have_their_own(world: World) -> None:
     world.category("spam", 0.7)
     world.category("off", None, enabled=False)
     other = world.database.transaction(lambda s: versions.add(s, "m2", 4, "ops"))
-    assert world.database.transaction(lambda s: thresholds.without_threshold(s, other.id)) == ["spam"]
+    missing = world.database.transaction(lambda s: thresholds_in_force.without_threshold(s, other.id))
+    assert missing == ["spam"]
+        "spam"
+    ]
     world.database.transaction(lambda s: thresholds.put(s, "spam", "m2", 0.5, "ops"))
-    assert world.database.transaction(lambda s: thresholds.in_force(s, other.id)) == {"spam": 0.5}
+    assert world.database.transaction(lambda s: thresholds_in_force.in_force(s, other.id)) == {"spam": 0.5}
     assert [
         one.value for one in world.database.transaction(lambda s: thresholds.history(s, "spam", "m1"))
     ] == [0.7]

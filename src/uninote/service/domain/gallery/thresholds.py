@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 from sqlalchemy import insert, select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from uninote.service.db.gallery_tables import Category, Threshold
+from uninote.service.db.gallery_tables import Threshold
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_words
@@ -69,17 +68,6 @@ def _named(value: float | None) -> str:
     return "none" if value is None else f"{value}"
 
 
-def in_force(session: Session, model_id: int) -> dict[str, float]:
-    """Return the threshold of each category that has one for this model."""
-    rows = session.execute(
-        select(Threshold.category, Threshold.value)
-        .ext(distinct_on(Threshold.category))
-        .where(Threshold.model_id == model_id)
-        .order_by(Threshold.category, Threshold.id.desc())
-    )
-    return dict(rows.all())
-
-
 def history(
     session: Session,
     category: str,
@@ -100,10 +88,3 @@ def history(
     if before is not None:
         query = query.where(Threshold.id < before)
     return list(session.scalars(query))
-
-
-def without_threshold(session: Session, model_id: int) -> list[str]:
-    """Return the enabled categories without a threshold for this model: they match nothing."""
-    with_one = set(in_force(session, model_id))
-    names = session.scalars(select(Category.name).where(Category.enabled).order_by(Category.name))
-    return [name for name in names if name not in with_one]

@@ -17,7 +17,7 @@ from uninote.service.db.gallery_tables import Sample, SampleVector
 from uninote.service.db.note_tables import Audit, ModelVersion, NoteVector, StoredNote
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_name
-from uninote.service.domain.gallery.thresholds import without_threshold
+from uninote.service.domain.gallery.thresholds_in_force import without_threshold
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 from uninote.store.pgvector.search import MAX_DIMS
 

@@ -14,7 +14,7 @@ from uninote.service.db.gallery_tables import GalleryState, Job, JobHit, Sample,
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit
 from uninote.service.domain.base.filters import filter_values
-from uninote.service.domain.gallery import thresholds, versions
+from uninote.service.domain.gallery import thresholds_in_force, versions
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 from uninote.store.pgvector.filters import FILTER
 from uninote.store.protocol import EVERYTHING, Filter
@@ -50,7 +50,7 @@ def create(
     if threshold is not None and not (math.isfinite(threshold) and -1 <= threshold <= 1):
         raise InvalidError(f"a threshold is a cosine in [-1, 1], not {threshold}")
     if threshold is None:
-        known = thresholds.in_force(session, model.id)
+        known = thresholds_in_force.in_force(session, model.id)
         bare = sorted(set(categories.values()) - known.keys())
         if bare:
             raise InvalidError(f"category {bare[0]!r} has no threshold for model {model.version!r}; give one")

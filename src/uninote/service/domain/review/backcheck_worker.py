@@ -29,7 +29,7 @@ from uninote.service.domain.base.vectors import (
     normalised,
     read_binary,
 )
-from uninote.service.domain.gallery import thresholds
+from uninote.service.domain.gallery import thresholds_in_force
 from uninote.service.domain.gallery.index import SLACK
 from uninote.service.domain.gallery.rules import hits
 from uninote.service.domain.review import backcheck_jobs
@@ -139,7 +139,7 @@ def _search(session: Session, job: Job, notes: list[tuple[Any, ...]]) -> None:
     model = backcheck_jobs.model_of(session, job)
     samples = read_binary(session, _SAMPLES, {"model": job.model_id, "ids": job.params["samples"]})
     given = job.params["threshold"]
-    known = thresholds.in_force(session, job.model_id) if given is None else {}
+    known = thresholds_in_force.in_force(session, job.model_id) if given is None else {}
     names = [category for _, category, _, _ in samples]
     limits = np.array([known.get(name, np.inf) if given is None else given for name in names])
     stored = from_database([vector for _, vector, _ in notes], model.dim)

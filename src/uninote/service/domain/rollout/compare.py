@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from uninote.service.db.gallery_tables import Sample, SampleVector
 from uninote.service.db.note_tables import ModelVersion
-from uninote.service.domain.gallery import thresholds, versions
+from uninote.service.domain.gallery import thresholds_in_force, versions
 from uninote.service.domain.notes.search import search, within
 
 
@@ -43,7 +43,7 @@ class Comparison:
 def compare(session: Session, old: str, new: str, *, k: int = 10, samples: int = 100) -> Comparison:
     """Compare two versions on up to `samples` samples. Raises NotFoundError for an unknown version."""
     models = (versions.get(session, old), versions.get(session, new))
-    limits = tuple(thresholds.in_force(session, model.id) for model in models)
+    limits = tuple(thresholds_in_force.in_force(session, model.id) for model in models)
     compared = []
     for sample_id, category, *vectors in _drawn(session, models, samples):
         near: list[set[str]] = []
