@@ -74,6 +74,15 @@ def test_what_cannot_be_written_is_refused_before_the_work(option: str, command:
     assert file.read_text() == "kept"
 
 
+@pytest.mark.parametrize("arguments", [["pairs", "{}", "--out", "{}"], ["embed", "{}", "-o", "{}/../file"]])
+def test_an_input_is_not_replaced_by_the_output(arguments: list[str], tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    (tmp_path / "file").mkdir() if arguments[0] == "embed" else place.write_text("kept")
+    with pytest.raises(ConfigError, match="is an input of this command"):
+        app([one.format(place) for one in arguments], standalone_mode=False)
+    assert place.is_dir() or place.read_text() == "kept"
+
+
 class Failing:
     """A command that raises."""
 

@@ -108,10 +108,24 @@ def test_vectors_and_payloads_belong_to_their_rows(shards: Path, monkeypatch: py
     assert {record.model_version for record in records} == {"v1"}
 
 
-def test_a_category_of_no_record_gets_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
-    searcher = object.__new__(index.Searcher)
-    searcher.version, searcher.store = "v1", MemoryStore(DIM)
-    searcher.encoder = cast(Any, SimpleNamespace(encode=lambda items: np.eye(len(items), DIM)))
+@pytest.fixture
+def searcher() -> Searcher:
+    """Return a searcher of an empty store."""
+    made = object.__new__(Searcher)
+    made.folder, made.version, made.store = Path("copy"), "v1", MemoryStore(DIM)
+    made.encoder = cast(Any, SimpleNamespace(encode=lambda items: np.eye(len(items), DIM)))
+    return made
+
+
+def test_a_store_without_records_is_no_answer(searcher: Searcher) -> None:
+    searcher.store.upsert([Record("b", np.ones(DIM), "note", "food", None, "v0")])
+    with pytest.raises(StoreError, match=r"the store of copy holds no record of its model: copy the folder"):
+        searcher.search(Item.of("x"))
+    searcher.store.upsert([Record("a", np.ones(DIM), "image", "food", None, "v1")])
+    assert searcher.search(Item.of("x")) == []
+
+
+def test_a_category_of_no_record_gets_the_nearest(searcher: Searcher) -> None:
     searcher.store.upsert(
         [
             Record("a", np.ones(DIM), "note", "food", None, "v1"),

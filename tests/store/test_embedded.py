@@ -16,10 +16,12 @@ import psycopg
 import pytest
 
 from uninote.errors import StoreError
+from uninote.store import embedded
 from uninote.store.account import Account
 from uninote.store.embedded import EmbeddedServer
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import Record
+from uninote.store.start_errors import way_out
 
 EAST = [1.0, 0.0]
 
@@ -250,6 +252,22 @@ store.flush()
 print(store.count(), store.search(vectors[7:8], 1)[0][0].id)
 store.close()
 """
+
+
+def test_a_server_without_any_shared_memory_takes_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "SHARED_BYTES", 2**80)
+    monkeypatch.setattr(embedded, "_POSIX", tmp_path / "no shm")
+    with EmbeddedServer(tmp_path) as server, psycopg.connect(server.address) as connection:
+        assert connection.execute("SHOW dynamic_shared_memory_type").fetchone() == ("mmap",)
+
+
+def test_full_shared_memory_is_not_called_a_full_disk(folder: Path) -> None:
+    reason = (
+        'could not resize shared memory segment "/PostgreSQL.39" to 1048576 bytes: No space left on device'
+    )
+    assert "--shm-size" in way_out(reason, Account.choose(folder / "cluster"), folder)
 
 
 @pytest.mark.slow

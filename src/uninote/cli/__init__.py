@@ -26,7 +26,7 @@ from uninote.cli import (
     stressing,
     training,
 )
-from uninote.cli.arguments import hint_in
+from uninote.cli.arguments import check_in
 from uninote.cli.failures import told
 from uninote.errors import UniNoteError
 from uninote.extras import named
@@ -72,7 +72,7 @@ app.add_typer(operating.db, name="db")
 app.add_typer(operating.cluster, name="cluster")
 app.add_typer(stressing.app)
 app.add_typer(running.app)
-hint_in(app)
+check_in(app)
 
 
 def main(run: Callable[[], Any] = app) -> None:

@@ -145,6 +145,7 @@ class Searcher:
             raise StoreError(f"{folder} is not an index: build one with `uninote index`")
         fix = "embed and index again with `uninote embed` and `uninote index`"
         require_rendering(manifest, str(folder), fix, StoreError)
+        self.folder = folder
         check_place(manifest, folder, settings.store.address)
         store = check_layout(settings.store, manifest, str(folder))
         dim, kept = manifest["dim"], dict(manifest.get("encoder", {}))
@@ -169,13 +170,22 @@ class Searcher:
         kinds: Sequence[str] | None = ("note",),
         categories: Sequence[str] | None = None,
     ) -> list[Hit]:
-        """Find the k nearest records of the index's own model version, best first."""
+        """Find the k nearest records of the index's own model version, best first.
+
+        Raises StoreError when the store holds none at all.
+        """
         chosen = Filter(
             kinds=tuple(kinds) if kinds else None,
             categories=tuple(categories) if categories else None,
             model_versions=(self.version,),
         )
-        return self.store.search(self.encoder.encode([item]), k, chosen)[0]
+        hits = self.store.search(self.encoder.encode([item]), k, chosen)[0]
+        if not hits and not self.store.count(Filter(model_versions=(self.version,))):
+            raise StoreError(
+                f"the store of {self.folder} holds no record of its model: copy the folder whole, correct "
+                "store.address, or run `uninote index` again"
+            )
+        return hits
 
     def unknown_categories(self, item: Item, names: Sequence[str]) -> list[str]:
         """Return a sentence for each category that no record has; it offers those of the nearest records."""

@@ -46,6 +46,8 @@ _SETTINGS = {
 }
 _SHARED = "dynamic_shared_memory_type"
 SHARED_BYTES = 2**33
+_POSIX = Path("/dev/shm")
+POSIX_BYTES = 2**24
 _READY, _REFUSING = 0, 1  # exit statuses of pg_isready
 
 
@@ -255,7 +257,11 @@ def _shared_memory() -> str:
     """Return the kind of shared memory of parallel workers: that of System V where the kernel allows much.
 
     POSIX shared memory is limited to the size of `/dev/shm`, which is 64 MB in a container by default. With
-    less than a query needs, that query fails.
+    less than a query needs, that query fails. Where the server would not even start, files take its place.
     """
     limit = Path("/proc/sys/kernel/shmmax")
-    return "sysv" if limit.exists() and int(limit.read_text()) >= SHARED_BYTES else "posix"
+    if not limit.exists():  # no Linux
+        return "posix"
+    if int(limit.read_text()) >= SHARED_BYTES:
+        return "sysv"
+    return "posix" if _POSIX.is_dir() and shutil.disk_usage(_POSIX).free >= POSIX_BYTES else "mmap"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from uninote.errors import StoreError
-from uninote.store.pgvector.version import READ_VERSION, check_version
+from uninote.store.pgvector.version import READ_DATABASE, check_database
 from uninote.store.sql import (
     ADD_COLLECTION,
     CREATE_SCHEMA,
@@ -30,8 +30,7 @@ def prepare(address: str, collection: VectorTable, statements: Statements) -> No
         connection.execute(LOCK_SCHEMA)
         for statement in CREATE_SCHEMA:
             connection.execute(statement)
-        (version,) = connection.execute(READ_VERSION).fetchone() or ("0.0",)
-        check_version(version)
+        check_database(*(connection.execute(READ_DATABASE).fetchone() or ("0.0", "UTF8")))
         found = connection.execute(READ_COLLECTION, [collection.name]).fetchone()
         if found is None:
             connection.execute(ADD_COLLECTION, [collection.name, *wanted.values()])

@@ -12,6 +12,7 @@ _WAYS_OUT = (
         "incompatible with server",
         "make a backup with the release that made it (`uninote db backup`), and restore it with this one",
     ),
+    ('segment "/PostgreSQL', "give the container more shared memory (`--shm-size`, in Compose `shm_size`)"),
     ("No space left|Disk quota|File too large", "make room on its disk"),
     (
         "Permission denied|ownership|invalid permissions|Read-only|not permitted",

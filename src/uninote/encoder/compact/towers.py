@@ -20,6 +20,7 @@ from uninote.encoder.towers import TextTower, VisionTower, text_tower, vision_to
 from uninote.encoder.towers.saved import INT8
 from uninote.errors import PictureError
 from uninote.items import Picture
+from uninote.limits import cores
 from uninote.progress import show_progress
 from uninote.settings import CorpusSettings
 
@@ -139,7 +140,7 @@ class Towers:
 
         def run(part: dict[bytes, Picture], done: Callable[[int], None]) -> Rows:
             new: Rows = {}
-            with ThreadPoolExecutor() as pool:
+            with ThreadPoolExecutor(cores()) as pool:
                 for some in blocks(part.items(), DECODED):
                     pixels = list(pool.map(decoded, (picture for _, picture in some)))
                     usable: dict[bytes, NDArray[np.float32]] = {}

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from uninote.errors import StoreError
 from uninote.service.db.base import SCHEMA
-from uninote.store.pgvector.version import CREATE_EXTENSION, READ_VERSION, check_version
+from uninote.store.pgvector.version import CREATE_EXTENSION, READ_DATABASE, check_database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -22,7 +22,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uninote.service.schema'))"))
         connection.execute(text(CREATE_EXTENSION))
-        check_version(connection.execute(text(READ_VERSION)).scalar_one())
+        check_database(*connection.execute(text(READ_DATABASE)).one())
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
         present = current(connection)

@@ -34,8 +34,6 @@ def test_versions_have_their_own(world: World) -> None:
     other = world.database.transaction(lambda s: versions.add(s, "m2", 4, "ops"))
     missing = world.database.transaction(lambda s: thresholds_in_force.without_threshold(s, other.id))
     assert missing == ["spam"]
-        "spam"
-    ]
     world.database.transaction(lambda s: thresholds.put(s, "spam", "m2", 0.5, "ops"))
     assert world.database.transaction(lambda s: thresholds_in_force.in_force(s, other.id)) == {"spam": 0.5}
     assert [
