@@ -10,6 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from uninote.service.app.search_inputs import Content
 from uninote.service.app.services import Services
+from uninote.service.console import pages
 from uninote.service.console.asked import encoded
 from uninote.service.errors import InvalidError, TooLargeError, UnsupportedError
 from uninote.service.media.decode import frames_of, is_video, picture_of
@@ -20,7 +21,7 @@ NAME_CHARS = 100
 
 @dataclass
 class Uploads:
-    """Usable files, and what is wrong with the others. The last video is the one that is used."""
+    """Usable files, and a sentence on each of the others. The last video is the one that is used."""
 
     contents: list[Content] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -56,7 +57,7 @@ async def uploads(services: Services, form: FormData) -> Uploads:
                 raise InvalidError(f"{name}: one video at a time")
             found.contents.append(content)
         except (InvalidError, TooLargeError, UnsupportedError) as error:
-            found.problems.append(str(error))
+            found.problems.append(pages.sentence(str(error)))
     return found
 
 
