@@ -67,7 +67,7 @@ def problem(scope: Scope, error: Exception, link: tuple[str, str] | None = None)
     title = _TITLES.get(status, "That did not work")
     values = {
         "title": title,
-        "message": sentence(printable(message)),
+        "message": printable(sentence(message)),
         "link": link,
         "signed_out": status == 401,
     }
@@ -83,7 +83,7 @@ def sentence(message: str) -> str:
     """Return it with a capital letter and a full stop; a name at its beginning, such as `a.png`, stays."""
     first = message.partition(" ")[0].rstrip(":,")
     capital = message[:1].upper() if first.isalpha() and first.islower() else message[:1]
-    return f"{capital}{message[1:]}{'' if message.endswith(('.', '!', '?')) else '.'}"
+    return f"{capital}{message[1:]}{'' if message.endswith(('.', '!', '?', '…')) else '.'}"
 
 
 def _described(error: Exception) -> tuple[int, str, dict[str, str]]:

@@ -28,8 +28,9 @@
   const narrow = matchMedia("(max-width: 40rem)");
   function fit() {
     for (const table of document.querySelectorAll("table:has(thead)")) {
+      const around = table.parentElement;
       table.classList.remove("labelled");
-      table.classList.toggle("labelled", narrow.matches || table.scrollWidth > table.parentElement.clientWidth);
+      table.classList.toggle("labelled", narrow.matches || around.scrollWidth > around.clientWidth);
     }
   }
   function label(place) {
