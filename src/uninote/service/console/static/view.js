@@ -42,7 +42,7 @@
   }
   label(document);
   document.addEventListener("htmx:load", (event) => label(event.target));
-  document.addEventListener("toggle", fit, true);
+  document.addEventListener("toggle", (event) => event.target.querySelector("table:has(thead)") && fit(), true);
   window.addEventListener("resize", fit);
 
   document.addEventListener("keydown", (event) => {
