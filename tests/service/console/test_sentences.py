@@ -12,7 +12,7 @@ from uninote.service.console.pages import beginning, sentence
     ("message", "shown"),
     [
         ("picture a.png is damaged", "Picture a.png is damaged."),
-        ("category: must be a text", "Category: must be a text."),
+        ("category: must be a text", "category: must be a text."),
         ("a.png is empty (0 bytes)", "a.png is empty (0 bytes)."),
         ("min_score: must be at most 1", "min_score: must be at most 1."),
         ("Send it once more.", "Send it once more."),

@@ -80,8 +80,8 @@ def is_fragment(scope: Scope) -> bool:
 
 
 def sentence(message: str) -> str:
-    """Return it with a capital letter and a full stop; a name at its beginning, such as `a.png`, stays."""
-    first = message.partition(" ")[0].rstrip(":,")
+    """Return it with a capital letter and a full stop. A name at its beginning stays: `a.png`, `text:`."""
+    first = message.partition(" ")[0]
     capital = message[:1].upper() if first.isalpha() and first.islower() else message[:1]
     return f"{capital}{message[1:]}{'' if message.endswith(('.', '!', '?', '…')) else '.'}"
 

@@ -52,7 +52,9 @@ async def uploads(services: Services, form: FormData) -> Uploads:
         if not name and not data:
             continue  # what browsers send for a field without a file
         try:
-            content = await services.media_executor.run(partial(_checked, services, data, name or "the file"))
+            content = await services.media_executor.run(
+                partial(_checked, services, data, name or "without a name")
+            )
             if content.kind == "video" and any(one.kind == "video" for one in found.contents):
                 raise InvalidError(f"{name}: one video at a time")
             found.contents.append(content)
@@ -65,7 +67,7 @@ def _checked(services: Services, data: bytes, name: str) -> Content:
     """Return a file with its kind, recognised by its content. Raises InvalidError and its like."""
     corpus, cap = services.settings.corpus, services.options.max_video_bytes
     if not data:
-        raise InvalidError(f"{name} is empty (0 bytes)")
+        raise InvalidError(f"file {name} is empty (0 bytes)")
     if is_video(data):
         frames_of(data, corpus, 1, cap, name=name)
         return Content("video", data)
