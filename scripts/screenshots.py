@@ -81,6 +81,7 @@ class Tour:
             self.page.get_by_role("button", name="Create").click()
         else:
             self.page.get_by_role("link", name=CATEGORY, exact=True).click()
+        expect(self.page.get_by_role("heading", name=CATEGORY, exact=True)).to_be_visible()
         if not self.page.get_by_label("Text", exact=True).is_visible():
             self.page.get_by_text("Add a sample").click()
         self.page.get_by_label("Text", exact=True).fill(SAMPLE)

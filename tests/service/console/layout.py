@@ -9,6 +9,9 @@ LAYOUT = """(() => {
     if (page.scrollWidth > innerWidth) faults.push(`the page scrolls sideways: ${page.scrollWidth} px`);
     const header = document.querySelector("header").offsetHeight / innerHeight;
     if (header > 0.12) faults.push(`the header takes ${Math.round(100 * header)} % of the screen`);
+    for (const one of document.querySelectorAll(".scroll")) {
+        if (one.scrollWidth > one.clientWidth) say("a table scrolls sideways", one);
+    }
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const range = document.createRange();
     const words = /(?<!\\S)\\S{2,20}(?!\\S)/g;

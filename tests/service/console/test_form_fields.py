@@ -67,7 +67,7 @@ def test_every_wrong_field_of_every_page_is_told_in_plain_words(stub: StartStub)
                 else:
                     answers = [client.post(path, data=dict.fromkeys(FIELDS, text) | sent)]
                 for answer in answers:
-                    shown = re.findall(r'class="problem"[^>]*>(.*?)</p>', answer.text, re.DOTALL)
+                    shown = re.findall(r'class="problem"[^>]*(?<!hidden)>(.*?)</p>', answer.text, re.DOTALL)
                     told += len(shown)
                     for one in shown:
                         message = " ".join(unescape(re.sub(r"<[^>]*>", " ", one)).split())

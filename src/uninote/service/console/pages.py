@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from uninote.errors import UniNoteError
+from uninote.service.app.search import PREVIEW_CHARS
 from uninote.service.console.sessions import StaleFormError
 from uninote.service.domain.base.identity import allows
 from uninote.service.http.errors import printable, retry_after, status_of
@@ -38,7 +39,7 @@ _TITLES = {
     404: "Not found",
     405: "Not found",
     408: "Too slow",
-    409: "Contradiction",
+    409: "Conflict",
     413: "Too large",
     415: "Not taken",
     429: "Busy",
@@ -64,13 +65,25 @@ def problem(scope: Scope, error: Exception, link: tuple[str, str] | None = None)
     if fragment and isinstance(error, StaleFormError):
         headers[FORM_TOKEN] = scope["state"].get("form_token", "")
     title = _TITLES.get(status, "That did not work")
-    values = {"title": title, "message": printable(message), "link": link, "signed_out": status == 401}
+    values = {
+        "title": title,
+        "message": printable(sentence(message)),
+        "link": link,
+        "signed_out": status == 401,
+    }
     return _html(scope, "problem_fragment.html" if fragment else "problem.html", status, values, headers)
 
 
 def is_fragment(scope: Scope) -> bool:
     """Return whether htmx sent the request, which inserts the answer into the current page."""
     return "hx-request" in Headers(scope=scope)
+
+
+def sentence(message: str) -> str:
+    """Return it with a capital letter and a full stop. A name at its beginning stays: `a.png`, `text:`."""
+    first = message.partition(" ")[0]
+    capital = message[:1].upper() if first.isalpha() and first.islower() else message[:1]
+    return f"{capital}{message[1:]}{'' if message.endswith(('.', '!', '?', '…')) else '.'}"
 
 
 def _described(error: Exception) -> tuple[int, str, dict[str, str]]:
@@ -110,8 +123,14 @@ def _environment() -> Environment:
     )
     made.filters["moment"] = _moment
     made.filters["part"] = lambda text: quote(str(text), safe="")
+    made.filters["beginning"] = beginning
     made.filters["verdict"] = lambda text: str(text).replace("_", " ")
     return made
+
+
+def beginning(text: str) -> str:
+    """Return the beginning of a text, with an ellipsis if it is cut."""
+    return text if len(text) < PREVIEW_CHARS else text[:PREVIEW_CHARS].rstrip(" .") + "…"
 
 
 def _moment(at: datetime | None) -> Markup:

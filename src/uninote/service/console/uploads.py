@@ -10,6 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from uninote.service.app.search_inputs import Content
 from uninote.service.app.services import Services
+from uninote.service.console import pages
 from uninote.service.console.asked import encoded
 from uninote.service.errors import InvalidError, TooLargeError, UnsupportedError
 from uninote.service.media.decode import frames_of, is_video, picture_of
@@ -20,7 +21,7 @@ NAME_CHARS = 100
 
 @dataclass
 class Uploads:
-    """Usable files, and what is wrong with the others. The last video is the one that is used."""
+    """Usable files, and a sentence on each of the others. The last video is the one that is used."""
 
     contents: list[Content] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -51,12 +52,14 @@ async def uploads(services: Services, form: FormData) -> Uploads:
         if not name and not data:
             continue  # what browsers send for a field without a file
         try:
-            content = await services.media_executor.run(partial(_checked, services, data, name or "the file"))
+            content = await services.media_executor.run(
+                partial(_checked, services, data, name or "without a name")
+            )
             if content.kind == "video" and any(one.kind == "video" for one in found.contents):
                 raise InvalidError(f"{name}: one video at a time")
             found.contents.append(content)
         except (InvalidError, TooLargeError, UnsupportedError) as error:
-            found.problems.append(str(error))
+            found.problems.append(pages.sentence(str(error)))
     return found
 
 
@@ -64,7 +67,7 @@ def _checked(services: Services, data: bytes, name: str) -> Content:
     """Return a file with its kind, recognised by its content. Raises InvalidError and its like."""
     corpus, cap = services.settings.corpus, services.options.max_video_bytes
     if not data:
-        raise InvalidError(f"{name} is empty (0 bytes)")
+        raise InvalidError(f"file {name} is empty (0 bytes)")
     if is_video(data):
         frames_of(data, corpus, 1, cap, name=name)
         return Content("video", data)

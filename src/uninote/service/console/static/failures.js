@@ -9,7 +9,7 @@
 
   function put(source, role, ...content) {
     const made = document.createElement("div");
-    made.className = "problem failure";
+    made.className = `${role === "alert" ? "problem" : "notice"} failure`;
     made.setAttribute("role", role);
     made.append(...content);
     const old = box(source);
