@@ -212,3 +212,16 @@ def test_a_rotated_video_of_variable_rate(tmp_path: Path, settings: CorpusSettin
     pictures = frames(path, 8, settings)
     assert {load_picture(picture, settings).size for picture in pictures} == {(48, 64)}
     assert greys(pictures, settings) == pytest.approx([20, 120, 220], abs=6)
+
+
+def test_a_trimmed_video_is_whole(tmp_path: Path, settings: CorpusSettings) -> None:
+    path = tmp_path / "trimmed.mp4"
+    with av.open(str(path), "w") as container:  # an edit list shows the last two of 60 frames
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 64, "yuv420p", 10
+        for number in range(60):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 4 * number, np.uint8))
+            frame.pts = number - 58
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert greys(frames(path, 4, settings), settings) == pytest.approx([232, 236], abs=4)

@@ -139,7 +139,9 @@ def _timeline(container: Any, stream: Any, path: Path) -> tuple[int, tuple[int, 
     length = int(seconds / stream.time_base) if seconds else 0
     # Some containers count slots of time, most of them empty where the rate varies: then the time decides.
     if total < _COMPLETE * (stream.frames or 0) and last - first < _COMPLETE * (length or 1):
-        raise PictureError(f"video {path} is truncated: {total} of {stream.frames} frames are there")
+        there = _packets(path)
+        if there < _COMPLETE * stream.frames:
+            raise PictureError(f"video {path} is truncated: {there} of {stream.frames} frames are there")
     if first == last:
         return min(total, _MAX_DECODED), None
     if total > _MAX_DECODED:
@@ -148,6 +150,12 @@ def _timeline(container: Any, stream: Any, path: Path) -> tuple[int, tuple[int, 
     if seconds and seconds <= _SHORT_SECONDS and not known[-1][1]:
         end = max(end, first + length)
     return total, (first, end)
+
+
+def _packets(path: Path) -> int:
+    """Return the number of frames in the file, those included that an edit list cuts off."""
+    with av.open(str(path), options=_OPTIONS | {"ignore_editlist": "1"}) as container:
+        return sum(bool(packet.size) for packet in container.demux(video=0))
 
 
 def _by_time(container: Any, stream: Any, count: int, first: int, end: int) -> list[Any]:
