@@ -212,3 +212,21 @@ def test_a_rotated_video_of_variable_rate(tmp_path: Path, settings: CorpusSettin
     pictures = frames(path, 8, settings)
     assert {load_picture(picture, settings).size for picture in pictures} == {(48, 64)}
     assert greys(pictures, settings) == pytest.approx([20, 120, 220], abs=6)
+
+
+@pytest.mark.parametrize("fps", [10, 1])
+def test_a_broken_frame_costs_itself(film: Film, settings: CorpusSettings, fps: int) -> None:
+    path = film("clip.mkv", count=40, fps=fps, codec="mjpeg", layout="yuvj420p")
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux() if packet.size]
+    data = path.read_bytes()
+    for packet in packets[10:14]:
+        data = data.replace(packet, bytes(len(packet)))
+    path.write_bytes(data)
+    found = frames(path, 40, settings.model_copy(update={"max_frames": 40}))
+    assert 36 <= len(found) <= 37  # for a segment of a broken frame, the one before or after is shown
+    for packet in packets:
+        data = data.replace(packet, bytes(len(packet)))
+    path.write_bytes(data)
+    with pytest.raises(PictureError, match="has no frame that can be decoded"):
+        frames(path, 8, settings)
