@@ -33,10 +33,10 @@ def standing_in(backbone: Any) -> Iterator[None]:
 
 def finite_texts(rows: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float32]:
     """Return the rows [n, width] of texts, with zeros and a warning where they are not finite."""
-    bad = ~np.isfinite(rows).all(1)
-    for number in np.flatnonzero(bad):
-        _warn(f"zeros stand for the text {texts[number][:40]!r}", "its row has NaN or infinite values")
-    return np.where(bad[:, None], np.float32(0), rows)
+    finite = np.logical_and.reduce(np.isfinite(rows), axis=1)
+    for text in (text for text, whole in zip(texts, finite, strict=True) if not whole):
+        _warn(f"zeros stand for the text {text[:40]!r}", "its row has NaN or infinite values")
+    return np.where(finite[:, None], rows, np.float32(0))
 
 
 def warn_once(digest: str, error: Exception) -> None:
