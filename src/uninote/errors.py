@@ -74,6 +74,13 @@ class ItemError(UniNoteError):
     code = "bad_item"
 
 
+def item_error(cause: Exception, message: str = "") -> ItemError:
+    """Return the ItemError of an item that fails by another error, whose message is the default."""
+    error = ItemError(message or str(cause))
+    error.__cause__ = cause
+    return error
+
+
 class PartError(ItemError):
     """Parts of one item cannot be used; it was embedded by the others."""
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from uninote.errors import ItemError, PictureError, UniNoteError, reason_of
+from uninote.errors import ItemError, PictureError, UniNoteError, item_error, reason_of
 
 RENDERING = 1
 """Version of the rule by which content becomes an item and an item becomes the input of a model.
@@ -201,7 +201,7 @@ def with_lines(
         for picture in item.pictures:
             error = lines.get(picture.digest)
             if isinstance(error, UniNoteError):
-                return error if isinstance(error, ItemError) else ItemError(str(error))
+                return error if isinstance(error, ItemError) else item_error(error)
         return with_readings(item, read)
 
     def read(picture: Picture) -> Sequence[str] | None:

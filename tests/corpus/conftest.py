@@ -66,13 +66,14 @@ def film(tmp_path: Path) -> Callable[..., Path]:
         container: str | None = None,
         codec: str = "mpeg4",
         noisy: bool = False,
+        layout: str = "yuv420p",
         **options: str,
     ) -> Path:
         path = tmp_path / name
         grain = np.random.default_rng(0)
         with av.open(str(path), "w", format=container, options=options) as out:
             stream = out.add_stream(codec, rate=fps)
-            stream.width, stream.height, stream.pix_fmt = size[0], size[1], "yuv420p"
+            stream.width, stream.height, stream.pix_fmt = size[0], size[1], layout
             for index in range(count):
                 pixels = np.full((size[1], size[0], 3), 255 * index // max(count - 1, 1), np.uint8)
                 if noisy:

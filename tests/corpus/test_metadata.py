@@ -68,6 +68,7 @@ def test_large_compressed_texts_of_a_png(noise: Callable[..., Image.Image], enco
         chunk(b"iCCP", b"name\0\0" + zlib.compress(bytes(2_000_000))),
         chunk(b"tEXt", b"Comment\0words", sound=False),
         chunk(b"pHYs", b"\1"),
+        chunk(b"tRNS", b"\1"),
         chunk(b"zTXt", b"Comment\0\x07words"),
         chunk(b"acTL", b"\0\0\0\2"),
         chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(b"fcTL", bytes(5)),
@@ -122,3 +123,14 @@ def test_broken_exif_of_a_webp_and_an_avif(png: Make) -> None:
 def test_odd_tags_of_a_tiff_and_comments_of_a_gif(png: Make) -> None:
     same(png(form="TIFF", tiffinfo={270: "x" * 100_000, 34675: b"junk", 65000: b"1"}), png(form="TIFF"))
     same(png(form="GIF", comment=b"\xff" * 100_000), png(form="GIF"))
+
+
+@pytest.mark.parametrize("orientation", [0, 5, 8, 9, 99])
+def test_orientations_that_do_not_exist_turn_nothing(
+    orientation: int, noise: Callable[..., Image.Image], encode: Make
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Picture.from_bytes(encode(noise().resize((40, 20)), "JPEG", exif=exif))
+    size = (20, 40) if orientation in (5, 8) else (40, 20)
+    assert upright_size(picture) == load_picture(picture, SETTINGS).size == size

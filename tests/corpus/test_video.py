@@ -225,3 +225,21 @@ def test_a_trimmed_video_is_whole(tmp_path: Path, settings: CorpusSettings) -> N
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     assert greys(frames(path, 4, settings), settings) == pytest.approx([232, 236], abs=4)
+
+
+@pytest.mark.parametrize("fps", [10, 1])
+def test_a_broken_frame_costs_itself(film: Film, settings: CorpusSettings, fps: int) -> None:
+    path = film("clip.mkv", count=40, fps=fps, codec="mjpeg", layout="yuvj420p")
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux() if packet.size]
+    data = path.read_bytes()
+    for packet in packets[10:14]:
+        data = data.replace(packet, bytes(len(packet)))
+    path.write_bytes(data)
+    found = frames(path, 40, settings.model_copy(update={"max_frames": 40}))
+    assert 36 <= len(found) <= 37  # for a segment of a broken frame, the one before or after is shown
+    for packet in packets:
+        data = data.replace(packet, bytes(len(packet)))
+    path.write_bytes(data)
+    with pytest.raises(PictureError, match="has no frame that can be decoded"):
+        frames(path, 8, settings)

@@ -7,7 +7,7 @@ import pytest
 from tests.encoder.wide_backbone import WideSettings
 
 from uninote.encoder import Encoder
-from uninote.encoder.bad_rows import bad_rows, lenient
+from uninote.encoder.bad_rows import bad_rows
 from uninote.errors import ItemError
 from uninote.items import Item
 
@@ -50,10 +50,3 @@ def test_a_prefix_without_direction_fails_only_where_it_is_asked_for(encoder: En
     assert np.isfinite(encoder.encode(items)).all()
     with pytest.raises(ItemError, match=r"item 1 \(tail\): its vector has no direction"):
         encoder.encode(items, dim=64)
-
-
-def test_lenient_rows_are_zero(encoder: Encoder) -> None:
-    rows, failures = lenient(encoder.encode, [GOOD[0], BAD])
-    assert list(failures) == [1]
-    assert rows[1].tolist() == [0.0] * 512
-    assert np.linalg.norm(rows[0]) == pytest.approx(1)

@@ -3,14 +3,17 @@ import random
 
 import numpy as np
 import pytest
+from tests.encoder.compact.small_towers import small_encoder
 from tests.encoder.wide_backbone import WideSettings
+from tests.evaluation.conftest import picture_of
 from tests.tasks.repeated_notes import answers, repeated_notes
 
 from uninote.encoder import Encoder
 from uninote.errors import ItemError
-from uninote.items import Item, Note
+from uninote.items import Item, Note, Picture
+from uninote.negatives.example import Example
 from uninote.negatives.index import ReferenceIndex
-from uninote.negatives.mine import TaskReport, mine_examples, mine_from_index, pair_items
+from uninote.negatives.mine import TaskReport, mine_examples, mine_from_index, pair_items, usable_examples
 from uninote.settings import NegativeSettings
 from uninote.tasks.definitions import SFT_TASKS, Pair, Task
 from uninote.tasks.pairs import make_pairs
@@ -181,6 +184,24 @@ def test_no_negative_answers_its_query_by_content(seed: int, reference) -> None:
     assert sum(len(example.negatives) for example in examples) > len(pairs)
     for example in examples:
         assert not [item for item in example.negatives if answers(example.pair, item)]
+
+
+def test_a_lost_picture_costs_the_pairs_that_are_that_picture(caplog) -> None:
+    lost = Picture.from_bytes(b"no picture")
+    good = [picture_of(n) for n in range(3)]
+    pairs = [
+        Pair(Task.NOTE2NOTE, Item.of("first", lost), Item.of("a body", good[0]), "n0", None),
+        Pair(Task.NOTE2NOTE, Item.of("second", good[1]), Item.of("other", good[2]), "n1", None),
+        Pair(Task.I2NOTE, Item.of(lost), Item.of("first"), "n0", 0),
+    ]
+    index = ReferenceIndex(pair_items(pairs), small_encoder())
+    examples = mine_from_index(pairs, index, NegativeSettings(), seed=0)
+    assert [example.pair for example in examples] == pairs[:2]
+    assert index.scores([Item.of("first", lost)], [Item.of("first")])[0, 0] == pytest.approx(1, abs=1e-3)
+    assert "left out of training: item" in caplog.text
+    mined = [Example(pair, (Item.of(lost), Item.of("other", good[2])), (0.5, 0.1), 1.0) for pair in pairs]
+    kept = usable_examples(mined, index)
+    assert [(one.pair, one.scores) for one in kept] == [(pair, (0.1,)) for pair in pairs[:2]]
 
 
 def test_a_pair_that_the_reference_cannot_embed_is_left_out_by_name(caplog) -> None:

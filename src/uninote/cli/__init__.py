@@ -81,6 +81,7 @@ def main(run: Callable[[], Any] = app) -> None:
     if cores() < (os.cpu_count() or 1):  # libraries start a thread for each core of the host
         os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # odd metadata of pictures
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
         with named():

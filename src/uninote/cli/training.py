@@ -130,7 +130,7 @@ def train_rl(
 
 def _stage_one(examples_file: Path, reference: Path, settings: Settings, features: Path | None) -> StageOne:
     """Read the training set of stage 1, labelled by the reference encoder."""
-    from uninote.negatives import ReferenceIndex
+    from uninote.negatives import ReferenceIndex, usable_examples
     from uninote.negatives.files import read_examples
     from uninote.training.joint import StageOne
     from uninote.training.sft import example_items
@@ -138,7 +138,7 @@ def _stage_one(examples_file: Path, reference: Path, settings: Settings, feature
     examples = read_examples(examples_file)
     whole = settings.negatives.composite == "whole"
     labels = ReferenceIndex(example_items(examples), encoder_of(reference, settings, features), whole)
-    return StageOne(examples, labels, settings.sft)
+    return StageOne(usable_examples(examples, labels), labels, settings.sft)
 
 
 def _report(as_json: bool, out: Path, trained: Encoder) -> None:

@@ -32,8 +32,8 @@ FRAMES = 50
 FLAT = 8
 """Largest difference of a colour channel (0-255) in a frame that shows nothing."""
 
-_TURNED = 5
-"""EXIF orientations from this one on exchange width and height."""
+_TURNED = range(5, 9)
+"""EXIF orientations that exchange width and height."""
 
 
 def read_picture(
@@ -97,7 +97,7 @@ def upright_size(picture: Picture) -> tuple[int, int]:
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     try:
-        turned = image.getexif().get(0x0112, 1) >= _TURNED
+        turned = image.getexif().get(0x0112, 1) in _TURNED
     except Exception:  # broken EXIF, which `to_rgb` does not follow either
         turned = False
     return (image.height, image.width) if turned else image.size

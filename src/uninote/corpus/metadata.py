@@ -62,7 +62,7 @@ def _png(data: bytes, exif: bool) -> bytes:
     if not exif or not all(sound for kind, _, sound in chunks if kind in _ANIMATION):
         kept -= _ANIMATION  # an animation of which a part is lost is its first picture
     if not exif:
-        kept -= {b"eXIf"}
+        kept -= {b"eXIf", b"tRNS"}
     return data[:_PNG_START] + b"".join(
         chunk for kind, chunk, sound in chunks if kind in kept and (sound or not _is_ancillary(kind))
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,12 @@ def _by_index(container: Any, stream: Any, count: int, total: int) -> list[Any]:
 
 
 def _decoded(container: Any, stream: Any, limit: int) -> Iterator[Any]:
-    return islice(container.decode(stream), limit)
+    def usable() -> Iterator[Any]:
+        for packet in container.demux(stream):
+            with suppress(av.FFmpegError):  # a broken packet costs its frames only
+                yield from packet.decode()
+
+    return islice(usable(), limit)
 
 
 def _picture(frame: Any) -> Picture:

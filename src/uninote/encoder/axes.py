@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from uninote.encoder.bad_rows import lenient
 from uninote.encoder.capabilities import HasAxes
 from uninote.encoder.encoder import Encoder
+from uninote.encoder.partial import encode_partly
 from uninote.items import Item
 
 MOST = 4096
@@ -46,5 +46,6 @@ def fit_axes(encoder: Encoder, items: Sequence[Item]) -> None:
         return
     whole = copy.copy(encoder)
     whole.dims = (len(backbone.axes),)
-    rows, _ = lenient(whole.encode, items[:: -(-len(items) // MOST)])  # a zero row adds nothing to the moment
+    drawn = items[:: -(-len(items) // MOST)]
+    rows, _ = encode_partly(whole.encode, drawn)  # a zero row adds nothing to the moment
     backbone.axes.copy_(principal_axes(torch.from_numpy(rows)))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uninote.errors import ItemError
+from uninote.errors import ItemError, item_error
 from uninote.items import Item
 
 NAME_CHARS = 40
@@ -32,23 +31,4 @@ def named(items: Sequence[Item], number: int, error: ItemError) -> ItemError:
     texts = (" ".join(text.split()) for text in item.texts)
     title = next(filter(None, texts), f"pictures: {len(item.pictures)}")
     shown = title if len(title) <= NAME_CHARS else title[:NAME_CHARS] + "…"
-    made = ItemError(f"item {number} ({shown}): {error}")
-    made.__cause__ = error
-    return made
-
-
-def lenient(
-    encode: Callable[..., Rows], items: Sequence[Item], **options: Any
-) -> tuple[Rows, dict[int, ItemError]]:
-    """Return `encode(items)`, with a zero row for each item that cannot be embedded, and their errors.
-
-    Args:
-        encode: as `Encoder.encode`; it gets `failures` only after it raised ItemError.
-    """
-    failures: dict[int, ItemError] = {}
-    try:
-        rows = encode(items, **options)
-    except ItemError:
-        rows = encode(items, failures=failures, **options)
-        rows[list(failures)] = 0
-    return rows, failures
+    return item_error(error, f"item {number} ({shown}): {error}")

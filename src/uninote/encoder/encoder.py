@@ -22,7 +22,7 @@ from uninote.encoder.memory import Memory
 from uninote.encoder.protocol import Backbone, Inputs, LoadOptions
 from uninote.encoder.registry import backbone_class
 from uninote.encoder.saved import FILE, Saved, weights_version, write_saved
-from uninote.errors import ItemError, ModelError, PictureError
+from uninote.errors import ItemError, ModelError, PictureError, item_error
 from uninote.items import Item
 from uninote.limits import cores
 from uninote.progress import show_progress
@@ -241,7 +241,7 @@ class Encoder:
         with a bad vector: in a packed batch, the NaN of one item may spread to others.
         """
         if isinstance(inputs, PictureError):
-            faults = dict.fromkeys(range(len(items)), ItemError(str(inputs)))
+            faults = dict.fromkeys(range(len(items)), item_error(inputs))
         else:
             rows = self._run(inputs)
             faults = bad_rows(rows)

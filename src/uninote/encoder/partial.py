@@ -1,8 +1,9 @@
-"""Items with a picture that cannot be used: they are embedded by their other parts."""
+"""Partial failures: items with a bad picture are embedded by their other parts; lost items have zero rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,22 @@ Rows = NDArray[np.float32]
 
 
 def encode_partly(
-    encode: Callable[..., Rows], items: Sequence[Item], failures: dict[int, ItemError], **options: Any
-) -> Rows:
-    """Return `encode(items)`: unit rows float32 [n, d].
+    encode: Callable[..., Rows], items: Sequence[Item], **options: Any
+) -> tuple[Rows, dict[int, ItemError]]:
+    """Return `encode(items)`, unit rows float32 [n, d], and the errors by position.
+
+    An item that was embedded without some of its pictures has a PartError. Any other error is that of an
+    item of which nothing is left, whose row is zero.
 
     Args:
-        encode: as `Encoder.encode`.
-        failures: gets a PartError for each item that was embedded without some of its pictures, by position,
-            and the error of each item of which nothing is left, whose row is NaN.
+        encode: as `Encoder.encode`. Errors of one that takes no `failures` are raised.
     """
-    failed: dict[int, ItemError] = {}
-    rows = encode(items, failures=failed, **options)
-    failures |= failed
-    several = {n: items[n] for n in failed if len(items[n].parts) > 1 and items[n].pictures}
+    failures: dict[int, ItemError] = {}
+    if "failures" not in signature(encode).parameters:
+        return encode(items, **options), failures
+    rows = encode(items, failures=failures, **options)
+    rows[list(failures)] = 0
+    several = {n: items[n] for n in failures if len(items[n].parts) > 1 and items[n].pictures}
     broken = _broken(encode, several.values(), **options) if several else {}
     rest: dict[int, tuple[Item, ItemError]] = {}
     for number, item in several.items():
@@ -41,7 +45,12 @@ def encode_partly(
         for place, (number, (_, why)) in enumerate(rest.items()):
             if place not in again:
                 rows[number], failures[number] = made[place], PartError(str(why))
-    return rows
+    return rows, failures
+
+
+def lost(failures: dict[int, ItemError]) -> dict[int, ItemError]:
+    """Return the errors of the items that could not be embedded at all."""
+    return {n: error for n, error in failures.items() if not isinstance(error, PartError)}
 
 
 def _broken(encode: Callable[..., Rows], items: Iterable[Item], **options: Any) -> dict[str, ItemError]:

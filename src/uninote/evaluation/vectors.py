@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from uninote.encoder.bad_rows import lenient, named
+from uninote.encoder.bad_rows import named
+from uninote.encoder.partial import encode_partly, lost
 from uninote.errors import VectorError
 from uninote.evaluation.protocols import ElementEncoder, Floats, ItemEncoder
 from uninote.evaluation.suite import Suite
@@ -21,16 +22,19 @@ log = logging.getLogger(__name__)
 def encoded(encoder: ItemEncoder | ElementEncoder, items: Sequence[Item], **options: Any) -> Floats:
     """Return float32 `[n, d]`: unit rows, and a zero row for an item that cannot be embedded.
 
-    A warning names it. It finds nothing and is not found (`search.nearest`).
+    A warning names it. It finds nothing and is not found (`search.nearest`). An item that was embedded
+    without a picture is named, too.
 
     Raises VectorError when the encoder gives a vector that is not finite.
     """
-    vectors, failures = lenient(encoder.encode, items, **options)
+    vectors, failures = encode_partly(encoder.encode, items, **options)
     if not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors).all(axis=1)).sum())
         raise VectorError(f"{bad} of {len(items)} vectors are not finite; check the model's weights")
-    for failure in failures.items():
-        log.warning("counts as not found: %s", named(items, *failure))
+    unusable = lost(failures)
+    for number, error in failures.items():
+        effect = "counts as not found" if number in unusable else "measured without a picture"
+        log.warning("%s: %s", effect, named(items, number, error))
     return vectors
 
 

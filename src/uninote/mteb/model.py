@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from uninote.encoder import Encoder
 from uninote.encoder.matryoshka import check_dim
-from uninote.encoder.partial import encode_partly
-from uninote.errors import ItemError, PartError
+from uninote.encoder.partial import encode_partly, lost
+from uninote.errors import ItemError
 from uninote.extras import needs
 from uninote.items import Item
 from uninote.mteb.inputs import items_of
@@ -118,12 +118,13 @@ class MtebModel(AbsEncoder):
                 rows.append(self._rows(made, instruction, done, failures))
                 done += len(made)
                 bar.advance(len(made))
-        lost = {n: error for n, error in failures.items() if not isinstance(error, PartError)}
-        for found, effect in ((lost, "cannot be embedded"), (failures.keys() - lost, "lack a picture")):
+        unusable = lost(failures)
+        partial = failures.keys() - unusable
+        for found, effect in ((unusable, "cannot be embedded"), (partial, "lack a picture")):
             if found:
                 first = min(found)
                 told = f"{len(found)} of {done} {side} {effect}; number {first}: {failures[first]}"
-                if len(lost) == done:
+                if len(unusable) == done:
                     raise ItemError(told)
                 log.warning(told)
         return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
@@ -134,14 +135,13 @@ class MtebModel(AbsEncoder):
         """Embed the items of a batch; report the errors by position in the whole, which begins at `start`."""
         usable = {n: item for n, item in enumerate(items) if isinstance(item, Item)}
         failures |= {start + n: item for n, item in enumerate(items) if isinstance(item, ItemError)}
-        broken: dict[int, ItemError] = {}
-        rows = encode_partly(
-            self.model.encode, list(usable.values()), broken, instruction=instruction, dim=self.dim
+        rows, broken = encode_partly(
+            self.model.encode, list(usable.values()), instruction=instruction, dim=self.dim
         )
         places = list(usable)
         failures |= {start + places[n]: error for n, error in broken.items()}
         vectors = np.zeros((len(items), self.dim), np.float32)
-        vectors[places] = np.nan_to_num(rows)
+        vectors[places] = rows
         return vectors
 
     def _bytes_of(

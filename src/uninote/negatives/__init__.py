@@ -2,7 +2,14 @@
 
 from uninote.negatives.example import Example
 from uninote.negatives.index import ReferenceEncoder, ReferenceIndex
-from uninote.negatives.mine import TaskReport, mine_examples, mine_from_index, pair_items, usable
+from uninote.negatives.mine import (
+    TaskReport,
+    mine_examples,
+    mine_from_index,
+    pair_items,
+    usable,
+    usable_examples,
+)
 
 __all__ = [
     "Example",
@@ -13,4 +20,5 @@ __all__ = [
     "mine_from_index",
     "pair_items",
     "usable",
+    "usable_examples",
 ]

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from uninote.encoder.bad_rows import lenient, named
-from uninote.errors import ItemError, VectorError
+from uninote.encoder.bad_rows import named
+from uninote.encoder.partial import encode_partly, lost
+from uninote.errors import ItemError, PictureError, VectorError
 from uninote.items import Item
 from uninote.negatives.maxsim import Composites, Floats, Ints, composite_maxsim
 
@@ -62,7 +63,8 @@ class ReferenceIndex:
         `whole`: each item is one element, however many parts it has, so that every score is a plain cosine;
         for the ablation of Eq. 4.
 
-        An item with an element that φ cannot embed is in `bad`.
+        A picture that cannot be decoded is left out of its items. In `bad` are the items of which nothing is
+        left, and those with another element that φ cannot embed.
 
         Raises VectorError when φ does not return one finite vector per element, ItemError when it embeds
         no element.
@@ -80,13 +82,18 @@ class ReferenceIndex:
                     elements.append(part)
             self._rows[item.key] = tuple(places[part.key] for part in parts)
         vectors, failures = (
-            lenient(reference.encode, elements) if elements else (np.zeros((0, 1), dtype=np.float32), {})
+            encode_partly(reference.encode, elements) if elements else (np.zeros((0, 1), np.float32), {})
         )
         if failures and len(failures) == len(elements):
             raise named(elements, *min(failures.items()))
         for failure in failures.items():
             log.warning("left out of training: %s", named(elements, *failure))
-        self.bad = frozenset(key for key, rows in self._rows.items() if not failures.keys().isdisjoint(rows))
+        unusable = lost(failures)
+        pictures = {n for n, error in unusable.items() if isinstance(error.__cause__, PictureError)}
+        self._rows = {
+            key: tuple(row for row in rows if row not in pictures) or rows for key, rows in self._rows.items()
+        }
+        self.bad = frozenset(key for key, rows in self._rows.items() if not unusable.keys().isdisjoint(rows))
         self.vectors: Floats = np.ascontiguousarray(vectors, dtype=np.float32)
         if self.vectors.ndim != 2 or len(self.vectors) != len(elements):
             raise VectorError(

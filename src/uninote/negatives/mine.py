@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,6 +91,18 @@ def mine_from_index(
 def usable(pair: Pair, index: ReferenceIndex) -> bool:
     """Return whether the reference encoder could embed every item of the pair."""
     return index.bad.isdisjoint(item.key for item in pair_items([pair]))
+
+
+def usable_examples(examples: Iterable[Example], index: ReferenceIndex) -> list[Example]:
+    """Return the examples whose pair is `usable`, without the negatives that could not be embedded."""
+    found = []
+    for example in examples:
+        if usable(example.pair, index):
+            kept = [n for n, negative in enumerate(example.negatives) if negative.key not in index.bad]
+            negatives = tuple(example.negatives[n] for n in kept)
+            scores = tuple(example.scores[n] for n in kept)
+            found.append(replace(example, negatives=negatives, scores=scores))
+    return found
 
 
 def pair_items(pairs: Sequence[Pair]) -> Iterator[Item]:

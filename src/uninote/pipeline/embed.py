@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from uninote.encoder import Encoder
-from uninote.encoder.partial import encode_partly
+from uninote.encoder.partial import encode_partly, lost
 from uninote.errors import ItemError, PartError
 from uninote.extras import needs
 from uninote.files import write_atomic
@@ -174,10 +174,10 @@ def embed_shard(encoder: Encoder, shard: Shard) -> Failures:
     """Write one shard, whole or not at all; a shard that exists is kept."""
     if shard.file.is_file():
         return _failures_of(shard.file)
-    errors: dict[int, ItemError] = {}
-    vectors = encode_partly(encoder.encode, [entry.item for entry in shard.entries], errors)
+    vectors, errors = encode_partly(encoder.encode, [entry.item for entry in shard.entries])
     failures = {shard.entries[i].id: error for i, error in errors.items()}
-    kept = [i for i in range(len(shard.entries)) if i not in errors or isinstance(errors[i], PartError)]
+    unusable = lost(errors)
+    kept = [i for i in range(len(shard.entries)) if i not in unusable]
     entries = [_without_key(shard.entries[i]) if i in errors else shard.entries[i] for i in kept]
     _write(shard.file, entries, vectors[kept], shard.version, failures)
     return failures

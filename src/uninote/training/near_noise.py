@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from uninote.encoder import Encoder
-from uninote.encoder.bad_rows import lenient
+from uninote.encoder.partial import encode_partly, lost
 from uninote.items import Item
 from uninote.tasks.content import Answers, same_words
 from uninote.tasks.halves import Halves
@@ -59,15 +59,16 @@ def near_noise(encoder: Encoder, halves: Sequence[Halves], noise: Sequence[Item]
     The encoder is that of stage 1, before it is trained further. In a random batch nine of ten lists are in
     the right order already; among near items half of them are.
     """
-    gallery, failures = lenient(encoder.encode, noise)
-    noise = [item for number, item in enumerate(noise) if number not in failures]
-    gallery = np.delete(gallery, list(failures), axis=0).T
+    gallery, failures = encode_partly(encoder.encode, noise)
+    unusable = lost(failures)
+    noise = [item for number, item in enumerate(noise) if number not in unusable]
+    gallery = np.delete(gallery, list(unusable), axis=0).T
     foreign = Foreign(noise)
     rows = max(1, AT_ONCE // max(1, len(noise)))
     found: list[list[Item]] = [[] for _ in halves]
     for task in dict.fromkeys(half.task for half in halves):
         places = [place for place, half in enumerate(halves) if half.task is task]
-        queries, _ = lenient(encoder.encode, [halves[place].query for place in places], task=task)
+        queries, _ = encode_partly(encoder.encode, [halves[place].query for place in places], task=task)
         orders = (
             order
             for start in range(0, len(places), rows)

@@ -143,8 +143,8 @@ def warm_up(
             loss = (there + back) / 2
             if not torch.isfinite(loss):
                 raise ModelError(
-                    "the loss of the warm-up is not a number: a picture or text gives the towers' vectors no "
-                    "finite numbers; run `uninote embed` on the notes to find it, and leave it out"
+                    "the loss of the warm-up is not a number: run `uninote embed` on the notes to find the "
+                    "picture or text whose vector is none, and leave it out"
                 )
             optimizer.zero_grad()
             loss.backward()

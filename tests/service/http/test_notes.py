@@ -130,6 +130,7 @@ def test_what_the_schema_refuses(admin: httpx.Client, body: dict[str, Any]) -> N
     [
         ({"pictures": [{"url": "file:///etc/passwd"}]}, "pictures.0.url: a URL begins with https://"),
         ({"pictures": [{"data": picture()}, {"data": "no!"}]}, "pictures.1.data: is not base64"),
+        ({"pictures": [{"data": picture()}, {"data": "/9j/"}]}, "pictures.1: picture data is a damaged"),
         ({"video": {"data": "no!"}}, "video.data: is not base64"),
         ({"video": {"data": "YWJj"}}, "video: "),
     ],
@@ -141,6 +142,8 @@ def test_bad_media_reject_their_note_alone_and_are_named(
     first, second = ok(admin.post("/v1/notes/batch", json={"notes": [bad, good]}))["outcomes"]
     assert (first["status"], second["status"]) == ("rejected", "created")
     assert first["error"]["message"].startswith(says)
+    if "damaged" in says:
+        assert first["error"]["message"].endswith("; leave it out to send the rest")
 
 
 def test_a_lone_surrogate_in_a_text_is_replaced(admin: httpx.Client, new: Callable[[str], str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,9 @@ from tests.service.http.conftest import StartStub
 from tests.service.http.running import Running
 from tests.service.http.test_notes import code, ok
 
-from uninote.items import Item
+from uninote.errors import ItemError
+from uninote.items import Item, Note, Picture
+from uninote.service.main.preload import without_bad_pictures
 from uninote.store.postgres import PostgresStore
 from uninote.store.protocol import CONTENT_KEY, Record
 
@@ -86,3 +90,19 @@ def test_notes_of_the_index_are_stored_once_with_the_vectors_it_holds(
     with running.client() as client:
         assert ok(client.get("/v1/notes/n0"))["title"] == "changed since"
         assert code(client.get("/v1/notes/n2")) == (404, "not_found")
+
+
+def test_a_note_whose_picture_is_lost_is_stored_without_it() -> None:
+    good, bad = Picture.from_bytes(b"good"), Picture.from_bytes(b"bad")
+
+    async def embed(items: Sequence[Item]) -> list[np.ndarray[Any, Any] | ItemError]:
+        return [ItemError("truncated") if item.pictures == (bad,) else np.ones(3) for item in items]
+
+    notes = [
+        Note("both", "", "", (good, bad)),
+        Note("text", "a title", "", (bad, bad)),
+        Note("nothing", "", "", (bad,)),
+        Note("whole", "its vector has NaN", "", (good,)),
+    ]
+    found = asyncio.run(without_bad_pictures(embed, notes))
+    assert [(note.id, note.pictures) for note in found] == [("both", (good,)), ("text", ())]

@@ -40,4 +40,5 @@ def test_a_refused_format_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 def test_stored_pictures_get_the_type_of_their_bytes(form: str) -> None:
     assert responses.picture(saved(form)).media_type == f"image/{form.lower()}"
-    assert responses.picture(b"\0\0\0\x18ftypheic").media_type == "application/octet-stream"
+    assert responses.picture(b"\0\0\0\x18ftypheic").media_type == "image/heic"
+    assert responses.picture(b"<html>").media_type == "application/octet-stream"

@@ -16,7 +16,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -163,7 +162,7 @@ class CompactBackbone(nn.Module):
             "kind": torch.tensor([element.kind for element in flat]),
             "row": torch.tensor(place),
             "lengths": torch.tensor([len(row) for row in rows]),
-            "texts": torch.from_numpy(self.towers.text_rows(texts)),
+            "texts": torch.from_numpy(self.towers.text_rows(texts, stand_in=self.stand_in)),
             "pictures": torch.from_numpy(self.towers.picture_rows(pictures, self.stand_in)),
         }
 
@@ -204,11 +203,12 @@ class CompactBackbone(nn.Module):
         texts, pictures = distinct_contents(one for item in items for one in self.elements(item))
         own = self.aggregator
         if texts:
-            rows = _finite(self.towers.text_rows(texts[:: -(-len(texts) // SAMPLE)]))
-            own.centre.copy_(rows.mean(0))
+            rows = self.towers.text_rows(texts[:: -(-len(texts) // SAMPLE)])
+            finite = rows[np.isfinite(rows).all(axis=1)]  # one bad output must not enter the centre of all
+            own.centre.copy_(torch.from_numpy(finite).mean(0))
         if len(pictures) > 1:
             drawn = pictures[:: -(-len(pictures) // SAMPLE)]
-            features = _finite(self.towers.picture_rows(drawn, stand_in=True))
+            features = torch.from_numpy(self.towers.picture_rows(drawn, stand_in=True))
             centre, axes = reducing_axes(features, own.picture_axes.shape[1])
             own.picture_centre.copy_(centre)
             own.picture_axes.copy_(axes)
@@ -281,8 +281,3 @@ class CompactBackbone(nn.Module):
             f"An item is cut to {self.settings.max_tokens} tokens, of which a picture counts for "
             f"{PICTURE_TOKENS}."
         ]
-
-
-def _finite(rows: NDArray[np.float32]) -> torch.Tensor:
-    """Return the finite rows: one bad output of a tower must not enter the statistics of all."""
-    return torch.from_numpy(rows[np.isfinite(rows).all(axis=1)])

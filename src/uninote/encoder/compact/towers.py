@@ -15,7 +15,7 @@ from uninote.corpus.decode import DECODING, load_picture
 from uninote.encoder.batching import blocks
 from uninote.encoder.compact.rows import Row, RowCache, key_of
 from uninote.encoder.compact.settings import CompactSettings
-from uninote.encoder.stand_in import GREY, warn_once
+from uninote.encoder.stand_in import GREY, finite_texts, warn_once
 from uninote.encoder.towers import TextTower, VisionTower, text_tower, vision_tower
 from uninote.encoder.towers.saved import INT8
 from uninote.errors import PictureError
@@ -93,18 +93,25 @@ class Towers:
     def _count(self, text: str) -> int:
         return self.texts[0].count(text)
 
-    def text_rows(self, texts: Sequence[str], progress: bool = False) -> NDArray[np.float32]:
-        """Return rows float32 [n, sum of the widths]: those of all text towers side by side."""
+    def text_rows(
+        self, texts: Sequence[str], progress: bool = False, stand_in: bool = False
+    ) -> NDArray[np.float32]:
+        """Return rows float32 [n, sum of the widths]: those of all text towers side by side.
+
+        stand_in: zeros take the place of a row that is not finite (`encoder.stand_in`).
+        """
         keys = [key_of(text) for text in texts]
         wanted = dict(zip(keys, texts, strict=True))
         made = []
         for tower, cache in zip(self.texts, self._rows, strict=True):
             found = filled_texts(cache, wanted, tower, "text elements", progress)
             made.append(stacked([found[key] for key in keys], tower.width))
-        return np.concatenate(made, 1)
+        rows = np.concatenate(made, 1)
+        return finite_texts(rows, texts) if stand_in else rows
 
     def picture_rows(self, pictures: Sequence[Picture], stand_in: bool = False) -> NDArray[np.float32]:
-        """Return rows float32 [n, width]. Raises PictureError for the first that cannot be decoded.
+        """Return rows float32 [n, width]. Raises PictureError for the first that cannot be decoded,
+        or that the tower gives a row with NaN or infinite values.
 
         stand_in: a grey picture takes its place instead (`encoder.stand_in`).
         """
@@ -151,7 +158,14 @@ class Towers:
                             usable[key] = one
                     if usable:
                         rows = self.vision.encode(np.stack(list(usable.values()))).astype(np.float16)
-                        new |= dict(zip(usable, rows, strict=True))
+                        for key, row in zip(usable, rows, strict=True):
+                            if np.isfinite(row).all():
+                                new[key] = row
+                            else:
+                                failures[part[key].digest] = PictureError(
+                                    f"picture sha256:{part[key].digest[:12]} gives NaN or infinite values: "
+                                    "leave it out, or check the weights of encoder.vision"
+                                )
                     done(len(some))
             return new
 

@@ -93,9 +93,12 @@ async def _picture(services: Services, where: str, given: PictureIn) -> Picture:
     data = await _bytes(services, where, given, corpus.max_picture_bytes)
     ocr = None if given.ocr is None else tuple(given.ocr)
     with at(where):
-        return await services.media_executor.run(
-            picture_of, data, corpus, description=given.description, ocr=ocr
-        )
+        try:
+            return await services.media_executor.run(
+                picture_of, data, corpus, description=given.description, ocr=ocr
+            )
+        except (InvalidError, TooLargeError, UnsupportedError) as error:
+            raise type(error)(f"{error}; leave it out to send the rest") from error
 
 
 async def _bytes(services: Services, where: str, given: Media, cap: int) -> bytes:

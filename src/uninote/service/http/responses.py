@@ -8,10 +8,10 @@ from typing import Literal
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from uninote.corpus.formats import FORMATS, format_of
+from uninote.corpus.formats import FORMATS, HEIC, format_of
 
 JSONL = "application/x-ndjson"
-PICTURES = {form: f"image/{form.lower()}" for form in FORMATS}
+PICTURES = {form: f"image/{form.lower()}" for form in (*FORMATS, HEIC)}
 
 
 def picture(data: bytes, cache_control: str = "private") -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uninote.errors import ItemError
-from uninote.items import Note
+from uninote.items import Item, Note
 from uninote.service.app.model_sync import ACTOR
 from uninote.service.app.services import Services
 from uninote.service.concurrency.batcher import Vector
@@ -53,23 +53,31 @@ async def _fresh(services: Services, batch: dict[str, Note]) -> list[Note]:
     return [note for note in batch.values() if known.get(note.id) != note.item().key]
 
 
-async def _store(services: Services, notes: list[Note]) -> Counter[str]:
+async def _store(services: Services, notes: list[Note], partly: bool = True) -> Counter[str]:
+    """Store notes. `partly`: one that cannot be embedded is stored without the pictures that cannot."""
     if not notes:
         return Counter()
     versions = services.model_sync.written()
     counts: Counter[str] = Counter()
     rows = [await _vectors(services, notes, version, counts) for version in versions]
     incoming = []
-    bad = 0
+    failed: dict[str, tuple[Note, str]] = {}
     for number, note in enumerate(notes):
         found = {version: row[number] for version, row in zip(versions, rows, strict=True)}
         vectors = {version: row for version, row in found.items() if not isinstance(row, ItemError)}
         if len(vectors) == len(versions):
             incoming.append(Incoming(note, vectors))
         else:
-            bad += 1
-            reason = next(str(row) for row in found.values() if isinstance(row, ItemError))
-            services.log.warning("note rejected", note=note.id, code=ItemError.code, reason=reason)
+            failed[note.id] = note, next(str(row) for row in found.values() if isinstance(row, ItemError))
+    smaller: list[Note] = []
+    if failed and partly:
+        embed = partial(services.embedding.embed_each, version=versions[0])
+        smaller = await without_bad_pictures(embed, [note for note, _ in failed.values()])
+    for note in smaller:
+        _, reason = failed.pop(note.id)
+        services.log.warning("note stored without a picture", note=note.id, reason=reason)
+    for note_id, (_, reason) in failed.items():
+        services.log.warning("note rejected", note=note_id, code=ItemError.code, reason=reason)
     outcomes = await services.database_executor.run(
         ingest.ingest,
         services.database,
@@ -81,7 +89,24 @@ async def _store(services: Services, notes: list[Note]) -> Counter[str]:
     for outcome in outcomes:
         if outcome.status == "rejected":
             services.log.warning("note rejected", note=outcome.id, code=outcome.code, reason=outcome.reason)
-    return counts + Counter({"rejected": bad}) + Counter(outcome.status for outcome in outcomes)
+    counts += Counter({"rejected": len(failed)}) + Counter(outcome.status for outcome in outcomes)
+    return counts + await _store(services, smaller, partly=False)
+
+
+async def without_bad_pictures(
+    embed: Callable[[Sequence[Item]], Awaitable[Sequence[Vector | ItemError]]], notes: Sequence[Note]
+) -> list[Note]:
+    """Return the notes without the pictures that cannot be embedded alone; one of which that leaves nothing,
+    or everything, is left out."""
+    pictures = {picture.digest: picture for note in notes for picture in note.pictures}
+    rows = await embed([Item.of(picture) for picture in pictures.values()]) if pictures else []
+    good = {digest for digest, row in zip(pictures, rows, strict=True) if not isinstance(row, ItemError)}
+    smaller = []
+    for note in notes:
+        kept = tuple(picture for picture in note.pictures if picture.digest in good)
+        if len(kept) < len(note.pictures) and (kept or note.title.strip() or note.body.strip()):
+            smaller.append(note.with_pictures(kept))
+    return smaller
 
 
 async def _vectors(
