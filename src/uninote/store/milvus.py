@@ -297,7 +297,7 @@ class MilvusStore:
     def _compared(
         self, queries: NDArray[np.float32], expression: str, k: int | None, total: int, floor: float = -1.0
     ) -> list[list[Hit]]:
-        """Read all `total` records that pass; return the k best (None: all) with a score of `floor` or more."""
+        """Read all `total` records that pass; return the k best (None: all) whose score is `floor` or more."""
         results: list[list[Hit]] = [[] for _ in queries]
         read = 0
         for rows in self._pages(expression) if len(queries) else ():
@@ -310,7 +310,7 @@ class MilvusStore:
                 results[number] = ranked([*results[number], *fresh])[:k]
         # Records may have been deleted meanwhile, so those that are left are counted.
         if len(queries) and read < total and read < (left := self._count(expression)):
-            raise IncompleteError(f"{read} of the {left} records that pass the filter were read; search again")
+            raise IncompleteError(f"only {read} of the {left} records that pass were read; search again")
         return results
 
     def _pages(self, expression: str) -> Iterator[list[Any]]:
