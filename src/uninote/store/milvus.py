@@ -297,7 +297,7 @@ class MilvusStore:
     def _compared(
         self, queries: NDArray[np.float32], expression: str, k: int | None, total: int, floor: float = -1.0
     ) -> list[list[Hit]]:
-        """Read all `total` records that pass; return the k best (None: all) whose score is `floor` or more."""
+        """Read all `total` records that pass; return the k best (None: all) that score `floor` or more."""
         results: list[list[Hit]] = [[] for _ in queries]
         read = 0
         for rows in self._pages(expression) if len(queries) else ():

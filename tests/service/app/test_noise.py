@@ -20,7 +20,7 @@ def found(score: float) -> SearchAnswer:
     hit = FoundNote(
         note_id="n", score=score, kind="note", category="", time=None, title="", preview="", pictures=[]
     )
-    return SearchAnswer(model="m", hits=[hit])
+    return SearchAnswer(model="m", hits=[hit], next=None)
 
 
 def searches(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> list[SearchRequest]:
@@ -60,6 +60,12 @@ def test_a_service_that_cannot_measure_has_no_level_and_tries_again(monkeypatch:
         return first, await levels.level("m", "letters")
 
     assert asyncio.run(twice()) == (None, 0.5)
+
+
+def test_a_level_is_not_measured_by_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one may become active between the search and the measurement."""
+    searches(monkeypatch, [0.5])  # by "m"
+    assert asyncio.run(Noise(cast(Services, None)).level("before", "letters")) is None
 
 
 @pytest.mark.parametrize("kind", ["letters", "ideographs", "pictures"])
