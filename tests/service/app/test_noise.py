@@ -63,7 +63,7 @@ def test_a_service_that_cannot_measure_has_no_level_and_tries_again(monkeypatch:
 
 
 def test_a_level_is_not_measured_by_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one may become active between the search and the measurement."""
+    # Another one became active between the search and the measurement.
     searches(monkeypatch, [0.5])  # by "m"
     assert asyncio.run(Noise(cast(Services, None)).level("before", "letters")) is None
 
