@@ -62,6 +62,12 @@ def test_a_service_that_cannot_measure_has_no_level_and_tries_again(monkeypatch:
     assert asyncio.run(twice()) == (None, 0.5)
 
 
+def test_a_level_is_not_measured_by_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another one became active between the search and the measurement.
+    searches(monkeypatch, [0.5])  # by "m"
+    assert asyncio.run(Noise(cast(Services, None)).level("before", "letters")) is None
+
+
 @pytest.mark.parametrize("kind", ["letters", "ideographs", "pictures"])
 def test_the_queries_are_the_same_at_every_call(kind: Any) -> None:
     made = queries(kind)

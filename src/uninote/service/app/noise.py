@@ -22,6 +22,7 @@ from uninote.errors import UniNoteError
 from uninote.service.app.decode import together
 from uninote.service.app.search import search_notes
 from uninote.service.app.services import Services
+from uninote.service.errors import ConflictError
 from uninote.service.schemas.search import SearchRequest
 
 Kind = Literal["letters", "ideographs", "pictures"]
@@ -45,7 +46,7 @@ class Noise:
         since, task = self._levels.get((version, kind), (float("-inf"), None))
         patience = 0.0  # one search waits for the measurement, those that come meanwhile do not
         if task is None or time.monotonic() > since + KEPT_SECONDS:
-            task = asyncio.create_task(self._measured(kind))
+            task = asyncio.create_task(self._measured(version, kind))
             self._levels[version, kind] = time.monotonic(), task
             patience = WAIT_SECONDS
         done, _ = await asyncio.wait({task}, timeout=patience)
@@ -56,9 +57,12 @@ class Noise:
             return None
         return task.result()
 
-    async def _measured(self, kind: Kind) -> float:
+    async def _measured(self, version: str, kind: Kind) -> float:
+        """Measure by the active version. Raises ConflictError if that is, or becomes, another one."""
         requests = [SearchRequest.model_validate({"query": one, "k": 1}) for one in queries(kind)]
         answers = await together([search_notes(self._services, one) for one in requests])
+        if any(answer.model != version for answer in answers):
+            raise ConflictError("another model version became active")
         best = [answer.hits[0].score for answer in answers if answer.hits]
         return float(np.percentile(best, PERCENTILE)) if best else -1.0
 
