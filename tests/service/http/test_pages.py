@@ -66,17 +66,21 @@ def test_a_place_that_is_none_is_refused(api: httpx.Client) -> None:
         text = base64.urlsafe_b64encode(json.dumps(changed).encode()).decode()
         return code(api.post("/v1/search", json={**first, "after": text}))
 
-    assert refused(*written[:2], "an older model") == (409, "conflict")
+    assert refused(*written[:2], "an older model", written[3]) == (409, "conflict")
     for after in ("", "x", "é", "W10=", place[:-4]):
         assert code(api.post("/v1/search", json={**first, "after": after})) == (422, "invalid"), after
     for changed in (
         (2.0, *written[1:]),
         (10**400, *written[1:]),
         ("a", *written[1:]),
-        (0.5, "\0", written[2]),
+        (0.5, "\0", *written[2:]),
         (0.5,),
     ):
         assert refused(*changed) == (422, "invalid"), changed
+    for other in ({"query": {"note_id": "n2"}}, {"filter": {"kinds": ["k"]}}, {"min_score": 0.1}):
+        assert code(api.post("/v1/search", json={**first, **other, "after": place})) == (422, "invalid"), (
+            other
+        )
     assert ok(api.post("/v1/search", json={**first, "after": place}))["hits"][0]["note_id"] == "n1"
 
 

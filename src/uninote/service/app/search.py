@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 
 from numpy.typing import ArrayLike
@@ -33,7 +34,7 @@ async def search_notes(services: Services, request: SearchRequest) -> SearchAnsw
     ConflictError for an unusable place, and as `item_of` and `embed` do.
     """
     version = await services.model_sync.active()
-    after = None if request.after is None else _place(request.after, version)
+    after = None if request.after is None else _place(request, version)
     query = await _query_vector(services, request.query, version)
     chosen = request.filter.to_filter()
     more = request.k + 1  # one more than asked for tells whether there is another page
@@ -53,7 +54,7 @@ async def search_notes(services: Services, request: SearchRequest) -> SearchAnsw
 
     hits, shown, answered = await services.read(work)
     services.metrics.searches.labels(answered).inc()
-    following = _written(hits[request.k - 1], version) if len(hits) == more else None
+    following = _written(hits[request.k - 1], request, version) if len(hits) == more else None
     hint = None
     if not shown and after is None and request.filter.categories:
         wanted = request.filter.categories
@@ -61,24 +62,35 @@ async def search_notes(services: Services, request: SearchRequest) -> SearchAnsw
     return SearchAnswer(model=version, hits=shown, next=following, hint=hint)
 
 
-def _written(hit: NoteHit, version: str) -> str:
-    """Return the place of a hit in the results of a model version, as text for the client."""
-    place = json.dumps([hit.score, hit.note_id, version], ensure_ascii=False)
+def _written(hit: NoteHit, request: SearchRequest, version: str) -> str:
+    """Return the place of a hit in the results of a query, as text for the client."""
+    place = json.dumps([hit.score, hit.note_id, version, _query_key(request)], ensure_ascii=False)
     return base64.urlsafe_b64encode(place.encode()).decode()
 
 
-def _place(text: str, version: str) -> tuple[float, str]:
-    """Return the score and note id of a place. Raises InvalidError, ConflictError for another version's."""
+def _place(request: SearchRequest, version: str) -> tuple[float, str]:
+    """Return the score and note id of `request.after`.
+
+    Raises InvalidError when it is no place or one of another query, ConflictError for another version's.
+    """
     try:
-        score, note_id, made_by = json.loads(base64.b64decode(text, b"-_", validate=True))
+        score, note_id, made_by, key = json.loads(base64.b64decode(request.after or "", b"-_", validate=True))
         place = float(score), str(note_id)
     except (ValueError, TypeError, OverflowError, RecursionError):
-        place, made_by = (2.0, ""), version
+        place, made_by, key = (2.0, ""), version, ""
     if not -1 <= place[0] <= 1 or not storable(place[1]):
         raise InvalidError("`after` is not the `next` of an answer; search again from the first page")
+    if key != _query_key(request):
+        raise InvalidError("`after` is of another query or filter; search again from the first page")
     if made_by != version:
         raise ConflictError("another model version became active; search again from the first page")
     return place
+
+
+def _query_key(request: SearchRequest) -> str:
+    """Return a digest of what all pages of a result have in common."""
+    common = request.model_dump_json(exclude={"k", "after"})
+    return hashlib.sha256(common.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 async def _query_vector(services: Services, query: Query, version: str) -> ArrayLike:
