@@ -13,6 +13,7 @@ from uninote.errors import ConfigError
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.table_charts import chart
 from uninote.evaluation.tables import Table, read_table
+from uninote.problems import reason_of
 
 INTRODUCTION = """# Results
 
@@ -67,7 +68,7 @@ def _read(folders: Sequence[Path]) -> tuple[dict[str, Table], list[Json]]:
         try:
             content = json.loads(file.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{file} is not readable JSON: {error}") from error
+            raise ConfigError(f"{file} is not readable: {reason_of(error)}") from error
         if not isinstance(content, dict):
             continue
         if {"title", "columns", "rows"} <= content.keys():

@@ -223,7 +223,7 @@ class CompactBackbone(nn.Module):
         try:
             backbone.aggregator.load_state_dict(weights)
         except RuntimeError as error:
-            raise ModelError(f"{folder} is not a whole compact model: {error}") from error
+            raise ModelError(f"{folder} is not a whole compact model: {reason_of(error)}") from error
         return backbone
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from uninote.encoder.fingerprint import weights_fingerprint
 from uninote.errors import ModelError
+from uninote.problems import reason_of
 
 RULES = 1
 """Version of this package's own computing: raised when the same source gives other vectors."""
@@ -64,4 +65,6 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}; copy the whole model folder again") from error
+        raise ModelError(
+            f"{path} cannot be read: {reason_of(error)}; copy the whole model folder again"
+        ) from error
