@@ -85,10 +85,16 @@ def test_every_command_explains_itself() -> None:
         (["info", "--set", "sft=3", "--set", "sft.steps=1"], "leave one out"),
         (["info", "--set", "a..b=1"], "section.field=value"),
         (["info", "--config", "missing.yaml"], "missing.yaml"),
+        (["info", "damaged"], "damaged/index.json cannot be read: it is no JSON at character 2"),
         (["embed", "missing.jsonl", "--model", "nowhere"], "missing.jsonl"),
     ],
 )
-def test_a_mistake_is_one_line_with_the_fix_and_exit_code_2(words: list[str], fix: str) -> None:
+def test_a_mistake_is_one_line_with_the_fix_and_exit_code_2(
+    words: list[str], fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "index.json").write_text("{")
     done = uninote(*words)
     assert done.returncode == 2
     assert fix in done.stderr

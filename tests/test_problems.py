@@ -98,12 +98,14 @@ def test_a_missing_field_says_what_it_takes() -> None:
         when: datetime
         inner: Inner | None
         names: list[str]
+        either: Annotated[str, Tag("text")] | Annotated[Inner, Tag("inner")]
 
     assert told(Needed) == [
         "kind: is missing; it must be a or b",
         "when: is missing; it must be a date and time with a time zone, such as 2026-01-31T12:00:00Z",
         "inner: is missing; it must be an object",
         "names: is missing; it must be a list",
+        "either: is missing; it must be a text or an object",
     ]
 
 
@@ -157,7 +159,23 @@ def test_the_problem_of_any_error_is_one_line() -> None:
         Inner(size=0)
     assert problem_of(refused.value) == "size: must be at least 1"
     assert problem_of(ValueError("two\n  lines")) == "two lines"
-    assert problem_of(KeyError()) == "KeyError"
+    assert problem_of(RuntimeError()) == "RuntimeError"
+
+
+@pytest.mark.parametrize(
+    ("use", "reason"),
+    [
+        (lambda: json.loads(b"not JSON"), "it is no JSON at character 1"),
+        (lambda: json.loads(b'"\xff"'), "it is no text in UTF-8 at byte 2"),
+        (lambda: json.loads("{}")["task"], "it has no 'task'"),
+        (lambda: json.loads("[]")[3], "a part of it has another form"),
+        (lambda: "task" in json.loads("3"), "a part of it has another form"),
+    ],
+)
+def test_the_reason_for_a_damaged_file_is_not_in_words_of_python(use: Any, reason: str) -> None:
+    with pytest.raises((ValueError, LookupError, TypeError)) as refused:
+        use()
+    assert problem_of(refused.value) == reason
 
 
 def test_a_shape_keeps_its_pattern_for_clients() -> None:

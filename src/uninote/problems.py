@@ -138,8 +138,16 @@ def json_problem(error: BaseException) -> str:
 
 
 def problem_of(error: Exception) -> str:
-    """Return why something failed, on one line; of pydantic's errors the first problem."""
-    return sentence(error) if isinstance(error, ValidationError) else reason_of(error)
+    """Return why a content cannot be used, on one line; of pydantic and of reading a file, words for people."""
+    if isinstance(error, ValidationError):
+        return sentence(error)
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
+        return json_problem(error)
+    if isinstance(error, KeyError) and error.args:
+        return f"it has no {error}"
+    if isinstance(error, IndexError | TypeError | AttributeError):  # of Python, about the types of this code
+        return "a part of it has another form"
+    return reason_of(error)
 
 
 def yaml_problem(error: yaml.YAMLError) -> str:
@@ -241,6 +249,9 @@ def _expected(kind: Any) -> str | None:
         return OBJECT
     if origin in (list, tuple, set, frozenset, Sequence):
         return LIST
+    if origin in (Union, UnionType):
+        words = list(dict.fromkeys(map(_expected, map(_bare, get_args(kind)))))
+        return None if None in words else " or ".join(map(str, words))
     return _OF_PYTHON.get(kind)
 
 

@@ -57,7 +57,7 @@ def test_spellings_combine(data: bytes, width: int, padded: bool, url_safe: bool
         ("YW=J", "is not base64"),
         ("ÄÄÄÄ", "is not base64"),
         ("YWJ!", "is not base64"),
-        ("https://a.example/b.png", "is not base64"),
+        ("https://a.example/b.png", "is an address; send it as url"),
         ("data:image/svg+xml,%3Csvg/%3E", "is a data: URL without base64"),
         ("data:image/png", "is a data: URL without base64"),
     ],

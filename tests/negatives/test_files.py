@@ -115,20 +115,22 @@ def test_unmined_pairs_are_no_examples(pairs, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "reason"),
     [
-        "{",
-        "[]",
-        '{"item": 0, "parts": [7]}',
-        '{"task": "I2X"}',
-        '{"part": 0}',
-        '{"part": 0, "digest": "a", "data": "?"}',
+        (b"{", "it is no JSON at character 3"),
+        (b"\xff\xfe", "it is no text in UTF-8 at byte 1"),
+        (b"[" * 100_000, "it is nested too deeply"),
+        (b"[]", "a part of it has another form"),
+        (b'{"item": 0, "parts": [7]}', "a part of it has another form"),
+        (b'{"task": "I2X"}', "'I2X' is not a valid Task"),
+        (b'{"part": 0}', "it has no 'digest'"),
+        (b'{"part": 0, "digest": "a", "data": "?"}', "is not whole base64"),
     ],
 )
-def test_damage_is_named_by_line(line: str, tmp_path: Path) -> None:
+def test_damage_is_named_by_line_and_in_words(line: bytes, reason: str, tmp_path: Path) -> None:
     file = tmp_path / "bad.jsonl"
-    file.write_text('{"part": 0, "text": "fine"}\n' + line + "\n", encoding="utf-8")
-    with pytest.raises(ItemError, match=r"bad\.jsonl:2"):
+    file.write_bytes(b'{"part": 0, "text": "fine"}\n' + line + b"\n")
+    with pytest.raises(ItemError, match=rf"bad\.jsonl:2 is no line of .*{reason}.*uninote mine"):
         read_pairs(file)
 
 

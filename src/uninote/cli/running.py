@@ -13,6 +13,7 @@ from rich.console import Console
 from uninote.cli.options import AsJson, Config, OutFolder, Quiet, Relations, Seed, Set, settings_from
 from uninote.errors import ConfigError
 from uninote.extras import require
+from uninote.problems import problem_of
 
 app = typer.Typer()
 
@@ -63,12 +64,19 @@ def info(
         folder = model_folder(folder)
         # As stored, without `Saved`: a model of another rendering, which cannot be loaded, is shown as well.
         names = (FILE, BACKBONE_FILE, "index.json", "manifest.json")
-        result = {
-            name: json.loads((folder / name).read_text()) for name in names if (folder / name).is_file()
-        }
+        result = {name: _stored(folder / name) for name in names if (folder / name).is_file()}
         if not result:
             raise ConfigError(f"{folder} is neither a model, an index nor an embeddings folder")
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else yaml.safe_dump(result, sort_keys=False))
+
+
+def _stored(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{file} cannot be read: {problem_of(error)}; copy or make the folder again"
+        ) from error
 
 
 def _shipped(folder: Path) -> dict[str, Any]:

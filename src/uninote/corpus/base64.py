@@ -19,6 +19,8 @@ def decode_base64(text: str) -> bytes:
         if not comma or head.rpartition(";")[2].strip().lower() != "base64":
             raise ValueError("is a data: URL without base64; give data:image/png;base64,DATA")
         text = unquote(text)
+    if "://" in text[:16]:
+        raise ValueError("is an address; send it as url, or give the bytes of the file in base64")
     packed = "".join(text.split()).translate(_URL_SAFE)
     bare = packed.rstrip("=")
     if not bare:

@@ -9,10 +9,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from uninote.errors import ConfigError, reason_of
+from uninote.errors import ConfigError
 from uninote.evaluation.protocols import Json
 from uninote.evaluation.table_charts import chart
 from uninote.evaluation.tables import Table, read_table
+from uninote.problems import problem_of
 
 INTRODUCTION = """# Results
 
@@ -67,7 +68,7 @@ def _read(folders: Sequence[Path]) -> tuple[dict[str, Table], list[Json]]:
         try:
             content = json.loads(file.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{file} is not readable JSON: {reason_of(error)}") from error
+            raise ConfigError(f"{file} is not readable: {problem_of(error)}") from error
         if not isinstance(content, dict):
             continue
         if {"title", "columns", "rows"} <= content.keys():

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from uninote.errors import ConfigError
 from uninote.evaluation.results import write_json
-from uninote.problems import sentence
+from uninote.problems import problem_of, sentence
 
 LEVEL = 0.95
 
@@ -102,7 +102,7 @@ def read_table(path: Path) -> Table:
     except ValidationError as error:
         raise ConfigError(f"{path} holds no table of results: {sentence(error, Table)}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} holds no table of results: {error}") from error
+        raise ConfigError(f"{path} holds no table of results: {problem_of(error)}") from error
 
 
 def _shown(cell: Cell, digits: int) -> str:

@@ -11,7 +11,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import Exports, Pretrained
-from uninote.errors import ModelError, reason_of
+from uninote.errors import ModelError
+from uninote.problems import problem_of
 from uninote.tasks.definitions import META_TASKS, SINGLE_TARGET, in_words
 
 METRICS = ("recall@1", "recall@10", "precision@1", "ndcg@10")
@@ -93,7 +94,7 @@ def _report(path: Path, stage: str | None) -> tuple[dict[str, Any], dict[str, An
         name = stage or list(stages)[-1]
         tasks = {**stages[name]["tasks"]} if name in stages else None
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ModelError(f"{path} is no report.json of `uninote evaluate`: {reason_of(error)}") from error
+        raise ModelError(f"{path} is no report.json of `uninote evaluate`: {problem_of(error)}") from error
     if tasks is None:
         raise ModelError(f"{path} has no stage {name!r}: choose one of {', '.join(stages)}")
     return data, tasks

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from uninote.errors import ConfigError, reason_of
+from uninote.errors import ConfigError
 from uninote.extras import needs
 from uninote.mteb.dataset import INDEX
+from uninote.problems import problem_of
 
 with needs("mteb"):
     from mteb.abstasks.retrieval import AbsTaskRetrieval
@@ -52,7 +53,7 @@ def _index(source: str | Path, revision: str) -> tuple[dict[str, Any], str]:
         index = json.loads(file.read_text("utf-8"))
         return index, index["suite"] if local else revision
     except (OSError, ValueError, LookupError) as error:
-        raise ConfigError(f"{source} is no data set of `uninote corpus mteb`: {reason_of(error)}") from error
+        raise ConfigError(f"{source} is no data set of `uninote corpus mteb`: {problem_of(error)}") from error
 
 
 def _downloaded(source: str, revision: str) -> Path:

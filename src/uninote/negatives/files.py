@@ -21,10 +21,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from uninote.errors import ItemError, reason_of
+from uninote.corpus.base64 import decode_base64
+from uninote.errors import ItemError
 from uninote.files import write_atomic
 from uninote.items import Item, Ocr, Part, Picture
 from uninote.negatives.example import Example
+from uninote.problems import problem_of
 from uninote.tasks.definitions import Pair, Task
 
 Record = dict[str, Any]
@@ -133,13 +135,13 @@ def _read(path: Path) -> Iterator[tuple[int, Pair, Example | None]]:
     parts: list[Part] = []
     items: list[Item] = []
     try:
-        file = path.open(encoding="utf-8")
+        file = path.open("rb")
     except OSError as error:
-        raise ItemError(f"{path} cannot be read: {reason_of(error)}") from error
+        raise ItemError(f"{path} cannot be read: {problem_of(error)}") from error
     with file:
         for number, line in enumerate(file, start=1):
             try:
-                record: Record = json.loads(line)
+                record: Record = json.loads(line.decode())
                 if "part" in record:
                     parts.append(_part_of(record, path.parent, parts))
                 elif "item" in record:
@@ -147,9 +149,10 @@ def _read(path: Path) -> Iterator[tuple[int, Pair, Example | None]]:
                 else:
                     pair = _pair_of(record, items)
                     yield number, pair, _example_of(record, pair, items)
-            except (ValueError, LookupError, TypeError) as error:
+            except (ValueError, LookupError, TypeError, RecursionError) as error:
                 raise ItemError(
-                    f"{path}:{number}: not a line of a pairs or examples file: {reason_of(error)}"
+                    f"{path}:{number} is no line of a pairs or examples file: {problem_of(error)}; "
+                    "write the file again with `uninote pairs` or `uninote mine`"
                 ) from error
 
 
@@ -168,7 +171,7 @@ def _part_of(record: Record, folder: Path, parts: list[Part]) -> Part:
     return Picture(
         str(record["digest"]),
         folder / record["path"] if "path" in record else None,
-        base64.b64decode(record["data"], validate=True) if "data" in record else None,
+        decode_base64(record["data"]) if "data" in record else None,
         str(record.get("description", "")),
     )
 

@@ -166,8 +166,6 @@ def test_what_the_server_or_a_proxy_answers_is_told_beside_the_button(
     desk: Desk, page: Page, status: int
 ) -> None:
     desk.category(f"answers-{status}", 1)
-    page.goto(f"/console/review?category=answers-{status}")
-    page.keyboard.press("j")
 
     def refuse(route: Route) -> None:
         ours = '<p class="problem"><strong>Refused.</strong> For this reason.</p>'
@@ -176,6 +174,8 @@ def test_what_the_server_or_a_proxy_answers_is_told_beside_the_button(
         route.fulfill(status=status, headers=headers, body=alien if status == 502 else ours)
 
     page.route("**/console/review/*", refuse)
+    page.goto(f"/console/review?category=answers-{status}")
+    page.keyboard.press("j")
     page.keyboard.press("t")
     box = page.locator("[data-case] form .failure")
     expect(box).to_contain_text("The answer was 502" if status == 502 else "For this reason")
@@ -183,6 +183,33 @@ def test_what_the_server_or_a_proxy_answers_is_told_beside_the_button(
     page.unroute("**/console/review/*")
     page.keyboard.press("u")
     expect(page.locator("[data-case]")).to_contain_text("Verdict: unsure")
+
+
+@pytest.mark.parametrize("answer", ["in a case", "to a form"])
+def test_a_page_of_something_in_between_is_no_answer(desk: Desk, page: Page, answer: str) -> None:
+    name = answer.replace(" ", "-")
+    desk.category(name, 2)
+
+    def alien(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fulfill(body="<!DOCTYPE html><html><body><h1>Your network</h1></body></html>")
+        else:
+            route.continue_()
+
+    case = answer == "in a case"
+    page.route("**/console/**", alien)
+    page.goto(f"/console/review?category={name}" if case else "/console/gallery")
+    if case:
+        page.keyboard.press("j")
+        page.keyboard.press("t")
+    else:
+        page.get_by_label("Name").fill("kept")
+        page.get_by_role("button", name="Create").click()
+    box = page.locator("form.verdict .failure" if case else "form .failure")
+    expect(box).to_contain_text("The answer was 200 OK, but not of this service")
+    in_view(box)
+    assert page.get_by_text("Your network").count() == 0
+    assert page.locator("[data-case]").count() == (2 if case else 0)
 
 
 def test_a_poll_that_fails_says_so_once_and_goes_on(desk: Desk, page: Page) -> None:

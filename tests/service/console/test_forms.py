@@ -100,6 +100,8 @@ def test_old_settings_do_not_overwrite_newer_ones(client: httpx.Client, api: htt
     assert refused.status_code == 409
     assert "theirs" in refused.text
     assert settings(api) == newer
+    again = form | {"description": "theirs", "enabled": "yes", "sampling": "1"}
+    assert client.post("/console/gallery/settings", data=again).status_code == 303  # in force already
     api.delete("/v1/categories/spam").raise_for_status()
     assert client.post("/console/gallery/settings", data=form).status_code == 404
     assert api.get("/v1/categories").json()["categories"] == []
@@ -152,10 +154,14 @@ def test_a_put_says_what_it_replaces(api: httpx.Client) -> None:
 
 def test_a_threshold_of_the_api_can_name_the_one_it_replaces(api: httpx.Client) -> None:
     body = {"category": "spam", "value": 0.7}
-    api.put("/v1/thresholds", json=body | {"replaces": None}).raise_for_status()
+    made = api.put("/v1/thresholds", json=body | {"replaces": None}).raise_for_status().json()
+    assert (made["status"], made["before"]) == ("created", None)
+    again = api.put("/v1/thresholds", json=body | {"replaces": None}).raise_for_status().json()
+    assert (again["id"], again["status"], again["before"]) == (made["id"], "unchanged", 0.7)
     assert api.put("/v1/thresholds", json=body | {"value": 0.8, "replaces": None}).status_code == 409
     assert api.put("/v1/thresholds", json=body | {"value": 0.8, "replaces": 0.6}).status_code == 409
-    api.put("/v1/thresholds", json=body | {"value": 0.8, "replaces": 0.7}).raise_for_status()
+    put = api.put("/v1/thresholds", json=body | {"value": 0.8, "replaces": 0.7}).raise_for_status().json()
+    assert (put["status"], put["before"]) == ("replaced", 0.7)
 
 
 def test_samples_say_which_were_there(api: httpx.Client) -> None:
@@ -188,7 +194,11 @@ def test_verdicts_of_the_api_are_written_once_and_undone(api: httpx.Client) -> N
     assert [one["score"] for one in best] == sorted((one["score"] for one in listed()), reverse=True)
     rest = listed(order="score", before=best[0]["id"], before_score=best[0]["score"])
     assert rest == best[1:]
-    assert api.get("/v1/matches", params={"order": "score", "before": 1}).status_code == 422
+    for wrong in ({"order": "score", "before": 1}, {"before_score": 0.5}):
+        assert api.get("/v1/matches", params=wrong).status_code == 422
+    for order in ("score", "newest"):
+        unknown = api.get("/v1/matches", params={"order": order, "category": "arm"})
+        assert (unknown.status_code, "'arms'" in unknown.text) == (404, True)
     path = f"/v1/matches/{best[0]['id']}/verdict"
     given = [api.post(path, json={"verdict": "true_positive"}).raise_for_status().json() for _ in range(3)]
     assert given[0] == given[1] == given[2]

@@ -74,6 +74,54 @@ def test_the_same_verdict_again_is_no_second_record(desk: Desk, page: Page) -> N
     assert desk.actions("review") == before + 2
 
 
+def test_a_double_click_gives_one_verdict(desk: Desk, page: Page) -> None:
+    desk.category("double", 4)
+    queue(page, "double")
+    page.get_by_role("button", name="True positive").first.click()
+    second = page.locator("[data-case]").nth(1)
+    expect(second).to_be_focused()
+    place = second.get_by_role("button", name="Unsure").bounding_box()
+    assert place  # moved under the pointer
+    page.mouse.move(place["x"] + 9, place["y"] + 9)
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+    second.focus()
+    page.keyboard.press("f")
+    expect(page.locator("[data-case]").nth(2)).to_be_focused()
+    found = desk.quality("double")
+    assert (found["true_positives"], found["false_positives"], found["open"]) == (1, 1, 2)
+
+
+def test_a_case_that_someone_else_judged_meanwhile_is_shown_and_not_replaced(desk: Desk, page: Page) -> None:
+    desk.category("two", 2)
+    queue(page, "two")
+    first = page.locator("[data-case]").first
+    other = str(first.get_attribute("id")).removeprefix("match-")
+    with desk.running.client("operate") as api:
+        api.post(f"/v1/matches/{other}/verdict", json={"verdict": "true_positive"}).raise_for_status()
+    page.keyboard.press("f")
+    expect(first.get_by_role("alert")).to_contain_text("its verdict is true positive, not none")
+    expect(first).to_contain_text("Verdict: true positive")
+    expect(first).to_be_focused()
+    expect(page.locator("#review-state")).to_contain_text("1 open")
+    page.keyboard.press("f")
+    expect(first).to_contain_text("Verdict: false positive")
+    expect(first.get_by_role("alert")).to_have_count(0)
+    assert desk.quality("two")["false_positives"] == 1
+
+
+def test_a_queue_offers_to_undo_what_belongs_to_it(desk: Desk, page: Page) -> None:
+    desk.category("mine", 1)
+    desk.category("others", 1)
+    queue(page, "mine")
+    page.keyboard.press("t")
+    expect(page.locator("#undo")).to_contain_text("true positive")
+    queue(page, "others")
+    expect(page.locator("#undo")).to_have_count(0)
+    page.goto("/console/review")
+    expect(page.locator("#undo")).to_contain_text("true positive")
+
+
 def test_the_surest_come_first_and_are_counted(desk: Desk, page: Page) -> None:
     desk.category("order", 25)
     queue(page, "order")

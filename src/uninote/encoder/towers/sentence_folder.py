@@ -13,7 +13,8 @@ from torch import nn
 
 from uninote.encoder.towers.network import POOLINGS
 from uninote.encoder.towers.sources import read_json
-from uninote.errors import ModelError, reason_of
+from uninote.errors import ModelError
+from uninote.problems import problem_of
 
 ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (nn.Identity, nn.Tanh, nn.ReLU, nn.GELU, nn.SiLU, nn.Sigmoid)
@@ -51,7 +52,7 @@ def read_sentence(folder: Path) -> Sentence:
         return _read(folder)
     except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError, OSError) as error:
         raise ModelError(
-            f"the modules of {folder} cannot be read: {reason_of(error)}; copy the whole folder again"
+            f"the modules of {folder} cannot be read: {problem_of(error)}; copy the whole folder again"
         ) from error
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from uninote.encoder.fingerprint import weights_fingerprint
-from uninote.errors import ModelError, reason_of
+from uninote.errors import ModelError
+from uninote.problems import problem_of
 
 RULES = 1
 """Version of this package's own computing: raised when the same source gives other vectors."""
@@ -37,7 +38,7 @@ def find_source(source: str) -> Source:
 
         found = snapshot_download(source, allow_patterns=list(FILES))
     except Exception as error:  # the hub's client raises errors of several libraries
-        reason = reason_of(error)
+        reason = problem_of(error)
         raise ModelError(
             f"no tower {source}: {reason}; name a tower of the package (minilm, e5-small; efficientnet), a "
             "folder with config.json and *.safetensors, or a hub id that can be reached"
@@ -65,5 +66,5 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{path} cannot be read: {reason_of(error)}; copy the whole model folder again"
+            f"{path} cannot be read: {problem_of(error)}; copy the whole model folder again"
         ) from error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -36,13 +37,7 @@ async def queue(
 ) -> list[MatchOut]:
     """Return matches with that verdict (None: open ones), the newest first. Raises NotFoundError."""
 
-    def work(session: Session) -> list[MatchOut]:
-        if category is not None:
-            categories.require(session, category)
-        found = verdicts.queue(session, category=category, verdict=verdict, before=before, limit=limit)
-        return [MatchOut.model_validate(one) for one in found]
-
-    return await services.transaction(work)
+    return await _listed(services, verdicts.queue, category, verdict=verdict, before=before, limit=limit)
 
 
 async def surest(
@@ -52,20 +47,26 @@ async def surest(
     before: tuple[float, int] | None,
     limit: int,
 ) -> list[MatchOut]:
-    """Return matches with that verdict (None: open ones), the highest score first."""
-    found = await services.transaction(
-        lambda session: verdicts.surest(
-            session, category=category, verdict=verdict, before=before, limit=limit
-        )
-    )
-    return [MatchOut.model_validate(one) for one in found]
+    """Return matches with that verdict (None: open ones), the highest score first. Raises NotFoundError."""
+    return await _listed(services, verdicts.surest, category, verdict=verdict, before=before, limit=limit)
+
+
+async def _listed(
+    services: Services, find: Callable[..., list[Match]], category: str | None, **options: Any
+) -> list[MatchOut]:
+    def work(session: Session) -> list[MatchOut]:
+        if category is not None:
+            categories.require(session, category)
+        return [MatchOut.model_validate(one) for one in find(session, category=category, **options)]
+
+    return await services.transaction(work)
 
 
 async def standing(services: Services, category: str | None, actor: str) -> Standing:
-    """Return how many matches are open, of one category or of all, and what the actor can undo."""
+    """Return how many matches are open and what the actor can undo, of one category or of all."""
 
     def work(session: Session) -> Standing:
-        count, found = verdicts.count_open(session, category), verdicts.last_of(session, actor)
+        count, found = verdicts.count_open(session, category), verdicts.last_of(session, actor, category)
         number = min(count, verdicts.MAX_COUNTED)
         if found is None:
             return Standing(number, count > number, None, None)
@@ -89,10 +90,11 @@ async def match(services: Services, match_id: int) -> MatchOut:
 async def judge(services: Services, match_id: int, given: VerdictIn, actor: str) -> Review:
     """Record a verdict, which replaces an earlier one in the queue; the same one again changes nothing.
 
-    Raises NotFoundError.
+    Raises NotFoundError, ConflictError.
     """
+    seen = given.replaces if "replaces" in given.model_fields_set else verdicts.UNCHECKED
     review = await services.transaction(
-        lambda session: verdicts.judge(session, match_id, given.verdict, actor, given.comment)
+        lambda session: verdicts.judge(session, match_id, given.verdict, actor, given.comment, expected=seen)
     )
     return Review.model_validate(review)
 

@@ -13,7 +13,14 @@ from uninote.service.db import gallery_tables
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.gallery import calibration_scores, thresholds, thresholds_in_force, versions
 from uninote.service.errors import InvalidError
-from uninote.service.schemas.gallery import CalibrationIn, CalibrationOut, Histogram, Threshold, ThresholdIn
+from uninote.service.schemas.gallery import (
+    CalibrationIn,
+    CalibrationOut,
+    Histogram,
+    Threshold,
+    ThresholdIn,
+    ThresholdPut,
+)
 
 
 @dataclass(frozen=True)
@@ -52,16 +59,21 @@ async def in_force(services: Services, category: str, version: str) -> float | N
     return await services.transaction(work)
 
 
-async def put(services: Services, given: ThresholdIn, actor: str) -> Threshold:
-    """Set a threshold for every note that is stored after this call. Raises NotFoundError, ConflictError."""
+async def put(services: Services, given: ThresholdIn, actor: str) -> ThresholdPut:
+    """Set a threshold for every note that is stored after this call; say what it replaces.
+
+    Raises NotFoundError, ConflictError.
+    """
     seen = given.replaces if "replaces" in given.model_fields_set else thresholds.UNCHECKED
 
-    def work(session: Session) -> Threshold:
+    def work(session: Session) -> ThresholdPut:
         version = given.version or versions.active(session).version
-        row = thresholds.put(
+        stored = thresholds.put(
             session, given.category, version, given.value, actor, given.reason, expected=seen
         )
-        return _shown(row, version)
+        status = "unchanged" if not stored.changed else "created" if stored.before is None else "replaced"
+        own = _shown(stored.threshold, version).model_dump()
+        return ThresholdPut.model_validate({**own, "status": status, "before": stored.before})
 
     return await services.transaction(work)
 

@@ -11,6 +11,7 @@ from uninote.service.schemas.common import Answer, Cosine, Name, NoteId, Page, W
 from uninote.service.schemas.content import Content, NoteContent
 
 Kind = Literal["image", "video", "text", "note"]
+Written = Literal["created", "replaced", "unchanged"]
 
 
 class CategoryIn(Wire):
@@ -37,9 +38,7 @@ class CategorySettings(Answer):
 
 
 class CategoryPut(Category):
-    status: Literal["created", "replaced", "unchanged"] = Field(
-        description="`unchanged`: it had these settings already"
-    )
+    status: Written = Field(description="`unchanged`: it had these settings already")
     before: CategorySettings | None = Field(description="its settings until then; null for a new one")
 
 
@@ -130,6 +129,11 @@ class Threshold(Answer):
     actor: str
     reason: str
     created: datetime
+
+
+class ThresholdPut(Threshold):
+    status: Written = Field(description="`unchanged`: it was in force already")
+    before: float | None = Field(description="the value in force until then; null for none")
 
 
 class Thresholds(Page):

@@ -20,6 +20,11 @@ class Matches(Page):
 class VerdictIn(Wire):
     verdict: Verdict
     comment: Words = Field("", max_length=10_000)
+    replaces: Verdict | None = Field(
+        None,
+        description="the verdict that you saw in force, null for none: if another one is, other than the new "
+        "one, the answer is 409. Left out, any is replaced",
+    )
 
 
 class Review(Answer):

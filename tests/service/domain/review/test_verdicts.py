@@ -169,8 +169,8 @@ def test_only_the_last_verdict_on_a_match_can_be_undone(
 
 
 def test_the_last_verdict_of_an_actor_that_can_be_undone(world: World, matches: dict[str, int]) -> None:
-    def last(actor: str = "ana") -> Any:
-        found = world.database.transaction(lambda s: verdicts.last_of(s, actor))
+    def last(actor: str = "ana", **options: Any) -> Any:
+        found = world.database.transaction(lambda s: verdicts.last_of(s, actor, **options))
         return found and (found[0].id, found[1].note_id)
 
     assert last() is None
@@ -180,6 +180,29 @@ def test_the_last_verdict_of_an_actor_that_can_be_undone(world: World, matches: 
     assert last() == (one.id, "n0")
     judge(world, matches["n0"], "true_positive", "bo")
     assert last() is None
+    three = judge(world, matches["n2"], "unsure")
+    judge(world, matches["other"], "unsure")
+    assert last(category="spam") == (three.id, "n2")
+    assert last(category="none") is None
+
+
+def test_a_verdict_that_someone_else_gave_meanwhile_is_not_replaced(
+    world: World, matches: dict[str, int]
+) -> None:
+    def put(verdict: str, **options: Any) -> Any:
+        return world.database.transaction(
+            lambda s: verdicts.judge(s, matches["n0"], verdict, "bo", **options)
+        )
+
+    judge(world, matches["n0"], "true_positive")
+    for expected, named in ((None, "none"), ("unsure", "unsure")):
+        with pytest.raises(
+            ConflictError, match=f"is true positive, not {named}; false positive was not saved"
+        ):
+            put("false_positive", expected=expected)
+    assert put("true_positive", expected=None).actor == "bo"  # of one mind
+    assert put("false_positive", expected="true_positive").verdict == "false_positive"
+    assert put("unsure").verdict == "unsure"  # not checked
 
 
 def test_the_surest_come_first_page_by_page(world: World, note: MakeNote, at: Toward) -> None:

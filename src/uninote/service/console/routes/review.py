@@ -15,7 +15,7 @@ from uninote.service.app.services import Services
 from uninote.service.console import forms, pages
 from uninote.service.console.forms import Form
 from uninote.service.domain.base.identity import Identity
-from uninote.service.errors import InvalidError
+from uninote.service.errors import ConflictError, InvalidError
 from uninote.service.http.access import needs
 from uninote.service.http.dependencies import Caller, Service
 from uninote.service.schemas.common import Before, Choice, RowId, RowIdPath, Wire
@@ -76,6 +76,7 @@ async def queue(
         verdict=verdict,
         standing=await reviews.standing(service, chosen, caller.actor),
         oob=False,
+        reason="",
         verdicts=VERDICTS,
         categories=await gallery.categories(service),
         quality=await reviews.quality(service),
@@ -94,16 +95,26 @@ async def undo(request: Request, sent: Form, service: Service, caller: Caller) -
 async def judge(
     request: Request, match_id: RowIdPath, sent: Form, service: Service, caller: Caller
 ) -> Response:
-    """Record a verdict, and show the case with it."""
-    body = forms.checked(VerdictIn, verdict=forms.text(sent, "verdict"), comment=forms.text(sent, "comment"))
-    await reviews.judge(service, match_id, body, caller.actor)
-    return await _judged(request, service, caller, match_id, forms.exact(sent, "category"))
+    """Record a verdict, and show the case with it; one that was judged meanwhile is shown as it is now."""
+    given = {name: forms.text(sent, name) for name in ("verdict", "comment")}
+    seen = {"replaces": forms.text(sent, "seen") or None} if "seen" in sent else {}
+    reason = ""
+    try:
+        await reviews.judge(service, match_id, forms.checked(VerdictIn, **given, **seen), caller.actor)
+    except ConflictError as error:
+        if not pages.is_fragment(request.scope):
+            raise
+        reason = str(error)
+    return await _judged(request, service, caller, match_id, forms.exact(sent, "category"), reason)
 
 
 async def _judged(
-    request: Request, services: Services, caller: Identity, match_id: int, category: str
+    request: Request, services: Services, caller: Identity, match_id: int, category: str, reason: str = ""
 ) -> Response:
-    """Return the case as it is now, with the state of the queue; without htmx, the queue."""
+    """Return the case as it is now, with the state of the queue; without htmx, the queue.
+
+    reason: why the verdict was not saved.
+    """
     if not pages.is_fragment(request.scope):
         return RedirectResponse(f"/console/review?category={quote(category, safe='')}", 303)
     return pages.render(
@@ -112,6 +123,7 @@ async def _judged(
         case=(await _cases(services, [await reviews.match(services, match_id)]))[0],
         verdicts=VERDICTS,
         verdict="",
+        reason=reason,
         category=category,
         standing=await reviews.standing(services, category or None, caller.actor),
         oob=True,

@@ -30,7 +30,10 @@
     const ours = xhr.getResponseHeader("X-Request-ID") !== null;
     const sent = ours && new DOMParser().parseFromString(xhr.responseText, "text/html").querySelector(".problem");
     if (sent) return Array.from(sent.childNodes, (node) => document.importNode(node, true));
-    return words(`The answer was ${xhr.status} ${xhr.statusText}.`, "Nothing on this page has changed; try again.");
+    return words(
+      `The answer was ${xhr.status} ${xhr.statusText}, but not of this service.`,
+      "Nothing on this page has changed; try again, or load it again.",
+    );
   }
 
   function signIn() {
@@ -77,6 +80,13 @@
     if (document.activeElement === document.body) (pressed || source).focus({ preventScroll: true });
     made.scrollIntoView({ block: "nearest" });
   }
+
+  // A page of something in between, such as a sign-in page of the network, is no answer.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (detail.xhr.getResponseHeader("X-Request-ID") || !/^\s*<(!doctype|html)/i.test(detail.serverResponse)) return;
+    detail.shouldSwap = false;
+    detail.isError = true;
+  });
 
   const kinds = {
     "htmx:sendError": ({ requestConfig }) =>

@@ -27,6 +27,8 @@
 
   document.addEventListener("click", (event) => {
     if (event.target.id === "unblur") blur();
+    // The second click of a double click falls on what the first one moved under the pointer.
+    if (event.detail > 1 && event.target.closest("form.verdict, #undo")) event.preventDefault();
   });
   document.addEventListener("keydown", (event) => {
     if (!document.querySelector("#queue") || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -65,7 +67,9 @@
     const all = cases();
     const at = all.findIndex((one) => one.id === judged);
     judged = null;
-    if (at >= 0) show(all.slice(at).find((one) => !one.classList.contains("decided")) || all[at]);
+    if (at < 0) return;
+    const refused = all[at].querySelector("form.verdict > [role=alert]"); // it was judged meanwhile
+    show(refused ? all[at] : all.slice(at).find((one) => !one.classList.contains("decided")) || all[at]);
   });
   for (const kind of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(kind, () => { judged = null; });

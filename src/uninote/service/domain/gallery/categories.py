@@ -73,9 +73,9 @@ def put_category(
     else:
         if only_new:
             raise TakenError(f"category {name!r} exists already; nothing was changed", name)
-        _check_expected(category, expected or {})
         if before == values:
             return Written(category, before, changed=False)
+        _check_expected(category, expected or {})
         for field, value in values.items():
             setattr(category, field, value)
     session.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -18,6 +19,15 @@ UNCHECKED = math.nan
 """What stands for a threshold that the caller did not see: `put` replaces any."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """The threshold in force now. before: the value until then, None for none."""
+
+    threshold: Threshold
+    before: float | None
+    changed: bool
+
+
 def put(
     session: Session,
     category: str,
@@ -27,10 +37,10 @@ def put(
     reason: str = "",
     *,
     expected: float | None = UNCHECKED,
-) -> Threshold:
+) -> Written:
     """Set a threshold for every ingest that commits after this transaction.
 
-    The value in force, without a reason or with the same one, is not written again: its row is returned.
+    The value in force, without a reason or with the same one, is not written again.
 
     expected: the value that the caller saw in force, None for none. Raises InvalidError for a value outside
     [-1, 1], NotFoundError for an unknown category or version, ConflictError when another one is in force than
@@ -44,14 +54,14 @@ def put(
     gallery_lock.lock_exclusive(session)  # no other value comes between this look and the change
     before = next(iter(history(session, category, version, limit=1)), None)
     present = None if before is None else before.value
+    if before is not None and before.value == value and reason in ("", before.reason):
+        return Written(before, present, changed=False)
     unchecked = expected is not None and math.isnan(expected)
     if not unchecked and present != expected:
         raise ConflictError(
             f"the threshold of {category!r} was changed meanwhile: {_named(present)} is in force, not "
             f"{_named(expected)}; {value} was not saved. Load the page again and decide anew"
         )
-    if before is not None and before.value == value and reason in ("", before.reason):
-        return before
     added = session.scalars(
         insert(Threshold)
         .values(category=category, model_id=model, value=value, actor=actor, reason=reason)
@@ -61,7 +71,7 @@ def put(
         session, actor, "threshold.put", f"category:{category}", version=version, value=value, reason=reason
     )
     gallery_lock.increment(session)
-    return added
+    return Written(added, present, changed=True)
 
 
 def _named(value: float | None) -> str:

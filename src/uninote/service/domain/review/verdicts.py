@@ -16,6 +16,8 @@ from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 
 MAX_COUNTED = 10_000
 """Open matches up to which `count_open` is exact."""
+UNCHECKED = "unchecked"
+"""What stands for a verdict that the caller did not see: `judge` replaces any."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,23 @@ def matches_of(session: Session, note_id: str) -> list[Match]:
     return list(session.scalars(query))
 
 
-def judge(session: Session, match_id: int, verdict: str, actor: str, comment: str = "") -> Review:
+def judge(
+    session: Session,
+    match_id: int,
+    verdict: str,
+    actor: str,
+    comment: str = "",
+    *,
+    expected: str | None = UNCHECKED,
+) -> Review:
     """Record a verdict. A later one on the same match replaces it in the queue; the history keeps both.
 
     If the verdict in force is the same one by the same actor, and `comment` adds nothing to it, nothing is
     written: its record is returned. The lock of the match makes this hold for concurrent calls as well.
 
-    Raises NotFoundError for a match that does not exist, InvalidError for an unknown verdict.
+    expected: the verdict that the caller saw in force, None for none. Raises NotFoundError for a match that
+    does not exist, InvalidError for an unknown verdict, ConflictError when the one in force is neither
+    `expected` nor `verdict`.
     """
     if verdict not in VERDICTS:
         raise InvalidError(f"verdict {verdict!r} is none of {', '.join(VERDICTS)}")
@@ -104,6 +116,11 @@ def judge(session: Session, match_id: int, verdict: str, actor: str, comment: st
     same = known is not None and match.verdict == known.verdict == verdict and known.actor == actor
     if known is not None and same and comment in ("", known.comment):
         return known
+    if expected != UNCHECKED and match.verdict not in (expected, verdict):
+        raise ConflictError(
+            f"match {match_id} was changed meanwhile: its verdict is {_named(match.verdict)}, not "
+            f"{_named(expected)}; {_named(verdict)} was not saved. Look at it and decide anew"
+        )
     match.verdict = verdict
     review = Review(
         note_id=match.note_id,
@@ -166,8 +183,12 @@ def undo(session: Session, review_id: int, actor: str) -> Review:
     return record
 
 
-def last_of(session: Session, actor: str) -> tuple[Review, Match] | None:
-    """Return the last verdict of an actor that `undo` can take back, and its match."""
+def _named(verdict: str | None) -> str:
+    return "none" if verdict is None else verdict.replace("_", " ")
+
+
+def last_of(session: Session, actor: str, category: str | None = None) -> tuple[Review, Match] | None:
+    """Return the last verdict of an actor, in a category or in all, that `undo` can take back; its match."""
     later = aliased(Review)
     pair = (Match.note_id == Review.note_id) & (Match.sample_id == Review.sample_id)
     query = (
@@ -184,7 +205,7 @@ def last_of(session: Session, actor: str) -> tuple[Review, Match] | None:
         .order_by(Review.id.desc())
         .limit(1)
     )
-    found = session.execute(query).one_or_none()
+    found = session.execute(query if category is None else query.where(Match.category == category)).first()
     return None if found is None else (found[0], found[1])
 
 

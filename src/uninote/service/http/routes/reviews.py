@@ -34,6 +34,8 @@ async def list_matches(
 ) -> Matches:
     """List matches with that verdict; without `verdict`, the open ones."""
     if order == "newest":
+        if before_score is not None:
+            raise InvalidError("before_score is of order=score only; leave it out")
         found = await reviews.queue(service, category, verdict, before, limit + 1)
     elif (before is None) != (before_score is None):
         raise InvalidError("with order=score a page goes on after `before` and `before_score`; send both")

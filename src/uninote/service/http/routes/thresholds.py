@@ -24,8 +24,11 @@ async def read_thresholds(
 
 
 @router.put("/v1/thresholds", openapi_extra=needs("operate"))
-async def put_threshold(body: wire.ThresholdIn, service: Service, caller: Caller) -> wire.Threshold:
-    """Set a threshold for every note that is stored after this answer; the one in force is not set again."""
+async def put_threshold(body: wire.ThresholdIn, service: Service, caller: Caller) -> wire.ThresholdPut:
+    """Set a threshold for every note that is stored after this answer; the one in force is not set again.
+
+    The answer says what it replaced.
+    """
     return await thresholds.put(service, body, caller.actor)
 
 
