@@ -138,7 +138,7 @@ def json_problem(error: BaseException) -> str:
 
 
 def problem_of(error: Exception) -> str:
-    """Return why a content cannot be used, on one line; of pydantic and of reading a file, words for people."""
+    """Return why a content cannot be used, on one line, in words for people."""
     if isinstance(error, ValidationError):
         return sentence(error)
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
