@@ -8,13 +8,13 @@ from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 
+from uninote.corpus.formats import CONTAINERS, VIDEO, format_of
 from uninote.service.app.search_inputs import Content
 from uninote.service.app.services import Services
 from uninote.service.console.asked import encoded
 from uninote.service.errors import InvalidError, TooLargeError, UnsupportedError
-from uninote.service.media.decode import frames_of, is_video, picture_of
+from uninote.service.media.decode import frames_of, picture_of
 
-VIDEOS = ("MP4", "MOV", "MKV", "WEBM", "AVI", "MPEG", "FLV")
 NAME_CHARS = 100
 
 
@@ -65,11 +65,11 @@ def _checked(services: Services, data: bytes, name: str) -> Content:
     corpus, cap = services.settings.corpus, services.options.max_video_bytes
     if not data:
         raise InvalidError(f"{name} is empty (0 bytes)")
-    if is_video(data):
+    if format_of(data) == VIDEO:
         frames_of(data, corpus, 1, cap, name=name)
         return Content("video", data)
     try:
         picture_of(data, corpus, name=name)
     except UnsupportedError as error:
-        raise UnsupportedError(f"{error}. Videos that are taken: {', '.join(VIDEOS)}.") from None
+        raise UnsupportedError(f"{error}. Videos that are taken: {CONTAINERS}.") from None
     return Content("picture", data)

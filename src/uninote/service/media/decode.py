@@ -19,9 +19,6 @@ _REFUSALS: dict[type[PictureError], type[ServiceError]] = {
     UnsupportedPicture: UnsupportedError,
 }
 
-_VIDEO_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
-_PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
-
 
 def from_base64(text: str, max_bytes: int) -> bytes:
     """Decode base64 in any of its spellings. Raises TooLargeError, or InvalidError for malformed text."""
@@ -47,16 +44,6 @@ def picture_of(
         return read_picture(data, settings, name=name, description=description, ocr=ocr)
     except PictureError as error:
         raise _REFUSALS.get(type(error), InvalidError)(str(error)) from None
-
-
-def is_video(data: bytes) -> bool:
-    """Return whether the first bytes are those of a video container, by the containers' magic numbers."""
-    if data[4:8] == b"ftyp":  # HEIC and AVIF pictures are in this container, too
-        return data[8:12] not in _PICTURE_BRANDS
-    if data[:4] == b"RIFF":
-        return data[8:12] == b"AVI "
-    packets = data[:1] == data[188:189] == data[376:377] == b"G"  # MPEG transport stream
-    return packets or data.startswith(_VIDEO_STARTS) or data[4:8] in (b"moov", b"mdat", b"wide")
 
 
 def frames_of(
