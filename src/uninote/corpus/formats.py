@@ -55,7 +55,9 @@ _STARTS = (
     (0, b"FLV\x01", VIDEO),
     (0, b"\x00\x00\x01\xba", VIDEO),
     (0, b"\x00\x00\x01\xb3", VIDEO),
-    *((4, start, VIDEO) for start in (b"moov", b"mdat", b"wide")),
+    (4, b"moov", VIDEO),
+    (4, b"mdat", VIDEO),
+    (4, b"wide", VIDEO),
     (0, b"PK\x03\x04", "a ZIP archive or an office document"),
     (0, b"\x1f\x8b", "a gzip archive"),
 )
@@ -71,8 +73,8 @@ def format_of(data: bytes) -> str:
     for place, start, name in _STARTS:
         if data.startswith(start, place):
             return name
-    if data[:1] == data[188:189] == data[376:377] == b"G":  # packets of an MPEG transport stream
-        return VIDEO
+    if data[:1] == data[188:189] == data[376:377] == b"G":
+        return VIDEO  # packets of an MPEG transport stream
     if data[:1] == b"P" and data[1:2].isdigit() and data[2:3].isspace():
         return "PNM"
     text = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()

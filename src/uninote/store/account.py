@@ -79,7 +79,8 @@ class Account:
     def _foreign(self, cluster: Path) -> StoreError:
         return StoreError(
             f"other users may write to {cluster}, or it holds links, so its files are not given to the "
-            f"server; if they are yours, run `chown -R {self.uid}:{self.gid} {cluster} && chmod 0700 {cluster}`"
+            f"server; if they are yours, run "
+            f"`chown -R {self.uid}:{self.gid} {cluster} && chmod 0700 {cluster}`"
         )
 
     def command(self, *argv: str, paths: tuple[Path, ...]) -> tuple[list[str], dict[str, Any]]:
