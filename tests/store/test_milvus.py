@@ -189,6 +189,41 @@ def test_names_with_quotes_and_slashes_are_filtered_as_they_are(
         assert store.count(filter) == 1
 
 
+def test_ids_with_quotes_are_ids_and_no_expressions(open_milvus: Callable[..., MilvusStore]) -> None:
+    store = open_milvus(3)
+    ids = ['a"b', "a'b", "a\\", "a\nb", "日本 𝄞", "\\n", "'", "x"]
+    vector = np.array([0.3, 0.1, 0.7])
+    store.upsert(Record(id, vector, "note") for id in ids).raise_rejected()
+    assert [(hit.id, hit.score) for hit in store.search([vector], 10)[0]] == [(id, 1.0) for id in sorted(ids)]
+    assert store.delete(["x'] or id not in ['"]) == 0
+    assert store.count() == len(ids)
+    for left, id in enumerate(sorted(ids), 1):
+        assert (store.delete([id]), store.count()) == (1, len(ids) - left), id
+
+
+def test_rows_that_were_not_read_are_missed(
+    open_milvus: Callable[..., MilvusStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_milvus(3, index="hnsw")
+    store.upsert(Record(f"{row}", [1, 0, row], "note") for row in range(9)).raise_rejected()
+    assert len(store.within(np.eye(1, 3), -1)[0]) == 9
+    pages = store._pages
+
+    def cut(expression: str) -> Any:
+        yield from (rows[:-1] for rows in pages(expression))
+
+    monkeypatch.setattr(store, "_pages", cut)
+    with pytest.raises(IncompleteError, match="8 of the 9 records"):
+        store.within(np.eye(1, 3), -1)
+
+    def deleting(expression: str) -> Any:
+        store.delete(["3"])
+        yield from pages(expression)
+
+    monkeypatch.setattr(store, "_pages", deleting)
+    assert len(store.within(np.eye(1, 3), -1)[0]) == 8
+
+
 @pytest.mark.parametrize("consistency", ["session", "bounded"])
 def test_weaker_consistency(milvus: Any, open_milvus: Callable[..., MilvusStore], consistency: Any) -> None:
     open_milvus(3).upsert([Record("old", [0, 1, 0], "note")])

@@ -15,7 +15,6 @@ Differences from PostgreSQL:
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +32,7 @@ from pymilvus.exceptions import MilvusException
 from uninote.errors import IncompleteError, StoreError
 from uninote.store.milvus_errors import one_line, recovering
 from uninote.store.milvus_schema import MAX_PAYLOAD, prepare
-from uninote.store.milvus_wire import FIELDS, expression_of, hit_of, parts_of, row_of
+from uninote.store.milvus_wire import FIELDS, among, expression_of, hit_of, parts_of, quoted, row_of
 from uninote.store.protocol import EVERYTHING, Filter, Hit, Record, UpsertReport, ranked
 from uninote.store.validate import check_k, check_records, check_threshold, cosine, storable, unit_queries
 
@@ -115,10 +114,10 @@ class MilvusStore:
         wanted = sorted(filter(storable, set(ids)))
         found = 0
         for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]
-            known = self._query(["id"], "Strong", ids=chunk)
+            chunk = among("id", wanted[start : start + CHUNK])
+            known = self._query([], chunk, consistency="Strong")
             if known:
-                self._call(partial(self._client.delete, self._name, ids=chunk, timeout=self._seconds))
+                self._call(partial(self._client.delete, self._name, filter=chunk, timeout=self._seconds))
             found += len(known)
         self._open()
         return found
@@ -164,15 +163,17 @@ class MilvusStore:
                 f"filter: filter to {self._exact_rows} at most, or make the collection with index 'exact' "
                 f"and choose a threshold that less than {MAX_ROWS} reach"
             )
-        return self._compared(queries, expression, None, threshold)
+        return self._compared(queries, expression, None, total, threshold)
 
     def count(self, filter: Filter = EVERYTHING) -> int:
         expression = expression_of(filter)
         if expression is None:
             self._open()
             return 0
-        rows = self._query(["count(*)"], filter=expression)
-        return int(rows[0]["count(*)"])
+        return self._count(expression)
+
+    def _count(self, expression: str) -> int:
+        return int(self._query(["count(*)"], expression)[0]["count(*)"])
 
     def flush(self) -> None:
         """Flush growing segments, so that the cluster indexes them; large ones it indexes by itself."""
@@ -189,15 +190,18 @@ class MilvusStore:
         self._call(lambda: self._client.drop_collection(self._name, timeout=self._seconds))
         self.close()
 
-    def _query(self, fields: Sequence[str], consistency: str = "", **options: Any) -> list[Any]:
-        """Return these fields and the ids of the rows that `filter` or `ids` selects."""
+    def _query(
+        self, fields: Sequence[str], expression: str, *, consistency: str = "", limit: int | None = None
+    ) -> list[Any]:
+        """Return these fields and the ids of the rows that the expression selects."""
         rows: list[Any] = self._call(
             lambda: self._client.query(
                 self._name,
+                filter=expression,
                 output_fields=[*fields],
                 consistency_level=consistency or self._consistency,
                 timeout=self._seconds,
-                **options,
+                **({} if limit is None else {"limit": limit}),
             )
         )
         return rows
@@ -228,14 +232,14 @@ class MilvusStore:
         exact = {
             row["id"]: cosine(float(query.astype(np.float64) @ np.asarray(row["vector"], np.float64)))
             for start in range(0, len(near), CHUNK)
-            for row in self._query(["vector"], ids=near[start : start + CHUNK])
+            for row in self._query(["vector"], among("id", near[start : start + CHUNK]))
         }
         return [replace(hit, score=exact.get(hit.id, hit.score)) for hit in hits]
 
     def _complete(self, queries: NDArray[np.float32], expression: str, k: int, total: int) -> list[list[Hit]]:
         """Search again where the index left out some of the `total` records that pass the filter."""
         if total <= self._exact_rows:
-            return self._compared(queries, expression, k)
+            return self._compared(queries, expression, k, total)
         results = self._search(queries, expression, k, {"ef": MAX_EF})
         if any(len(hits) < min(k, total) for hits in results):
             raise IncompleteError(
@@ -245,25 +249,30 @@ class MilvusStore:
         return results
 
     def _compared(
-        self, queries: NDArray[np.float32], expression: str, k: int | None, floor: float = -1.0
+        self, queries: NDArray[np.float32], expression: str, k: int | None, total: int, floor: float = -1.0
     ) -> list[list[Hit]]:
-        """Read every record that passes; return the k best (None: all) with a score of `floor` or more."""
+        """Read all `total` records that pass; return the k best (None: all) that score `floor` or more."""
         results: list[list[Hit]] = [[] for _ in queries]
+        read = 0
         for rows in self._pages(expression) if len(queries) else ():
+            read += len(rows)
             vectors = np.array([row["vector"] for row in rows], np.float64)
             scores = np.clip(queries.astype(np.float64) @ vectors.T, -1, 1).round(6)
             for number, row in enumerate(scores):
                 best = [place for place in np.argsort(-row, kind="stable")[:k] if row[place] >= floor]
                 fresh = [hit_of({**rows[place], "distance": row[place]}) for place in best]
                 results[number] = ranked([*results[number], *fresh])[:k]
+        # Records may have been deleted meanwhile, so those that are left are counted.
+        if len(queries) and read < total and read < (left := self._count(expression)):
+            raise IncompleteError(f"only {read} of the {left} records that pass were read; search again")
         return results
 
     def _pages(self, expression: str) -> Iterator[list[Any]]:
         """Yield the records that pass the filter with their vectors, by id."""
         last = ""
         while True:
-            terms = [f"id > {json.dumps(last, ensure_ascii=False)}", *([expression] if expression else [])]
-            page = self._query(["vector", *FIELDS], filter=" and ".join(terms), limit=CHUNK)
+            terms = [f"id > {quoted(last)}", *([expression] if expression else [])]
+            page = self._query(["vector", *FIELDS], " and ".join(terms), limit=CHUNK)
             if page:
                 rows = sorted(page, key=itemgetter("id"))
                 yield rows

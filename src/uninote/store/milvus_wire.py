@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -53,6 +54,15 @@ def _microseconds(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+def quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def among(column: str, names: Sequence[str]) -> str:
+    """Return the expression of the rows with one of these names; the client's `ids=` does not escape them."""
+    return f"{column} in [{', '.join(map(quoted, names))}]"
+
+
 def expression_of(filter: Filter) -> str | None:
     """Return the filter as a Milvus expression: `""` for everything, None if it selects nothing."""
     terms = []
@@ -62,10 +72,10 @@ def expression_of(filter: Filter) -> str | None:
         ("model_version", filter.model_versions),
     ):
         if allowed is not None:
-            names = [json.dumps(name, ensure_ascii=False) for name in allowed if storable(name)]
+            names = [name for name in allowed if storable(name)]
             if not names:
                 return None
-            terms.append(f"{column} in [{', '.join(names)}]")
+            terms.append(among(column, names))
     if filter.since is not None or filter.until is not None:
         terms.append(f"time > {NO_TIME}")
     if filter.since is not None:

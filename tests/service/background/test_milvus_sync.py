@@ -150,6 +150,24 @@ def test_notes_that_are_not_delivered_yet_are_candidates(
                 near(cluster, at(1.0))
 
 
+def test_notes_that_the_cluster_holds_as_they_were_take_no_place_of_others(
+    world: World, note: MakeNote, at: Toward
+) -> None:
+    wanted = Filter(categories=("c",))
+    world.ingest(note("found", at(0.5), category="c"))
+    world.ingest(*(note(f"moved{row}", at(1.0), category="c") for row in range(3 + milvus_sync.SPARE)))
+    with beside(world, Shelf()) as cluster:
+        until(lambda: filled(cluster))
+        with world.database.try_lock("uninote.outbox"):  # nothing is delivered
+            world.ingest(note("moved0", at(1.0), category="d"))
+            assert near(cluster, at(1.0), wanted) is not None
+            world.ingest(
+                *(note(f"moved{row}", at(1.0), category="d") for row in range(3 + milvus_sync.SPARE))
+            )
+            world.ingest(*(note(f"far{row}", at(-1.0), category="c") for row in range(3)))
+            assert near(cluster, at(1.0), wanted) is None
+
+
 def test_what_the_index_does_not_find_the_database_does(
     world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:

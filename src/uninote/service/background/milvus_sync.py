@@ -133,8 +133,12 @@ class MilvusSync:
         if not problem:
             try:
                 collection = self._search_collections.get(version, dim)
-                (found,) = collection.search(np.asarray(query)[None], k + SPARE, filter)
-                return list(dict.fromkeys([*(hit.id for hit in found), *pending]))
+                (hits,) = collection.search(np.asarray(query)[None], k + SPARE, filter)
+                found = dict.fromkeys(hit.id for hit in hits)
+                # Notes that changed may have taken the places of others.
+                if len(found) < k + SPARE or len(found.keys() - set(pending)) >= k:
+                    return [*(found | dict.fromkeys(pending))]
+                problem = "is behind"
             except IncompleteError:
                 problem = "does not find all that was asked for"
             except StoreError as error:
