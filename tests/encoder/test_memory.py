@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -93,7 +92,7 @@ def test_the_next_batch_is_prepared_meanwhile_when_cores_are_left(
     monkeypatch: pytest.MonkeyPatch,
     cores: int,
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr("uninote.encoder.encoder.cores", lambda: cores)
     encoder = remembering(token_budget=64)
     items = [Item.of(f"word {n}") for n in range(6)]
     expected = np.concatenate([encoder.encode([item]) for item in items])
