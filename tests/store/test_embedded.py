@@ -201,12 +201,35 @@ def test_a_copy_of_root_is_given_to_the_account_of_the_server(folder: Path, tmp_
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
-def test_files_that_others_could_have_put_there_stay_roots(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("planted", ["mode", "hard link", "link"])
+def test_files_that_others_could_have_put_there_stay_roots(
+    planted: str, folder: Path, tmp_path: Path
+) -> None:
     copy = copied(folder, tmp_path / "copy")
-    (copy / "cluster").chmod(0o777)
+    cluster, kept = copy / "cluster", tmp_path / "of-root"
+    kept.write_text("")
+    if planted == "mode":
+        cluster.chmod(0o777)
+    elif planted == "hard link":
+        os.link(kept, cluster / "base/1/file")
+    else:
+        cluster.rename(tmp_path / "elsewhere")
+        cluster.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match=r"other users may write.*chown -R"):
         EmbeddedServer(copy)
-    assert (copy / "cluster/PG_VERSION").stat().st_uid == 0
+    assert (kept if planted == "hard link" else cluster / "PG_VERSION").stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone writes into folders of other users")
+def test_a_link_in_place_of_the_log_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    copy, kept = copied(folder, tmp_path / "copy"), tmp_path / "of-root"
+    kept.write_text("")
+    (copy / "cluster/log").unlink()
+    (copy / "cluster/log").symlink_to(kept)
+    with pytest.raises(StoreError, match="cannot be used"):
+        EmbeddedServer(copy)
+    assert kept.stat().st_uid == 0
+    assert not kept.read_text()
 
 
 def test_a_copy_made_while_the_server_runs_starts_next_to_it_and_says_so(

@@ -16,12 +16,9 @@ def told(error: Exception) -> str | None:
     """Return what failed and what to do, None for an error that is a fault of this program."""
     package = type(error).__module__.partition(".")[0]
     if package in ("psycopg", "psycopg_pool", "sqlalchemy"):
-        import psycopg
-
         from uninote.store.pgvector.errors import sentence
 
-        cause = getattr(error, "orig", None) or error
-        return sentence(cause) if isinstance(cause, psycopg.Error) else f"the database failed: {cause}"
+        return sentence(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         reason = (str(error) or "no more can be had").splitlines()[0]
         return f"memory ran out: {reason}; take smaller batches (`batch_size`), or a machine with more memory"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from uninote.errors import ConfigError
+from uninote.errors import ConfigError, reason_of
 from uninote.problems import Shape, sentence
 
 
@@ -51,6 +51,8 @@ def load_pins(path: Path | None = None) -> dict[str, CorpusPins]:
         data = (path or resources.files(__package__) / "pins.json").read_text(encoding="utf-8")
         return TypeAdapter(dict[str, CorpusPins]).validate_json(data)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the file of pinned repositories {path} cannot be read: {error}") from error
+        raise ConfigError(
+            f"the file of pinned repositories {path} cannot be read: {reason_of(error)}"
+        ) from error
     except ValidationError as error:
         raise ConfigError(f"pinned repositories: {sentence(error, dict[str, CorpusPins])}") from error

@@ -7,6 +7,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 HEIC = "HEIC"
 """Format that the extra `heic` decodes."""
 VIDEO = "video"
+CONTAINERS = "MP4, MOV, Matroska, WebM, AVI, MPEG, FLV"
+"""Containers of videos that are decoded."""
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
     | {".heic", ".heif"}

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from uninote.corpus.formats import CONTAINERS
 from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture, reason_of
 from uninote.extras import needs
 from uninote.items import Picture
@@ -28,7 +29,6 @@ _OPTIONS = {
     "format_whitelist": "mov,matroska,webm,avi,m4v,mpeg,mpegts,flv",
     "protocol_whitelist": "file",
 }
-CONTAINERS = "MP4, MOV, Matroska, WebM, AVI, MPEG, FLV"
 _SHORT_SECONDS = 30.0
 _MAX_DECODED = 20_000
 """Most frames decoded per video: bounds the time that a hostile file can cost."""

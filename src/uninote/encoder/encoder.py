@@ -153,11 +153,11 @@ class Encoder:
         unique = {item.key: item for item in read if isinstance(item, Item)}
         position = {key: n for n, key in enumerate(unique)}
         rows = np.full((len(unique), self.dims[-1]), np.nan, dtype=np.float32)
-        todo = self._recall(unique, instruction, rows) if self.memory.size else list(unique.values())
+        module: Any = self.backbone
+        todo = self.memory.recall(module, unique, instruction, rows)
         costs = [self.backbone.cost(item, instruction) for item in todo]
         batches = [[todo[n] for n in batch] for batch in token_batches(costs, self.token_budget)]
         broken: dict[str, ItemError] = {}
-        module: Any = self.backbone
         module.eval()
         with show_progress("encoding", len(todo), show=progress, transient=True) as bar:
             for batch, inputs in self._prepared(batches, instruction):
@@ -188,18 +188,6 @@ class Encoder:
         read there is its error.
         """
         return self.backbone.read(items) if isinstance(self.backbone, Reads) else list(items)
-
-    def _recall(self, unique: dict[str, Item], instruction: str, rows: NDArray[np.float32]) -> list[Item]:
-        """Fill the rows of remembered items. Returns the other items."""
-        module: Any = self.backbone
-        memory, missing = self.memory.of(module), []
-        for n, (key, item) in enumerate(unique.items()):
-            found = memory.get((key, instruction))
-            if found is None:
-                missing.append(item)
-            else:
-                rows[n] = found
-        return missing
 
     def _prepared(
         self, batches: Sequence[list[Item]], instruction: str

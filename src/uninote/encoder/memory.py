@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 from threading import Lock
 
@@ -9,6 +10,8 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 from torch import nn
+
+from uninote.items import Item
 
 Key = tuple[str, str]
 """Key of a cached vector: `Item.key` and instruction."""
@@ -32,6 +35,22 @@ class Memory:
                 self._vectors.clear()
                 self._stamp = stamp
         return self
+
+    def recall(
+        self, module: nn.Module, items: Mapping[str, Item], instruction: str, rows: NDArray[np.float32]
+    ) -> list[Item]:
+        """Fill the rows of remembered items; return the others. items: by key, in the order of `rows`."""
+        if not self.size:
+            return list(items.values())
+        missing = []
+        memory = self.of(module)
+        for n, (key, item) in enumerate(items.items()):
+            found = memory.get((key, instruction))
+            if found is None:
+                missing.append(item)
+            else:
+                rows[n] = found
+        return missing
 
     def get(self, key: Key) -> NDArray[np.float32] | None:
         with self._lock:

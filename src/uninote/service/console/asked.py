@@ -12,11 +12,11 @@ from fastapi import Depends, Query
 from starlette.datastructures import FormData
 
 from uninote.service.app import search_inputs
-from uninote.service.app.search_inputs import Content
+from uninote.service.app.search_inputs import Content, Kind
 from uninote.service.app.services import Services
 from uninote.service.console import forms
 from uninote.service.console.access import HOME
-from uninote.service.errors import InvalidError
+from uninote.service.errors import InvalidError, TooLargeError
 from uninote.service.schemas.search import SearchRequest
 
 PAGE = 24
@@ -129,16 +129,28 @@ async def whole(services: Services, asked: Asked) -> Asked:
 
 
 async def request_of(services: Services, asked: Asked) -> SearchRequest:
-    """Return the API's request. Raises InvalidError for an empty or a bad query, NotFoundError."""
+    """Return the API's request.
+
+    Raises InvalidError for an empty or a bad query, NotFoundError, and TooLargeError when the files that it
+    names are together more than one request may hold.
+    """
     if asked.empty:
         raise InvalidError("Give a text, a picture or a note to search with.")
     asked = await whole(services, asked)
     query: dict[str, Any] = {"text": asked.text, **asked.media}
     query["pictures"] = list(query.get("pictures", ()))
-    for digest in asked.pictures:
-        query["pictures"].append(encoded(await search_inputs.read(services, digest, "picture")))
-    if asked.video:
-        query["video"] = encoded(await search_inputs.read(services, asked.video, "video"))
+    room = services.options.max_body_bytes
+    named: list[tuple[str, Kind]] = [(digest, "picture") for digest in asked.pictures]
+    named += [(asked.video, "video")] if asked.video else []
+    for digest, kind in named:
+        data = await search_inputs.read(services, digest, kind)
+        room -= len(data)
+        if room < 0:
+            raise TooLargeError("These files are together too large for one search; take some away.")
+        if kind == "video":
+            query["video"] = encoded(data)
+        else:
+            query["pictures"].append(encoded(data))
     if asked.note_id:
         query["note_id"] = asked.note_id
     if asked.sample_id:

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 
-from uninote.corpus.formats import VIDEO, format_of
+from uninote.corpus.formats import CONTAINERS, VIDEO, format_of
 from uninote.service.app.search_inputs import Content
 from uninote.service.app.services import Services
 from uninote.service.console import pages
@@ -16,7 +16,6 @@ from uninote.service.console.asked import encoded
 from uninote.service.errors import InvalidError, TooLargeError, UnsupportedError
 from uninote.service.media.decode import frames_of, picture_of
 
-VIDEOS = ("MP4", "MOV", "MKV", "WEBM", "AVI", "MPEG", "FLV")
 NAME_CHARS = 100
 
 
@@ -75,5 +74,5 @@ def _checked(services: Services, data: bytes, name: str) -> Content:
     try:
         picture_of(data, corpus, name=name)
     except UnsupportedError as error:
-        raise UnsupportedError(f"{error}. Videos that are taken: {', '.join(VIDEOS)}.") from None
+        raise UnsupportedError(f"{error}. Videos that are taken: {CONTAINERS}.") from None
     return Content("picture", data)

@@ -242,9 +242,4 @@ def store_errors() -> Iterator[None]:
         # The driver itself refuses some values, without a SQLSTATE.
         if _state(error).startswith(_BAD_VALUE) or isinstance(_driver(error), psycopg.DataError):
             raise InvalidError(f"a value cannot be stored: {str(_driver(error)).splitlines()[0]}") from None
-        raise StoreError(_sentence(error)) from error
-
-
-def _sentence(error: StatementError | psycopg.Error) -> str:
-    driver = _driver(error)
-    return sentence(driver) if isinstance(driver, psycopg.Error) else f"the database failed: {driver}"
+        raise StoreError(sentence(error)) from error

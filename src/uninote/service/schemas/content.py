@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from uninote.corpus.formats import CONTAINERS
 from uninote.service.schemas.common import Name, NoteId, Wire, Words
 
 MAX_PICTURES = 64
@@ -40,7 +41,7 @@ class Content(Wire):
 
     text: Body = ""
     pictures: list[PictureIn] = Field([], max_length=MAX_PICTURES)
-    video: Media | None = Field(None, description="MP4, MOV, MKV, WEBM, AVI, MPEG or FLV; becomes frames")
+    video: Media | None = Field(None, description=f"{CONTAINERS}; becomes frames")
 
 
 class NoteContent(Wire):

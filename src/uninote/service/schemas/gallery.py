@@ -101,7 +101,8 @@ class Samples(Page):
     samples: list[Sample]
 
 
-class AddedSamples(Samples):
+class AddedSamples(Answer):
+    samples: list[Sample]
     known: list[int] = Field(description="ids of those that were stored before; they were not changed")
 
 

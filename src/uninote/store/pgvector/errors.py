@@ -7,6 +7,8 @@ import re
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from uninote.errors import reason_of
+
 LOST = {"57P01", "57P02", "57P03", "08000", "08001", "08003", "08006"}
 """The server ends or refuses connections, because it stops or starts."""
 LACKS_RESOURCES = "53"
@@ -52,8 +54,14 @@ _BY_WORDS = (
 _PLACE = re.compile(r"^.*?connection to server (?:at|on socket) .*? failed: |^.*?hostaddr: [^:]*: ")
 
 
-def sentence(error: psycopg.Error) -> str:
-    """Return one line that names the fault and its fix, without the address: it may hold a password."""
+def sentence(error: BaseException) -> str:
+    """Return one line that names the fault and its fix, without the address: it may hold a password.
+
+    error: of psycopg, or of SQLAlchemy, which wraps the former.
+    """
+    error = getattr(error, "orig", None) or error
+    if not isinstance(error, psycopg.Error):
+        return f"the database failed: {reason_of(error)}"
     if isinstance(error, PoolTimeout):
         return "all database connections are busy, or the server does not answer; try again"
     state, reason = error.sqlstate, _reason(error)

@@ -21,7 +21,8 @@ _LOCAL = re.compile(r"/(console/[\w/-]*)?(\?[\x21-\x5b\x5d-\x7e]*)?")
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{32}")
 
 router = APIRouter()
-Next = Annotated[str, Query(max_length=4096)]
+Next = Annotated[str, Query(max_length=16_384)]
+"""Page to come back to; the address of a search holds a text of some thousand characters."""
 
 
 @router.get(SIGN_IN, openapi_extra=needs("public"))
