@@ -73,5 +73,5 @@ def test_no_table_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="run experiments first"):
         write_page([tmp_path], tmp_path / "results.md")
     (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"bad\.json is not readable JSON"):
+    with pytest.raises(ConfigError, match=r"bad\.json is not readable: it is no JSON"):
         write_page([tmp_path], tmp_path / "results.md")

@@ -93,7 +93,7 @@ def test_a_bad_note_is_rejected_and_the_rest_of_the_batch_goes_on(
     assert [one["status"] for one in outcomes] == ["created", *["rejected"] * 6, "created"]
     codes = [one["error"]["code"] for one in outcomes[1:-1]]
     assert codes == [
-        "unsupported_media_type",
+        "invalid",
         "bad_item",
         "invalid",
         "invalid",
@@ -101,7 +101,10 @@ def test_a_bad_note_is_rejected_and_the_rest_of_the_batch_goes_on(
         "unknown_category",
     ]
     assert "url_hosts" in outcomes[5]["error"]["message"]
-    assert code(admin.post("/v1/notes", json=notes[1])) == (415, "unsupported_media_type")
+    assert code(admin.post("/v1/notes", json=notes[1])) == (422, "invalid")
+    foreign = base64.b64encode(b"%PDF-1.7").decode()
+    refused = {"id": new("foreign"), "pictures": [{"data": foreign}]}
+    assert code(admin.post("/v1/notes", json=refused)) == (415, "unsupported_media_type")
     assert code(admin.post("/v1/notes", json=notes[6])) == (422, "unknown_category")
 
 

@@ -128,4 +128,4 @@ def test_a_page_that_is_cut_off_by_the_end_is_told_so_as_a_page(stub: StartStub)
         answer = page.result()
         (running.folder / "hold").unlink()
     assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
-    assert "the service is stopping" in answer.text
+    assert "The service is stopping" in answer.text

@@ -53,9 +53,8 @@ def frames_of(
     if len(data) > max_bytes:
         raise TooLargeError(f"the video {name} has {len(data)} bytes, over the cap of {max_bytes}")
     with tempfile.TemporaryDirectory(prefix="uninote-") as folder:
-        file = (
-            Path(folder) / "video"
-        )  # the demuxer needs to seek, and is limited to files: it opens no URL in the video
+        # The demuxer needs to seek, and is limited to files: it opens no URL in the video.
+        file = Path(folder) / "video"
         file.write_bytes(data)
         try:
             return [replace(frame, path=None) for frame in frames(file, max_frames, settings)]
