@@ -80,6 +80,19 @@ def test_shards_of_other_notes_are_replaced(notes: list[Note], encoder: Encoder,
     assert ids == [entry.id for entry in catalogue(notes[:1])]
 
 
+@pytest.mark.parametrize("left", ["", '{"version": "m', "[]", "{}"])
+def test_a_damaged_manifest_is_written_again(
+    notes: list[Note], encoder: Encoder, tmp_path: Path, left: str
+) -> None:
+    entries = catalogue(notes)
+    embed_entries(encoder, entries, tmp_path)
+    whole = (tmp_path / "manifest.json").read_text()
+    (tmp_path / "manifest.json").write_text(left)
+    embed_entries(encoder, entries, tmp_path)
+    assert (tmp_path / "manifest.json").read_text() == whole
+    assert list(read_records(open_embeddings(tmp_path)))
+
+
 def test_a_bad_entry_is_told_and_the_rest_is_embedded(
     notes: list[Note], encoder: Encoder, tmp_path: Path
 ) -> None:

@@ -140,12 +140,13 @@ def embed_shards(
     }
     plan |= {"encoder": dict(options)} if options else {}
     manifest = folder / MANIFEST
-    if not manifest.is_file() or {"rendering": 1} | json.loads(manifest.read_text()) != plan:
+    if _plan_of(manifest) != plan:
         folder.mkdir(parents=True, exist_ok=True)
         manifest.unlink(missing_ok=True)  # first: half of the old shards are no embeddings
         for old in folder.glob(f"{PARTS}.parquet"):
             old.unlink()
-        manifest.write_text(json.dumps(plan))
+        with write_atomic(manifest) as partial:
+            partial.write_text(json.dumps(plan))
     shards = [
         Shard(
             folder.resolve() / f"part-{number:05d}.parquet",
@@ -168,6 +169,14 @@ def embed_shards(
     for abandoned in folder.glob(f"{PARTS}.partial"):  # of writers that were killed
         abandoned.unlink(missing_ok=True)
     return failures
+
+
+def _plan_of(manifest: Path) -> dict[str, Any] | None:
+    """Return the plan of the shards; None where it is missing or damaged."""
+    try:
+        return {"rendering": 1, **json.loads(manifest.read_bytes())}
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def embed_shard(encoder: Encoder, shard: Shard) -> Failures:

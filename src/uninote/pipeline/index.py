@@ -16,6 +16,7 @@ from uninote.encoder.loading import load_encoder
 from uninote.encoder.saved import Saved
 from uninote.errors import ConfigError, StoreError
 from uninote.extras import needs
+from uninote.files import write_atomic
 from uninote.hints import nearest
 from uninote.items import RENDERING, Item, Note, require_rendering
 from uninote.pipeline.embeddings import open_embeddings, read_records
@@ -106,7 +107,8 @@ def build_index(
         "store": kind_of(settings.address) if settings.address else EMBEDDED,
         "encoder": dict(embeddings.options),
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
+    with write_atomic(folder / MANIFEST) as partial:
+        partial.write_text(json.dumps(manifest, indent=2))
     return Built(count, left_out)
 
 
