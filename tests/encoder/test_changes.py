@@ -65,6 +65,11 @@ def test_what_training_fixed_is_refused_by_name(saved: Saved, options: dict[str,
         load_encoder(saved.folder, given(**options))
 
 
+def test_a_wrong_value_is_told_in_plain_words(saved: Saved) -> None:
+    with pytest.raises(ModelError, match=r"^encoder\.remember: must be a whole number$"):
+        changes_to(saved, {"remember": "x"})
+
+
 def test_what_does_not_change_vectors_is_applied(saved: Saved) -> None:
     encoder = load_encoder(saved.folder, given(token_budget=64, remember=7), remember=3)
     assert (encoder.token_budget, encoder.memory.size) == (64, 7)

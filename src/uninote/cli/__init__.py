@@ -27,7 +27,7 @@ from uninote.cli import (
     training,
 )
 from uninote.cli.arguments import check_in
-from uninote.cli.failures import told
+from uninote.cli.failures import describe
 from uninote.errors import UniNoteError
 from uninote.extras import named
 from uninote.limits import cores
@@ -87,7 +87,7 @@ def main(run: Callable[[], Any] = app) -> None:
         with named():
             run()
     except Exception as error:
-        message = str(error) if isinstance(error, UniNoteError) else told(error)
+        message = str(error) if isinstance(error, UniNoteError) else describe(error)
         if message is None:
             raise
         logging.getLogger(__name__).debug("failed", exc_info=True)

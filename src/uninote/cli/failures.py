@@ -12,7 +12,7 @@ _FIXES = {
 }
 
 
-def told(error: Exception) -> str | None:
+def describe(error: Exception) -> str | None:
     """Return what failed and what to do, None for an error that is a fault of this program."""
     package = type(error).__module__.partition(".")[0]
     if package in ("psycopg", "psycopg_pool", "sqlalchemy"):

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from uninote.encoder.saved import Saved
 from uninote.errors import ConfigError, ModelError
+from uninote.problems import sentence
 from uninote.settings import EncoderSettings
 
 VARYING = ("read", "precision")
@@ -36,8 +37,7 @@ def changes_to(saved: Saved, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         wanted = type(stored).model_validate(stored.model_dump() | asked)
     except ValidationError as error:
-        problem = error.errors()[0]
-        raise ModelError(f"encoder.{problem['loc'][0]}: {problem['msg']}") from error
+        raise ModelError(f"encoder.{sentence(error, type(stored))}") from error
     changed = {name: getattr(wanted, name) for name in asked}
     changed = {name: value for name, value in changed.items() if value != getattr(stored, name)}
     if "dims" in changed:

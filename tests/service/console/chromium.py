@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, Playwright, expect
+from playwright.sync_api import BrowserContext, Page, Playwright, Route, expect
 from tests.debian import program
 
 FLAGS = [
@@ -89,3 +89,14 @@ FAINT = """(() => {
         })
         .map((one) => one.outerHTML.slice(0, 120));
 })()"""
+
+
+def hold(page: Page, addresses: str) -> list[Route]:
+    """Keep the page's requests to such addresses unanswered; return the list that receives them."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(addresses, keep)
+    return held

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, Playwright, Route, expect
-from tests.service.console.chromium import shot, signed_in_browser
+from tests.service.console.chromium import hold, shot, signed_in_browser
 from tests.service.console.desk import Desk
 from tests.service.http.conftest import StartStub
 
@@ -230,12 +230,7 @@ def test_an_answer_that_takes_long_is_waited_for_aloud(desk: Desk, page: Page) -
     page.clock.install()
     page.goto("/console/review?category=slow")
     page.keyboard.press("j")
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/console/review/*", hold)
+    held = hold(page, "**/console/review/*")
     with page.expect_request("**/console/review/*"):
         page.keyboard.press("t")
     page.clock.run_for(9000)

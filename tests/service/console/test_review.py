@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, Route, expect
-from tests.service.console.chromium import quiet_page
+from playwright.sync_api import Page, expect
+from tests.service.console.chromium import hold, quiet_page
 from tests.service.console.desk import Desk
 
 
@@ -38,12 +38,7 @@ def test_a_key_held_down_gives_one_verdict(desk: Desk, page: Page) -> None:
 def test_while_one_verdict_is_under_way_there_is_no_other(desk: Desk, page: Page) -> None:
     desk.category("single", 3)
     queue(page, "single")
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/console/review/*", hold)
+    held = hold(page, "**/console/review/*")
     with page.expect_request("**/console/review/*"):
         page.keyboard.press("t")
     button = page.get_by_role("button", name="Unsure").nth(1)

@@ -65,9 +65,8 @@ async def put_category(
             session, name, actor, only_new=only_new, expected=expected, **fields
         )
     )
-    own = Category.model_validate(stored.category).model_dump()
-    status = "unchanged" if not stored.changed else "created" if stored.before is None else "replaced"
-    return CategoryPut.model_validate({**own, "status": status, "before": stored.before})
+    own = Category.model_validate(stored.row).model_dump()
+    return CategoryPut.model_validate({**own, "status": stored.status, "before": stored.before})
 
 
 async def delete_category(services: Services, name: str, actor: str) -> None:

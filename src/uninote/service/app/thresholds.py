@@ -71,9 +71,8 @@ async def put(services: Services, given: ThresholdIn, actor: str) -> ThresholdPu
         stored = thresholds.put(
             session, given.category, version, given.value, actor, given.reason, expected=seen
         )
-        status = "unchanged" if not stored.changed else "created" if stored.before is None else "replaced"
-        own = _shown(stored.threshold, version).model_dump()
-        return ThresholdPut.model_validate({**own, "status": status, "before": stored.before})
+        own = _shown(stored.row, version).model_dump()
+        return ThresholdPut.model_validate({**own, "status": stored.status, "before": stored.before})
 
     return await services.transaction(work)
 

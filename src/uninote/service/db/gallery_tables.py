@@ -23,7 +23,7 @@ from uninote.service.roles import ROLES
 SAMPLE_KINDS = ("image", "video", "text", "note")
 VERDICTS = ("true_positive", "false_positive", "unsure")
 WITHDRAWN = "withdrawn"
-"""What the record of an undo holds in place of a verdict when no earlier one is left."""
+"""Verdict in the record of an undo that leaves no earlier verdict."""
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 SOURCES = ("online", "backcheck")
 

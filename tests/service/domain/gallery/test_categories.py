@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from tests.service.conftest import MakeNote, Toward, World
 
+from uninote.service.db.gallery_tables import Category
+from uninote.service.domain.base.written import Written
 from uninote.service.domain.gallery import categories
-from uninote.service.domain.gallery.categories import Written
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError, TakenError
 
 
@@ -43,7 +44,7 @@ def test_sampling_hands_on_a_part(world: World, note: MakeNote, at: Toward) -> N
     assert len(world.rows("SELECT 1 FROM service.matches")) == sum(bool(one.hits) for one in outcomes)
 
 
-def put(world: World, name: str, **options: Any) -> Written:
+def put(world: World, name: str, **options: Any) -> Written[Category, dict[str, Any]]:
     return world.database.transaction(lambda s: categories.put_category(s, name, "ops", **options))
 
 
@@ -95,7 +96,7 @@ def test_two_names_that_look_alike_do_not_pass_side_by_side(world: World) -> Non
     def create(name: str) -> str:
         together.wait()
         try:
-            return put(world, name).category.name
+            return put(world, name).row.name
         except TakenError:
             return ""
 

@@ -67,7 +67,7 @@ def test_the_value_in_force_is_not_written_again(world: World) -> None:
     first = put(world, 0.7, reason="volume 10")
     assert first.changed
     for again in (put(world, 0.7), put(world, 0.7, reason="volume 10"), put(world, 0.7, expected=None)):
-        assert (again.threshold.id, again.before, again.changed) == (first.threshold.id, 0.7, False)
+        assert (again.row.id, again.before, again.changed) == (first.row.id, 0.7, False)
     assert put(world, 0.7, reason="another").changed
     assert len(world.rows("SELECT 1 FROM service.thresholds")) == 2
 
@@ -80,5 +80,5 @@ def test_a_value_that_someone_else_set_is_not_overwritten(world: World) -> None:
     with pytest.raises(ConflictError, match=r"0\.7 is in force, not 0\.6"):
         put(world, 0.8, expected=0.6)
     replaced = put(world, 0.8, expected=0.7)
-    assert (replaced.threshold.value, replaced.before) == (0.8, 0.7)
+    assert (replaced.row.value, replaced.before) == (0.8, 0.7)
     assert put(world, 0.9).changed  # not checked

@@ -46,7 +46,7 @@
 
   function filesLost() {
     const chosen = Array.from(document.querySelectorAll("input[type=file]")).some((field) => field.files.length);
-    return chosen ? ". What you typed will be there again; the files have to be chosen anew." : "";
+    return chosen ? ". What you typed will be there again; the files have to be chosen again." : "";
   }
 
   function again(source, config) {

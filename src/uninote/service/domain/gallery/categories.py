@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,17 +16,9 @@ from uninote.service.db.gallery_tables import Category, Sample
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.pictures import drop_unused
 from uninote.service.domain.base.text import check_name, check_words
+from uninote.service.domain.base.written import Written
 from uninote.service.domain.gallery.sample_rows import shown_digests
 from uninote.service.errors import ConflictError, InvalidError, NotFoundError, TakenError
-
-
-@dataclass(frozen=True)
-class Written:
-    """A category as it is stored now. before: its settings until then, None if it is new."""
-
-    category: Category
-    before: dict[str, Any] | None
-    changed: bool
 
 
 def put_category(
@@ -41,7 +32,7 @@ def put_category(
     sampling: float = 1.0,
     only_new: bool = False,
     expected: Mapping[str, Any] | None = None,
-) -> Written:
+) -> Written[Category, dict[str, Any]]:
     """Create or replace a category's settings; settings that are in force already are not written again.
 
     only_new: refuse a name that is taken. expected: settings that the caller saw; the category must exist and

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -12,20 +11,12 @@ from uninote.service.db.gallery_tables import Threshold
 from uninote.service.db.note_tables import ModelVersion
 from uninote.service.domain.base import audit, gallery_lock
 from uninote.service.domain.base.text import check_words
+from uninote.service.domain.base.written import Written
 from uninote.service.domain.gallery import categories, versions
 from uninote.service.errors import ConflictError, InvalidError
 
 UNCHECKED = math.nan
-"""What stands for a threshold that the caller did not see: `put` replaces any."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """The threshold in force now. before: the value until then, None for none."""
-
-    threshold: Threshold
-    before: float | None
-    changed: bool
+"""Default of `expected`: `put` replaces any threshold."""
 
 
 def put(
@@ -37,7 +28,7 @@ def put(
     reason: str = "",
     *,
     expected: float | None = UNCHECKED,
-) -> Written:
+) -> Written[Threshold, float]:
     """Set a threshold for every ingest that commits after this transaction.
 
     The value in force, without a reason or with the same one, is not written again.
@@ -60,7 +51,7 @@ def put(
     if not unchecked and present != expected:
         raise ConflictError(
             f"the threshold of {category!r} was changed meanwhile: {_named(present)} is in force, not "
-            f"{_named(expected)}; {value} was not saved. Load the page again and decide anew"
+            f"{_named(expected)}; {value} was not saved. Load the page again and decide again"
         )
     added = session.scalars(
         insert(Threshold)

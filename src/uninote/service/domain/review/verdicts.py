@@ -17,7 +17,7 @@ from uninote.service.errors import ConflictError, InvalidError, NotFoundError
 MAX_COUNTED = 10_000
 """Open matches up to which `count_open` is exact."""
 UNCHECKED = "unchecked"
-"""What stands for a verdict that the caller did not see: `judge` replaces any."""
+"""Default of `expected`: `judge` replaces any verdict."""
 
 
 @dataclass(frozen=True)
@@ -119,24 +119,11 @@ def judge(
     if expected != UNCHECKED and match.verdict not in (expected, verdict):
         raise ConflictError(
             f"match {match_id} was changed meanwhile: its verdict is {_named(match.verdict)}, not "
-            f"{_named(expected)}; {_named(verdict)} was not saved. Look at it and decide anew"
+            f"{_named(expected)}; {_named(verdict)} was not saved. Look at it and decide again"
         )
     match.verdict = verdict
-    review = Review(
-        note_id=match.note_id,
-        sample_id=match.sample_id,
-        content_key=content_key,
-        category=match.category,
-        score=match.score,
-        verdict=verdict,
-        comment=comment,
-        actor=actor,
-    )
-    session.add(review)
-    session.flush()
-    subject = audit.note_subject(match.note_id)
-    audit.record(session, actor, "review", subject, sample=match.sample_id, verdict=verdict)
-    return review
+    review = Review(category=match.category, score=match.score, verdict=verdict, comment=comment)
+    return _add(session, review, match, content_key, actor, "review", verdict=verdict)
 
 
 def undo(session: Session, review_id: int, actor: str) -> Review:
@@ -164,22 +151,22 @@ def undo(session: Session, review_id: int, actor: str) -> Review:
         raise ConflictError("this match has a later verdict; undo that one first, or give a new one")
     before = _standing(session, match.note_id, match.sample_id, content_key, below=review_id)
     match.verdict = before.verdict if before else None
-    record = Review(
-        note_id=match.note_id,
-        sample_id=match.sample_id,
-        content_key=content_key,
-        category=undone.category,
-        score=undone.score,
-        verdict=match.verdict or WITHDRAWN,
-        comment="",
-        actor=actor,
-        undoes=review_id,
-    )
+    record = Review(category=undone.category, score=undone.score, comment="", undoes=review_id)
+    record.verdict = match.verdict or WITHDRAWN
+    details = {"undone": undone.verdict, "verdict": match.verdict}
+    return _add(session, record, match, content_key, actor, "review.undo", **details)
+
+
+def _add(
+    session: Session, record: Review, match: Match, content_key: str, actor: str, action: str, **details: Any
+) -> Review:
+    """Write a record of a match, and its entry in the audit log."""
+    record.note_id, record.sample_id = match.note_id, match.sample_id
+    record.content_key, record.actor = content_key, actor
     session.add(record)
     session.flush()
     subject = audit.note_subject(match.note_id)
-    details = {"sample": match.sample_id, "undone": undone.verdict, "verdict": match.verdict}
-    audit.record(session, actor, "review.undo", subject, **details)
+    audit.record(session, actor, action, subject, sample=match.sample_id, **details)
     return record
 
 

@@ -38,7 +38,7 @@ async def list_matches(
             raise InvalidError("before_score is of order=score only; leave it out")
         found = await reviews.queue(service, category, verdict, before, limit + 1)
     elif (before is None) != (before_score is None):
-        raise InvalidError("with order=score a page goes on after `before` and `before_score`; send both")
+        raise InvalidError("with order=score a page continues after `before` and `before_score`; send both")
     else:
         place = None if before is None or before_score is None else (before_score, before)
         found = await reviews.surest(service, category, verdict, place, limit + 1)
