@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from uninote.encoder.qwen import packed_attention as packed
-from uninote.encoder.qwen.packed_attention import Packing, by_block, seen_by_ends, varlen
+from uninote.encoder.qwen.packed_attention import Packing, one_by_one, varlen
 
 HEADS, KV, WIDTH = 4, 2, 8
 SEQUENCES = [[5, 0, 0], [2, 0, 3], [1, 0, 1], [4, 3, 0], [6, 4, 0], [2, 4, 5], [1, 6, 0]]
@@ -71,17 +72,12 @@ def plain_kernel(
     return torch.cat(found)
 
 
-def test_what_ends_see() -> None:
-    assert seen_by_ends([(2, 3), (1, 1)], 4).int().tolist() == [
-        [1, 1, 1, 0, 1, 0, 0],
-        [1, 1, 1, 0, 1, 1, 0],
-        [1, 0, 0, 0, 0, 0, 1],
-    ]
-
-
 def test_boundaries() -> None:
     packing = Packing(torch.tensor([[4, 0, 0], [2, 0, 3], [3, 2, 0]]))
-    assert [(size, mask is None) for size, mask in packing.blocks] == [(4, True), (2, False), (3, True)]
+    first, second, third = packing.masks
+    assert first is third is None
+    assert second is not None
+    assert second[0, 0].int().tolist() == [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
     flat = packing.flat
     assert flat.queries_at.tolist() == [0, 4, 6, 9]
     assert flat.keys_at.tolist() == [0, 4, 9, 12]
@@ -92,15 +88,15 @@ def test_boundaries() -> None:
 
 
 @pytest.mark.parametrize("sequences", [SEQUENCES, [[3, 0, 0]], [[3, 0, 0], [2, 1, 0]]])
-@pytest.mark.parametrize("form", ["blocks", "flat"])
+@pytest.mark.parametrize("form", ["one by one", "flat"])
 def test_both_forms_equal_one_mask_of_all_columns(sequences: list[list[int]], form: str) -> None:
     packing = Packing(torch.tensor(sequences))
     weights = torch.randn(1, sum(one[0] for one in sequences), HEADS, WIDTH)
     found = []
     for run in (
         lambda q, k, v: attend(q, k, v, seen(sequences)),
-        (lambda q, k, v: by_block(attend, q, k, v, packing))
-        if form == "blocks"
+        (lambda q, k, v: one_by_one(attend, q, k, v, packing))
+        if form == "one by one"
         else (lambda q, k, v: varlen(plain_kernel, q, k, v, packing.flat, None)),
     ):
         inputs = drawn(sequences)
@@ -135,5 +131,37 @@ def test_half_precision_takes_the_flash_kernel(monkeypatch: pytest.MonkeyPatch) 
     assert len(types) == 6
 
 
-def test_no_flash_kernel_on_a_cpu() -> None:
+def test_no_flash_kernel_on_a_cpu_or_an_old_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert packed.varlen_kernel(torch.device("cpu")) is None
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert packed.varlen_kernel(torch.device("cuda:1")) is None
+
+
+def test_torch_s_kernel_takes_the_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call its form for shapes alone, forward and back: without a GPU there are no values."""
+    pytest.importorskip("torch.nn.attention.varlen")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    kernel = packed.varlen_kernel(torch.device("cuda:2"))
+    assert kernel is not None
+    inputs = [one.detach().to("meta", torch.bfloat16).requires_grad_() for one in drawn(SEQUENCES)]
+    flat = Packing(torch.tensor(SEQUENCES)).flat
+    assert flat.keys is not None
+    flat = flat._replace(
+        keys=flat.keys.to("meta"), queries_at=flat.queries_at.to("meta"), keys_at=flat.keys_at.to("meta")
+    )
+    out = varlen(kernel, *inputs, flat, 0.3)  # type: ignore[arg-type, call-arg, misc]
+    assert out.shape == (1, 21, HEADS, WIDTH)
+    out.sum().backward()  # type: ignore[no-untyped-call]
+    assert [one.grad is not None and one.grad.shape == one.shape for one in inputs] == [True] * 3
+
+
+def test_a_kernel_without_grouped_heads_gets_repeated_ones() -> None:
+    def ungrouped(q: Tensor, k: Tensor, v: Tensor, *at: Any, scale: Any, window_size: Any) -> Tensor:
+        assert (q.shape[1], k.shape[1], v.shape[1], window_size) == (HEADS, HEADS, HEADS, (-1, 0))
+        return plain_kernel(q, k[:, :: HEADS // KV], v[:, :: HEADS // KV], *at, scale=scale)
+
+    query, key, value = drawn(SEQUENCES)
+    flat = Packing(torch.tensor(SEQUENCES)).flat
+    expected = varlen(plain_kernel, query, key, value, flat, None)
+    found = varlen(partial(packed._repeated, ungrouped), query, key, value, flat, None)
+    assert torch.allclose(found, expected, atol=1e-6)
