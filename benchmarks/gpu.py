@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 from peer import MISSING  # before transformers, which looks for torchvision once
@@ -54,10 +55,7 @@ def measure(report: Report, benches: list[Bench], seconds: float) -> None:
             if "failed" in report.stretch(bench.name, name, run, reserve=left * seconds):
                 bench.forget()
         bench.forget()
-    if MISSING:
-        report.content["peer"] = MISSING
-        return
-    for bench in benches:
+    for bench in benches if not MISSING else ():
         stage_one = report.content["shapes"][bench.name]["stage 1"]
         checkpoints = stage_one.get("gradient_checkpointing", False)
         peer = Peer(bench)
@@ -72,6 +70,16 @@ def notes_of(arguments: argparse.Namespace, space: Path) -> list[Note]:
     notes = read_notes(arguments.notes, load_settings().corpus, SkipReport())
     notes = [note for note in notes if len(note.pictures) <= 12]
     return notes[:: max(1, len(notes) // arguments.count)][: arguments.count]
+
+
+def command_of(arguments: argparse.Namespace) -> str:
+    """Return the command line that repeats the run, without paths."""
+    words = ["python benchmarks/gpu.py"]
+    for name, value in vars(arguments).items():
+        if value is not None and name not in ("results", "notes"):
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return " ".join(words + ["--notes notes.jsonl"] * bool(arguments.notes))
 
 
 def main() -> None:
@@ -108,11 +116,11 @@ def main() -> None:
         peer_tokens=16_384 if cuda else 2_048,
         peak=peak,
     )
-    command = f"python benchmarks/gpu.py --shapes {' '.join(arguments.shapes)} --count {arguments.count}"
-    command += f" --steps {arguments.steps}" + (f" --batch {arguments.batch}" if arguments.batch else "")
+    command = command_of(arguments)
     head = {
-        "command": command + (" --notes notes.jsonl" if arguments.notes else ""),
+        "command": command,
         "environment": environment(),
+        "sentence-transformers": MISSING or version("sentence-transformers"),
         "torch_threads": torch.get_num_threads(),
         "peak_flops": peak,
         "measured_product_flops": round(product),

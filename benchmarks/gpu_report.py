@@ -65,7 +65,8 @@ class Report:
         if theirs and "tokens_per_s" in whole:
             whole["over_peer"] = round(whole["tokens_per_s"] / theirs, 3)
         write_json(self.path, self.content)
-        print(f"{shape} {name} {side}: {json.dumps(row)}", flush=True)
+        shown = {key: value for key, value in row.items() if key != "settings"}
+        print(f"{shape} {name} {side}: {json.dumps(shown)}", flush=True)
         return row
 
 

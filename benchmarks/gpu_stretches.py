@@ -83,8 +83,11 @@ class Bench:
 
     def best(
         self, row: Row, sizes: Sequence[int], encode: Callable[[list[Item], int], Any], unit: str
-    ) -> int:
-        """Return the fastest of `sizes` on the first items; every rate is kept, and why one failed."""
+    ) -> tuple[int, list[Item]]:
+        """Return the fastest of `sizes` on the first items, and as many others as the time allows.
+
+        The row keeps every rate, and why a size failed.
+        """
         tokens = self.work_of(self.first).tokens
         row["tried"] = tried = []
         for size in sizes:
@@ -125,13 +128,14 @@ class Bench:
             run(self.first, tokens)
         row["profile"] = profiler.found
 
-    def train(self, row: Row, collator: type, queries: int, run: Callable[[Watch], Any]) -> None:
-        """Time training steps; the first call of `prepare_step` in a step of stage 2 has the anchor, too."""
+    def train(self, row: Row, settings: SftSettings | RlSettings, run: Callable[[Watch], Any]) -> None:
+        """Time training steps; the anchor reads what stage 2 prepares first in a step."""
         backbone: Any = self.encoder().backbone
-        row["queries_a_step"] = queries
+        row["settings"] = settings.model_dump(mode="json")
+        collator = RlCollator if isinstance(settings, RlSettings) else SftCollator
 
         def timed(steps: int, seconds: float, meter: Meter) -> None:
-            work = Work(samples=queries * steps)
+            work = Work(samples=settings.batch_size * steps)
             for calls in batches[1 : 1 + steps]:
                 for number, chunks in enumerate(calls):
                     anchor = collator is RlCollator and number == 0
@@ -157,7 +161,7 @@ class Bench:
                 self.encoder(), self.examples, reference, settings, self.space / "sft", callbacks=[watch]
             )
 
-        self.train(row, SftCollator, self.batch, run)
+        self.train(row, settings, run)
 
     def stage_two(self, row: Row) -> None:
         size = self.options.batch or RlSettings().batch_size
@@ -174,4 +178,4 @@ class Bench:
                 self.encoder(), rich, settings, self.space / "rl", callbacks=[watch], stage_one=stage_one
             )
 
-        self.train(row, RlCollator, size, run)
+        self.train(row, settings, run)

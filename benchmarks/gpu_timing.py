@@ -72,7 +72,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             self.meter = Meter(self.options.device)
         elif self.profiler is None:
             steps, seconds = state.global_step - 1, self.meter.seconds()
-            if steps == self.options.steps or seconds > self.options.seconds:
+            # One more would take as long as those before.
+            if steps == self.options.steps or seconds * (steps + 1) / steps > self.options.seconds:
                 self.timed(steps, seconds, self.meter)
                 self.profiler = Profiler(self.options.device).__enter__()
         elif "profile" not in self.row:
