@@ -54,7 +54,8 @@ class Peer:
         self.bench.forget()
         meter = Meter(self.options.device)
         run(items, size)
-        row |= work.rates(meter.seconds()) | {"peak_memory_gib": meter.peak_gib()}
+        measured = meter.stop()
+        row |= work.rates(measured.seconds) | {"peak_memory_gib": measured.peak_gib}
 
     def stage_one(self, row: Row, checkpointing: bool) -> None:
         """Measure the cached loss with a token budget; on a GPU, collating counts as if workers hid it."""
@@ -81,10 +82,10 @@ class Peer:
             done.tokens += work.tokens
             if meter.seconds() > self.options.seconds:
                 break
-        seconds, collated = meter.seconds(), sum(spent) - before
+        measured, collated = meter.stop(), sum(spent) - before
         row["collating_s"] = round(collated, 2)
         hidden = collated if self.options.device == "cuda" else 0.0
-        row |= done.rates(seconds - hidden) | {"peak_memory_gib": meter.peak_gib()}
+        row |= done.rates(measured.seconds - hidden) | {"peak_memory_gib": measured.peak_gib}
 
     def work_of(self, encoder: Encoder, batch: Sequence[Example]) -> Work:
         pairs = [example.pair for example in batch]

@@ -1,7 +1,7 @@
 """Profile of a stretch: time by kernel class, idle share of the device, and waiting for input.
 
 Kernels are read from the trace of `torch.profiler`: those of the device on a GPU, operators on a CPU, each
-without the operators inside it. Meanwhile a thread samples what the main thread does.
+without the operators inside it. Waiting is sampled from the main thread's stack, too rarely to slow it down.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def in_input(stack: Sequence[tuple[str, str]]) -> bool:
 class InputSamples(threading.Thread):
     """Samples of the main thread's stack, one every `every` seconds."""
 
-    def __init__(self, every: float = 0.005) -> None:
+    def __init__(self, every: float = 0.02) -> None:
         super().__init__(daemon=True)
         self.every, self.done = every, threading.Event()
         self.seen = self.waiting = 0
@@ -170,15 +170,12 @@ class Profiler:
     def __enter__(self) -> Self:
         self.profile.__enter__()
         self.sync()
-        self.samples = InputSamples()
-        self.samples.start()
         self.start = time.perf_counter()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.sync()
         wall = time.perf_counter() - self.start
-        waits = self.samples.share()
         self.profile.__exit__(*error)
         if error[0] is not None:
             return
@@ -186,4 +183,4 @@ class Profiler:
             path = Path(folder) / "trace.json"
             self.profile.export_chrome_trace(str(path))
             trace = json.loads(path.read_text("utf-8", errors="replace"))
-        self.found = summary(device_events(trace, self.device), wall) | {"waits_for_input": waits}
+        self.found = summary(device_events(trace, self.device), wall)

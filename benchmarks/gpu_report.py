@@ -14,7 +14,7 @@ from gpu_timing import Row, reason
 
 from uninote.evaluation.results import write_json
 
-COLUMNS = ("tokens_per_s", "samples_per_s", "mfu", "peak_memory_gib", "over_peer")
+COLUMNS = ("tokens_per_s", "samples_per_s", "mfu", "peak_memory_gib", "waits_for_input", "over_peer")
 
 
 class OutOfTimeError(Exception):
@@ -81,10 +81,10 @@ def table(content: dict[str, Any]) -> str:
     profiles = [(shape, name, row["profile"]) for shape, name, row in rows if "profile" in row]
     if profiles:
         kinds = list(profiles[0][2]["classes"])
-        heads = [*kinds, "device idle", "waits for input"]
+        heads = [*kinds, "device idle"]
         lines += ["", f"| shape | stretch | {' | '.join(heads)} |", "|---|---|" + "---:|" * len(heads)]
     for shape, name, profile in profiles:
-        shares = [*profile["classes"].values(), profile["device_idle"], profile["waits_for_input"]]
-        cells = ["–" if share is None else f"{100 * share:.1f} %" for share in shares]
+        shares = [*profile["classes"].values(), profile["device_idle"]]
+        cells = [f"{100 * share:.1f} %" for share in shares]
         lines.append(f"| {shape} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from flops import Work
 from gpu_profile import Profiler
-from gpu_timing import Meter, Options, Row, Watch, reason, recorded
+from gpu_timing import Measured, Meter, Options, Row, Watch, reason, recorded
 from random_qwen import SHAPES, build_qwen
 from sft_vs_st import Hashed, draw_batches
 
@@ -67,13 +67,10 @@ class Bench:
         if self.options.device == "cuda":
             torch.cuda.empty_cache()
 
-    def measured(self, row: Row, work: Work, seconds: float, meter: Meter) -> None:
-        peak = self.options.peak
-        row |= work.rates(seconds) | {
-            "peak_memory_gib": meter.peak_gib(),
-            "tflops_per_s": round(work.flops / seconds / 1e12, 4),
-            "mfu": round(work.flops / seconds / peak, 4) if peak else None,
-        }
+    def report(self, row: Row, work: Work, measured: Measured) -> None:
+        rate, peak = work.flops / measured.seconds, self.options.peak
+        row |= work.rates(measured.seconds) | measured.row()
+        row |= {"tflops_per_s": round(rate / 1e12, 4), "mfu": round(rate / peak, 4) if peak else None}
 
     def work_of(self, items: Sequence[Item]) -> Work:
         work = Work(samples=len(items))
@@ -95,7 +92,7 @@ class Bench:
                 encode(self.first[:8], size)
                 meter = Meter(self.options.device)
                 encode(self.first, size)
-                tried.append({unit: size, "tokens_per_s": round(tokens / meter.seconds(), 1)})
+                tried.append({unit: size, "tokens_per_s": round(tokens / meter.stop().seconds, 1)})
             except torch.OutOfMemoryError as error:
                 tried.append({unit: size, "tokens_per_s": 0.0, "failed": reason(error)})
         best = max(tried, key=lambda one: one["tokens_per_s"])
@@ -122,8 +119,7 @@ class Bench:
         work = self.work_of(items)
         meter = Meter(self.options.device)
         run(items, tokens)
-        seconds = meter.seconds()
-        self.measured(row, work, seconds, meter)
+        self.report(row, work, meter.stop())
         with Profiler(self.options.device) as profiler:
             run(self.first, tokens)
         row["profile"] = profiler.found
@@ -134,7 +130,7 @@ class Bench:
         row["settings"] = settings.model_dump(mode="json")
         collator = RlCollator if isinstance(settings, RlSettings) else SftCollator
 
-        def timed(steps: int, seconds: float, meter: Meter) -> None:
+        def timed(steps: int, measured: Measured) -> None:
             work = Work(samples=settings.batch_size * steps)
             for calls in batches[1 : 1 + steps]:
                 for number, chunks in enumerate(calls):
@@ -143,7 +139,7 @@ class Bench:
             layers = backbone.core.language_model.modules()
             row["steps"] = steps
             row["gradient_checkpointing"] = any(getattr(m, "gradient_checkpointing", False) for m in layers)
-            self.measured(row, work, seconds, meter)
+            self.report(row, work, measured)
 
         with recorded(collator, type(backbone)) as batches:
             watch = Watch(self.options, row, timed)

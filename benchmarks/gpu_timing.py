@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import torch
 from flops import Chunk
-from gpu_profile import Profiler
+from gpu_profile import InputSamples, Profiler
 from transformers import TrainerCallback
 
 Row = dict[str, Any]
@@ -39,8 +39,22 @@ class Options:
     peak: float | None
 
 
+class Measured(NamedTuple):
+    """Measured stretch: seconds, peak GiB of a GPU, and the share of samples that wait for input."""
+
+    seconds: float
+    peak_gib: float | None
+    waits: float | None
+
+    def row(self) -> Row:
+        return {"peak_memory_gib": self.peak_gib, "waits_for_input": self.waits}
+
+
 class Meter:
-    """Seconds since its start, and peak memory: wall-clock time on a GPU, processor time on a CPU."""
+    """Seconds, peak memory and waiting for input since its start.
+
+    Seconds are wall-clock time on a GPU, processor time on a CPU.
+    """
 
     def __init__(self, device: str) -> None:
         self.cuda = device == "cuda"
@@ -48,6 +62,8 @@ class Meter:
         if self.cuda:
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
+        self.samples = InputSamples()
+        self.samples.start()
         self.start = self.clock()
 
     def seconds(self) -> float:
@@ -55,37 +71,50 @@ class Meter:
             torch.cuda.synchronize()
         return self.clock() - self.start
 
-    def peak_gib(self) -> float | None:
-        return round(torch.cuda.max_memory_allocated() / 2**30, 2) if self.cuda else None
+    def stop(self) -> Measured:
+        seconds = self.seconds()
+        memory = round(torch.cuda.max_memory_allocated() / 2**30, 2) if self.cuda else None
+        return Measured(seconds, memory, self.samples.share())
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
-    """Callback that times steps after the first one, then profiles one more and ends the training."""
+    """Callback that times steps after the first one, then profiles one more and ends the training.
 
-    def __init__(self, options: Options, row: Row, timed: Callable[[int, float, Meter], None]) -> None:
+    `timed` gets the number of the steps and what was measured, at the end: work in between would give the
+    next batch more time.
+    """
+
+    def __init__(self, options: Options, row: Row, timed: Callable[[int, Measured], None]) -> None:
         self.options, self.row, self.timed = options, row, timed
         self.meter: Meter | None = None
+        self.steps = 0
+        self.measured: Measured | None = None
         self.profiler: Profiler | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> Any:
         if self.meter is None:
             self.meter = Meter(self.options.device)
         elif self.profiler is None:
-            steps, seconds = state.global_step - 1, self.meter.seconds()
+            self.steps, seconds = state.global_step - 1, self.meter.seconds()
             # One more would take as long as those before.
-            if steps == self.options.steps or seconds * (steps + 1) / steps > self.options.seconds:
-                self.timed(steps, seconds, self.meter)
+            longer = seconds * (self.steps + 1) / self.steps
+            if self.steps == self.options.steps or longer > self.options.seconds:
+                self.measured = self.meter.stop()
                 self.profiler = Profiler(self.options.device).__enter__()
-        elif "profile" not in self.row:
-            self.close()
+        elif not self.profiler.found:
+            self.profiler.__exit__(None, None, None)
             self.row["profile"] = self.profiler.found
             control.should_training_stop = True
         return control
 
     def close(self) -> None:
-        """Stop the profiler; the end of a training that was interrupted does so, too."""
+        """Report what was measured, of an interrupted training too."""
         if self.profiler and not self.profiler.found:
             self.profiler.__exit__(None, None, None)
+        if self.measured:
+            self.timed(self.steps, self.measured)
+        elif self.meter:
+            self.meter.stop()
 
 
 @contextmanager

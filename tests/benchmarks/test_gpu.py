@@ -36,7 +36,7 @@ def test_a_stretch_that_fails_keeps_what_it_measured_and_the_rest_goes_on(report
     assert found["stage 2"]["failed"] == "OutOfTimeError: no time left"
     shown = report.table(written.content)
     assert "| tiny | encode | RuntimeError: CUDA out of memory in … |" in shown
-    assert "| tiny | stage 1 | 9.0 | – | 0.5 | – | – |" in shown
+    assert "| tiny | stage 1 | 9.0 | – | 0.5 | – | – | – |" in shown
 
 
 def test_a_stretch_ends_when_its_time_is_over(report):
@@ -65,6 +65,7 @@ def test_the_tiny_shape_is_measured_from_end_to_end(tmp_path):
         assert "failed" not in row, row
         assert row["tokens_per_s"] > 0
         assert row["mfu"] > 0
+        assert 0 <= row["waits_for_input"] <= 1
         assert row["profile"]["classes"]["matrix products"] > 0
         assert "failed" not in row.get("peer", {}), row
         assert str(row["tokens_per_s"]) in run.stdout
