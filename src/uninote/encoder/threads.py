@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Any, Self, TypeVar
@@ -30,6 +30,19 @@ class Threads:
             self._calls += 1
         future.add_done_callback(self._done)
         return future
+
+    def run(self, calls: Sequence[Callable[[], Any]]) -> None:
+        """Run the calls, one call or with one thread in that of the caller. Raises the first error."""
+        if len(calls) == 1 or self.count == 1:
+            for call in calls:
+                call()
+            return
+        futures = [self.submit(call) for call in calls]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            finish(futures)
 
     def _done(self, future: Future[Any]) -> None:
         with self._lock:

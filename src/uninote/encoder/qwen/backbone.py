@@ -83,7 +83,8 @@ class QwenVLBackbone(nn.Module):
         self.picture_id = int(self.model.config.image_token_id)
         self.chat = Chat(loaded.tokenizer, self.picture_id)
         place = resolve_device(device or self.settings.device)
-        self.pixels = Pixels(loaded.processor, corpus, self.settings.decoders or spare_cores(place))
+        threads = self.settings.decoders or spare_cores(place)
+        self.pixels = Pixels(loaded.processor, corpus, threads, pinned=place.type == "cuda")
         self.renderer = Renderer(self.settings, self.chat, self.pixels)
         self.feature_cache = FeatureCache(self.settings.remember_pictures)
         self.padding = "right"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from uninote.encoder.protocol import Inputs
 from uninote.encoder.qwen.patches import normalised, to_patches
 from uninote.encoder.qwen.rows import Spot
 from uninote.encoder.stand_in import GREY, warn_once
-from uninote.encoder.threads import Threads, finish
+from uninote.encoder.threads import Threads
 from uninote.errors import PictureError
 from uninote.items import Picture
 from uninote.settings import CorpusSettings
@@ -35,11 +36,14 @@ class Pixels:
         unit: side in pixels of the square that becomes one visual token.
         threads: those that decode pictures.
         reserve: see `load_resized`.
+        pinned: True when batches are made in pinned memory, for a GPU.
     """
 
-    def __init__(self, processor: Any, corpus: CorpusSettings | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, processor: Any, corpus: CorpusSettings | None = None, threads: int = 1, pinned: bool = False
+    ) -> None:
         self.processor, self.threads = processor, Threads(threads, "decode")
-        self.reserve = RESERVE
+        self.reserve, self.pinned = RESERVE, pinned
         self.corpus = corpus or CorpusSettings()
         self.unit = int(processor.patch_size * processor.merge_size)
         # First in, first out: a read changes nothing, so threads may read at once.
@@ -70,10 +74,13 @@ class Pixels:
             found = self._sizes[picture.digest] = (height, width)
         return found
 
-    def patches(self, picture: Picture, side: tuple[int, int], stand_in: bool = False) -> torch.Tensor:
+    def patches(
+        self, picture: Picture, side: tuple[int, int], stand_in: bool = False, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return uint8 [patches, values] at that height and width. Raises what `load_picture` does.
 
         stand_in: a grey picture takes the place of one that cannot be decoded (`encoder.stand_in`).
+        out: see `to_patches`.
         """
         size, resample = (side[1], side[0]), Image.Resampling(self.processor.resample)
         try:
@@ -85,26 +92,24 @@ class Pixels:
             image = GREY.resize(size)
         frame, processor = np.asarray(image), self.processor
         frames = np.broadcast_to(frame, (processor.temporal_patch_size, *frame.shape))
-        return to_patches(frames, processor.patch_size, processor.merge_size)
+        return to_patches(frames, processor.patch_size, processor.merge_size, out)
 
     def batch(self, spots: Sequence[Spot], pictures: Mapping[str, Picture], stand_in: bool = False) -> Inputs:
         """Return pixels uint8 [patches, values] and grids int64 [u, 3] of the pictures at `spots`.
 
         Several pictures are decoded in parallel. Raises what `load_picture` does.
         """
-        if len(spots) == 1 or self.threads.count == 1:
-            found = [self.patches(pictures[digest], side, stand_in) for digest, side in spots]
-        else:
-            calls = [
-                self.threads.submit(self.patches, pictures[digest], side, stand_in) for digest, side in spots
-            ]
-            try:
-                found = [call.result() for call in calls]
-            finally:
-                finish(calls)
         size = self.processor.patch_size
         grids = [[1, height // size, width // size] for _, (height, width) in spots]
-        return {"pixels": torch.cat(found), "grids": torch.tensor(grids)}
+        counts = [height * width for _, height, width in grids]
+        values = 3 * self.processor.temporal_patch_size * size**2
+        pixels = torch.empty(sum(counts), values, dtype=torch.uint8, pin_memory=self.pinned)
+        calls = [
+            partial(self.patches, pictures[digest], side, stand_in, out)
+            for (digest, side), out in zip(spots, pixels.split(counts), strict=True)
+        ]
+        self.threads.run(calls)
+        return {"pixels": pixels, "grids": torch.tensor(grids)}
 
     def normalised(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Return the pixels as the vision tower takes them, on their device."""
