@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +35,9 @@ FLAT = 8
 _TURNED = range(5, 9)
 """EXIF orientations that exchange width and height."""
 
+Show = Callable[[ImageFile.ImageFile, str, CorpusSettings], Image.Image]
+"""Function from an opened picture, whose size was checked, and its format to upright RGB."""
+
 
 def read_picture(
     source: Path | bytes,
@@ -52,7 +55,7 @@ def read_picture(
         data, path, kept = source, None, source
     else:
         data, path, kept = _read_capped(source, name or str(source), settings), source, None
-    _decoded(data, name or str(path or "bytes"), settings, check=True)
+    _decoded(data, name or str(path or "bytes"), settings, _verdict)
     return Picture(hashlib.sha256(data).hexdigest(), path, kept, description, ocr)
 
 
@@ -61,7 +64,7 @@ def check_picture(picture: Picture, settings: CorpusSettings) -> None:
 
     Its pixels are decoded too, those of a JPEG at an eighth of their size, which reads all of its data.
     """
-    _decoded(_encoded(picture, settings), _name(picture), settings, check=True)
+    decoded(picture, settings, _verdict)
 
 
 def load_picture(picture: Picture, settings: CorpusSettings) -> Image.Image:
@@ -73,7 +76,24 @@ def load_picture(picture: Picture, settings: CorpusSettings) -> Image.Image:
     Raises PictureError when the bytes are missing, empty, too many, truncated or of no allowed format, or
     when there are too many pixels or a side is too short.
     """
-    return _decoded(_encoded(picture, settings), _name(picture), settings)
+    return decoded(picture, settings, whole)
+
+
+def decoded(picture: Picture, settings: CorpusSettings, show: Show) -> Image.Image:
+    """Return what `show` makes of the picture. Raises what `load_picture` does."""
+    return _decoded(_encoded(picture, settings), _name(picture), settings, show)
+
+
+def whole(image: ImageFile.ImageFile, form: str, settings: CorpusSettings) -> Image.Image:
+    """Decode all pixels, as `load_picture` returns them."""
+    image.load()
+    return _shown(image, form, settings)
+
+
+def _verdict(image: ImageFile.ImageFile, form: str, settings: CorpusSettings) -> Image.Image:
+    if form == "JPEG":
+        image.draft(None, (1, 1))
+    return whole(image, form, settings)
 
 
 def upright_size(picture: Picture) -> tuple[int, int]:
@@ -96,11 +116,15 @@ def upright_size(picture: Picture) -> tuple[int, int]:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
+    return (image.height, image.width) if is_turned(image) else image.size
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Tell whether the upright picture has the width and the height of the opened one exchanged."""
     try:
-        turned = image.getexif().get(0x0112, 1) in _TURNED
+        return image.getexif().get(0x0112, 1) in _TURNED
     except Exception:  # broken EXIF, which `to_rgb` does not follow either
-        turned = False
-    return (image.height, image.width) if turned else image.size
+        return False
 
 
 def _name(picture: Picture) -> str:
@@ -134,8 +158,7 @@ def _check_bytes(size: int, name: str, settings: CorpusSettings) -> None:
         )
 
 
-def _decoded(data: bytes, name: str, settings: CorpusSettings, check: bool = False) -> Image.Image:
-    """Return the pixels. `check`: only their verdict counts, so that those of a JPEG may be fewer."""
+def _decoded(data: bytes, name: str, settings: CorpusSettings, show: Show) -> Image.Image:
     _check_bytes(len(data), name, settings)
     form = format_of(data)
     if form not in (*FORMATS, HEIC):
@@ -146,10 +169,7 @@ def _decoded(data: bytes, name: str, settings: CorpusSettings, check: bool = Fal
             try:
                 with _open(candidate, form) as image:
                     _check_size(image.size, name, settings)
-                    if check and form == "JPEG":
-                        image.draft(None, (1, 1))
-                    image.load()
-                    return _shown(image, form, settings)
+                    return show(image, form, settings)
             except (PictureError, Image.DecompressionBombError, Image.DecompressionBombWarning):
                 raise
             except MissingExtraError as error:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +21,7 @@ from uninote.encoder.memory import Memory
 from uninote.encoder.protocol import Backbone, Inputs, LoadOptions
 from uninote.encoder.registry import backbone_class
 from uninote.encoder.saved import FILE, Saved, weights_version, write_saved
+from uninote.encoder.threads import Threads, ahead
 from uninote.errors import ItemError, ModelError, PictureError, item_error
 from uninote.items import Item
 from uninote.limits import cores
@@ -32,6 +32,8 @@ from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 CPU_TOKENS = 2048
 """Largest token budget of a large model on a CPU: more leave its cache; 16,384 took twice as long."""
+AHEAD = 2
+"""Batches that are made, or wait, while the model runs one."""
 
 
 class Encoder:
@@ -56,6 +58,7 @@ class Encoder:
         self.version = version
         self.changes: dict[str, Any] = {}
         self.memory = Memory(self.settings.remember)
+        self.preparing = Threads(AHEAD, "prepare")
         self.device = resolve_device(self.settings.device)
         self.backbone.to(self.device)  # type: ignore[attr-defined]
 
@@ -162,8 +165,11 @@ class Encoder:
         ]
         broken: dict[str, ItemError] = {}
         module.eval()
-        with show_progress("encoding", len(todo), show=progress, transient=True) as bar:
-            for batch, inputs in self._prepared(batches, instruction):
+        with (
+            show_progress("encoding", len(todo), show=progress, transient=True) as bar,
+            closing(self._prepared(batches, instruction)) as prepared,
+        ):
+            for batch, inputs in prepared:
                 for item, vector in self._vectors(batch, inputs, instruction, broken):
                     rows[position[item.key]] = vector
                     if self.memory.size:
@@ -194,11 +200,11 @@ class Encoder:
 
     def _prepared(
         self, batches: Sequence[list[Item]], instruction: str
-    ) -> Iterator[tuple[list[Item], Inputs | PictureError]]:
+    ) -> Generator[tuple[list[Item], Inputs | PictureError]]:
         """Yield batches with their inputs, or the error of a bad picture among them.
 
-        While the model runs, one thread decodes, tokenises and pins the next batch, unless model and decoding
-        would compete for the same cores.
+        While the model runs, the next `AHEAD` batches are decoded, tokenised and pinned, unless model and
+        decoding would compete for the same cores.
         """
 
         def prepare(batch: list[Item]) -> Inputs | PictureError:
@@ -213,15 +219,7 @@ class Encoder:
         if self.device.type == "cpu" and cores() <= torch.get_num_threads():
             yield from ((batch, prepare(batch)) for batch in batches)
             return
-        with ThreadPoolExecutor(1, "prepare") as pool:
-            ahead: deque[tuple[list[Item], Future[Inputs | PictureError]]] = deque()
-            for batch in batches:
-                ahead.append((batch, pool.submit(prepare, batch)))
-                if len(ahead) > 1:
-                    first, future = ahead.popleft()
-                    yield first, future.result()
-            for first, future in ahead:
-                yield first, future.result()
+        yield from ahead(prepare, batches, self.preparing, AHEAD)
 
     def _vectors(
         self, items: list[Item], inputs: Inputs | PictureError, instruction: str, broken: dict[str, ItemError]

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from uninote.encoder.adapter import add_adapter, save_adapter, with_adapter
+from uninote.encoder.device import resolve_device, spare_cores
 from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.encoder.qwen.chat import Chat
 from uninote.encoder.qwen.feature_cache import FeatureCache
@@ -35,8 +36,8 @@ from uninote.settings import CorpusSettings
 class QwenVLBackbone(nn.Module):
     """Backbone of the Qwen-VL family; see the module.
 
-    Inputs: those of `rows.collate`; pixels [p, v] and grids [u, 3] of the unique pictures; known [t, width x
-    layers], cached vision features; spots int64 [u, 3], keys of the pictures whose features are cached.
+    Inputs: those of `rows.collate`; pixels uint8 [p, v] and grids [u, 3] of the unique pictures; known [t,
+    width x layers], cached vision features; spots int64 [u, 3], keys of the pictures that are to be cached.
 
     Attributes:
         base: hub id or folder of the pretrained weights, which are never copied or changed.
@@ -80,7 +81,9 @@ class QwenVLBackbone(nn.Module):
         self.width = int(self.model.config.get_text_config().hidden_size)
         self.picture_id = int(self.model.config.image_token_id)
         self.chat = Chat(loaded.tokenizer, self.picture_id)
-        self.pixels = Pixels(loaded.processor, corpus)
+        place = resolve_device(device or self.settings.device)
+        threads = self.settings.decoders or spare_cores(place)
+        self.pixels = Pixels(loaded.processor, corpus, threads, pinned=place.type == "cuda")
         self.renderer = Renderer(self.settings, self.chat, self.pixels)
         self.feature_cache = FeatureCache(self.settings.remember_pictures)
         if self.settings.gradient_checkpointing:  # takes effect in training mode only
@@ -133,7 +136,7 @@ class QwenVLBackbone(nn.Module):
             batches.append(collate(rows, order, self.tokenizer.pad_token_id or 0, self.packs))
         shared: dict[str, torch.Tensor] = {}
         if unseen:
-            shared |= self.pixels.batch(unseen, pictures, self.model.dtype, self.stand_in)
+            shared |= self.pixels.batch(unseen, pictures, self.stand_in)
             if self.feature_cache.size:
                 shared["spots"] = torch.tensor([FeatureCache.key(spot) for spot in unseen])
         if known:
@@ -204,6 +207,7 @@ class QwenVLBackbone(nn.Module):
         found: list[torch.Tensor] = []
         if pixels is not None:
             with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
+                pixels = self.pixels.normalised(pixels, self.model.dtype)
                 seen = core.get_image_features(pixels, grids, return_dict=True)
                 layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or [])]
                 # DeepStack's features come in one piece from older releases of transformers, else by picture.

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from cachetools import FIFOCache
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-from uninote.corpus.decode import load_picture, upright_size
-from uninote.corpus.rgb import squeezed, squeezed_size
+from uninote.corpus.decode import upright_size
+from uninote.corpus.resized import RESERVE, load_resized
+from uninote.corpus.rgb import squeezed_size
 from uninote.encoder.protocol import Inputs
+from uninote.encoder.qwen.patches import normalised, to_patches
 from uninote.encoder.qwen.rows import Spot
 from uninote.encoder.stand_in import GREY, warn_once
+from uninote.encoder.threads import Threads
 from uninote.errors import PictureError
 from uninote.items import Picture
-from uninote.limits import cores
 from uninote.settings import CorpusSettings
 
 MIN_UNITS = 4
 """Fewest visual tokens of a picture, which is enlarged for it as far as its budget allows."""
 SIZES = 65_536
-DECODERS = min(8, cores())
 
 
 class Pixels:
@@ -32,10 +34,16 @@ class Pixels:
 
     Attributes:
         unit: side in pixels of the square that becomes one visual token.
+        threads: those that decode pictures.
+        reserve: see `load_resized`.
+        pinned: True when batches are made in pinned memory, for a GPU.
     """
 
-    def __init__(self, processor: Any, corpus: CorpusSettings | None = None) -> None:
-        self.processor = processor
+    def __init__(
+        self, processor: Any, corpus: CorpusSettings | None = None, threads: int = 1, pinned: bool = False
+    ) -> None:
+        self.processor, self.threads = processor, Threads(threads, "decode")
+        self.reserve, self.pinned = RESERVE, pinned
         self.corpus = corpus or CorpusSettings()
         self.unit = int(processor.patch_size * processor.merge_size)
         # First in, first out: a read changes nothing, so threads may read at once.
@@ -66,44 +74,43 @@ class Pixels:
             found = self._sizes[picture.digest] = (height, width)
         return found
 
-    def patches(self, picture: Picture, side: tuple[int, int], stand_in: bool = False) -> torch.Tensor:
-        """Return float32 [patches, values] at that height and width. Raises what `load_picture` does.
+    def patches(
+        self, picture: Picture, side: tuple[int, int], stand_in: bool = False, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return uint8 [patches, values] at that height and width. Raises what `load_picture` does.
 
         stand_in: a grey picture takes the place of one that cannot be decoded (`encoder.stand_in`).
+        out: see `to_patches`.
         """
+        size, resample = (side[1], side[0]), Image.Resampling(self.processor.resample)
         try:
-            image = squeezed(load_picture(picture, self.corpus))
+            image = load_resized(picture, self.corpus, size, resample, self.reserve)
         except PictureError as error:
             if not stand_in:
                 raise
             warn_once(picture.digest, error)
-            image = GREY
-        image = image.resize((side[1], side[0]), Image.Resampling(self.processor.resample))
-        found: torch.Tensor = self.processor(images=[image], do_resize=False, return_tensors="pt")[
-            "pixel_values"
-        ]
-        return found
+            image = GREY.resize(size)
+        frame, processor = np.asarray(image), self.processor
+        frames = np.broadcast_to(frame, (processor.temporal_patch_size, *frame.shape))
+        return to_patches(frames, processor.patch_size, processor.merge_size, out)
 
-    def batch(
-        self,
-        spots: Sequence[Spot],
-        pictures: Mapping[str, Picture],
-        dtype: torch.dtype,
-        stand_in: bool = False,
-    ) -> Inputs:
-        """Return pixels [patches, values] of `dtype` and grids int64 [u, 3] of the pictures at `spots`.
+    def batch(self, spots: Sequence[Spot], pictures: Mapping[str, Picture], stand_in: bool = False) -> Inputs:
+        """Return pixels uint8 [patches, values] and grids int64 [u, 3] of the pictures at `spots`.
 
         Several pictures are decoded in parallel. Raises what `load_picture` does.
         """
-
-        def patches(spot: Spot) -> torch.Tensor:
-            return self.patches(pictures[spot[0]], spot[1], stand_in)
-
-        if len(spots) == 1 or DECODERS == 1:
-            found = [patches(spot) for spot in spots]
-        else:
-            with ThreadPoolExecutor(min(DECODERS, len(spots))) as pool:
-                found = list(pool.map(patches, spots))
         size = self.processor.patch_size
         grids = [[1, height // size, width // size] for _, (height, width) in spots]
-        return {"pixels": torch.cat(found).to(dtype), "grids": torch.tensor(grids)}
+        counts = [height * width for _, height, width in grids]
+        values = 3 * self.processor.temporal_patch_size * size**2
+        pixels = torch.empty(sum(counts), values, dtype=torch.uint8, pin_memory=self.pinned)
+        calls = [
+            partial(self.patches, pictures[digest], side, stand_in, out)
+            for (digest, side), out in zip(spots, pixels.split(counts), strict=True)
+        ]
+        self.threads.run(calls)
+        return {"pixels": pixels, "grids": torch.tensor(grids)}
+
+    def normalised(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Return the pixels as the vision tower takes them, on their device."""
+        return normalised(pixels, self.processor.image_mean, self.processor.image_std, dtype)

@@ -18,6 +18,7 @@ class QwenSettings(EncoderSettings):
 
     changeable: ClassVar[frozenset[str]] = EncoderSettings.changeable | {
         "attention",
+        "decoders",
         "gradient_checkpointing",
         "lora_targets",
         "remember_pictures",
@@ -37,4 +38,10 @@ class QwenSettings(EncoderSettings):
     lora_targets: str = Field(LAYERS, description="regular expression over layer names")
     remember_pictures: int = Field(
         0, ge=0, description="pictures whose vision features are kept while the tower is frozen"
+    )
+    decoders: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="threads that decode pictures; default: the cores that the model leaves",
     )
