@@ -181,6 +181,7 @@ def test_narrow_and_endless_pictures_are_read_within_bounds(reader, monkeypatch)
         assert runs["text_det"] <= 33
 
 
+@pytest.mark.slow
 def test_of_a_dense_page_the_lines_at_the_top_are_kept(monkeypatch, caplog):
     # The detector finds more than the 1,000 lines that its own settings allow; reading them all takes long.
     monkeypatch.setattr(ocr_rapid, "_LINES", 100)
