@@ -30,6 +30,8 @@ demo: $(INSTALLED)
 check test coverage: export OMP_NUM_THREADS = 1
 check test coverage: export OMP_WAIT_POLICY = PASSIVE
 check test coverage: export HF_HUB_OFFLINE = 1
+# Each of the hundreds of processes that tests start would compile the package again.
+check test coverage: export PYTHONDONTWRITEBYTECODE =
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: lint

@@ -50,3 +50,12 @@ def small_towers() -> Iterator[None]:
 
     with small_towers_in_place():
         yield
+
+
+@pytest.fixture
+def small_towers_once() -> Iterator[None]:
+    """Small towers for one test of a file that also needs those of the package."""
+    from tests.encoder.compact.small_towers import small_towers_in_place
+
+    with small_towers_in_place():
+        yield

@@ -1,4 +1,4 @@
-"""Command line, with one real process per call."""
+"""Command line: in processes of its own, and a whole training in this one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from tests import in_process
 from tests.terminal import on_a_terminal
 
 ENTRY = [sys.executable, "-c", "from uninote.cli import main; main()"]
@@ -139,6 +140,7 @@ def test_config_file_and_set_reach_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_step_by_step(folder: Path) -> None:
+    uninote = in_process.uninote
     notes, tiny = folder / "sample" / "notes.jsonl", ["--set", "encoder.read=given"]
     made = uninote(
         "pairs", notes, "--out", folder / "pairs.jsonl", "--task", "I2T", "--task", "T2Note", "--json"

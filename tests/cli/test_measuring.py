@@ -71,6 +71,7 @@ def test_info_lists_the_shipped_model_and_describes_it_by_name() -> None:
     assert described["uninote.json"]["version"] == listed["version"]
 
 
+@pytest.mark.usefixtures("small_towers_once")
 def test_relations_are_trained_on_and_measured_but_not_the_same_ones(notes: Path, tmp_path: Path) -> None:
     rest = ["--set", "encoder.vision_side=64", "--set", "encoder.read=given"]
     ids = [json.loads(line)["id"] for line in notes.read_text("utf-8").splitlines()]

@@ -17,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.encoder.wide_backbone import WIDE, WideSettings
+from tests.in_process import uninote
 from tests.service.http.running import Running, start
 from tests.service.http.test_notes import ok
 
+from uninote import backbones
 from uninote.encoder import Encoder
 from uninote.store.embedded import EmbeddedServer
 
@@ -39,15 +41,19 @@ def notes(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that know the backbone by an entry point."""
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process and those it starts know the backbone by an entry point."""
     about = tmp_path / "site" / "wide_backbone-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: wide-backbone\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(f"[uninote.backbones]\nwide = {WIDE}\n")
+    monkeypatch.syspath_prepend(about.parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(about.parent), str(ROOT), str(ROOT / "src")]))
     monkeypatch.setenv("UNINOTE_CORPUS__MIN_PICTURES", "0")
     monkeypatch.chdir(tmp_path)
+    backbones.installed.cache_clear()
+    yield
+    backbones.installed.cache_clear()
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -56,7 +62,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def run(environment: None) -> Run:
     def call(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run([*COMMAND, *map(str, words)], check=False, capture_output=True, text=True)
+        done = uninote(*words)
         assert done.returncode == code, done.stderr
         return done
 

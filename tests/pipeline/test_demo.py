@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from tests.in_process import uninote
 from tests.service.http.running import start
 from tests.training.tiny_backbone import TINY as TINY_BACKBONE
 
@@ -143,9 +144,7 @@ def test_search_by_text_picture_and_note(finished: Path, sample: Path) -> None:
     picture = str(sample.parent / first["images"][0]["path"])
 
     def search(*words: str) -> list[dict[str, Any]]:
-        done = subprocess.run(
-            command("search", "--index", index, "--json", *words), capture_output=True, text=True, check=False
-        )
+        done = uninote("search", "--index", index, "--json", *words)
         assert done.returncode == 0, done.stderr
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found
@@ -201,7 +200,9 @@ def test_a_backbone_without_a_warm_up_goes_from_its_base_to_stage_1(
     assert not list((tmp_path / "cache").glob("features/*minilm*"))
 
 
-def test_a_log_next_to_the_notes_is_trained_on_and_measured(sample: Path, tmp_path: Path) -> None:
+def test_a_log_next_to_the_notes_is_trained_on_and_measured(
+    finished: Path, sample: Path, tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(sample.parent, tmp_path / "notes"))
     ids = [json.loads(line)["id"] for line in (folder / "notes.jsonl").read_text("utf-8").splitlines()]
     clicks = [  # each user reads every third note, some earlier and some later
@@ -213,8 +214,9 @@ def test_a_log_next_to_the_notes_is_trained_on_and_measured(sample: Path, tmp_pa
     rows = ["user,item,time", *(f"u{user},{note},{time}" for user, note, time in clicks), "u0,nobody,1"]
     (folder / "relations.csv").write_text("\n".join(rows))
     options = ["encoder.read=given", "annotate.ocr=existing", "relations.only_new=false", "rl.relations=1"]
-    words = [*demo(folder / "notes.jsonl", tmp_path / "out"), *(w for o in options for w in ("--set", o))]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    shutil.copytree(finished / "cache", tmp_path / "out" / "cache")
+    words = demo(folder / "notes.jsonl", tmp_path / "out")[len(ENTRY) :]
+    done = uninote(*words, *(word for option in options for word in ("--set", option)))
     assert done.returncode == 0, done.stderr
     assert re.search(
         r"relations: [1-9]\d* pairs of training notes to train on, [1-9]\d* pairs of", done.stdout

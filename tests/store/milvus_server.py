@@ -15,7 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 START_SECONDS = 200
-TICK = "proxy.timeTickInterval"  # a search with strong consistency waits for it
+SETTINGS = {
+    "proxy.timeTickInterval": 50,  # milliseconds that a search with strong consistency may wait for
+    "common.session.ttl": 5,  # seconds after which a server that was killed no longer counts as there
+}
 
 
 class MilvusProcess:
@@ -27,7 +30,8 @@ class MilvusProcess:
         self._folder = folder
         server = milvus.MilvusServer(wait_for_started=False)
         server.set_base_dir(str(folder))
-        server.config.set(TICK, 50)
+        for name, value in SETTINGS.items():
+            server.config.set(name, value)
         server.config.resolve()  # chooses free ports, writes configs/milvus.yaml
         milvus._initialize_data_files(str(folder))
         self._binary = Path(server.get_milvus_executable_path())

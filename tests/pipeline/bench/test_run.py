@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 from uninote.pipeline.bench import runs
 from uninote.pipeline.bench.definition import Experiment
 from uninote.pipeline.bench.run import run_experiments
+from uninote.sample.notes import write_sample
 from uninote.settings import RelationSettings, load_settings
 
 pytestmark = pytest.mark.slow
@@ -27,7 +29,7 @@ def settings():
     return load_settings(encoder={"read": "given", "vision_side": 32, "dims": [64, 384]})
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("small_towers_once")
 def test_stages_resume_and_share_runs(sample, settings, tmp_path, monkeypatch):
     stages = experiment(
         name="stages",
@@ -69,10 +71,14 @@ def test_stages_resume_and_share_runs(sample, settings, tmp_path, monkeypatch):
     assert run_experiments(both, *call, seeds=[1], train=False) == {}
 
 
-@pytest.mark.timeout(600)
-def test_workers_train_the_same(sample, settings, tmp_path, monkeypatch):
+def test_workers_train_the_same(settings, tmp_path, monkeypatch):
+    sample = write_sample(tmp_path / "sample", 16, seed=3)
+    quick = {"annotate": {"ocr": "existing"}, "evaluation": {"near_misses": ""}}
+    settings = load_settings(encoder=settings.encoder.model_dump(exclude_unset=True), **quick)
     both = experiment(name="both", variants={"sft": {}, "rl": {"stage": "rl"}, "again": {}})
     plain = run_experiments([both], sample, settings, tmp_path / "plain", tmp_path / "plain-results")
+    # Outputs of the towers: what the workers do again is the training.
+    shutil.copytree(tmp_path / "plain" / "cache", tmp_path / "many" / "cache")
     call = ([both], sample, settings, tmp_path / "many")
     with monkeypatch.context() as patch:
         patch.setattr(runs.Plan, "measure", lambda self: pytest.fail("left to the main process"))
@@ -82,7 +88,7 @@ def test_workers_train_the_same(sample, settings, tmp_path, monkeypatch):
     assert len(names[0]) == 4  # sft and rl of two seeds
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("small_towers_once")
 def test_relations_join_both_stages_and_are_measured(sample, settings, tmp_path):
     ids = [json.loads(line)["id"] for line in sample.read_text().splitlines()]
     rows = [f"{one},{other},1" for k, one in enumerate(ids) for other in ids[k + 1 :]]

@@ -190,8 +190,9 @@ def test_what_the_index_does_not_find_the_database_does(
 
 @pytest.mark.slow
 def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(
-    world: World, note: MakeNote, at: Toward
+    world: World, note: MakeNote, at: Toward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(milvus_sync, "BREAK_SECONDS", 0.1)  # of a search in the middle of the rebuild
     world.ingest(note("a", at(1.0)))
     shelf = Shelf()
     with beside(world, shelf) as cluster:
