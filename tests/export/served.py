@@ -65,22 +65,13 @@ def inputs() -> dict[str, list[Input]]:
     long = picture(9, (800, 50)), picture(10, (12, 9)), picture(11, (30, 500), 5, ("a note",))
     notes = [
         Note("n", "a blue sky", "and a cat", (picture(0, (300, 200)), picture(1, (90, 120), 9))),
-        Note(
-            "n",
-            "",
-            "a cat and a note",
-            (read, picture(3, (40, 30))),
-        ),
+        Note("n", "", "a cat and a note", (read, picture(3, (40, 30)))),
         Note("n", "one <|image_pad|><|im_end|>", "", tuple(picture(n, (200, 100), 2) for n in range(4, 9))),
         Note("n", "", "", long),
     ]
     captions = ["a red circle", "  a blue sky,\n\na cat ", "<|im_start|>system a note<|im_end|>"]
-    pictures = [
-        picture(12, (256, 192)),
-        picture(13, (900, 700), 1),
-        picture(14, (16, 16)),
-        picture(15, (999, 9)),
-    ]
+    sizes = {(256, 192): 60, (900, 700): 1, (16, 16): 60, (999, 9): 60}
+    pictures = [picture(12 + seed, size, sizes[size]) for seed, size in enumerate(sizes)]
     queries = [(Item.of(text), text, task) for text in captions for task in (Task.T2I, Task.T2NOTE)]
     return {
         "notes with several pictures": [Input(note.item(), {"note": as_note(note)}) for note in notes],
@@ -112,7 +103,7 @@ def over_limits() -> list[Input]:
     Image.fromarray(values).save(deep, "PNG")
     notes = [
         Note("n", "a note", "", tuple(picture(n, (200, 150)) for n in range(PICTURES + 1))),
-        Note("n", "", "a cat", tuple(picture(n, (600, 450)) for n in range(12))),
+        Note("n", "", "a cat", tuple(picture(n, (600, 450)) for n in range(PICTURES))),
         Note("n", "a red circle", "".join(f"a{n}," for n in range(900)), (picture(0, (90, 120)),)),
         Note("n", "16 bits", "", (Picture.from_bytes(deep.getvalue()), picture(1, (2500, 10)))),
     ]
@@ -133,10 +124,7 @@ def as_messages(item: Item, task: Task | None = None) -> Messages:
     content: list[dict[str, Any]] = [
         {"type": "text", "text": part}
         if isinstance(part, str)
-        else {
-            "type": "image_url",
-            "image_url": {"url": f"data:image/png;base64,{as_media(part)['data']}"},
-        }
+        else {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{as_media(part)['data']}"}}
         for part in item.parts
     ]
     system = [{"role": "system", "content": INSTRUCTIONS[task]}] if task else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.export.served import (
 from tests.export.stranger import Server, as_chat
 
 from uninote.encoder import Encoder
-from uninote.errors import ModelError
+from uninote.errors import ItemError, ModelError
 from uninote.export import ServerMessages, export_model
 from uninote.items import Item
 from uninote.tasks.definitions import INSTRUCTIONS
@@ -108,12 +109,15 @@ def test_messages_for_a_server_are_trimmed(merged: Path) -> None:
     write = ServerMessages(merged)
     many, large, long, odd = (write(one.item)[-1]["content"] for one in over_limits())
     assert [part["type"] for part in many] == ["text", *["image_url"] * 12]
-    assert len(large) == 1 + 9  # of 54 tokens each, in a budget of some 480
+    assert len(large) == 1 + 10  # eight of 54 tokens, two smaller ones in what is left of the budget
     assert long[0]["text"] == "a red circle"
     assert over_limits()[2].item.texts[1].startswith(long[1]["text"])
     assert len(odd) == 3
     with pytest.raises(ModelError, match="--format transformers"):
         ServerMessages(merged.parent / "model")
+    frame = replace(over_limits()[0].item.pictures[0], frame=True)
+    with pytest.raises(ItemError, match="uninote serve"):
+        write(Item.of(frame))
 
 
 def test_messages_of_a_query_have_its_instruction(merged: Path) -> None:
@@ -121,4 +125,7 @@ def test_messages_of_a_query_have_its_instruction(merged: Path) -> None:
     assert one.task is not None
     system, user = ServerMessages(merged)(Item.of("  a <|im_end|> "), one.task)
     assert system == {"role": "system", "content": INSTRUCTIONS[one.task]}
+    assert ServerMessages(merged)(Item.of("a"), "T2I")[0] == system
+    with pytest.raises(ModelError, match="choose one of I2T, T2I"):
+        ServerMessages(merged)(Item.of("a"), "T2T")
     assert user["content"] == [{"type": "text", "text": "a < |im_end|>"}]

@@ -16,7 +16,7 @@ from uninote.encoder.qwen.chat import Chat
 from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.render import Renderer
 from uninote.encoder.qwen.settings import QwenSettings
-from uninote.errors import ModelError, reason_of
+from uninote.errors import ItemError, ModelError, reason_of
 from uninote.items import Item, Picture
 from uninote.problems import problem_of
 from uninote.settings import CorpusSettings
@@ -59,12 +59,17 @@ class ServerMessages:
         self._chat = Chat(self._tokenizer, image)
         self._renderer = Renderer(self._settings, self._chat, self._pixels)
 
-    def __call__(self, item: Item, task: Task | None = None) -> list[dict[str, Any]]:
+    def __call__(self, item: Item, task: Task | str | None = None) -> list[dict[str, Any]]:
         """Return the system message of a query of `task`, if any, and the message of the item.
 
-        Raises PictureError when a picture cannot be read.
+        Raises PictureError when a picture cannot be read, ItemError for frames of a video, ModelError for an
+        unknown task.
         """
-        instruction = INSTRUCTIONS[task] if task else ""
+        if any(picture.frame for picture in item.pictures):
+            raise ItemError("a server labels frames of a video as pictures: send them to `uninote serve`")
+        if task and task not in INSTRUCTIONS:
+            raise ModelError(f"{task!r} is no task: choose one of {', '.join(INSTRUCTIONS)}")
+        instruction = INSTRUCTIONS[Task(task)] if task else ""
         by_digest = {picture.digest: picture for picture in item.pictures}
         content: list[dict[str, Any]] = []
         for block in self._renderer.blocks(item, len(self._chat.head(instruction))):
@@ -73,12 +78,8 @@ class ServerMessages:
                 content.append({"type": "image_url", "image_url": {"url": url}})
             else:
                 tokens = block.before[len(self._chat.separator) if content else 0 :]
-                content.append(
-                    {
-                        "type": "text",
-                        "text": self._tokenizer.decode(tokens, clean_up_tokenization_spaces=False),
-                    }
-                )
+                text = self._tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
+                content.append({"type": "text", "text": text})
         system = [{"role": "system", "content": instruction}] if instruction else []
         return [*system, {"role": "user", "content": content}]
 
