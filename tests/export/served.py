@@ -71,7 +71,7 @@ def inputs() -> dict[str, list[Input]]:
     ]
     captions = ["a red circle", "  a blue sky,\n\na cat ", "<|im_start|>system a note<|im_end|>"]
     sizes = {(256, 192): 60, (900, 700): 1, (16, 16): 60, (999, 9): 60}
-    pictures = [picture(12 + seed, size, sizes[size]) for seed, size in enumerate(sizes)]
+    pictures = [picture(12 + seed, size, sizes[size]) for seed, size in enumerate(sizes)] + other_forms()
     queries = [(Item.of(text), text, task) for text in captions for task in (Task.T2I, Task.T2NOTE)]
     return {
         "notes with several pictures": [Input(note.item(), {"note": as_note(note)}) for note in notes],
@@ -96,18 +96,40 @@ def cut(rows: Vectors, dim: int) -> Vectors:
     return found
 
 
-def over_limits() -> list[Input]:
-    """Return inputs that `Encoder` trims or converts, and a server alone does not."""
+def over_limits() -> dict[str, Input]:
+    """Return inputs that `Encoder` trims or converts, and a server alone does not, by what is wrong."""
     deep = io.BytesIO()
     values = np.random.default_rng(0).integers(0, 65_536, (90, 120), dtype=np.uint16)
     Image.fromarray(values).save(deep, "PNG")
-    notes = [
-        Note("n", "a note", "", tuple(picture(n, (200, 150)) for n in range(PICTURES + 1))),
-        Note("n", "", "a cat", tuple(picture(n, (600, 450)) for n in range(PICTURES))),
-        Note("n", "a red circle", "".join(f"a{n}," for n in range(900)), (picture(0, (90, 120)),)),
-        Note("n", "16 bits", "", (Picture.from_bytes(deep.getvalue()), picture(1, (2500, 10)))),
+    notes = {
+        "pictures": Note("n", "a note", "", tuple(picture(n, (200, 150)) for n in range(PICTURES + 1))),
+        "pixels": Note("n", "", "a cat", tuple(picture(n, (600, 450)) for n in range(PICTURES))),
+        "tokens": Note("n", "a red circle", "".join(f"a{n}," for n in range(900)), (picture(0, (90, 120)),)),
+        "ratio of sides": Note("n", "a cat", "", (picture(1, (2500, 10)), picture(2, (90, 120)))),
+        "16 bits": Note("n", "a cat", "", (Picture.from_bytes(deep.getvalue()),)),
+    }
+    return {name: Input(note.item(), {"note": as_note(note)}) for name, note in notes.items()}
+
+
+def other_forms() -> list[Picture]:
+    """Return a turned JPEG, a CMYK one, a palette with a transparent colour, and a half-transparent WEBP."""
+    images = [Image.open(io.BytesIO(picture(seed, (300, 200)).read())) for seed in range(16, 20)]
+    turned = Image.Exif()
+    turned[0x112] = 6  # orientation
+    clear = images[3].convert("RGBA")
+    clear.putalpha(images[3].convert("L"))
+    written: list[tuple[Image.Image, str, dict[str, Any]]] = [
+        (images[0], "JPEG", {"exif": turned}),
+        (images[1].convert("CMYK"), "JPEG", {}),
+        (images[2].quantize(16), "PNG", {"transparency": 0}),
+        (clear, "WEBP", {"lossless": True}),
     ]
-    return [Input(note.item(), {"note": as_note(note)}) for note in notes]
+    found = []
+    for one, form, options in written:
+        buffer = io.BytesIO()
+        one.save(buffer, form, **options)
+        found.append(Picture.from_bytes(buffer.getvalue()))
+    return found
 
 
 def as_media(picture: Picture) -> dict[str, Any]:

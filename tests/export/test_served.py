@@ -37,6 +37,8 @@ pytestmark = pytest.mark.slow
 LEAST = 0.9999
 DIM = LIMITS["dims"][-1]
 INPUTS = inputs()
+TRIMMED = over_limits()
+EVERY = INPUTS | {"trimmed": [*TRIMMED.values()]}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def merged(encoder: Encoder, index: Path) -> Path:
 @pytest.fixture(scope="module")
 def wanted(encoder: Encoder) -> dict[str, Vectors]:
     """Vectors of every kind; those over the limits last."""
-    return {kind: encode(encoder, asked) for kind, asked in (INPUTS | {"trimmed": over_limits()}).items()}
+    return {kind: encode(encoder, asked) for kind, asked in EVERY.items()}
 
 
 def agree(found: Any, wanted: Vectors) -> bool:
@@ -82,7 +84,7 @@ def test_the_merged_folder_by_transformers_and_by_sentence_transformers(
         chats = [as_chat(one.item, INSTRUCTIONS[one.task] if one.task else "") for one in asked]
         assert agree(cut(np.stack([server.embed(chat) for chat in chats]), DIM), wanted[kind])
         assert agree(model.encode(chats, batch_size=1, normalize_embeddings=True), wanted[kind])
-    for kind, asked in (INPUTS | {"trimmed": over_limits()}).items():
+    for kind, asked in EVERY.items():
         rows = np.stack([server.embed(write(one.item, one.task)) for one in asked])
         assert agree(cut(rows, DIM), wanted[kind])
 
@@ -90,7 +92,7 @@ def test_the_merged_folder_by_transformers_and_by_sentence_transformers(
 def test_the_service(encoder: Encoder, index: Path, wanted: dict[str, Vectors]) -> None:
     short = LIMITS["dims"][0]
     with service(index) as running:
-        for kind, asked in (INPUTS | {"trimmed": over_limits()}).items():
+        for kind, asked in EVERY.items():
             assert agree(ask_service(running, asked, DIM), wanted[kind])
             assert agree(ask_service(running, asked, short), cut(wanted[kind], short))
 
@@ -101,21 +103,21 @@ def test_vllm(merged: Path, wanted: dict[str, Vectors], tmp_path: Path) -> None:
     with vllm(merged, tmp_path / "log", DIM) as embed:
         for kind, asked in INPUTS.items():
             assert agree(embed([as_messages(one.item, one.task) for one in asked]), wanted[kind])
-        for kind, asked in (INPUTS | {"trimmed": over_limits()}).items():
+        for kind, asked in EVERY.items():
             assert agree(embed([write(one.item, one.task) for one in asked]), wanted[kind])
 
 
 def test_messages_for_a_server_are_trimmed(merged: Path) -> None:
     write = ServerMessages(merged)
-    many, large, long, odd = (write(one.item)[-1]["content"] for one in over_limits())
+    many, large, long, odd, _ = (write(one.item)[-1]["content"] for one in TRIMMED.values())
     assert [part["type"] for part in many] == ["text", *["image_url"] * 12]
     assert len(large) == 1 + 10  # eight of 54 tokens, two smaller ones in what is left of the budget
     assert long[0]["text"] == "a red circle"
-    assert over_limits()[2].item.texts[1].startswith(long[1]["text"])
+    assert TRIMMED["tokens"].item.texts[1].startswith(long[1]["text"])
     assert len(odd) == 3
     with pytest.raises(ModelError, match="--format transformers"):
         ServerMessages(merged.parent / "model")
-    frame = replace(over_limits()[0].item.pictures[0], frame=True)
+    frame = replace(TRIMMED["pictures"].item.pictures[0], frame=True)
     with pytest.raises(ItemError, match="uninote serve"):
         write(Item.of(frame))
 
