@@ -68,6 +68,7 @@ def chats(asked: Sequence[Input]) -> list[Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of vLLM")
     arguments = parser.parse_args()
     if NO_PEER or MISSING:
         sys.exit(NO_PEER or MISSING)
@@ -94,7 +95,7 @@ def main() -> None:
         write = ServerMessages(merged)
         measure("transformers", lambda asked: np.stack([stranger.embed(one) for one in chats(asked)]), kinds)
         measure("sentence-transformers", lambda asked: model.encode(chats(asked), batch_size=1), kinds)
-        with vllm(merged, index / "vllm.log", DIM) as embed:
+        with vllm(merged, index / "vllm.log", DIM, arguments.dtype) as embed:
             measure("vLLM", lambda asked: embed([as_messages(one.item, one.task) for one in asked]), kinds)
             for (name, one), want in zip(beyond.items(), wanted[TRIMMED], strict=True):
                 try:
@@ -117,11 +118,12 @@ def main() -> None:
         "vLLM, over the limits": untrimmed,
         "inputs": {kind: len(asked) for kind, asked in every.items()},
         "vllm": json.loads(versions),
-        "command": "python benchmarks/serving.py",
+        "command": f"python benchmarks/serving.py --dtype {arguments.dtype}",
         "environment": environment(),
         "date": datetime.now(UTC).date().isoformat(),
     }
-    write_json(arguments.results / "serving.json", found)
+    name = "serving" if arguments.dtype == "float32" else f"serving-{arguments.dtype}"
+    write_json(arguments.results / f"{name}.json", found)
     sys.exit(min(value for way in lowest.values() for value in way.values()) < GOAL)
 
 

@@ -154,12 +154,14 @@ def as_messages(item: Item, task: Task | None = None) -> Messages:
 
 
 @contextmanager
-def vllm(folder: Path, log: Path, dim: int) -> Iterator[Callable[[Sequence[Messages]], Vectors]]:
-    """Serve a merged folder by vLLM on the CPU in float32. Yields conversations to unit rows [n, dim]."""
+def vllm(
+    folder: Path, log: Path, dim: int, dtype: str = "float32"
+) -> Iterator[Callable[[Sequence[Messages]], Vectors]]:
+    """Serve a merged folder by vLLM on the CPU. Yields a function of conversations to unit rows [n, dim]."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["--model", folder, "--served-model-name", "m", "--runner", "pooling", "--dtype", "float32"]
+    words = ["--model", folder, "--served-model-name", "m", "--runner", "pooling", "--dtype", dtype]
     words += ["--max-model-len", MAX_TOKENS, "--limit-mm-per-prompt", f'{{"image": {PICTURES}, "video": 0}}']
     words += ["--mm-processor-cache-gb", 0, "--enforce-eager", "--host", "127.0.0.1", "--port", port]
     options = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
