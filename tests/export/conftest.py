@@ -49,14 +49,6 @@ def items(note: Note, make_picture: Callable[..., Picture]) -> list[Item]:
     ]
 
 
-@pytest.fixture(scope="session")
-def as_chat() -> Callable[[Item], list[dict[str, Any]]]:
-    """An item as a stranger to this package writes it: one message, pictures of PIL."""
-    from tests.export import stranger
-
-    return stranger.as_chat
-
-
 @pytest.fixture
 def processor_without_video(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where torchvision is missing, Qwen's processor loads without the video part, which no item needs."""
