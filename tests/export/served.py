@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from tests.export.conftest import perturb
@@ -38,7 +39,9 @@ Messages = list[dict[str, Any]]
 
 def train(base: Path, index: Path) -> Encoder:
     """Save a model with adapters to `index`/model, which `service` serves, and load it from there."""
-    perturb(Encoder.pretrained(base, device="cpu", **LIMITS)).save(index / "model")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        perturb(Encoder.pretrained(base, device="cpu", **LIMITS)).save(index / "model")
     return Encoder.load(index / "model", device="cpu")
 
 
