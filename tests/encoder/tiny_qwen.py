@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
@@ -49,6 +49,7 @@ def byte_level_tokenizer() -> PreTrainedTokenizerFast:
     from tokenizers import Regex
 
     tokenizer = Tokenizer(models.BPE())
+    tokenizer.decoder = decoders.ByteLevel()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PATTERN), "isolated"),
@@ -83,6 +84,8 @@ TEXT: dict[str, Any] = {
     "rope_parameters": ROPE,
 }
 TEXT3 = {**TEXT, "head_dim": 16, "rope_parameters": ROPE3}
+WIDE3 = {**TEXT, "head_dim": 32, "rope_parameters": {**ROPE3, "mrope_section": [8, 4, 4]}}
+"""Heads of the smallest size that vLLM serves on a CPU."""
 VISION: dict[str, Any] = {
     "depth": 2,
     "hidden_size": 32,
@@ -104,6 +107,13 @@ KINDS: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any], int]] = {
         Qwen3VLForConditionalGeneration,
         Qwen3VLConfig,
         TEXT3,
+        VISION3 | {"deepstack_visual_indexes": [0]},
+        16,
+    ),
+    "qwen3-wide-heads": (
+        Qwen3VLForConditionalGeneration,
+        Qwen3VLConfig,
+        WIDE3,
         VISION3 | {"deepstack_visual_indexes": [0]},
         16,
     ),

@@ -14,11 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
-from uninote.corpus.decode import load_picture
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import TakesLora
 from uninote.items import Item, Note, Picture
-from uninote.settings import CorpusSettings, EncoderSettings
+from uninote.settings import EncoderSettings
 
 
 @pytest.fixture(scope="session")
@@ -50,20 +49,22 @@ def items(note: Note, make_picture: Callable[..., Picture]) -> list[Item]:
     ]
 
 
-@pytest.fixture(scope="session")
-def as_chat() -> Callable[[Item], list[dict[str, Any]]]:
-    """An item as a stranger to this package writes it: one message, pictures of PIL."""
+@pytest.fixture
+def processor_without_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torchvision is missing, Qwen's processor loads without the video part, which no item needs."""
+    from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+    from transformers.processing_utils import ProcessorMixin
+    from transformers.utils import is_torchvision_available
 
-    def write(item: Item) -> list[dict[str, Any]]:
-        blocks = [
-            {"type": "text", "text": part}
-            if isinstance(part, str)
-            else {"type": "image", "image": load_picture(part, CorpusSettings())}
-            for part in item.parts
-        ]
-        return [{"role": "user", "content": blocks}]
+    if is_torchvision_available():
+        return
+    check = ProcessorMixin.check_argument_for_proper_class
 
-    return write
+    def lenient(self: ProcessorMixin, name: str, argument: Any) -> Any:
+        return None if name == "video_processor" else check(self, name, argument)
+
+    monkeypatch.setattr(AutoVideoProcessor, "from_pretrained", lambda *_, **__: None)
+    monkeypatch.setattr(ProcessorMixin, "check_argument_for_proper_class", lenient)
 
 
 def perturb(encoder: Encoder) -> Encoder:

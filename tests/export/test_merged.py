@@ -7,14 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
-from transformers.models.auto.video_processing_auto import AutoVideoProcessor
-from transformers.processing_utils import ProcessorMixin
-from transformers.utils import is_torchvision_available
+from tests.export.stranger import Server, as_chat
 
 from uninote.corpus.decode import load_picture
 from uninote.encoder import Encoder
@@ -24,48 +20,10 @@ from uninote.items import Item, Note
 from uninote.settings import CorpusSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
-IMAGE = "<|image_pad|>"
-Chat = Callable[[Item], list[dict[str, Any]]]
-
-
-class Server:
-    """A stranger to this package: chat template, tokenizer, picture processor and model of the folder."""
-
-    def __init__(self, folder: Path, as_chat: Chat) -> None:
-        from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
-
-        self.as_chat = as_chat
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
-
-    def ids(self, item: Item, system: str) -> tuple[torch.Tensor, dict[str, Any]]:
-        messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-        prompt = self.tokenizer.apply_chat_template([*messages, *self.as_chat(item)], tokenize=False)
-        pictures = [load_picture(picture, CorpusSettings()) for picture in item.pictures]
-        seen = dict(self.processor(images=pictures, return_tensors="pt")) if pictures else {}
-        counts = [int(grid.prod()) // self.processor.merge_size**2 for grid in seen.get("image_grid_thw", [])]
-        around = prompt.split(IMAGE)
-        assert len(around) == len(counts) + 1
-        prompt = around[0] + "".join(
-            IMAGE * count + text for count, text in zip(counts, around[1:], strict=True)
-        )
-        ids = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
-        if seen:
-            seen["mm_token_type_ids"] = (ids == self.tokenizer.convert_tokens_to_ids(IMAGE)).int()
-        return ids, seen
-
-    def embed(self, item: Item, system: str = "") -> NDArray[np.float32]:
-        ids, seen = self.ids(item, system)
-        with torch.inference_mode():
-            states = self.model.model(input_ids=ids, attention_mask=torch.ones_like(ids), **seen)
-        last: NDArray[np.float32] = states.last_hidden_state[0, -1].numpy()
-        return last / np.linalg.norm(last)
-
 
 @pytest.mark.parametrize("kind", ["qwen3", "qwen2.5", "framed"])
 def test_a_server_gives_the_same_tokens_and_vectors(
-    trained_qwen: Callable[[str], Encoder], kind: str, items: list[Item], as_chat: Chat, tmp_path: Path
+    trained_qwen: Callable[[str], Encoder], kind: str, items: list[Item], tmp_path: Path
 ) -> None:
     encoder = trained_qwen(kind)
     items = [*items, Item.of(items[2].pictures[0], "behind", items[0].pictures[1])]
@@ -76,12 +34,12 @@ def test_a_server_gives_the_same_tokens_and_vectors(
     instruction = INSTRUCTIONS[Task.T2NOTE]
     tokens = [backbone.prepare([item], instruction)["ids"] for item in items]
     folder = export_model(encoder, tmp_path / "merged", "transformers")
-    server = Server(folder, as_chat)
+    server = Server(folder)
     for n, item in enumerate(items):
-        assert torch.equal(server.ids(item, instruction)[0], tokens[n])
-        assert server.embed(item) @ want[n] >= 0.9999
-        assert server.embed(item, instruction) @ asked[n] >= 0.9999
-        assert server.embed(item) @ asked[n] < 0.9999
+        assert torch.equal(server.ids(as_chat(item, instruction))[0], tokens[n])
+        assert server.embed(as_chat(item)) @ want[n] >= 0.9999
+        assert server.embed(as_chat(item, instruction)) @ asked[n] >= 0.9999
+        assert server.embed(as_chat(item)) @ asked[n] < 0.9999
     assert ((untrained * want).sum(1) < 0.999).all()  # the adapters were merged, not lost
     again = Encoder.pretrained(folder, encoder.settings.model_copy(update={"model": str(folder)}))
     assert ((again.encode(items, task=Task.T2NOTE) * asked).sum(1) >= 0.9999).all()  # a base to train on
@@ -99,6 +57,7 @@ def test_the_prompt_file_shows_the_prompt(trained_qwen: Callable[[str], Encoder]
         "Picture 2:<|vision_start|><|image_pad|><|vision_end|><|im_end|>\n<|im_start|>assistant\n"
     )
     assert stored["query_instructions"] == {task.value: text for task, text in INSTRUCTIONS.items()}
+    assert json.loads((folder / "config.json").read_text())["matryoshka_dimensions"] == [16, 64]
     limits = stored["limits"]
     assert (limits["max_tokens"], limits["max_pictures"]) == (1000, 12)
     assert 450 < limits["note_pixels"] / 32**2 < 500  # pictures take half of what the instruction leaves
@@ -110,23 +69,9 @@ def test_the_prompt_file_shows_the_prompt(trained_qwen: Callable[[str], Encoder]
     assert str(tmp_path.parent) not in written  # no path of this machine
 
 
-@pytest.fixture
-def processor_without_video(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where torchvision is missing, Qwen's processor loads without the video part, which no item needs."""
-    if is_torchvision_available():
-        return
-    check = ProcessorMixin.check_argument_for_proper_class
-
-    def lenient(self: ProcessorMixin, name: str, argument: Any) -> Any:
-        return None if name == "video_processor" else check(self, name, argument)
-
-    monkeypatch.setattr(AutoVideoProcessor, "from_pretrained", lambda *_, **__: None)
-    monkeypatch.setattr(ProcessorMixin, "check_argument_for_proper_class", lenient)
-
-
 @pytest.mark.usefixtures("processor_without_video")
 def test_sentence_transformers_loads_it_without_any_code_of_ours(
-    qwen: Encoder, items: list[Item], note: Note, as_chat: Chat, tmp_path: Path
+    qwen: Encoder, items: list[Item], note: Note, tmp_path: Path
 ) -> None:
     want, asked = qwen.encode(items), qwen.encode(items, task=Task.T2NOTE)
     model = SentenceTransformer(str(export_model(qwen, tmp_path / "merged")), device="cpu")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.normalize import Normalize
 from tests.encoder.wide_backbone import WideSettings
+from tests.export.stranger import as_chat
 
 from uninote.encoder import Encoder
 from uninote.errors import ItemError, ModelError
@@ -27,9 +27,6 @@ def image(picture: Picture) -> Image.Image:
     return Image.open(io.BytesIO(picture.read()))
 
 
-Chat = Callable[[Item], list[dict[str, Any]]]
-
-
 @pytest.fixture(scope="module")
 def folder(compact: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_model(compact, tmp_path_factory.mktemp("export") / "model")
@@ -41,7 +38,7 @@ def model(folder: Path) -> SentenceTransformer:
 
 
 def test_same_vectors_whatever_form_the_input_has(
-    compact: Encoder, model: SentenceTransformer, items: list[Item], note: Note, as_chat: Chat
+    compact: Encoder, model: SentenceTransformer, items: list[Item], note: Note
 ) -> None:
     want = compact.encode(items)
     pictures = [image(picture) for picture in note.pictures]
@@ -82,7 +79,7 @@ def test_saved_again_it_is_the_same_model(
 
 
 def test_a_prompt_is_text_for_one_backbone_and_instruction_for_the_other(
-    compact: Encoder, model: SentenceTransformer, qwen: Encoder, items: list[Item], as_chat: Chat
+    compact: Encoder, model: SentenceTransformer, qwen: Encoder, items: list[Item]
 ) -> None:
     prompted = model.encode(items, prompt="Find:")
     want = compact.encode([Item.of("Find:", *item.parts) for item in items])

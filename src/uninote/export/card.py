@@ -47,6 +47,8 @@ vllm serve FOLDER --runner pooling
 
 The prompt is the folder's chat template; `uninote_prompt.json` shows it on an example and names the
 instruction of every task. Queries take the instruction as system message, the corpus side takes none.
+Send chat messages with `dimensions`: without it a server returns the full width, trained or not.
+`uninote.export.ServerMessages` writes the messages, trimmed to the limits of the model.
 """,
     "onnx": """\
 ```python

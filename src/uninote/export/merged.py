@@ -17,9 +17,8 @@ from uninote.encoder import Encoder
 from uninote.encoder.qwen.backbone import QwenVLBackbone
 from uninote.encoder.qwen.chat import INSTRUCTION, SEPARATOR
 from uninote.encoder.qwen.pixels import MIN_UNITS
+from uninote.export.messages import LIMITS, PROMPT_FILE
 from uninote.tasks.definitions import INSTRUCTIONS
-
-PROMPT_FILE = "uninote_prompt.json"
 
 # The names that all versions of sentence-transformers, vLLM and TEI know.
 MODULES = [
@@ -83,6 +82,7 @@ def write_merged(encoder: Encoder, folder: Path) -> None:
     if hasattr(backbone.model, "peft_config"):
         backbone.model = backbone.model.merge_and_unload()
     template = chat_template(backbone)
+    backbone.model.config.matryoshka_dimensions = list(encoder.dims)  # vLLM: what `dimensions` may be
     dtype = AutoConfig.from_pretrained(backbone.base, trust_remote_code=False).dtype
     backbone.model.to(dtype or backbone.model.dtype).save_pretrained(folder)  # merged in float32 on a CPU
     tokenizer, processor = backbone.tokenizer, backbone.processor
@@ -134,6 +134,7 @@ def prompt(backbone: QwenVLBackbone, dims: Sequence[int], template: str) -> dict
             "prompt": backbone.tokenizer.apply_chat_template(example, chat_template=template, tokenize=False),
         },
         "limits": backbone.renderer.limits(),
+        "encoder": backbone.settings.model_dump(include=LIMITS),
     }
 
 

@@ -19,7 +19,7 @@ from uninote.encoder import Encoder
 from uninote.encoder.bad_rows import bad_rows
 from uninote.errors import ItemError, ModelError
 from uninote.export.inputs import to_prompted
-from uninote.export.merged import PROMPT_FILE
+from uninote.export.messages import PROMPT_FILE
 from uninote.extras import needs
 from uninote.items import Item
 from uninote.tasks.definitions import INSTRUCTIONS

@@ -52,6 +52,15 @@ def test_dimensions_are_matryoshka_prefixes(client: openai.OpenAI) -> None:
         client.embeddings.create(model="uninote", input="a cat", dimensions=63)
 
 
+def test_a_task_makes_queries_of_the_inputs(client: openai.OpenAI) -> None:
+    """Use a model without instructions; `tests/export/test_served.py` has one with them."""
+    plain = rows(client.embeddings.create(model="uninote", input="a cat"))
+    asked = client.embeddings.create(model="uninote", input="a cat", extra_body={"task": "T2Note"})
+    np.testing.assert_allclose(rows(asked), plain, atol=1e-6)
+    with pytest.raises(openai.UnprocessableEntityError, match="task"):
+        client.embeddings.create(model="uninote", input="a cat", extra_body={"task": "T2Everything"})
+
+
 def test_errors_are_those_that_the_client_knows(client: openai.OpenAI, real: Running) -> None:
     with pytest.raises(openai.NotFoundError, match="/v1/models"):
         client.embeddings.create(model="gpt-4", input="x")

@@ -47,7 +47,7 @@ async def embed_inputs(
     items = await together([_item(services, number, one) for number, one in enumerate(inputs)])
     tokens: list[int] = []
     vectors = truncate_numpy(
-        await services.embedding.embed(items, version, tokens=tokens, field="input"), dim
+        await services.embedding.embed(items, version, request.task, tokens=tokens, field="input"), dim
     )
     for number, fault in bad_rows(vectors).items():  # a prefix without direction
         raise InvalidError(f"input.{number}: {fault}")

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from uninote.service.schemas.common import Answer, Name, Wire
 from uninote.service.schemas.content import Body, Content, NoteContent
+from uninote.tasks.definitions import Task
 
 Text = Annotated[Body, Field(min_length=1)]
 
@@ -59,6 +60,9 @@ class EmbeddingRequest(Wire):
     ]
     model: Name = Field("uninote", description="`uninote` for the active model version, or a version")
     dimensions: int | None = Field(None, ge=1, le=65_536, description="a trained one; default: the widest")
+    task: Task | None = Field(
+        None, description="embed as queries of this task; null: as what is stored and found"
+    )
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: float32, little-endian")
     user: str | None = Field(None, max_length=256, description="taken for compatibility, not used")
 

@@ -26,7 +26,8 @@ router = APIRouter(tags=["embeddings"], responses=RESPONSES)
 async def embed(body: EmbeddingRequest, service: Service) -> EmbeddingAnswer:
     """Embed inputs, as OpenAI's embeddings endpoint does. An input is a text, a content or a note.
 
-    Inputs are encoded like stored notes, without a query instruction: a note gets the vector that is stored.
+    Inputs are encoded like stored notes: a note gets the vector that is stored. With `task` they are queries,
+    and get the instruction of that task if the model was trained with instructions.
     """
     version, vectors, tokens = await embed_inputs(service, body)
     encoded = [_encoded(row, body.encoding_format) for row in vectors]
