@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import torch
 from cachetools import FIFOCache
+from numpy.typing import NDArray
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from uninote.corpus.decode import load_picture, upright_size
 from uninote.corpus.rgb import squeezed, squeezed_size
 from uninote.encoder.protocol import Inputs
+from uninote.encoder.qwen.patches import normalised, to_patches
 from uninote.encoder.qwen.rows import Spot
 from uninote.encoder.stand_in import GREY, warn_once
 from uninote.errors import PictureError
@@ -46,7 +49,7 @@ class Pixels:
 
         Sizes come from the header; a picture without one counts as one token and fails when it is decoded.
         """
-        height, width = self._size(picture)
+        height, width = self.size(picture)
         most = budget * self.unit**2
         while True:
             least = min(MIN_UNITS * self.unit**2, most)
@@ -56,7 +59,8 @@ class Pixels:
                 return side if side[0] * side[1] <= budget * self.unit**2 else (self.unit, self.unit)
             most //= 2
 
-    def _size(self, picture: Picture) -> tuple[int, int]:
+    def size(self, picture: Picture) -> tuple[int, int]:
+        """Return height and width of the upright picture in pixels, from its header."""
         found: tuple[int, int] | None = self._sizes.get(picture.digest)
         if found is None:
             try:
@@ -66,11 +70,21 @@ class Pixels:
             found = self._sizes[picture.digest] = (height, width)
         return found
 
-    def patches(self, picture: Picture, side: tuple[int, int], stand_in: bool = False) -> torch.Tensor:
-        """Return float32 [patches, values] at that height and width. Raises what `load_picture` does.
+    def patches(
+        self, shown: Sequence[Picture], side: tuple[int, int], stand_in: bool = False
+    ) -> torch.Tensor:
+        """Return float32 [patches, values] of a picture, or of the frames of a temporal patch, at `side`.
 
-        stand_in: a grey picture takes the place of one that cannot be decoded (`encoder.stand_in`).
+        side: height and width in pixels. stand_in: a grey picture takes the place of one that cannot be
+        decoded (`encoder.stand_in`). Raises what `load_picture` does.
         """
+        frames = [self._frame(picture, side, stand_in) for picture in shown]
+        processor = self.processor
+        whole = np.broadcast_to(np.stack(frames), (processor.temporal_patch_size, *frames[0].shape))
+        patches = to_patches(whole, processor.patch_size, processor.merge_size)
+        return normalised(patches, processor.image_mean, processor.image_std, torch.float32)
+
+    def _frame(self, picture: Picture, side: tuple[int, int], stand_in: bool) -> NDArray[np.uint8]:
         try:
             image = squeezed(load_picture(picture, self.corpus))
         except PictureError as error:
@@ -78,22 +92,19 @@ class Pixels:
                 raise
             warn_once(picture.digest, error)
             image = GREY
-        image = image.resize((side[1], side[0]), Image.Resampling(self.processor.resample))
-        found: torch.Tensor = self.processor(images=[image], do_resize=False, return_tensors="pt")[
-            "pixel_values"
-        ]
-        return found
+        return np.asarray(image.resize((side[1], side[0]), Image.Resampling(self.processor.resample)))
 
     def batch(
         self,
         spots: Sequence[Spot],
-        pictures: Mapping[str, Picture],
+        pictures: Mapping[str, Sequence[Picture]],
         dtype: torch.dtype,
         stand_in: bool = False,
     ) -> Inputs:
         """Return pixels [patches, values] of `dtype` and grids int64 [u, 3] of the pictures at `spots`.
 
-        Several pictures are decoded in parallel. Raises what `load_picture` does.
+        pictures: the picture, or the frames of the temporal patch, of each digest. Several spots are decoded in
+            parallel. Raises what `load_picture` does.
         """
 
         def patches(spot: Spot) -> torch.Tensor:
