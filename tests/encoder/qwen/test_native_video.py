@@ -7,7 +7,6 @@ normalisation), which Pillow and torch stand in for: torchvision is no dependenc
 from __future__ import annotations
 
 import io
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,12 +24,10 @@ from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoP
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from uninote.corpus.frame_rate import chosen
-from uninote.encoder import Encoder
 from uninote.encoder.qwen.backbone import QwenVLBackbone
 from uninote.encoder.qwen.chat import INSTRUCTION, SEPARATOR
-from uninote.errors import ConfigError, ModelError
-from uninote.items import Item, Moment, Ocr, Picture
-from uninote.settings import EncoderSettings, load_settings
+from uninote.items import Item, Moment, Picture
+from uninote.settings import EncoderSettings
 
 FAMILY = ["qwen3", "qwen2.5", "qwen2", "qwen3-moe", "qwen3.5"]
 PLACE = "<|vision_start|><|video_pad|><|vision_end|>"

@@ -103,8 +103,8 @@ class Pixels:
     ) -> Inputs:
         """Return pixels [patches, values] of `dtype` and grids int64 [u, 3] of the pictures at `spots`.
 
-        pictures: the picture, or the frames of the temporal patch, of each digest. Several spots are decoded in
-            parallel. Raises what `load_picture` does.
+        pictures: the picture, or the frames of the temporal patch, of each digest. Several spots are decoded
+            in parallel. Raises what `load_picture` does.
         """
 
         def patches(spot: Spot) -> torch.Tensor:

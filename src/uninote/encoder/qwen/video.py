@@ -105,6 +105,7 @@ class VideoRules:
         patches = -(-frames // TEMPORAL)
         room = budget * unit**2
         most = TEMPORAL * room
+        side: tuple[int, int]
         while True:
             if self.stamped:
                 most = min(most, self.most)
