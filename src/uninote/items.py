@@ -23,7 +23,7 @@ Models, embeddings and indexes store it. Raise it with every change of `compose`
 writes an item, that changes the inputs of saved models: old and new vectors could not be compared.
 """
 VIDEO_FRAMES = 256
-"""Frames of a video sampled by rate that count as one picture."""
+"""Most frames of a video sampled by rate that count as one picture."""
 
 
 class Moment(NamedTuple):
@@ -111,14 +111,25 @@ def same_video(before: Picture, after: Picture) -> bool:
     return one is not None and other is not None and one.step == other.step and one.time < other.time
 
 
-def count_shown(pictures: Sequence[Picture]) -> int:
-    """Count pictures; up to `VIDEO_FRAMES` frames of a video that was sampled by rate count as one."""
-    count = run = 0
-    for number, picture in enumerate(pictures):
-        follows = 0 < run < VIDEO_FRAMES and same_video(pictures[number - 1], picture)
-        run = run + 1 if follows else 1
-        count += not follows
-    return count
+def joined(pictures: Iterable[Picture]) -> list[tuple[Picture, ...]]:
+    """Group pictures: up to `VIDEO_FRAMES` frames of a video that was sampled by rate, or one picture."""
+    groups: list[list[Picture]] = []
+    for picture in pictures:
+        if groups and len(groups[-1]) < VIDEO_FRAMES and same_video(groups[-1][-1], picture):
+            groups[-1].append(picture)
+        else:
+            groups.append([picture])
+    return [tuple(group) for group in groups]
+
+
+def standing(pictures: Sequence[Picture]) -> list[int]:
+    """Return the places of the pictures that stand for themselves; of such a video its middle frame does."""
+    places: list[int] = []
+    first = 0
+    for group in joined(pictures):
+        places.append(first + len(group) // 2)
+        first += len(group)
+    return places
 
 
 class Ocr(str):

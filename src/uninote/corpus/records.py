@@ -34,7 +34,7 @@ from uninote.corpus.decode import read_picture
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import Skip
 from uninote.errors import PictureError
-from uninote.items import Moment, Note, Picture, count_shown
+from uninote.items import Moment, Note, Picture, joined
 from uninote.problems import kind_of, sentence
 from uninote.settings import CorpusSettings
 
@@ -117,7 +117,7 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
     pictures: list[Picture] = []
     listed = raw.images if raw.image is None else [raw.image, *raw.images]
     for index, given in enumerate(listed):
-        if count_shown(pictures) == settings.max_pictures:
+        if len(joined(pictures)) == settings.max_pictures:
             reason = (
                 f"trimmed: {len(listed)} pictures, the first {settings.max_pictures} usable ones are kept"
             )
@@ -129,7 +129,7 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
             skips.append(Skip(raw.id, f"bad picture: {error}", f"{entry.where} images[{index}]"))
     for name in raw.video:
         try:
-            pictures += _frames(name, entry.base, settings, settings.max_pictures - count_shown(pictures))
+            pictures += _frames(name, entry.base, settings, settings.max_pictures - len(joined(pictures)))
         except PictureError as error:
             skips.append(Skip(raw.id, f"bad video: {error}", f"{entry.where} video"))
     if not pictures and not raw.title.strip() and not raw.body.strip():
