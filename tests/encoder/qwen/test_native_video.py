@@ -7,6 +7,7 @@ normalisation), which Pillow and torch stand in for: torchvision is no dependenc
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,10 +25,14 @@ from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoP
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from uninote.corpus.frame_rate import chosen
+from uninote.encoder import Encoder
 from uninote.encoder.qwen.backbone import QwenVLBackbone
 from uninote.encoder.qwen.chat import INSTRUCTION, SEPARATOR
-from uninote.items import Item, Moment, Picture
-from uninote.settings import EncoderSettings
+from uninote.encoder.qwen.pretrained import video_processing
+from uninote.encoder.saved import reading
+from uninote.errors import ConfigError, ModelError
+from uninote.items import Item, Moment, Ocr, Picture
+from uninote.settings import EncoderSettings, load_settings
 
 FAMILY = ["qwen3", "qwen2.5", "qwen2", "qwen3-moe", "qwen3.5"]
 PLACE = "<|vision_start|><|video_pad|><|vision_end|>"
@@ -115,6 +120,11 @@ def clip(count: int, fps: float = 10, most: int = 64, **options: Any) -> list[Pi
     return pictures_of(frames[taken], moments)
 
 
+def written(backbone: QwenVLBackbone, item: Item) -> str:
+    ids = backbone.prepare([item])["ids"][0].tolist()
+    return "".join(backbone.tokenizer.convert_ids_to_tokens(ids)).replace("Ġ", " ")
+
+
 def embed(backbone: QwenVLBackbone, items: list[Item]) -> torch.Tensor:
     with torch.no_grad():
         found: torch.Tensor = backbone(**backbone.prepare(items))
@@ -153,3 +163,123 @@ def test_a_video_equals_that_of_the_library(
     with torch.no_grad():
         whole = backbone.core(**expected).last_hidden_state[:, -1]
     assert torch.allclose(embed(backbone, [item]), whole, atol=1e-5)
+
+
+def test_pictures_stay_pictures_and_two_videos_are_two(build: Build) -> None:
+    backbone = build()
+    still = clip(4, seed=9)[0]
+    still = Picture.from_bytes(still.read())
+    a, b = clip(34, seed=1), clip(24, seed=2)
+    text = written(backbone, Item.of("a title.", *a, *b, still, still))
+    assert text.count(" seconds>") == 3 + 2
+    assert text.count("<|vision_start|><0.3 seconds><|vision_start|><|video_pad|>") == 1
+    assert text.count("<|vision_start|><0.4 seconds><|vision_start|><|video_pad|>") == 1
+    assert "Cover:<|vision_start|><|image_pad|>" in text
+    assert "Picture 2:<|vision_start|><|image_pad|>" in text
+    assert "Frame" not in text
+
+
+def test_text_read_in_frames_follows_the_video_once(build: Build) -> None:
+    backbone = build()
+    frames = clip(34)
+    spoken = [Ocr("a cat", frame.digest) for frame in frames]
+    parts = [part for pair in zip(frames, spoken, strict=True) for part in pair]
+    mixed, plain = Item.of(*parts, "a body"), Item.of(*frames, "a cat", "a body")
+    assert backbone.prepare([mixed])["ids"].tolist() == backbone.prepare([plain])["ids"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "qwen2.5"])
+def test_a_single_frame_is_shown_twice(build: Build, kind: str) -> None:
+    backbone = build(kind)
+    (frame,) = clip(1)
+    one, two = (
+        Item.of(frame),
+        Item.of(frame, Picture.from_bytes(frame.read(), frame=True, moment=Moment(0.0, 0.1))),
+    )
+    assert frame.moment == Moment(0.0, 0.1)
+    inputs = backbone.prepare([one])
+    assert len(inputs["grids"]) == 1
+    assert inputs["grids"][0, 0] == 1
+    # The time does not rise: another video begins.
+    assert written(backbone, two).count("<|video_pad|>") == 2 * written(backbone, one).count("<|video_pad|>")
+    values = inputs["pixels"].view(len(inputs["pixels"]), 3, 2, -1)
+    assert torch.equal(values[:, :, 0], values[:, :, 1])
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "qwen2.5"])
+@pytest.mark.parametrize("budget", [{"max_tokens": 120}, {"note_pixels": 20_000}, {"picture_pixels": 5000}])
+def test_a_video_over_the_budget_is_scaled_down_or_thinned(
+    build: Build, caplog: pytest.LogCaptureFixture, kind: str, budget: dict[str, int]
+) -> None:
+    backbone = build(kind, **budget)
+    frames = clip(200, size=(400, 300))
+    assert len(frames) == 40
+    item = Item.of("a title.", *frames, "a body " * 100)
+    with caplog.at_level(logging.WARNING):
+        inputs = backbone.prepare([item])
+    assert inputs["ids"].shape[1] <= backbone.settings.max_tokens
+    assert backbone.cost(item) == inputs["ids"].shape[1]
+    unit = backbone.pixels.unit**2
+    most = min(backbone.settings.note_pixels // unit, backbone.settings.max_tokens // 2)
+    visual = int((inputs["slots"] >= 0).sum())
+    assert 0 < visual <= most
+    assert visual // len(inputs["grids"]) * unit <= backbone.settings.picture_pixels
+    assert ("item trimmed" in caplog.text) == (len(inputs["grids"]) < 20)
+    if "max_tokens" in budget:
+        assert len(inputs["grids"]) < 20
+    if kind == "qwen3":  # thinned evenly: to the end
+        times = [part.split("<")[-1] for part in written(backbone, item).split(" seconds>")]
+        assert float(times[-2]) > 15
+
+
+def test_batches_and_caches_do_not_change_vectors(build: Build) -> None:
+    plain, cached = build(), build(remember_pictures=50)
+    frames = clip(34)
+    items = [Item.of("a title.", *frames), Item.of(*frames[:3]), Item.of(frames[0]), Item.of("hello")]
+    alone = torch.cat([embed(plain, [item]) for item in items])
+    assert torch.allclose(embed(plain, items), alone, atol=1e-5)
+    with torch.no_grad():
+        read = plain.forward_prefixes(**plain.prepare_prefixes([items[1:3], items[:1]]))
+    assert torch.allclose(read, alone[[1, 2, 0]], atol=1e-5)
+    for _ in range(2):
+        assert torch.allclose(embed(cached, items), alone, atol=1e-5)
+    assert "pixels" not in cached.prepare(items)
+
+
+def test_native_has_times_and_frames_has_not(build: Build) -> None:
+    native, frames = build(), build(video="frames")
+    early, late = clip(34), clip(34, fps=5, most=6)
+    assert [one.digest for one in early] == [one.digest for one in late]
+    assert Item.of(*early).key != Item.of(*late).key
+    apart = embed(native, [Item.of(*early), Item.of(*late)])
+    assert not torch.allclose(apart[0], apart[1], atol=1e-3)
+    plain = [Picture.from_bytes(one.read(), frame=True) for one in early]
+    assert torch.equal(embed(frames, [Item.of(*early)]), embed(frames, [Item.of(*plain)]))
+    assert torch.allclose(embed(native, [Item.of(*plain)]), embed(frames, [Item.of(*plain)]), atol=1e-6)
+
+
+def test_the_option_belongs_to_the_family_and_to_the_saved_model(
+    build: Build, tiny_qwen: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"the compact backbone has no option encoder\.video"):
+        load_settings(encoder={"video": "native"}).encoder.require_own()
+    settings = load_settings(encoder={"model": "some", "video": "native"}, corpus={"max_frames": 32})
+    assert (settings.corpus.frame_rate, settings.corpus.max_frames) == (2.0, 32)
+    assert load_settings(encoder={"model": "some"}).corpus.frame_rate == 0
+    folder = tiny_qwen("qwen3")
+    Encoder.pretrained(folder, device="cpu", video="native", dims=(16,)).save(tmp_path / "model")
+    loaded = Encoder.load(tmp_path / "model", device="cpu")
+    assert loaded.settings.video == "native"  # type: ignore[attr-defined]
+    with pytest.raises(ModelError, match=r"encoder\.video of a saved model cannot be changed"):
+        Encoder.load(tmp_path / "model", device="cpu", video="frames")
+    read = reading(load_settings(), tmp_path / "model", tmp_path)
+    assert (read.corpus.frame_rate, read.corpus.max_frames) == (2.0, 64)
+    assert reading(load_settings(), tmp_path).corpus.frame_rate == 0
+
+
+def test_a_checkpoint_without_a_video_processor_is_refused(
+    tiny_qwen: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="says nothing of videos"):
+        video_processing(str(tmp_path))
+    assert video_processing(str(tiny_qwen("qwen3")))["size"]

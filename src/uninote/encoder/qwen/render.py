@@ -39,56 +39,60 @@ class Renderer:
         The size of each depends only on those before it: a prefix of the item has the same pixels.
         """
         unit = self.pixels.unit**2
-        each = max(1, self.settings.picture_pixels // unit)
-        left = max(1, min(self.settings.note_pixels // unit, room // 2))
+        area, half = max(1, self.settings.note_pixels // unit), max(1, room // 2)
         found: list[Sized] = []
         visible = [part for part in parts if not isinstance(part, str)]
         for part in visible[: self.settings.max_pictures]:
-            if found and left < MIN_UNITS:
+            if found and min(area, half) < MIN_UNITS:
                 break
             if isinstance(part, Clip):
-                clip, side, tokens = self._fitted(part, left, each)
+                clip, side, around = self._fitted(part, area, half)
                 found.append(Sized(clip, side))
-                left -= tokens
+                visual = len(clip.patches) * self._tokens(side)
             else:
-                found.append(Sized(part, self.pixels.side(part, min(left, each))))
-                left -= self._tokens(found[-1].side)
+                found.append(Sized(part, self.pixels.side(part, min(area, half, self._most))))
+                visual, around = self._tokens(found[-1].side), 0
+            area, half = area - visual, half - visual - around
         return found
+
+    @property
+    def _most(self) -> int:
+        """The most visual tokens of a picture or a temporal patch."""
+        return max(1, self.settings.picture_pixels // self.pixels.unit**2)
 
     def _tokens(self, side: tuple[int, int]) -> int:
         return side[0] * side[1] // self.pixels.unit**2
 
-    def _fitted(self, clip: Clip, left: int, each: int) -> tuple[Clip, tuple[int, int], int]:
-        """Return the clip with as many frames, and of such a size, that it takes at most `left` tokens.
+    def _fitted(self, clip: Clip, area: int, half: int) -> tuple[Clip, tuple[int, int], int]:
+        """Return the clip with as many frames, and of such a size, that it fits; and its tokens that are text.
 
-        each: most visual tokens of a frame. Also returns the number of tokens, those around patches included.
+        area: visual tokens that it may have. half: tokens that it may have in all.
         """
         assert self.video is not None, "clips are made where videos are rendered as videos"
-        around = sum(map(len, self._around(clip, len(clip.patches) - 1, False)))
-        clip = clip.thinned(min(len(clip.patches), left // (MIN_UNITS + around)))
+        around = sum(map(len, self._around(clip, len(clip.patches) - 1)))
+        clip = clip.thinned(min(len(clip.patches), area // MIN_UNITS, half // (MIN_UNITS + around)))
         count = len(clip.patches)
-        budget = min(max(left // count - around, 1), each) * count
+        each = max(1, min(area // count, half // count - around, self._most))
         height, width = self.pixels.size(clip.frames[0])
-        side = self.video.side(height, width, len(clip.frames), self.pixels.unit, budget)
-        return clip, side, count * (self._tokens(side) + around)
+        side = self.video.side(height, width, len(clip.frames), self.pixels.unit, each * count)
+        return clip, side, around * count
 
-    def _around(self, clip: Clip, place: int, edges: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the tokens before and after a temporal patch; `edges`: with those of the whole video."""
-        chat = self.chat
-        before: tuple[int, ...] = chat.opened if edges and place == 0 else ()
-        after: tuple[int, ...] = chat.closed if edges and place == len(clip.patches) - 1 else ()
-        if self.video is not None and self.video.stamped:
-            before += chat.label(f"<{time_of(clip.patches[place]):.1f} seconds>")
-            after = chat.closed + after
-        return before, after
+    def _around(self, clip: Clip, place: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the tokens before and after a temporal patch, without those of the whole video."""
+        if self.video is None or not self.video.stamped:
+            return (), ()
+        return self.chat.label(f"<{time_of(clip.patches[place]):.1f} seconds>"), self.chat.closed
 
     def _clip(self, clip: Clip, side: tuple[int, int]) -> list[Block]:
         assert self.video is not None, "clips are made where videos are rendered as videos"
         blocks = []
+        last = len(clip.patches) - 1
         for place, (patch, time) in enumerate(zip(clip.patches, self.video.times(clip), strict=True)):
-            before, after = self._around(clip, place, True)
+            before, after = self._around(clip, place)
+            before = (self.chat.opened if place == 0 else ()) + before
+            after += self.chat.closed if place == last else ()
             digest = JOINT.join(frame.digest for frame in patch)
-            stays = not self.video.stamped and place < len(clip.patches) - 1
+            stays = not self.video.stamped and place < last
             blocks.append(Block(before, after, digest, side, self._tokens(side), True, time, stays))
         return blocks
 
