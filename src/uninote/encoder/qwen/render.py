@@ -64,7 +64,7 @@ class Renderer:
         return side[0] * side[1] // self.pixels.unit**2
 
     def _fitted(self, clip: Clip, area: int, half: int) -> tuple[Clip, tuple[int, int], int]:
-        """Return the clip with as many frames, and of such a size, that it fits; and its tokens that are text.
+        """Return the clip with as many frames as fit, their size, and the tokens around its patches.
 
         area: visual tokens that it may have. half: tokens that it may have in all.
         """
