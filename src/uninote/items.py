@@ -27,7 +27,7 @@ VIDEO_FRAMES = 256
 
 
 class Moment(NamedTuple):
-    """Place of a frame in a video that was sampled by rate.
+    """Time of a frame in a video that was sampled by rate.
 
     Attributes:
         time: seconds from the first frame of the video to this one.

@@ -38,7 +38,7 @@ def test_frames_of_a_constant_rate_are_those_of_the_processor(fps: float, count:
 
 
 def test_frames_of_a_varying_rate_are_even_in_time() -> None:
-    """Ten frames in the first second, one in each of the nine seconds after it."""
+    """Sample ten frames in the first second, and one in each of the nine seconds after it."""
     stamps = [n / 10 for n in range(10)] + list(range(1, 10))
     found, moments = chosen(stamps, 10.0, 0.4, 64)
     assert found == [0, 12, 15, 18]  # seconds 0, 3, 6 and 9; even indices would be 0, 6, 12 and 18

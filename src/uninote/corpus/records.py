@@ -116,17 +116,23 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
     skips: list[Skip] = []
     pictures: list[Picture] = []
     listed = raw.images if raw.image is None else [raw.image, *raw.images]
+    reason = f"trimmed: {len(listed)} pictures, the first {settings.max_pictures} usable ones are kept"
+    trimmed = Skip(raw.id, reason, entry.where)
     for index, given in enumerate(listed):
-        if len(joined(pictures)) == settings.max_pictures:
-            reason = (
-                f"trimmed: {len(listed)} pictures, the first {settings.max_pictures} usable ones are kept"
-            )
-            skips.append(Skip(raw.id, reason, entry.where))
+        # A frame of a video may belong to the last picture; any other is not even read.
+        frame = isinstance(given, Mapping) and given.get("moment") is not None
+        if not frame and len(joined(pictures)) == settings.max_pictures:
+            skips.append(trimmed)
             break
         try:
-            pictures.append(_picture(given, entry.base, settings))
+            picture = _picture(given, entry.base, settings)
         except PictureError as error:
             skips.append(Skip(raw.id, f"bad picture: {error}", f"{entry.where} images[{index}]"))
+            continue
+        if len(joined([*pictures, picture])) > settings.max_pictures:
+            skips.append(trimmed)
+            break
+        pictures.append(picture)
     for name in raw.video:
         try:
             pictures += _frames(name, entry.base, settings, settings.max_pictures - len(joined(pictures)))

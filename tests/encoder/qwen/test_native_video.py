@@ -100,7 +100,7 @@ def processor(monkeypatch: pytest.MonkeyPatch, video2: type) -> Callable[[str, Q
 
 
 def scene(count: int, size: tuple[int, int] = (90, 60), seed: int = 0) -> np.ndarray[Any, Any]:
-    """Frames uint8 [count, height, width, 3] of coloured noise."""
+    """Make frames uint8 [count, height, width, 3] of coloured noise."""
     small = np.random.default_rng(seed).integers(0, 256, (count, 3, 4, 3), dtype=np.uint8)
     return np.stack([np.asarray(Image.fromarray(one).resize(size)) for one in small])
 
