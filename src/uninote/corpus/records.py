@@ -67,7 +67,7 @@ def _as_list(value: object) -> object:
 
 Text = Annotated[str, AfterValidator(storable)]
 Name = Annotated[Text, BeforeValidator(_as_text)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class _Raw(BaseModel):
