@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from uninote.errors import ItemError
-from uninote.items import Item, Note, Ocr, Picture, compose, with_readings
+from uninote.items import Item, Moment, Note, Ocr, Picture, compose, joined, standing, with_readings
 from uninote.tasks.halves import split_note
 from uninote.tasks.replacement import replace_picture
 
@@ -105,3 +105,14 @@ def test_a_picture_that_nothing_reads_stays_unread() -> None:
     assert item == UNREAD.item()
     assert all(picture.ocr is None for picture in item.pictures)
     assert with_readings(Item.of("a walk"), refused) == Item.of("a walk")
+
+
+def test_frames_of_a_video_are_joined() -> None:
+    def frames(count: int, step: float = 0.5, first: float = 0.0) -> list[Picture]:
+        return [Picture("f", frame=True, moment=Moment(first + n * step, step)) for n in range(count)]
+
+    mixed = [BARE, FRAME, *frames(3), *frames(2), *frames(2, 0.25, 1.0), READ]
+    assert [len(group) for group in joined(mixed)] == [1, 1, 3, 2, 2, 1]
+    assert standing(mixed) == [0, 1, 3, 6, 8, 9]
+    assert [len(group) for group in joined(frames(300))] == [256, 44]
+    assert joined([]) == standing([]) == []

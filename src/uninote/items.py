@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from uninote.errors import ItemError, PictureError, UniNoteError, item_error, reason_of
 
@@ -22,6 +22,20 @@ RENDERING = 1
 Models, embeddings and indexes store it. Raise it with every change of `compose`, or of the way a backbone
 writes an item, that changes the inputs of saved models: old and new vectors could not be compared.
 """
+VIDEO_FRAMES = 256
+"""Most frames of a video sampled by rate that count as one picture."""
+
+
+class Moment(NamedTuple):
+    """Time of a frame in a video that was sampled by rate.
+
+    Attributes:
+        time: seconds from the first frame of the video to this one.
+        step: seconds of the video for each sampled frame, the reciprocal of the sampling rate.
+    """
+
+    time: float
+    step: float
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class Picture:
         description: `S_desc`, empty when not annotated.
         ocr: `S_ocr` as lines; None means "not read yet", `()` means "read, no text found".
         frame: whether it was cut from a video; some backbones mark such pictures in the model's input.
+        moment: of a frame of a video that was sampled by rate. Frames of one video stand together in order.
     """
 
     digest: str
@@ -47,12 +62,19 @@ class Picture:
     description: str = ""
     ocr: tuple[str, ...] | None = None
     frame: bool = False
+    moment: Moment | None = None
 
     @classmethod
     def from_bytes(
-        cls, data: bytes, *, description: str = "", ocr: tuple[str, ...] | None = None, frame: bool = False
+        cls,
+        data: bytes,
+        *,
+        description: str = "",
+        ocr: tuple[str, ...] | None = None,
+        frame: bool = False,
+        moment: Moment | None = None,
     ) -> Picture:
-        return cls(hashlib.sha256(data).hexdigest(), None, data, description, ocr, frame)
+        return cls(hashlib.sha256(data).hexdigest(), None, data, description, ocr, frame, moment)
 
     @classmethod
     def from_path(
@@ -81,6 +103,33 @@ class Picture:
     def ocr_text(self) -> str:
         """The OCR lines joined by newlines; empty when there are none."""
         return "\n".join(self.ocr or ())
+
+
+def same_video(before: Picture, after: Picture) -> bool:
+    """Return whether `after` is a later frame of the video of `before`, which was sampled by rate."""
+    one, other = before.moment, after.moment
+    return one is not None and other is not None and one.step == other.step and one.time < other.time
+
+
+def joined(pictures: Iterable[Picture]) -> list[tuple[Picture, ...]]:
+    """Group pictures: up to `VIDEO_FRAMES` frames of a video that was sampled by rate, or one picture."""
+    groups: list[list[Picture]] = []
+    for picture in pictures:
+        if groups and len(groups[-1]) < VIDEO_FRAMES and same_video(groups[-1][-1], picture):
+            groups[-1].append(picture)
+        else:
+            groups.append([picture])
+    return [tuple(group) for group in groups]
+
+
+def standing(pictures: Sequence[Picture]) -> list[int]:
+    """Return the places of the pictures that stand for themselves; of such a video its middle frame does."""
+    places: list[int] = []
+    first = 0
+    for group in joined(pictures):
+        places.append(first + len(group) // 2)
+        first += len(group)
+    return places
 
 
 class Ocr(str):
@@ -128,11 +177,14 @@ class Item:
 
     @cached_property
     def key(self) -> str:
-        """sha256 hex over texts and picture digests; equal for equal content, whatever the annotations."""
+        """sha256 hex over texts, picture digests and moments; equal for equal content, whatever the
+        annotations."""
         digest = hashlib.sha256()
         for part in self.parts:
             if isinstance(part, str):
                 kind, content = "t", part
+            elif part.moment is not None:
+                kind, content = "v", f"{part.digest} {part.moment.time!r} {part.moment.step!r}"
             else:
                 kind, content = "f" if part.frame else "p", part.digest
             encoded = content.encode("utf-8", "surrogatepass")

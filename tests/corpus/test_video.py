@@ -189,7 +189,7 @@ def test_without_time_stamps_frames_count_as_equally_long(
     path = film(count=40)
     expected = greys(frames(path, 4, settings), settings)
     times = video._timeline
-    monkeypatch.setattr(video, "_timeline", lambda *args: (times(*args)[0], None))
+    monkeypatch.setattr(video, "_timeline", lambda *args: (times(*args)[0], [], 0))
     assert greys(frames(path, 4, settings), settings) == pytest.approx(expected, abs=4)
     monkeypatch.undo()
 

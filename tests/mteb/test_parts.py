@@ -4,13 +4,13 @@ import json
 
 from tests.evaluation.conftest import picture_of
 
-from uninote.items import Item, Ocr, Picture
+from uninote.items import Item, Moment, Ocr, Picture
 from uninote.mteb.parts import from_json, to_json
 
 
 def test_an_item_keeps_order_kinds_and_readings() -> None:
     first, second = picture_of(1, "never stored", ("A", "乙")), picture_of(2)
-    frame = Picture(second.digest, None, second.data, frame=True)
+    frame = Picture(second.digest, None, second.data, frame=True, moment=Moment(0.5, 0.25))
     item = Item.of("title", first, Ocr("A\n乙", first.digest), frame)
     stored = to_json(item)
     assert "never stored" not in stored

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from uninote.errors import ItemError
-from uninote.items import Item, Note, Ocr, Picture
+from uninote.items import Item, Moment, Note, Ocr, Picture
 from uninote.negatives.example import Example
 from uninote.negatives.files import read_examples, read_pairs, write_examples, write_pairs
 from uninote.negatives.mine import mine_examples
@@ -167,3 +168,16 @@ def test_descriptions_of_pictures_are_kept(pairs: list[Pair], tmp_path: Path) ->
     for pair, read in zip(pairs, read_pairs(tmp_path / "pairs.jsonl"), strict=True):
         for item, again in ((pair.query, read.query), (pair.positive, read.positive)):
             assert [p.description for p in again.pictures] == [p.description for p in item.pictures]
+
+
+def test_frames_of_videos_stay_frames(pairs: list[Pair], tmp_path: Path) -> None:
+    even = Picture.from_bytes(b"a", frame=True)
+    timed = [Picture.from_bytes(b"a", frame=True, moment=Moment(n / 2, 0.5)) for n in range(2)]
+    pair = replace(pairs[0], query=Item.of(even, *timed))
+    write_pairs([pair], tmp_path / "pairs.jsonl")
+    (read,) = read_pairs(tmp_path / "pairs.jsonl")
+    assert read.query.key == pair.query.key
+    assert [(one.frame, one.moment) for one in read.query.pictures] == [
+        (True, None),
+        *((True, one.moment) for one in timed),
+    ]

@@ -11,7 +11,7 @@ from uninote.corpus.readers import read_notes
 from uninote.corpus.skips import SkipReport
 from uninote.encoder import Encoder
 from uninote.errors import ItemError, PartError, StoreError
-from uninote.items import Item, Note, Picture
+from uninote.items import Item, Moment, Note, Picture
 from uninote.pipeline import embed
 from uninote.pipeline.embed import catalogue, embed_entries
 from uninote.pipeline.embeddings import open_embeddings, read_records
@@ -34,6 +34,16 @@ def test_catalogue_has_each_note_and_each_picture_once(notes: list[Note]) -> Non
     pictures = {picture.digest for note in notes for picture in note.pictures}
     assert [entry.id for entry in entries if entry.kind == "note"] == [n.id for n in [*notes, notes[0]]]
     assert len([entry for entry in entries if entry.kind == "image"]) == len(pictures)
+
+
+def test_catalogue_has_a_video_sampled_by_rate_once() -> None:
+    frames = tuple(Picture(f"frame {n}", frame=True, moment=Moment(n / 2, 0.5)) for n in range(6))
+    entries = catalogue(
+        [Note("n", "t", pictures=(Picture("still"), *frames)), Note("m", "t", pictures=frames)]
+    )
+    video = Item.of(*frames)
+    assert [entry.id for entry in entries] == ["n", "m", "image:still", f"video:{video.key[:24]}"]
+    assert entries[-1].item == video
 
 
 def test_shards_round_trip_and_a_lost_one_is_made_again(

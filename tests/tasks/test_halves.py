@@ -2,12 +2,13 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uninote.items import Item, Note, Picture
+from uninote.items import Item, Moment, Note, Picture
 from uninote.tasks.halves import one_sided, split_note
 
 Make = Callable[..., Picture]
@@ -116,3 +117,19 @@ def test_a_one_sided_query_keeps_texts_or_pictures(note: Note) -> None:
     assert one_sided(half, random.Random(0)).relevant == half.relevant
     alone = replace(half, query=Item.of("text alone"))
     assert one_sided(alone, random.Random(0)) is alone
+
+
+def test_a_video_sampled_by_rate_stays_whole() -> None:
+    frames = tuple(Picture(f"frame {n}", frame=True, moment=Moment(n / 2, 0.5)) for n in range(6))
+    note = Note("n", "A title.", "One sentence. And another.", (Picture("a"), *frames, Picture("b")))
+    videos = set()
+    for seed in range(20):
+        half = split_note(note, seed)
+        assert half is not None
+        for item in (half.query, half.relevant[-1]):
+            shown = [one for one in item.pictures if one.frame]
+            assert tuple(shown) in ((), frames)
+            videos.add((item is half.query, len(shown)))
+        steps = [len(item.pictures) for item in half.relevant]
+        assert all(better - worse in (1, 6) for better, worse in pairwise(steps))
+    assert videos == {(True, 0), (True, 6), (False, 0), (False, 6)}

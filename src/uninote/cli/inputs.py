@@ -19,11 +19,18 @@ SHOWN = 5
 """Most reasons for what was left out that a command prints."""
 
 
-def read(source: Path, settings: Settings) -> list[Note]:
-    """Read the usable notes; counts of those left out, and some reasons, go to stderr."""
+def read(source: Path, settings: Settings, *models: Path | None) -> list[Note]:
+    """Read the usable notes; counts of those left out, and some reasons, go to stderr.
+
+    models: folders of saved models that the notes are for; their videos are read as these take them.
+    """
     from uninote.corpus.skips import SkipReport
     from uninote.pipeline.notes import load_notes
 
+    if named := [model for model in models if model is not None]:
+        from uninote.encoder.saved import reading
+
+        settings = reading(settings, *named)
     report = SkipReport()
     notes = load_notes(source, settings, report)
     _tell(report, "left out")
@@ -36,13 +43,13 @@ def read_split(source: Path, settings: Settings, part: str, whole: bool) -> list
 
 
 def read_with_relations(
-    source: Path, settings: Settings, part: str, whole: bool
+    source: Path, settings: Settings, part: str, whole: bool, model: Path | None = None
 ) -> tuple[list[Note], Behaviour | None]:
-    """Read the notes of one split, or all, and the relations of all, if there are any."""
+    """Read the notes of one split, or all, for a model, and the relations of all, if there are any."""
     from uninote.corpus.skips import SkipReport
     from uninote.pipeline.relations import load_behaviour
 
-    notes = read(source, settings)
+    notes = read(source, settings, model)
     report = SkipReport()
     behaviour = load_behaviour(source, notes, settings, report)
     _tell(report, "relations left out")

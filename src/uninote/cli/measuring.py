@@ -78,7 +78,7 @@ def evaluate(
     from uninote.pipeline.trained_relations import refuse_seen
 
     settings = settings_from(config, set_, seed, relations)
-    found, behaviour = read_with_relations(notes, settings, "test", whole=True)
+    found, behaviour = read_with_relations(notes, settings, "test", whole=True, model=model)
     splits = Splits(train=[], validation=[], test=found) if whole else split(found, settings)
     suite = build_suite(
         splits.test,

@@ -53,7 +53,7 @@ def embed(
     from uninote.store.layout import layout_of
 
     settings, model = settings_from(config, set_, None), model_folder(model)
-    entries = catalogue(read(notes, settings))
+    entries = catalogue(read(notes, settings, model))
     if dims := loaded_dims(Saved(model), settings.encoder):
         layout_of(dims, settings.store)  # before the long work: can its result be stored?
     if ray:
@@ -89,11 +89,9 @@ def index(
     from uninote.pipeline.index import build_index
     from uninote.shipped import model_folder
 
-    settings = settings_from(config, set_, None)
-    kept = read(notes, settings) if notes is not None else []
-    built = build_index(
-        embeddings, model_folder(model), out, settings.store, not quiet, kept, settings.encoder
-    )
+    settings, model = settings_from(config, set_, None), model_folder(model)
+    kept = read(notes, settings, model) if notes is not None else []
+    built = build_index(embeddings, model, out, settings.store, not quiet, kept, settings.encoder)
     for name, reason in built.left_out.items():
         typer.echo(f"left out: {name}: {reason}", err=True)
     result = {"index": str(out), "count": built.count, "failed": len(built.left_out)}
@@ -135,14 +133,16 @@ def search(
     parts: list[Any] = [text] if text else []
     parts += [read_picture(path, settings.corpus, name=path.name) for path in picture or ()]
     if note is not None:
-        parts += read(note, settings)[0].item().parts
+        parts += read(note, settings, index_folder / "model")[0].item().parts
     if not parts:
         raise ConfigError("nothing to search with: give --text, --picture or --note")
     kinds = None if kind == "all" else (kind,)
     with Searcher(index_folder, settings) as searcher:
         query = Item.of(*parts)
         hits = searcher.search(query, k, kinds, category)
-        sources = {one.id: one for one in read(why, settings)} if why is not None else {}
+        sources = (
+            {one.id: one for one in read(why, settings, index_folder / "model")} if why is not None else {}
+        )
         reasons = {}
         for hit in hits:
             if hit.kind == "note" and hit.id in sources:

@@ -33,6 +33,7 @@ def serve(
     set_: Set = None,
 ) -> None:
     """Serve the HTTP API: store and match notes, search, moderate. SIGTERM drains it."""
+    from uninote.encoder.saved import saved_models
     from uninote.service.concurrency.loaded_models import LoadedEncoder
     from uninote.service.main.server import serve as run
 
@@ -43,5 +44,5 @@ def serve(
 
         return load_encoder(folder, settings, remember=settings.service.remember)
 
-    first = read(notes, settings) if notes is not None else []
+    first = read(notes, settings, *saved_models(index_folder)) if notes is not None else []
     sys.exit(run(settings, index_folder, load, host, port, first))

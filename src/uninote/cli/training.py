@@ -121,7 +121,7 @@ def train_rl(
     from uninote.pipeline.train import rl_model
 
     settings = settings_from(config, set_, seed, relations)
-    training, behaviour = read_with_relations(notes, settings, "train", whole)
+    training, behaviour = read_with_relations(notes, settings, "train", whole, model)
     related = behaviour.training(training) if behaviour else None
     joint = _stage_one(examples, reference or model, settings, features) if examples else None
     trained = rl_model(model, training, settings, out, features, not quiet, joint, relations=related)

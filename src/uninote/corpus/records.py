@@ -10,7 +10,7 @@ Fields, all optional except `id`:
 Null means absent; unknown fields are ignored. A picture is a path, the encoded bytes, or an object. The
 object has `path` or `bytes` (bytes win, as in Hugging Face `{bytes, path}`) or an `image` with one of these.
 It may have `alt` or `description` (text) and `ocr` (list of lines; absent means not read yet, empty means
-none found).
+none found). Written notes mark frames of videos: `frame`, and `moment` of those sampled by rate.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from uninote.corpus.decode import read_picture
 from uninote.corpus.paths import resolve_inside
 from uninote.corpus.skips import Skip
 from uninote.errors import PictureError
-from uninote.items import Note, Picture
+from uninote.items import Moment, Note, Picture, joined
 from uninote.problems import kind_of, sentence
 from uninote.settings import CorpusSettings
 
@@ -67,6 +67,7 @@ def _as_list(value: object) -> object:
 
 Text = Annotated[str, AfterValidator(storable)]
 Name = Annotated[Text, BeforeValidator(_as_text)]
+Seconds = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class _Raw(BaseModel):
@@ -84,6 +85,7 @@ class _RawPicture(_Raw):
     description: Text = Field("", validation_alias=AliasChoices("alt", "description"))
     ocr: list[Text] | None = None
     frame: bool = False
+    moment: Annotated[list[Seconds], Field(min_length=2, max_length=2)] | None = None
 
 
 class _RawNote(_Raw):
@@ -114,20 +116,26 @@ def build_note(entry: Entry, settings: CorpusSettings) -> tuple[Note | None, lis
     skips: list[Skip] = []
     pictures: list[Picture] = []
     listed = raw.images if raw.image is None else [raw.image, *raw.images]
+    reason = f"trimmed: {len(listed)} pictures, the first {settings.max_pictures} usable ones are kept"
+    trimmed = Skip(raw.id, reason, entry.where)
     for index, given in enumerate(listed):
-        if len(pictures) == settings.max_pictures:
-            reason = (
-                f"trimmed: {len(listed)} pictures, the first {settings.max_pictures} usable ones are kept"
-            )
-            skips.append(Skip(raw.id, reason, entry.where))
+        # A frame of a video may belong to the last picture; any other is not even read.
+        frame = isinstance(given, Mapping) and given.get("moment") is not None
+        if not frame and len(joined(pictures)) == settings.max_pictures:
+            skips.append(trimmed)
             break
         try:
-            pictures.append(_picture(given, entry.base, settings))
+            picture = _picture(given, entry.base, settings)
         except PictureError as error:
             skips.append(Skip(raw.id, f"bad picture: {error}", f"{entry.where} images[{index}]"))
+            continue
+        if len(joined([*pictures, picture])) > settings.max_pictures:
+            skips.append(trimmed)
+            break
+        pictures.append(picture)
     for name in raw.video:
         try:
-            pictures += _frames(name, entry.base, settings, settings.max_pictures - len(pictures))
+            pictures += _frames(name, entry.base, settings, settings.max_pictures - len(joined(pictures)))
         except PictureError as error:
             skips.append(Skip(raw.id, f"bad video: {error}", f"{entry.where} video"))
     if not pictures and not raw.title.strip() and not raw.body.strip():
@@ -152,7 +160,7 @@ def _frames(name: str, base: Path | None, settings: CorpusSettings, room: int) -
         raise PictureError(f"{name!r} is left out, the note already has {settings.max_pictures} pictures")
     from uninote.corpus.video import frames  # an extra
 
-    return frames(resolve_inside(base, name), room, settings)
+    return frames(resolve_inside(base, name), settings.frames_in(room), settings)
 
 
 def _picture(given: Any, base: Path | None, settings: CorpusSettings) -> Picture:
@@ -164,12 +172,12 @@ def _picture(given: Any, base: Path | None, settings: CorpusSettings) -> Picture
     if raw.data is not None:
         name = f"bytes ({raw.path})" if raw.path else "bytes"
         picture = read_picture(raw.data, settings, name=name, description=raw.description, ocr=ocr)
-        return replace(picture, frame=raw.frame)
-    if raw.path is None:
+    elif raw.path is None:
         raise PictureError("it has neither a path nor bytes")
-    path = resolve_inside(base, raw.path)
-    picture = read_picture(path, settings, name=raw.path, description=raw.description, ocr=ocr)
-    return replace(picture, frame=raw.frame)
+    else:
+        path = resolve_inside(base, raw.path)
+        picture = read_picture(path, settings, name=raw.path, description=raw.description, ocr=ocr)
+    return replace(picture, frame=raw.frame, moment=Moment(*raw.moment) if raw.moment else None)
 
 
 def _fields(given: Any) -> Iterator[tuple[str, Any]]:

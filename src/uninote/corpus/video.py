@@ -3,22 +3,25 @@
 A sample is the frame shown at the middle of one of equal segments of the time. A short video is read from
 start to end: its packets tell the time, which needs neither a duration nor a frame count in the header. A
 long video is sampled by seeking. Without time stamps the frames count as equally long.
+
+With `corpus.frame_rate` frames are taken by rate instead (`frame_rate.py`), each with its `Moment`.
 """
 
 from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from uninote.corpus.formats import CONTAINERS
+from uninote.corpus.frame_rate import DEFAULT_FPS, chosen
 from uninote.errors import PictureError, TooLargePicture, UnsupportedPicture, reason_of
 from uninote.extras import needs
-from uninote.items import Picture
+from uninote.items import Moment, Picture
 from uninote.settings import CorpusSettings
 
 with needs("video"):
@@ -32,6 +35,8 @@ _OPTIONS = {
 _SHORT_SECONDS = 30.0
 _MAX_DECODED = 20_000
 """Most frames decoded per video: bounds the time that a hostile file can cost."""
+_SEEK_SECONDS = 5.0
+"""Time between two frames sampled by rate beyond which those between them are not decoded."""
 _COMPLETE = 0.9
 """Smallest share of the frames announced in the header that a complete file has."""
 _JPEG_QUALITY = 90
@@ -40,9 +45,9 @@ _JPEG_QUALITY = 90
 def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[Picture]:
     """Sample at most `max_frames` (and `settings.max_frames`) frames, uniform in time, in time order.
 
-    There are fewer where one frame is shown for several segments. Each is an upright JPEG `Picture` held in
-    memory. Raises PictureError when the file is missing, truncated, not a video of an allowed container, or
-    when its frames exceed the pixel caps.
+    There are fewer where one frame is shown for several segments, or where `settings.frame_rate` asks for
+    fewer. Each is an upright JPEG `Picture` held in memory. Raises PictureError when the file is missing,
+    truncated, not a video of an allowed container, or when its frames exceed the pixel caps.
     """
     path = Path(path)
     count = min(max_frames, settings.max_frames)
@@ -51,7 +56,10 @@ def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[
     if not path.is_file():
         raise PictureError(f"video {path} does not exist or is not a file")
     try:
-        sampled = [_picture(frame) for frame in _sample(path, count, settings)]
+        if settings.frame_rate:
+            sampled = [_picture(frame, moment) for frame, moment in _by_rate(path, count, settings)]
+        else:
+            sampled = [_picture(frame) for frame in _sample(path, count, settings)]
     except PictureError:
         raise
     except Exception as error:  # on crafted bytes the bindings raise other types than their own
@@ -64,6 +72,28 @@ def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[
     return sampled
 
 
+def _by_rate(path: Path, count: int, settings: CorpusSettings) -> list[tuple[Any, Moment]]:
+    with av.open(str(path), options=_OPTIONS) as container:
+        stream = _stream(container, path, settings)
+        fps, base = stream.average_rate or DEFAULT_FPS, stream.time_base
+        total, stamps, end = _timeline(container, stream, path)
+    if stamps:
+        times, seconds = [float((one - stamps[0]) * base) for one in stamps], float((end - stamps[0]) * base)
+    else:
+        total = min(total, _MAX_DECODED)
+        times, seconds = [float(index / fps) for index in range(total)], float(total / fps)
+    if not times:
+        return []
+    taken, moments = chosen(times, seconds, settings.frame_rate, count)
+    with av.open(str(path), options=_OPTIONS) as container:
+        stream = _stream(container, path, settings)
+        if stamps:
+            found = _at(container, stream, [stamps[index] for index in taken])
+        else:
+            found = _at_indices(container, stream, set(taken), total)
+    return list(zip(found, moments, strict=False))
+
+
 def _sample(path: Path, count: int, settings: CorpusSettings) -> list[Any]:
     with av.open(str(path), options=_OPTIONS) as container:
         stream = _stream(container, path, settings)
@@ -74,10 +104,12 @@ def _sample(path: Path, count: int, settings: CorpusSettings) -> list[Any]:
                 return sampled
     # The video is short, or its duration is missing or wrong, or it cannot seek: read it from start to end.
     with av.open(str(path), options=_OPTIONS) as container:
-        total, times = _timeline(container, _stream(container, path, settings), path)
-    if times and total > count:
+        total, stamps, end = _timeline(container, _stream(container, path, settings), path)
+    if total > _MAX_DECODED:
+        total, end = _MAX_DECODED, stamps[_MAX_DECODED - 1] if stamps else 0
+    if stamps and total > count:
         with av.open(str(path), options=_OPTIONS) as container:
-            if sampled := _by_time(container, _stream(container, path, settings), count, *times):
+            if sampled := _by_time(container, _stream(container, path, settings), count, stamps[0], end):
                 return sampled
     with av.open(str(path), options=_OPTIONS) as container:
         return _by_index(container, _stream(container, path, settings), count, total)
@@ -126,10 +158,11 @@ def _by_seeking(container: Any, stream: Any, count: int, seconds: float) -> list
     return [found[pts] for pts in sorted(found)]
 
 
-def _timeline(container: Any, stream: Any, path: Path) -> tuple[int, tuple[int, int] | None]:
-    """Return the number of frames and, if they have time stamps, when the first begins and the last ends.
+def _timeline(container: Any, stream: Any, path: Path) -> tuple[int, list[int], int]:
+    """Return the number of frames, their time stamps in order, and when the last one ends.
 
-    Read from the packets, without decoding. Raises PictureError for a truncated file.
+    The stamps are empty where frames have none, or all the same. Read from the packets, without decoding.
+    Raises PictureError for a truncated file.
     """
     packets = [
         (one.pts, one.duration or 0) for one in container.demux(stream) if one.size and not one.is_discard
@@ -144,13 +177,11 @@ def _timeline(container: Any, stream: Any, path: Path) -> tuple[int, tuple[int, 
         if there < _COMPLETE * stream.frames:
             raise PictureError(f"video {path} is truncated: {there} of {stream.frames} frames are there")
     if first == last:
-        return min(total, _MAX_DECODED), None
-    if total > _MAX_DECODED:
-        return _MAX_DECODED, (first, known[_MAX_DECODED - 1][0])
+        return total, [], 0
     end = last + (known[-1][1] or (last - first) // (total - 1))
     if seconds and seconds <= _SHORT_SECONDS and not known[-1][1]:
         end = max(end, first + length)
-    return total, (first, end)
+    return total, [pts for pts, _ in known], end
 
 
 def _packets(path: Path) -> int:
@@ -186,7 +217,29 @@ def _by_time(container: Any, stream: Any, count: int, first: int, end: int) -> l
 def _by_index(container: Any, stream: Any, count: int, total: int) -> list[Any]:
     """Return the middle frames of `count` equal runs of `total` frames, or all of at most `count`."""
     wanted = {int((run + 0.5) * total / count) for run in range(count)} if total > count else range(total)
+    return _at_indices(container, stream, wanted, total)
+
+
+def _at_indices(container: Any, stream: Any, wanted: Container[int], total: int) -> list[Any]:
     return [frame for index, frame in enumerate(_decoded(container, stream, total)) if index in wanted]
+
+
+def _at(container: Any, stream: Any, stamps: Sequence[int]) -> list[Any]:
+    """Return the frame of each time stamp, or the next one; none for stamps after the last frame.
+
+    Far from the last frame, decoding continues at the key frame before the stamp.
+    """
+    found: list[Any] = []
+    frames = _decoded(container, stream, _MAX_DECODED)
+    for stamp in stamps:
+        if found and (stamp - found[-1].pts) * stream.time_base > _SEEK_SECONDS:
+            container.seek(stamp, stream=stream)
+            frames = _decoded(container, stream, _MAX_DECODED // len(stamps))
+        frame = next((one for one in frames if one.pts is not None and one.pts >= stamp), None)
+        if frame is None:
+            break
+        found.append(frame)
+    return found
 
 
 def _decoded(container: Any, stream: Any, limit: int) -> Iterator[Any]:
@@ -198,10 +251,10 @@ def _decoded(container: Any, stream: Any, limit: int) -> Iterator[Any]:
     return islice(usable(), limit)
 
 
-def _picture(frame: Any) -> Picture:
+def _picture(frame: Any, moment: Moment | None = None) -> Picture:
     image = frame.to_image()
     if frame.rotation:  # phones store portrait as landscape plus a rotation (degrees, counter-clockwise)
         image = image.rotate(frame.rotation, expand=True)
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=_JPEG_QUALITY)
-    return Picture.from_bytes(encoded.getvalue(), frame=True)
+    return Picture.from_bytes(encoded.getvalue(), frame=True, moment=moment)

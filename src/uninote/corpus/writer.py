@@ -62,6 +62,8 @@ def _picture(picture: Picture, path: Path, link: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {"path": _reference(picture, path, link), "alt": picture.description}
     if picture.frame:
         fields["frame"] = True
+    if picture.moment is not None:
+        fields["moment"] = picture.moment
     return fields if picture.ocr is None else fields | {"ocr": picture.ocr}
 
 

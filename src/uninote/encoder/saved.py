@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from uninote.errors import ModelError, RenderingError, reason_of
 from uninote.files import write_atomic
 from uninote.items import RENDERING, require_rendering
-from uninote.settings import EncoderSettings, encoder_class
+from uninote.settings import EncoderSettings, Settings, encoder_class
 
 FILE = "uninote.json"
 BACKBONE_FILE = "backbone.json"
@@ -104,6 +104,18 @@ def saved_models(folder: Path) -> list[Path]:
     inner = folder / "models"
     found = [folder / "model", *(sorted(inner.iterdir()) if inner.is_dir() else ())]
     return [model for model in found if is_saved(model)]
+
+
+def reading(settings: Settings, *models: Path) -> Settings:
+    """Return the settings to read notes with for saved models.
+
+    Videos are sampled by rate where one of the models takes them as videos. Folders without a model count
+    for nothing.
+    """
+    saved = (Saved(folder).settings() for folder in models if is_saved(folder))
+    if all(getattr(one, "video", "frames") == "frames" for one in saved):
+        return settings
+    return settings.model_copy(update={"corpus": settings.corpus.by_rate()})
 
 
 def write_saved(folder: Path, version: str, dim: int, settings: EncoderSettings) -> None:

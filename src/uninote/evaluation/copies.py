@@ -110,7 +110,7 @@ def edited_copies(
                 data = edited(load_picture(picture, settings), settings.min_picture_side)
                 with write_atomic(path, several_writers=True) as unfinished:
                     unfinished.write_bytes(data)
-            return replace(Picture.from_path(path), frame=picture.frame)
+            return replace(Picture.from_path(path), frame=picture.frame, moment=picture.moment)
         except PictureError:
             return None
 

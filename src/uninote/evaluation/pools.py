@@ -11,7 +11,7 @@ import numpy as np
 from uninote.evaluation.protocols import Floats
 from uninote.evaluation.task_suite import TaskSuite, distinct
 from uninote.evaluation.variants import Variant
-from uninote.items import Item, Note
+from uninote.items import Item, Note, standing
 from uninote.tasks.definitions import NOTE_TASKS, UNEDITED, Task
 
 NEAREST = 50
@@ -46,9 +46,9 @@ def targets_of(note: Note, task: Task) -> tuple[Item, ...]:
         case "Note":
             return (note.item(),)
         case "I":
-            return distinct(Item.of(picture) for picture in note.pictures)
+            return distinct(Item.of(note.pictures[n]) for n in standing(note.pictures))
         case _:
-            texts = (picture.description for picture in note.pictures)
+            texts = (note.pictures[n].description for n in standing(note.pictures))
             return distinct(Item.of(text) for text in texts if text.strip())
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from uninote.items import Item, Ocr, Part, Picture
+from uninote.items import Item, Moment, Ocr, Part, Picture
 
 COLUMN = "uninote_parts"
 """Column of queries and corpus with the parts of each item."""
@@ -26,7 +26,8 @@ def from_json(text: str, bytes_of: Callable[[str], bytes]) -> Item:
 
 def _record(part: Part) -> dict[str, Any]:
     if isinstance(part, Picture):
-        return {"picture": part.digest, "ocr": part.ocr, "frame": part.frame}
+        moment = {} if part.moment is None else {"moment": part.moment}
+        return {"picture": part.digest, "ocr": part.ocr, "frame": part.frame, **moment}
     if isinstance(part, Ocr):
         return {"ocr": str(part), "of": part.of}
     return {"text": part}
@@ -35,7 +36,8 @@ def _record(part: Part) -> dict[str, Any]:
 def _part(record: dict[str, Any], bytes_of: Callable[[str], bytes]) -> Part:
     if "picture" in record:
         ocr = None if record["ocr"] is None else tuple(record["ocr"])
-        return Picture(record["picture"], None, bytes_of(record["picture"]), "", ocr, record["frame"])
+        moment = Moment(*record["moment"]) if "moment" in record else None
+        return Picture(record["picture"], None, bytes_of(record["picture"]), "", ocr, record["frame"], moment)
     if "of" in record:
         return Ocr(record["ocr"], record["of"])
     text: str = record["text"]

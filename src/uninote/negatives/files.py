@@ -2,8 +2,9 @@
 
 A line is one of
 
-* a part: `{"part": n, "text": …}`, `{"part": n, "digest": …, "description": …, "path": …}`, or, for the text
-  of part m that was read in a picture, `{"part": n, "ocr": m, "of": digest}`;
+* a part: `{"part": n, "text": …}`, `{"part": n, "digest": …, "description": …, "path": …}` (of a frame of a
+  video also `frame` and `moment`), or, for the text of part m that was read in a picture,
+  `{"part": n, "ocr": m, "of": digest}`;
 * an item: `{"item": n, "parts": […]}`;
 * a record, which refers to items by number.
 
@@ -24,7 +25,7 @@ from typing import Any
 from uninote.corpus.base64 import decode_base64
 from uninote.errors import ItemError
 from uninote.files import write_atomic
-from uninote.items import Item, Ocr, Part, Picture
+from uninote.items import Item, Moment, Ocr, Part, Picture
 from uninote.negatives.example import Example
 from uninote.problems import problem_of
 from uninote.tasks.definitions import Pair, Task
@@ -89,7 +90,7 @@ class _Table:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._parts: dict[tuple[str | int, ...], int] = {}
+        self._parts: dict[tuple[Any, ...], int] = {}
         self._items: dict[str, int] = {}
         self._new: list[Record] = []
 
@@ -112,6 +113,10 @@ class _Table:
             content = {"digest": part.digest}
             if part.description:
                 content["description"] = part.description
+            if part.frame:
+                content["frame"] = True
+            if part.moment is not None:
+                content["moment"] = part.moment
         elif isinstance(part, Ocr):
             content = {"ocr": self._part(str(part)), "of": part.of}
         else:
@@ -173,6 +178,8 @@ def _part_of(record: Record, folder: Path, parts: list[Part]) -> Part:
         folder / record["path"] if "path" in record else None,
         decode_base64(record["data"]) if "data" in record else None,
         str(record.get("description", "")),
+        frame=bool(record.get("frame")),
+        moment=Moment(*record["moment"]) if "moment" in record else None,
     )
 
 

@@ -15,7 +15,7 @@ from uninote.encoder.partial import encode_partly, lost
 from uninote.errors import ItemError, PartError
 from uninote.extras import needs
 from uninote.files import write_atomic
-from uninote.items import RENDERING, Item, Note
+from uninote.items import RENDERING, Item, Note, joined
 from uninote.pipeline.embeddings import MANIFEST, PARTS
 from uninote.progress import show_progress
 from uninote.store.protocol import CONTENT_KEY
@@ -42,7 +42,10 @@ class Entry:
 
 
 def catalogue(notes: Sequence[Note]) -> list[Entry]:
-    """List the notes in order, then every distinct picture once, with the first note that contains it."""
+    """List the notes in order, then every distinct picture once, with the first note that contains it.
+
+    The frames of a video that was sampled by rate are one picture together.
+    """
     entries = [
         Entry(
             note.id,
@@ -61,20 +64,22 @@ def catalogue(notes: Sequence[Note]) -> list[Entry]:
     ]
     seen: set[str] = set()
     for note in notes:
-        for picture in note.pictures:
-            if picture.digest in seen:
+        for shown in joined(note.pictures):
+            first, item = shown[0], Item.of(*shown)
+            name = f"image:{first.digest[:24]}" if len(shown) == 1 else f"video:{item.key[:24]}"
+            if name in seen:
                 continue
-            seen.add(picture.digest)
+            seen.add(name)
             entries.append(
                 Entry(
-                    f"image:{picture.digest[:24]}",
+                    name,
                     "image",
-                    Item.of(picture),
+                    item,
                     note.category,
                     {
-                        "title": picture.description[:PREVIEW_CHARS],
+                        "title": first.description[:PREVIEW_CHARS],
                         "note": note.id,
-                        "pictures": [str(picture.path)] if picture.path else [],
+                        "pictures": [str(first.path)] if first.path else [],
                     },
                 )
             )

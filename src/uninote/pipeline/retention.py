@@ -7,6 +7,7 @@ from pathlib import Path
 
 from uninote.corpus.skips import SkipReport
 from uninote.encoder.loading import load_encoder
+from uninote.encoder.saved import reading
 from uninote.errors import NoteError
 from uninote.evaluation.baselines.bm25 import Bm25
 from uninote.evaluation.baselines.late_fusion import EncodedOnce
@@ -63,7 +64,8 @@ def measure_retention(
     `measure_online`, `measure_offline`), and `headline`. Raises NoteError when no category has enough notes.
     """
     skips = SkipReport()
-    notes = drop_unreadable(load_notes(source, settings, skips), settings.corpus, skips, progress)
+    notes = load_notes(source, reading(settings, *models), skips)
+    notes = drop_unreadable(notes, settings.corpus, skips, progress)
     parts = split(notes, settings)
     deployment = Deployment(
         parts.train, parts.validation, parts.test, samples=samples, minimum=minimum, seed=settings.seed

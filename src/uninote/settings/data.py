@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
+from uninote.items import VIDEO_FRAMES
 from uninote.settings.section import Section
+
+NATIVE = {"frame_rate": 2.0, "max_frames": 64}
+"""Sampling of videos for models that take them as videos."""
 
 
 class CorpusSettings(Section):
@@ -25,9 +29,21 @@ class CorpusSettings(Section):
     )
     min_picture_side: int = Field(8, ge=1, description="shortest side that a picture may have")
     max_frames: int = Field(8, ge=1, description="frames sampled from a video, within max_pictures")
+    frame_rate: float = Field(
+        0, ge=0, description="frames a second, up to max_frames, a video then counts as one picture; 0: even"
+    )
     balance_per_topic: int | None = Field(None, ge=1, description="keep at most this many notes a topic")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="share of the notes held out to measure on")
     validation_fraction: float = Field(0.05, ge=0, lt=1, description="share held out to choose by")
+
+    def frames_in(self, room: int) -> int:
+        """Return the most frames of a video in a note that has room for `room` more pictures."""
+        return min(self.max_frames, max(room, 0) * (VIDEO_FRAMES if self.frame_rate else 1))
+
+    def by_rate(self) -> Self:
+        """Return settings that sample videos by rate, as `NATIVE` unless these were set otherwise."""
+        unset = {name: value for name, value in NATIVE.items() if name not in self.model_fields_set}
+        return self.model_copy(update=unset)
 
 
 class AnnotateSettings(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from uninote.items import Item, Note
+from uninote.items import Item, Note, standing
 from uninote.tasks.content import Keys, line_keys, usable_ocr
 from uninote.tasks.halving import halve
 from uninote.tasks.replacement import mask_note, replace_picture, without_content, without_picture
@@ -34,8 +34,8 @@ PictureCut = Callable[[Note, int], Cut | None]
 
 
 def each_picture(cut: PictureCut) -> Builder:
-    """Return the builder that cuts a note once for each of its pictures."""
-    return lambda note, seed: [made for n in range(len(note.pictures)) if (made := cut(note, n))]
+    """Return the builder that cuts a note once for each of its pictures; see `standing` for videos."""
+    return lambda note, seed: [made for n in standing(note.pictures) if (made := cut(note, n))]
 
 
 def reverse(cut: PictureCut) -> PictureCut:

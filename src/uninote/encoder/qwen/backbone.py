@@ -19,14 +19,15 @@ from torch import nn
 from uninote.encoder.adapter import add_adapter, save_adapter, with_adapter
 from uninote.encoder.device import resolve_device, spare_cores
 from uninote.encoder.protocol import Inputs, LoadOptions
-from uninote.encoder.qwen.chat import Chat
+from uninote.encoder.qwen.chat import JOINT, Chat
 from uninote.encoder.qwen.feature_cache import FeatureCache
 from uninote.encoder.qwen.packed_attention import PACKED, Packing
 from uninote.encoder.qwen.pixels import Pixels
-from uninote.encoder.qwen.pretrained import load_pretrained
+from uninote.encoder.qwen.pretrained import load_pretrained, video_processing
 from uninote.encoder.qwen.render import Renderer
 from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows
 from uninote.encoder.qwen.settings import QwenSettings
+from uninote.encoder.qwen.video import VideoRules
 from uninote.errors import ModelError, reason_of
 from uninote.items import Item
 from uninote.problems import problem_of
@@ -80,11 +81,15 @@ class QwenVLBackbone(nn.Module):
         self.model: Any = loaded.model.requires_grad_(False).eval()
         self.width = int(self.model.config.get_text_config().hidden_size)
         self.picture_id = int(self.model.config.image_token_id)
+        self.video_id = int(self.model.config.video_token_id)
         self.chat = Chat(loaded.tokenizer, self.picture_id)
         place = resolve_device(device or self.settings.device)
         threads = self.settings.decoders or spare_cores(place)
         self.pixels = Pixels(loaded.processor, corpus, threads, pinned=place.type == "cuda")
-        self.renderer = Renderer(self.settings, self.chat, self.pixels)
+        video = None
+        if self.settings.video == "native":
+            video = VideoRules(video_processing(self.base), self.model.config)
+        self.renderer = Renderer(self.settings, self.chat, self.pixels, video)
         self.feature_cache = FeatureCache(self.settings.remember_pictures)
         if self.settings.gradient_checkpointing:  # takes effect in training mode only
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -131,12 +136,13 @@ class QwenVLBackbone(nn.Module):
             visual += shown[spot]
         batches = []
         for head, chains in zip(heads, rendered, strict=True):
-            frame = Frame(head, self.chat.tail, self.picture_id, self.pixels.unit)
+            frame = Frame(head, self.chat.tail, self.picture_id, self.pixels.unit, self.video_id)
             rows, order = share_rows(chains, frame, first, self.packs)
             batches.append(collate(rows, order, self.tokenizer.pad_token_id or 0, self.packs))
         shared: dict[str, torch.Tensor] = {}
         if unseen:
-            shared |= self.pixels.batch(unseen, pictures, self.stand_in)
+            sources = {digest: [pictures[one] for one in digest.split(JOINT)] for digest, _ in unseen}
+            shared |= self.pixels.batch(unseen, sources, self.stand_in)
             if self.feature_cache.size:
                 shared["spots"] = torch.tensor([FeatureCache.key(spot) for spot in unseen])
         if known:

@@ -24,6 +24,8 @@ SEPARATOR = " \n"
 CHARS_PER_TOKEN = 12
 """Text beyond this many characters per token of budget cannot survive trimming, so it is not tokenised."""
 CACHE = 65_536
+JOINT = "+"
+"""Sign between the digests of the frames of a temporal patch."""
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -37,9 +39,14 @@ CHATML = (
 class Block(NamedTuple):
     """Tokens of one part: `before`, then `visual` picture tokens, then `after`; a text has `before` only.
 
+    A video has a block for each of its temporal patches.
+
     Attributes:
-        digest: of the picture, empty for a text.
+        digest: of the picture, or those of the frames of a temporal patch, joined by `JOINT`; else empty.
         side: height and width of the picture in pixels as it enters the vision tower.
+        video: its visual tokens are those of a video.
+        time: position on the time axis, relative to the block's first visual position.
+        stays: the next block's visual positions start where those of this block do.
     """
 
     before: tuple[int, ...]
@@ -47,6 +54,9 @@ class Block(NamedTuple):
     digest: str = ""
     side: tuple[int, int] = (0, 0)
     visual: int = 0
+    video: bool = False
+    time: int = 0
+    stays: bool = False
 
     @property
     def length(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from cachetools import LRUCache
 
+from uninote.encoder.qwen.chat import JOINT
 from uninote.encoder.qwen.rows import Spot
 
 
@@ -37,7 +38,8 @@ class FeatureCache:
     @staticmethod
     def key(spot: Spot) -> tuple[int, int, int]:
         """Return a spot as integers, which can travel in a tensor: 62 bits of the digest, height, width."""
-        return int(spot[0][:16], 16) >> 2, *spot[1]
+        bits = (int(digest[:16], 16) >> 2 for digest in spot[0].split(JOINT))
+        return sum((2 * n + 1) * one for n, one in enumerate(bits)) % 2**62, *spot[1]
 
     def get(self, spot: Spot) -> torch.Tensor | None:
         with self._lock:

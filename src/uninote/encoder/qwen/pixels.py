@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from cachetools import FIFOCache
+from numpy.typing import NDArray
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
@@ -54,7 +55,7 @@ class Pixels:
 
         Sizes come from the header; a picture without one counts as one token and fails when it is decoded.
         """
-        height, width = self._size(picture)
+        height, width = self.size(picture)
         most = budget * self.unit**2
         while True:
             least = min(MIN_UNITS * self.unit**2, most)
@@ -64,7 +65,8 @@ class Pixels:
                 return side if side[0] * side[1] <= budget * self.unit**2 else (self.unit, self.unit)
             most //= 2
 
-    def _size(self, picture: Picture) -> tuple[int, int]:
+    def size(self, picture: Picture) -> tuple[int, int]:
+        """Return height and width of the upright picture in pixels, from its header."""
         found: tuple[int, int] | None = self._sizes.get(picture.digest)
         if found is None:
             try:
@@ -75,13 +77,23 @@ class Pixels:
         return found
 
     def patches(
-        self, picture: Picture, side: tuple[int, int], stand_in: bool = False, out: torch.Tensor | None = None
+        self,
+        shown: Sequence[Picture],
+        side: tuple[int, int],
+        stand_in: bool = False,
+        out: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return uint8 [patches, values] at that height and width. Raises what `load_picture` does.
+        """Return uint8 [patches, values] of a picture, or of the frames of a temporal patch, at `side`.
 
-        stand_in: a grey picture takes the place of one that cannot be decoded (`encoder.stand_in`).
-        out: see `to_patches`.
+        side: height and width in pixels. stand_in: a grey picture takes the place of one that cannot be
+        decoded (`encoder.stand_in`). out: see `to_patches`. Raises what `load_picture` does.
         """
+        frames = [self._frame(picture, side, stand_in) for picture in shown]
+        processor = self.processor
+        whole = np.broadcast_to(np.stack(frames), (processor.temporal_patch_size, *frames[0].shape))
+        return to_patches(whole, processor.patch_size, processor.merge_size, out)
+
+    def _frame(self, picture: Picture, side: tuple[int, int], stand_in: bool) -> NDArray[np.uint8]:
         size, resample = (side[1], side[0]), Image.Resampling(self.processor.resample)
         try:
             image = load_resized(picture, self.corpus, size, resample, self.reserve)
@@ -90,14 +102,15 @@ class Pixels:
                 raise
             warn_once(picture.digest, error)
             image = GREY.resize(size)
-        frame, processor = np.asarray(image), self.processor
-        frames = np.broadcast_to(frame, (processor.temporal_patch_size, *frame.shape))
-        return to_patches(frames, processor.patch_size, processor.merge_size, out)
+        return np.asarray(image)
 
-    def batch(self, spots: Sequence[Spot], pictures: Mapping[str, Picture], stand_in: bool = False) -> Inputs:
+    def batch(
+        self, spots: Sequence[Spot], pictures: Mapping[str, Sequence[Picture]], stand_in: bool = False
+    ) -> Inputs:
         """Return pixels uint8 [patches, values] and grids int64 [u, 3] of the pictures at `spots`.
 
-        Several pictures are decoded in parallel. Raises what `load_picture` does.
+        pictures: the picture, or the frames of the temporal patch, of each digest. Several spots are decoded
+            in parallel. Raises what `load_picture` does.
         """
         size = self.processor.patch_size
         grids = [[1, height // size, width // size] for _, (height, width) in spots]

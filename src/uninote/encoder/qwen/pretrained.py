@@ -77,6 +77,23 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
     return Loaded(source, commit or weights_fingerprint(folder), model, tokenizer, processor)
 
 
+def video_processing(base: str) -> dict[str, Any]:
+    """Return the configuration of the checkpoint's video processor; that of pictures where it has none.
+
+    Raises ModelError when neither can be read.
+    """
+    from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor as Processor
+
+    try:
+        found: dict[str, Any] = Processor.get_video_processor_dict(base)[0]
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{base} says nothing of videos: {reason_of(error)}; leave encoder.video out, or add the "
+            "checkpoint's video_preprocessor_config.json"
+        ) from error
+    return found
+
+
 def _attention(name: str, cuda: bool) -> str | dict[str, str]:
     """Choose the attention: flash attention in the vision tower, where asked for or installed, else SDPA.
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from uninote.encoder.qwen.chat import Block
 
 Spot = tuple[str, tuple[int, int]]
-"""Picture as it enters the vision tower: digest, and height and width in pixels."""
+"""Picture as it enters the vision tower: digest (`Block.digest`), and height and width in pixels."""
 
 
 class Frame(NamedTuple):
@@ -28,6 +28,7 @@ class Frame(NamedTuple):
     tail: Sequence[int]
     picture_id: int
     unit: int
+    video_id: int = -1
 
 
 class Row:
@@ -67,12 +68,13 @@ class Row:
         if block.visual:
             height, width = block.side[0] // self.frame.unit, block.side[1] // self.frame.unit
             grid = np.stack(
-                [np.zeros(height * width, np.int64), *map(np.ravel, np.indices((height, width)))], axis=1
+                [np.full(height * width, block.time), *map(np.ravel, np.indices((height, width)))], axis=1
             )
             start = first[block.digest, block.side]
             slots = range(start, start + block.visual)
-            self._write([self.frame.picture_id] * block.visual, slots, grid + self.at)
-            self.at += max(height, width)
+            pad = self.frame.video_id if block.video else self.frame.picture_id
+            self._write([pad] * block.visual, slots, grid + self.at)
+            self.at += 0 if block.stays else max(height, width)
         self.words(block.after)
 
     def trunk(self, blocks: Sequence[Block], first: dict[Spot, int]) -> Self:

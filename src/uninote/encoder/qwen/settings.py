@@ -31,6 +31,10 @@ class QwenSettings(EncoderSettings):
     max_pictures: int = Field(12, ge=1, description="pictures of one item that are read")
     picture_pixels: int = Field(262_144, ge=1024, description="largest area of one picture")
     note_pixels: int = Field(2_097_152, ge=1024, description="area of all pictures of one item")
+    video: Literal["frames", "native"] = Field(
+        "frames",
+        description="frames: pictures of their own; native: a video as the model's processor takes it",
+    )
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
         "auto", description="auto: SDPA, with flash attention in the vision tower where installed"
     )

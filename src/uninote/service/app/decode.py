@@ -83,7 +83,7 @@ async def _pictures(services: Services, given: Sequence[PictureIn], video: Media
         cap = services.options.max_video_bytes
         data = await _bytes(services, "video", video, cap)
         with at("video"):
-            frames = min(room, corpus.max_frames)
+            frames = corpus.frames_in(room)
             found += await services.media_executor.run(frames_of, data, corpus, frames, cap)
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from uninote.items import Item, Ocr, Picture, compose
+from uninote.items import Item, Moment, Ocr, Picture, compose
 from uninote.service.domain.base.payload import item_from, item_payload
 
 READ = Picture.from_bytes(b"one", ocr=("Open 9-17", "No dogs"))
@@ -24,6 +24,13 @@ def test_texts_read_in_pictures_come_back_as_such() -> None:
     assert (again.key, again.parts) == (item.key, item.parts)
     assert [type(part) for part in again.parts] == [str, Picture, Ocr, Picture]
     assert [part.of for part in again.parts if isinstance(part, Ocr)] == [READ.digest]
+
+
+def test_frames_of_videos_keep_their_moments() -> None:
+    frames = [Picture.from_bytes(bytes([n]), frame=True, moment=Moment(n / 2, 0.5)) for n in range(3)]
+    again = stored(Item.of("title", *frames, BARE))
+    assert again.key == Item.of("title", *frames, BARE).key
+    assert [one.moment for one in again.pictures] == [one.moment for one in (*frames, BARE)]
 
 
 def test_payloads_without_kinds_are_read_as_before() -> None:

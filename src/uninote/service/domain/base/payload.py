@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uninote.errors import PictureError
-from uninote.items import Item, Note, Ocr, Part, Picture
+from uninote.items import Item, Moment, Note, Ocr, Part, Picture
 from uninote.service.db.gallery_tables import Sample
 from uninote.service.db.note_tables import StoredNote, StoredPicture
 from uninote.service.errors import NotFoundError
@@ -119,12 +119,13 @@ def _part_payload(part: Part) -> dict[str, Any]:
 
 def _picture_payload(picture: Picture) -> dict[str, Any]:
     ocr = None if picture.ocr is None else list(picture.ocr)
-    return {
+    stored = {
         "digest": picture.digest,
         "description": picture.description,
         "ocr": ocr,
         "frame": picture.frame,
     }
+    return stored if picture.moment is None else stored | {"moment": picture.moment}
 
 
 def _picture_from(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Picture:
@@ -135,4 +136,5 @@ def _picture_from(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> 
         description=entry["description"],
         ocr=None if entry["ocr"] is None else tuple(entry["ocr"]),
         frame=entry["frame"],
+        moment=Moment(*entry["moment"]) if entry.get("moment") else None,
     )
