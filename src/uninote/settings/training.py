@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from uninote.settings.section import Section
 
 
+Sharding = Literal["none", "fsdp"]
+
+
 class LoraSettings(Section):
     """Low-rank adapters of one stage."""
 
@@ -52,6 +55,9 @@ class SftSettings(SftAblations):
     batch_size: int = Field(96, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
+    )
+    sharding: Sharding = Field(
+        "none", description="fsdp: the frozen weights of a large model in parts over the processes"
     )
     learning_rate: float = Field(3e-4, gt=0)
     head_learning_rate: float = Field(2e-3, gt=0, description="layers after frozen towers")
@@ -134,6 +140,9 @@ class RlSettings(RlAblations):
     batch_size: int = Field(16, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
         None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
+    )
+    sharding: Sharding = Field(
+        "none", description="fsdp: the frozen weights of a large model in parts over the processes"
     )
     shared_prefixes: bool = Field(
         True, description="encode the nested candidates of a query in one pass, where the backbone can"

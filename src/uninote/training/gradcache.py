@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.capabilities import ParamGroup, ParamGroups, PrefixBackbone, SplitsLayers, StepBackbone
+from uninote.encoder.capabilities import ParamGroup, ParamGroups, PrefixBackbone, StepBackbone
 from uninote.encoder.protocol import Backbone, Inputs
+from uninote.encoder.stand_in import grey_picture
 from uninote.items import Item
 from uninote.training.gather import Shard, gather_rows
 
@@ -94,6 +95,10 @@ def prepare_sides(
                 for part in plan[0]
             ]
         )
+        if not inputs and shard.world > 1 and backbone.tower_trains:
+            # The others wait for this process's gradients of the vision tower: no chunk refers to this picture, so
+            # they are zero.
+            inputs = backbone.prepare_step([([[Item.of(grey_picture())]], "")])[1]
         pictures = Pictures(inputs) if inputs else None
     else:
         prepared, pictures = [], None
@@ -153,8 +158,6 @@ class ChunkedEncoder(nn.Module):
     def __init__(self, backbone: nn.Module, recompute: bool = False) -> None:
         super().__init__()
         self.backbone, self.recompute = backbone, recompute
-        # The library's name for the layers where FSDP may cut.
-        self._no_split_modules = list(backbone.layer_classes) if isinstance(backbone, SplitsLayers) else []
 
     def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
         own = self.backbone

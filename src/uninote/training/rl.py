@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import random
 from collections.abc import Sequence
@@ -22,7 +21,8 @@ from uninote.tasks.definitions import Task
 from uninote.tasks.halves import Halves, one_sided, split_note
 from uninote.tasks.pairs import make_pairs
 from uninote.tasks.related import related_rankings
-from uninote.training.gather import Shard, fit_whole
+from uninote.training.anchor import Anchor
+from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, Side, encode_sides
 from uninote.training.joint import StageOne, StageOneBatches
 from uninote.training.movement import Start
@@ -34,6 +34,7 @@ from uninote.training.rl_batches import HalvesDataset, RlCollator
 from uninote.training.rl_groups import top_group
 from uninote.training.sampler import TaskBatchOrder
 from uninote.training.sft import stage_one_loss
+from uninote.training.sharding import fit_whole
 from uninote.training.signal import FIX, require_negatives, require_reward, reward_function
 from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
@@ -53,7 +54,7 @@ SIDES = ("queries", "candidates")
 class RlTrainer(StageTrainer):
     """Trainer of stage 2 on a `ChunkedEncoder`.
 
-    `reference` holds the frozen stage 1 model; None when the KL anchor is switched off. `stage_one` are the
+    `reference` is the frozen stage 1 model; None when the KL anchor is switched off. `stage_one` are the
     settings of the joint loss and `dims` its prefixes, of which the last is that of the rankings.
     """
 
@@ -64,7 +65,7 @@ class RlTrainer(StageTrainer):
         *,
         settings: RlSettings,
         dims: Sequence[int],
-        reference: nn.Module | None,
+        reference: Anchor | None,
         stage_one: SftSettings | None = None,
         shard: Shard | None = None,
         **options: Any,
@@ -107,8 +108,8 @@ class RlTrainer(StageTrainer):
         loss = outcome.loss
         if self.reference is not None:
             # In the precision of the trained model, or rounding alone would count as divergence.
-            with torch.no_grad(), self.accelerator.autocast():
-                anchored = self._cosines(self.reference, inputs)[0].gather(-1, group.columns)
+            with self.reference as frozen, self.accelerator.autocast():
+                anchored = self._cosines(frozen, inputs)[0].gather(-1, group.columns)
             kl = group_kl(group.cosines, anchored, settings.temperature)
             # Where no query of the batch has better and worse orders, the anchor alone would pull the model
             # back.
@@ -128,15 +129,6 @@ class RlTrainer(StageTrainer):
             skipped=outcome.skipped.float(),
         )
         return (loss, cosines) if return_outputs else loss
-
-
-def anchor(model: nn.Module, share: bool = True) -> nn.Module:
-    """Return a frozen copy. `share`: only trained weights are copied, few of a large model with adapters.
-
-    Weights that FSDP will shard in place must not be shared.
-    """
-    frozen = {id(p): p for p in model.parameters() if share and not p.requires_grad}
-    return copy.deepcopy(model, frozen).eval().requires_grad_(False)  # type: ignore[arg-type]
 
 
 def rl_halves(
@@ -227,8 +219,8 @@ def train_rl(
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     if settings.kl_weight:
-        trainer.reference = anchor(model, share=not trainer.is_fsdp_enabled)
-    fit_whole(trainer, encoder)
+        trainer.reference = Anchor(model)
+    fit_whole(trainer, encoder, settings.sharding)
     conclude(start, trainer, encoder)
     if trainer.mean_of("skipped") == settings.batch_size:
         log.warning(

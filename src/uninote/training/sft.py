@@ -18,13 +18,14 @@ from uninote.items import Item
 from uninote.negatives import Example, ReferenceIndex
 from uninote.settings import SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS
-from uninote.training.gather import Shard, fit_whole
+from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.inbatch import InBatchCandidates, positive_clusters
 from uninote.training.movement import Start
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 from uninote.training.prefetch import Prefetch
 from uninote.training.sampler import TaskBatchOrder
+from uninote.training.sharding import fit_whole
 from uninote.training.signal import FIX, require_negatives
 from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
@@ -155,7 +156,7 @@ def train_sft(
     """Train `encoder` in place and return it; killed, the next call resumes from the last checkpoint.
 
     Checkpoints, TensorBoard events, `metrics.jsonl` and `movement.json` go to `folder`. The same seed gives
-    the same weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes
+    the same weights on the same machine, resumed or not. Started by `torchrun`, the processes
     share the encoding of every batch, and end with the same model.
 
     Where the towers are frozen (`Remembers`), they run once per element, before the first step; elsewhere
@@ -201,7 +202,7 @@ def train_sft(
         data_collator=Prefetch(SftCollator(module, examples, reference, settings, shard, budget)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
-    fit_whole(trainer, encoder)
+    fit_whole(trainer, encoder, settings.sharding)
     conclude(start, trainer, encoder)
     fit_axes(encoder, [item for e in examples for item in (e.pair.query, e.pair.positive)])
     return encoder
