@@ -12,6 +12,7 @@ import torch.distributed as dist
 from PIL import Image
 from safetensors.torch import save_file
 from tests.training.tiny_backbone import HashedReference, items_of
+from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
 from uninote.encoder import Encoder
@@ -45,6 +46,19 @@ class Killer(TrainerCallback):  # type: ignore[misc]
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step == 2:
             raise Killed
+
+
+class Parts(TrainerCallback):  # type: ignore[misc]
+    """Callback that writes which share of the frozen weights this process holds when training begins."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / f"share-{Shard.current().rank}"
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        frozen = [one for one in kwargs["model"].parameters() if not one.requires_grad]
+        own = sum(one.to_local().numel() if isinstance(one, DTensor) else one.numel() for one in frozen)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(str(own / sum(one.numel() for one in frozen)))
 
 
 def picture() -> Picture:
@@ -93,9 +107,8 @@ def stage_one(model: Path, folder: Path, case: str, *callbacks: Any) -> Encoder:
     given, index = examples(), ReferenceIndex(items_of(examples()), HashedReference())
     options, of_encoder = CASES[case]
     settings = SftSettings.model_validate({**SHORT, "batch_size": 5, **options})
-    return train_sft(
-        start(model, **of_encoder), given, index, settings, folder, seed=1, callbacks=callbacks
-    )
+    callbacks = (Parts(folder), *callbacks)
+    return train_sft(start(model, **of_encoder), given, index, settings, folder, seed=1, callbacks=callbacks)
 
 
 def stage_two(model: Path, folder: Path, case: str) -> Encoder:

@@ -27,10 +27,12 @@ def test_it_reads_as_a_copy_of_before_and_leaves_the_gradients(precision: torch.
         made = backbone(**inputs)
         with anchor as frozen:
             held = frozen(**inputs)
-        assert torch.equal(held, before(**inputs)) and not held.requires_grad
+        assert torch.equal(held, before(**inputs))
+        assert not held.requires_grad
         torch.manual_seed(0)
         plain = after(**inputs)
-    assert torch.equal(made, plain) and backbone.training
+    assert torch.equal(made, plain)
+    assert backbone.training
     for vectors in (made, plain):
         vectors.float().square().sum().backward()
     for (name, mine), other in zip(backbone.named_parameters(), after.parameters(), strict=True):

@@ -92,8 +92,14 @@ def test_a_share_without_pictures_trains_the_tower_too(
         assert torch.equal(whole[0][name], whole[1][name])  # the same on both, and nothing left in parts
         assert torch.allclose(whole[0][name], tensor, atol=2e-4), name
     start = dict(qwen_runs.start(runs[0] / "qwen").backbone.named_parameters())  # type: ignore[attr-defined]
-    for name in start:
-        assert torch.equal(start[name], alone[name]) != start[name].requires_grad, name
+    for name, before in start.items():
+        assert torch.equal(before, alone[name]) != before.requires_grad, name
+
+
+def test_each_process_holds_half_of_the_frozen_weights(runs: tuple[Path, Path]) -> None:
+    for case, share in {"ddp": 1.0, "fsdp": 0.5, "fsdp-chunks": 0.5}.items():
+        held = [float((runs[1] / f"sft-{case}" / f"share-{rank}").read_text()) for rank in (0, 1)]
+        assert held == pytest.approx([share] * 2, abs=0.01)
 
 
 def test_killed_and_resumed_under_fsdp_ends_with_the_same_bits(runs: tuple[Path, Path]) -> None:

@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 from tests.training.qwen_runs import run_qwen
 from tests.training.tiny_backbone import (
     HashedReference,
-    TinyBackbone,
     items_of,
     tiny_encoder,
     tiny_examples,

@@ -10,7 +10,7 @@ import torch
 def resolve_device(name: str) -> torch.device:
     """Return the device of a name; `auto` takes CUDA, then MPS, then the CPU.
 
-    `cuda` without a number is the process's own card under `torchrun`, which numbers the processes of a machine.
+    `cuda` without a number is the process's own card under `torchrun`, by the number of the process.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from uninote.settings.section import Section
 
-
 Sharding = Literal["none", "fsdp"]
 
 

@@ -12,8 +12,8 @@ class Anchor:
     """Context in which `model` is the frozen model of before: earlier weights, no dropout, no gradients.
 
     Only trained weights are copied, few of a large model with adapters. Frozen ones are shared, on one device
-    or sharded over several. A graph that was recorded before is not disturbed: the weights are back, in the same
-    parameters, when its backward pass needs them.
+    or sharded over several. A graph recorded before stays sound: when its backward pass needs the weights,
+    they are back in the same parameters.
     """
 
     def __init__(self, model: nn.Module) -> None:

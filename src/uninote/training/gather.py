@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 
-
 class Shard(NamedTuple):
     """Position of one process among all: `rank` in 0..world - 1."""
 

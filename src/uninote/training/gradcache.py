@@ -96,8 +96,8 @@ def prepare_sides(
             ]
         )
         if not inputs and shard.world > 1 and backbone.tower_trains:
-            # The others wait for this process's gradients of the vision tower: no chunk refers to this picture, so
-            # they are zero.
+            # The others wait for this process's gradients of the vision tower. They are zero, as no chunk
+            # refers to this picture.
             inputs = backbone.prepare_step([([[Item.of(grey_picture())]], "")])[1]
         pictures = Pictures(inputs) if inputs else None
     else:

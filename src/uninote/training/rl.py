@@ -25,6 +25,7 @@ from uninote.training.anchor import Anchor
 from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, Side, encode_sides
 from uninote.training.joint import StageOne, StageOneBatches
+from uninote.training.memory import choose_memory
 from uninote.training.movement import Start
 from uninote.training.near_noise import near_noise
 from uninote.training.objectives import prefix_cosines
@@ -33,7 +34,7 @@ from uninote.training.prefetch import Prefetch
 from uninote.training.rl_batches import HalvesDataset, RlCollator
 from uninote.training.rl_groups import top_group
 from uninote.training.sampler import TaskBatchOrder
-from uninote.training.sft import stage_one_loss
+from uninote.training.sft import encoded_items, stage_one_loss
 from uninote.training.sharding import fit_whole
 from uninote.training.signal import FIX, require_negatives, require_reward, reward_function
 from uninote.training.start import prepare_training, training_dims
@@ -160,6 +161,12 @@ def rl_halves(
     return made
 
 
+def ranked_items(halves: Sequence[Halves], settings: RlSettings) -> int:
+    """Return the most items that a step encodes: queries, candidates (nested ones are one), noise."""
+    own = max(1 if half.nested and settings.shared_prefixes else len(half.relevant) for half in halves)
+    return settings.batch_size * (1 + own + settings.near) + settings.noise
+
+
 def train_rl(
     encoder: Encoder,
     notes: Sequence[Note],
@@ -204,7 +211,9 @@ def train_rl(
     if joint and batches:
         for task in require_negatives(joint.examples, batches.collate.sets, joint.settings):
             log.warning("no query of %s has a negative, so its joint batches teach nothing: %s", task, FIX)
-    model = ChunkedEncoder(module, recompute=settings.chunk_size is not None).to(arguments.device)
+    encoded = ranked_items(halves, settings) + (encoded_items(joint.settings) if joint else 0)
+    recompute = choose_memory(encoder, used, encoded, settings.chunk_size, "rl")
+    model = ChunkedEncoder(module, recompute).to(arguments.device)
     trainer = RlTrainer(
         schedule=schedule,
         settings=settings,

@@ -21,6 +21,7 @@ from uninote.tasks.definitions import INSTRUCTIONS
 from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.inbatch import InBatchCandidates, positive_clusters
+from uninote.training.memory import choose_memory
 from uninote.training.movement import Start
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 from uninote.training.prefetch import Prefetch
@@ -96,6 +97,13 @@ class SftCollator:
 def example_items(examples: Sequence[Example]) -> list[Item]:
     """Return queries, positives and negatives of all examples."""
     return [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
+
+
+def encoded_items(settings: SftSettings) -> int:
+    """Return the items that a pass encodes, over all processes: queries, positives and negatives."""
+    negatives = settings.negatives_per_query
+    own = 1 if negatives is None else negatives
+    return settings.batch_size // settings.accumulate * (1 + settings.positives_per_query + own)
 
 
 def stage_one_loss(
@@ -187,6 +195,7 @@ def train_sft(
     )
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     arguments.gradient_accumulation_steps = settings.accumulate
+    recompute = choose_memory(encoder, items, encoded_items(settings), settings.chunk_size, "sft")
     shard = Shard.current()
     clusters = None
     if settings.cluster_size > 1:
@@ -196,7 +205,7 @@ def train_sft(
         settings=settings,
         dims=training_dims(encoder),
         shard=shard,
-        model=ChunkedEncoder(module, recompute=settings.chunk_size is not None),
+        model=ChunkedEncoder(module, recompute=recompute),
         args=arguments,
         train_dataset=ExampleDataset(examples, clusters),
         data_collator=Prefetch(SftCollator(module, examples, reference, settings, shard, budget)),

@@ -1,11 +1,11 @@
 """Sharding of frozen weights over processes (FSDP2), layer by layer.
 
-With adapters nearly all weights of a model are frozen. Each process keeps its part of them and gathers a layer
-when it is needed. The trained weights are few: every process has them whole, and DDP averages their gradients.
-Optimizer and checkpoints are therefore those of DDP, and a run may go on with another number of processes.
+With adapters nearly all weights of a model are frozen. Each process keeps its part of them and gathers a
+layer when it is needed. The trained weights are few: every process has them whole, and DDP averages their
+gradients. Optimizer and checkpoints are therefore those of DDP.
 
-The vision tower is gathered with the root, once a step: no share of a step, with pictures or without, takes part
-in more collectives than another.
+The vision tower is gathered with the root, once a step: no share of a step, with pictures or without, takes
+part in more collectives than another.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,13 +175,25 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         step, checkpoint = last_checkpoint(Path(self.args.output_dir))
         if step < self.schedule.steps:
             show = not self.args.disable_tqdm and self.is_world_process_zero()
-            with show_progress("training", self.schedule.steps, done=step, show=show) as bar:
+            with (
+                self._light_adapters(),
+                show_progress("training", self.schedule.steps, done=step, show=show) as bar,
+            ):
                 self.add_callback(LossBar(bar))
                 self.train(resume_from_checkpoint=checkpoint)
         elif checkpoint:
             # The library would take one step more than asked for.
             self._load_from_checkpoint(checkpoint)
         self.model.eval()
+
+    def _light_adapters(self) -> AbstractContextManager[Any]:
+        """Leave casts of the adapters' inputs to autocast: peft keeps one for each."""
+        if not self.args.bf16:
+            return nullcontext()
+        from peft.helpers import disable_input_dtype_casting
+
+        light: AbstractContextManager[Any] = disable_input_dtype_casting(self.model)
+        return light
 
     def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
         loss: torch.Tensor = super().training_step(*args, **options)
