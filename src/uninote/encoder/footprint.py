@@ -67,7 +67,7 @@ class Footprint(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Way to train within a memory: `peak` bytes, of `memory`."""
+    """Memory plan of a training: what is computed again, and `peak` bytes of the `memory` of a device."""
 
     checkpointing: bool
     recompute: bool

@@ -53,7 +53,7 @@ class SftSettings(SftAblations):
     steps: int = Field(300, ge=0)
     batch_size: int = Field(96, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
-        None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
+        None, ge=1, description="GradCache: items a device encodes at once; default: by memory"
     )
     sharding: Sharding = Field(
         "none", description="fsdp: the frozen weights of a large model in parts over the processes"
@@ -138,7 +138,7 @@ class RlSettings(RlAblations):
     steps: int = Field(400, ge=0)
     batch_size: int = Field(16, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
-        None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
+        None, ge=1, description="GradCache: items a device encodes at once; default: by memory"
     )
     sharding: Sharding = Field(
         "none", description="fsdp: the frozen weights of a large model in parts over the processes"

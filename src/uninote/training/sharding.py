@@ -29,7 +29,7 @@ from uninote.training.trainer import StageTrainer
 
 
 def shard_frozen(model: nn.Module, layers: tuple[str, ...], device: torch.device, world: int) -> None:
-    """Shard the frozen weights of `model` in place, over all processes.
+    """Replace the frozen weights of `model` by their parts in this process.
 
     Args:
         layers: class names of the modules that are gathered one by one; the other weights are one piece.
