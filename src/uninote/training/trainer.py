@@ -175,10 +175,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         step, checkpoint = last_checkpoint(Path(self.args.output_dir))
         if step < self.schedule.steps:
             show = not self.args.disable_tqdm and self.is_world_process_zero()
-            with (
-                self._light_adapters(),
-                show_progress("training", self.schedule.steps, done=step, show=show) as bar,
-            ):
+            with show_progress("training", self.schedule.steps, done=step, show=show) as bar:
                 self.add_callback(LossBar(bar))
                 self.train(resume_from_checkpoint=checkpoint)
         elif checkpoint:
@@ -196,7 +193,8 @@ class StageTrainer(Trainer):  # type: ignore[misc]
         return light
 
     def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
-        loss: torch.Tensor = super().training_step(*args, **options)
+        with self._light_adapters():
+            loss: torch.Tensor = super().training_step(*args, **options)
         self._require_finite("loss", float(loss))
         return loss
 
