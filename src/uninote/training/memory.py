@@ -64,7 +64,7 @@ def choose_memory(
     if memory is None:
         backbone.checkpoint_layers(fixed is True)
         return given is not None
-    world = Shard.current().world
+    rank, world = Shard.current()
     if world > 1:
         smallest = torch.tensor(memory, device=encoder.device)
         dist.all_reduce(smallest, dist.ReduceOp.MIN)
@@ -72,7 +72,8 @@ def choose_memory(
     tokens = step_tokens(encoder, items, encoded, world)
     plan = plan_memory(footprint, tokens, encoder.token_budget, memory, fixed, given)
     backbone.checkpoint_layers(plan.checkpointing)
-    log.log(logging.INFO if plan.fits else logging.WARNING, sentence(plan, tokens, section))
+    if not rank:
+        log.log(logging.INFO if plan.fits else logging.WARNING, sentence(plan, tokens, section))
     return plan.recompute
 
 
