@@ -18,7 +18,6 @@ Before anything is timed, the three sides must return the same cosines.
 from __future__ import annotations
 
 import argparse
-import copy
 import dataclasses
 import tempfile
 from pathlib import Path
@@ -32,6 +31,7 @@ from uninote import Encoder, Item, Note, SkipReport, load_settings, read_notes
 from uninote.encoder.protocol import Inputs
 from uninote.settings import LoraSettings, RlSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
+from uninote.training.anchor import Anchor
 from uninote.training.gradcache import ChunkedEncoder, Side, encode_sides
 from uninote.training.objectives import prefix_cosines
 from uninote.training.rl import RlTrainer, rl_halves
@@ -134,7 +134,7 @@ class Sides:
     ) -> None:
         backbone: Any = encoder.backbone
         model = ChunkedEncoder(backbone, recompute=True)
-        anchor = copy.deepcopy(model).eval().requires_grad_(False)
+        anchor = Anchor(model)
         schedule = Schedule(1, settings.batch_size, 1e-6, 1)
         self.trainers: dict[str, RlTrainer] = {}
         self.inputs: dict[str, list[dict[str, Any]]] = {}

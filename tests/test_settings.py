@@ -49,6 +49,11 @@ def test_a_file_of_an_older_release_is_read(tmp_path: Path, model: str, kind: ty
     assert (found.max_tokens, found.dims, found.device) == (96, (64, 128), "cpu")
 
 
+@pytest.mark.parametrize(("given", "meant"), [("auto", "auto"), ("true", True), (False, False)])
+def test_checkpointing_is_a_choice_or_a_switch(given: Any, meant: Any) -> None:
+    assert QwenSettings(model="a/b", gradient_checkpointing=given).gradient_checkpointing == meant
+
+
 def test_the_environment_sets_what_only_one_backbone_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNINOTE_ENCODER__VISION_SIDE", "96")
     monkeypatch.setenv("UNINOTE_ENCODER__DIMS", "[64]")

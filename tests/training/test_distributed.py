@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.training import two_processes
+from tests.encoder.tiny_qwen import build_tiny_qwen
+from tests.training import qwen_runs, two_processes
 from tests.training.tiny_backbone import TinyBackbone
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ def torchrun(script: Path, *arguments: str, processes: int = 2) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
@@ -36,8 +37,10 @@ def torchrun(script: Path, *arguments: str, processes: int = 2) -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
+    model = build_tiny_qwen(one / "qwen")
     two_processes.run_all(one)
-    torchrun(Path(two_processes.__file__), str(two))
+    qwen_runs.run_qwen(one, model)
+    torchrun(Path(two_processes.__file__), str(two), str(model))
     return one, two
 
 
@@ -76,12 +79,35 @@ def test_killed_and_resumed_ends_with_the_same_bits(runs: tuple[Path, Path]) -> 
         assert len(kept) == 2  # it was cut, and resumed
 
 
-@pytest.mark.parametrize("chunk_size", [None, 3])
-def test_a_step_under_fsdp_equals_one_process(runs: tuple[Path, Path], chunk_size: int | None) -> None:
-    plain, start = two_processes.one_step(None, sharded=False), dict(TinyBackbone().named_parameters())
-    for rank in (0, 1):
-        sharded = load_file(runs[1] / f"fsdp-{chunk_size}-{rank}.safetensors")
-        assert sharded.keys() == plain.keys()
-        for name, tensor in plain.items():
-            assert torch.allclose(sharded[name], tensor, atol=1e-6)
-            assert not torch.allclose(start[name], tensor, atol=1e-3)
+@pytest.mark.parametrize("stage", ["sft", "rl"])
+@pytest.mark.parametrize("case", qwen_runs.CASES)
+def test_a_share_without_pictures_trains_the_tower_too(
+    runs: tuple[Path, Path], stage: str, case: str
+) -> None:
+    one, two = runs[0] / f"{stage}-ddp", runs[1] / f"{stage}-{case}"
+    for mine, theirs in zip(metrics(one), metrics(two), strict=True):
+        assert theirs == pytest.approx(mine, rel=1e-3, abs=1e-4)
+    alone, *whole = (load_file(one / "whole-0.safetensors"), *processes(two))
+    for name, tensor in alone.items():
+        assert torch.equal(whole[0][name], whole[1][name])  # the same on both, and nothing left in parts
+        assert torch.allclose(whole[0][name], tensor, atol=2e-4), name
+    start = dict(qwen_runs.start(runs[0] / "qwen").backbone.named_parameters())  # type: ignore[attr-defined]
+    for name, before in start.items():
+        assert torch.equal(before, alone[name]) != before.requires_grad, name
+
+
+def test_each_process_holds_half_of_the_frozen_weights(runs: tuple[Path, Path]) -> None:
+    for case, share in {"ddp": 1.0, "fsdp": 0.5, "fsdp-chunks": 0.5}.items():
+        held = [float((runs[1] / f"sft-{case}" / f"share-{rank}").read_text()) for rank in (0, 1)]
+        assert held == pytest.approx([share] * 2, abs=0.01)
+
+
+def test_killed_and_resumed_under_fsdp_ends_with_the_same_bits(runs: tuple[Path, Path]) -> None:
+    _, two = runs
+    assert metrics(two / "sft-cut") == metrics(two / "sft-fsdp")
+    for mine, theirs in zip(processes(two / "sft-cut"), processes(two / "sft-fsdp"), strict=True):
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def processes(folder: Path) -> list[dict[str, torch.Tensor]]:
+    return [load_file(folder / f"whole-{rank}.safetensors") for rank in (0, 1)]

@@ -17,7 +17,7 @@ from uninote.settings import LoraSettings, RlSettings
 from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, encode_sides
 from uninote.training.objectives import prefix_cosines
-from uninote.training.rl import anchor, rl_halves, train_rl
+from uninote.training.rl import rl_halves, train_rl
 from uninote.training.rl_batches import RlCollator
 
 COLOURS, SHAPES = ("red", "green", "blue", "yellow"), ("circle", "square", "triangle")
@@ -114,14 +114,3 @@ def test_training_with_shared_prefixes_goes_the_same_way(
     assert len(logged[0]) == 2
     for mine, theirs in zip(*logged, strict=True):
         assert mine == pytest.approx(theirs, rel=1e-3, abs=1e-4)
-
-
-def test_the_anchor_copies_only_what_trains(qwen: Callable[[], Encoder]) -> None:
-    backbone: Any = qwen().backbone
-    for share in (True, False):
-        copied = dict(anchor(backbone, share).named_parameters())
-        for name, parameter in backbone.named_parameters():
-            assert torch.equal(copied[name], parameter)
-            assert not copied[name].requires_grad
-            assert (copied[name] is parameter) == (share and not parameter.requires_grad)
-    assert any(parameter.requires_grad for parameter in backbone.parameters())

@@ -19,6 +19,7 @@ from uninote.negatives import Example, ReferenceIndex
 from uninote.settings import RlSettings, SftSettings
 from uninote.tasks.definitions import Pair, Task
 from uninote.training import rl, signal
+from uninote.training.anchor import Anchor
 from uninote.training.inbatch import InBatchCandidates
 from uninote.training.policies import PolicyLoss
 from uninote.training.rewards import Rewards
@@ -126,7 +127,11 @@ def test_the_anchor_is_off_where_no_query_has_a_signal(skipped: int, monkeypatch
     monkeypatch.setattr(rl, "policy_of", lambda settings: lambda *args: outcome)
     monkeypatch.setattr(rl, "group_kl", lambda *args: torch.tensor(2.0))
     trainer: Any = RlTrainer.__new__(RlTrainer)
-    trainer.settings, trainer.reference, trainer.stage_one = RlSettings(kl_weight=0.5), object(), None
+    trainer.settings, trainer.reference, trainer.stage_one = (
+        RlSettings(kl_weight=0.5),
+        Anchor(torch.nn.Linear(1, 1)),
+        None,
+    )
     trainer.parts, trainer.args, trainer.state = {}, Stub(seed=0), Stub(global_step=0)
     trainer.accelerator = Stub(autocast=torch.no_grad)
     trainer._cosines = lambda model, inputs, *others: (torch.rand(2, inputs["mask"].shape[1]), [])

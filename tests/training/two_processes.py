@@ -1,4 +1,4 @@
-"""Script that `test_distributed` runs under `torchrun`: both stages on the tiny backbone.
+"""Script that `test_distributed` runs under `torchrun`: both stages on the tiny backbone and a tiny Qwen-VL.
 
 It writes losses and weights.
 """
@@ -13,27 +13,22 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
+from tests.training.qwen_runs import run_qwen
 from tests.training.tiny_backbone import (
     HashedReference,
-    TinyBackbone,
     items_of,
     tiny_encoder,
     tiny_examples,
 )
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from transformers import TrainerCallback
 
 from uninote.items import Note, Picture
 from uninote.negatives import ReferenceIndex
 from uninote.pipeline.train import save_once
 from uninote.settings import RlSettings, SftSettings
-from uninote.tasks.definitions import Task
-from uninote.training.gather import Shard, collect
-from uninote.training.gradcache import ChunkedEncoder, encode_sides
-from uninote.training.objectives import OBJECTIVES, matryoshka_loss
+from uninote.training.gather import Shard
 from uninote.training.rl import train_rl
-from uninote.training.sft import SftCollator, train_sft
+from uninote.training.sft import train_sft
 
 SHORT: dict[str, Any] = {
     "steps": 4,
@@ -95,37 +90,7 @@ def save(encoder: Any, folder: Path) -> None:
     save_file(weights, folder / f"weights-{Shard.current().rank}.safetensors")
 
 
-def one_step(chunk_size: int | None, sharded: bool) -> dict[str, torch.Tensor]:
-    """Return the weights after one step on one batch; `sharded` by FSDP2 over the running process group."""
-    examples, shard = [e for e in tiny_examples() if e.pair.task is Task.T2I], Shard.current()
-    index = ReferenceIndex(items_of(examples), HashedReference())
-    backbone, whole = TinyBackbone(), TinyBackbone()
-    model = ChunkedEncoder(backbone, recompute=chunk_size is not None)
-    if sharded:
-        mesh = init_device_mesh("cpu", (shard.world,))
-        fully_shard(backbone.mix, mesh=mesh)
-        fully_shard(model, mesh=mesh)
-    inputs = SftCollator(backbone, examples, index, SftSettings(chunk_size=chunk_size), shard)(examples)
-    queries, candidates = encode_sides(model, [inputs["queries"], inputs["candidates"]], shard)
-    loss = matryoshka_loss(
-        OBJECTIVES["symmetric_kl"],
-        queries,
-        candidates,
-        inputs["labels"],
-        inputs["mask"],
-        dims=(8, 16),
-        temperature=0.1,
-        positive=inputs["positive"],
-    )
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.optim.SGD(backbone.parameters(), lr=1.0).step()
-    collect(backbone, whole)
-    return {name: p.detach().clone() for name, p in whole.named_parameters() if p.requires_grad}
-
-
 if __name__ == "__main__":
     run_all(Path(sys.argv[1]))
-    for size in (None, 3):
-        file = f"fsdp-{size}-{Shard.current().rank}.safetensors"
-        save_file(one_step(size, sharded=True), Path(sys.argv[1]) / file)
+    run_qwen(Path(sys.argv[1]), Path(sys.argv[2]))
     dist.destroy_process_group()

@@ -83,6 +83,7 @@ def main(run: Callable[[], Any] = app) -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # odd metadata of pictures
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("uninote.training.memory").setLevel(logging.INFO)  # one line a stage: what was chosen
     try:
         with named():
             run()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from uninote.encoder.footprint import Footprint
 from uninote.encoder.protocol import Inputs
 from uninote.errors import ItemError, PictureError
 from uninote.items import Item, Picture
@@ -146,8 +147,26 @@ class Exports(Protocol):
 
 
 @runtime_checkable
+class MeasuresMemory(Protocol):
+    """Estimate of the memory that a training step takes, and the switch that lowers it.
+
+    Attributes:
+        checkpointing: as the settings fix it; None where the trainers choose by size.
+    """
+
+    @property
+    def checkpointing(self) -> bool | None: ...
+
+    def footprint(self) -> Footprint: ...
+
+    def checkpoint_layers(self, on: bool) -> None:
+        """Drop the activations inside the layers in training, and compute them again when needed."""
+        ...
+
+
+@runtime_checkable
 class SplitsLayers(Protocol):
-    """Layers that FSDP may shard one by one.
+    """Layers whose frozen weights may be sharded one by one.
 
     Attributes:
         layer_classes: their class names, without those of the vision tower: a process whose share has no

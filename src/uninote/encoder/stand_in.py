@@ -9,16 +9,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from uninote.items import Picture
+
 log = logging.getLogger(__name__)
 
 GREY = Image.new("RGB", (64, 64), (127, 127, 127))
+
+
+@cache
+def grey_picture() -> Picture:
+    """Return the grey picture as one of a note."""
+    file = BytesIO()
+    GREY.save(file, "PNG")
+    return Picture.from_bytes(file.getvalue())
 
 
 @contextmanager

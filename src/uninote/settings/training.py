@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from uninote.settings.section import Section
 
+Sharding = Literal["none", "fsdp"]
+
 
 class LoraSettings(Section):
     """Low-rank adapters of one stage."""
@@ -51,7 +53,10 @@ class SftSettings(SftAblations):
     steps: int = Field(300, ge=0)
     batch_size: int = Field(96, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
-        None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
+        None, ge=1, description="GradCache: items a device encodes at once; default: by memory"
+    )
+    sharding: Sharding = Field(
+        "none", description="fsdp: the frozen weights of a large model in parts over the processes"
     )
     learning_rate: float = Field(3e-4, gt=0)
     head_learning_rate: float = Field(2e-3, gt=0, description="layers after frozen towers")
@@ -133,7 +138,10 @@ class RlSettings(RlAblations):
     steps: int = Field(400, ge=0)
     batch_size: int = Field(16, ge=1, description="queries of one step, over all devices")
     chunk_size: int | None = Field(
-        None, ge=1, description="GradCache: items a device encodes at once; default: all of its share"
+        None, ge=1, description="GradCache: items a device encodes at once; default: by memory"
+    )
+    sharding: Sharding = Field(
+        "none", description="fsdp: the frozen weights of a large model in parts over the processes"
     )
     shared_prefixes: bool = Field(
         True, description="encode the nested candidates of a query in one pass, where the backbone can"

@@ -7,19 +7,13 @@ candidates of all devices: any number of processes gives the loss and the gradie
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
+from torch import Tensor
 from torch.nn.functional import pad
-
-from uninote.encoder import Encoder
-from uninote.encoder.stand_in import standing_in
-from uninote.training.trainer import StageTrainer
 
 
 class Shard(NamedTuple):
@@ -70,8 +64,8 @@ class _GatherRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        # Every process has the gradient of the same whole loss, so its own rows need no exchange. DDP and
-        # FSDP average gradients over the processes, but the shares must be summed: hence the factor.
+        # Every process has the gradient of the same whole loss, so its own rows need no exchange. DDP
+        # averages gradients over the processes, but the shares must be summed: hence the factor.
         start = ctx.shard.rank * ctx.height
         return grads[0][start : start + ctx.height] * ctx.shard.world, None
 
@@ -82,28 +76,3 @@ def gather_rows(local: Tensor, height: int, shard: Shard) -> Tensor:
         return local
     gathered: Tensor = _GatherRows.apply(pad(local, (0, 0, 0, height - len(local))), shard)
     return gathered
-
-
-def collect(sharded: nn.Module, whole: nn.Module) -> None:
-    """Copy the trained weights of an FSDP2 module into its unsharded copy; every process must call it."""
-    trained = {
-        name: parameter.full_tensor() if isinstance(parameter, DTensor) else parameter
-        for name, parameter in sharded.named_parameters()
-        if parameter.requires_grad
-    }
-    with torch.no_grad():
-        for name, parameter in whole.named_parameters():
-            if name in trained:
-                parameter.copy_(trained[name])
-
-
-def fit_whole(trainer: StageTrainer, encoder: Encoder) -> None:
-    """Train the encoder's backbone, and leave it whole on every process: FSDP shards a module in place."""
-    backbone: Any = encoder.backbone
-    whole = copy.deepcopy(backbone).cpu() if trainer.is_fsdp_enabled else None
-    with standing_in(backbone):
-        trainer.fit()
-    if whole is not None:
-        collect(backbone, whole)
-        encoder.backbone = backbone = whole.eval()
-    backbone.to(encoder.device)  # the trainer chooses the device of its process

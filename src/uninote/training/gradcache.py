@@ -17,15 +17,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.capabilities import (
-    ParamGroup,
-    ParamGroups,
-    PrefixBackbone,
-    SplitsLayers,
-    StepBackbone,
-    packs,
-)
+from uninote.encoder.capabilities import ParamGroup, ParamGroups, PrefixBackbone, StepBackbone, packs
 from uninote.encoder.protocol import Backbone, Inputs
+from uninote.encoder.stand_in import grey_picture
 from uninote.items import Item
 from uninote.training.gather import Shard, gather_rows
 
@@ -102,6 +96,10 @@ def prepare_sides(
                 for part in plan[0]
             ]
         )
+        if not inputs and shard.world > 1 and backbone.tower_trains:
+            # The others wait for this process's gradients of the vision tower. They are zero, as no chunk
+            # refers to this picture.
+            inputs = backbone.prepare_step([([[Item.of(grey_picture())]], "")])[1]
         pictures = Pictures(inputs) if inputs else None
     else:
         prepared, pictures = [], None
@@ -163,8 +161,6 @@ class ChunkedEncoder(nn.Module):
     def __init__(self, backbone: nn.Module, recompute: bool = False) -> None:
         super().__init__()
         self.backbone, self.recompute = backbone, recompute
-        # The library's name for the layers where FSDP may cut.
-        self._no_split_modules = list(backbone.layer_classes) if isinstance(backbone, SplitsLayers) else []
 
     def param_groups(self, rate: float, head_rate: float) -> list[ParamGroup]:
         own = self.backbone

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import random
 from collections.abc import Sequence
@@ -22,9 +21,11 @@ from uninote.tasks.definitions import Task
 from uninote.tasks.halves import Halves, one_sided, split_note
 from uninote.tasks.pairs import make_pairs
 from uninote.tasks.related import related_rankings
-from uninote.training.gather import Shard, fit_whole
+from uninote.training.anchor import Anchor
+from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, Side, encode_sides
 from uninote.training.joint import StageOne, StageOneBatches
+from uninote.training.memory import choose_memory
 from uninote.training.movement import Start
 from uninote.training.near_noise import near_noise
 from uninote.training.objectives import prefix_cosines
@@ -33,7 +34,8 @@ from uninote.training.prefetch import Prefetch
 from uninote.training.rl_batches import HalvesDataset, RlCollator
 from uninote.training.rl_groups import top_group
 from uninote.training.sampler import TaskBatchOrder
-from uninote.training.sft import stage_one_loss
+from uninote.training.sft import encoded_items, stage_one_loss
+from uninote.training.sharding import fit_whole
 from uninote.training.signal import FIX, require_negatives, require_reward, reward_function
 from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
@@ -53,7 +55,7 @@ SIDES = ("queries", "candidates")
 class RlTrainer(StageTrainer):
     """Trainer of stage 2 on a `ChunkedEncoder`.
 
-    `reference` holds the frozen stage 1 model; None when the KL anchor is switched off. `stage_one` are the
+    `reference` is the frozen stage 1 model; None when the KL anchor is switched off. `stage_one` are the
     settings of the joint loss and `dims` its prefixes, of which the last is that of the rankings.
     """
 
@@ -64,7 +66,7 @@ class RlTrainer(StageTrainer):
         *,
         settings: RlSettings,
         dims: Sequence[int],
-        reference: nn.Module | None,
+        reference: Anchor | None,
         stage_one: SftSettings | None = None,
         shard: Shard | None = None,
         **options: Any,
@@ -107,8 +109,8 @@ class RlTrainer(StageTrainer):
         loss = outcome.loss
         if self.reference is not None:
             # In the precision of the trained model, or rounding alone would count as divergence.
-            with torch.no_grad(), self.accelerator.autocast():
-                anchored = self._cosines(self.reference, inputs)[0].gather(-1, group.columns)
+            with self.reference as frozen, self.accelerator.autocast():
+                anchored = self._cosines(frozen, inputs)[0].gather(-1, group.columns)
             kl = group_kl(group.cosines, anchored, settings.temperature)
             # Where no query of the batch has better and worse orders, the anchor alone would pull the model
             # back.
@@ -128,15 +130,6 @@ class RlTrainer(StageTrainer):
             skipped=outcome.skipped.float(),
         )
         return (loss, cosines) if return_outputs else loss
-
-
-def anchor(model: nn.Module, share: bool = True) -> nn.Module:
-    """Return a frozen copy. `share`: only trained weights are copied, few of a large model with adapters.
-
-    Weights that FSDP will shard in place must not be shared.
-    """
-    frozen = {id(p): p for p in model.parameters() if share and not p.requires_grad}
-    return copy.deepcopy(model, frozen).eval().requires_grad_(False)  # type: ignore[arg-type]
 
 
 def rl_halves(
@@ -166,6 +159,12 @@ def rl_halves(
             if rest is not None and rest.key != pair.positive.key:
                 made.append(Halves(pair.query, (pair.positive, rest), pair.task))
     return made
+
+
+def ranked_items(halves: Sequence[Halves], settings: RlSettings) -> int:
+    """Return the most items that a step encodes: queries, candidates (nested ones are one), noise."""
+    own = max(1 if half.nested and settings.shared_prefixes else len(half.relevant) for half in halves)
+    return settings.batch_size * (1 + own + settings.near) + settings.noise
 
 
 def train_rl(
@@ -212,7 +211,9 @@ def train_rl(
     if joint and batches:
         for task in require_negatives(joint.examples, batches.collate.sets, joint.settings):
             log.warning("no query of %s has a negative, so its joint batches teach nothing: %s", task, FIX)
-    model = ChunkedEncoder(module, recompute=settings.chunk_size is not None).to(arguments.device)
+    encoded = ranked_items(halves, settings) + (encoded_items(joint.settings) if joint else 0)
+    recompute = choose_memory(encoder, used, encoded, settings.chunk_size, "rl")
+    model = ChunkedEncoder(module, recompute).to(arguments.device)
     trainer = RlTrainer(
         schedule=schedule,
         settings=settings,
@@ -227,8 +228,8 @@ def train_rl(
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
     if settings.kl_weight:
-        trainer.reference = anchor(model, share=not trainer.is_fsdp_enabled)
-    fit_whole(trainer, encoder)
+        trainer.reference = Anchor(model)
+    fit_whole(trainer, encoder, settings.sharding)
     conclude(start, trainer, encoder)
     if trainer.mean_of("skipped") == settings.batch_size:
         log.warning(

@@ -18,13 +18,15 @@ from uninote.items import Item
 from uninote.negatives import Example, ReferenceIndex
 from uninote.settings import SftSettings
 from uninote.tasks.definitions import INSTRUCTIONS
-from uninote.training.gather import Shard, fit_whole
+from uninote.training.gather import Shard
 from uninote.training.gradcache import ChunkedEncoder, Content, encode_sides, prepare_sides
 from uninote.training.inbatch import InBatchCandidates, positive_clusters
+from uninote.training.memory import choose_memory
 from uninote.training.movement import Start
 from uninote.training.objectives import OBJECTIVES, matryoshka_loss
 from uninote.training.prefetch import Prefetch
 from uninote.training.sampler import TaskBatchOrder
+from uninote.training.sharding import fit_whole
 from uninote.training.signal import FIX, require_negatives
 from uninote.training.start import prepare_training, training_dims
 from uninote.training.trainer import (
@@ -97,6 +99,13 @@ def example_items(examples: Sequence[Example]) -> list[Item]:
     return [item for e in examples for item in (e.pair.query, e.pair.positive, *e.negatives)]
 
 
+def encoded_items(settings: SftSettings) -> int:
+    """Return the items that a pass encodes, over all processes: queries, positives and negatives."""
+    negatives = settings.negatives_per_query
+    own = 1 if negatives is None else negatives
+    return settings.batch_size // settings.accumulate * (1 + settings.positives_per_query + own)
+
+
 def stage_one_loss(
     queries: Tensor, candidates: Tensor, inputs: Mapping[str, Any], settings: SftSettings, dims: Sequence[int]
 ) -> Tensor:
@@ -155,7 +164,7 @@ def train_sft(
     """Train `encoder` in place and return it; killed, the next call resumes from the last checkpoint.
 
     Checkpoints, TensorBoard events, `metrics.jsonl` and `movement.json` go to `folder`. The same seed gives
-    the same weights on the same machine, resumed or not. Started by `torchrun` or Accelerate, the processes
+    the same weights on the same machine, resumed or not. Started by `torchrun`, the processes
     share the encoding of every batch, and end with the same model.
 
     Where the towers are frozen (`Remembers`), they run once per element, before the first step; elsewhere
@@ -186,6 +195,7 @@ def train_sft(
     )
     arguments = training_arguments(folder, schedule, seed, encoder.device, progress)
     arguments.gradient_accumulation_steps = settings.accumulate
+    recompute = choose_memory(encoder, items, encoded_items(settings), settings.chunk_size, "sft")
     shard = Shard.current()
     clusters = None
     if settings.cluster_size > 1:
@@ -195,13 +205,13 @@ def train_sft(
         settings=settings,
         dims=training_dims(encoder),
         shard=shard,
-        model=ChunkedEncoder(module, recompute=settings.chunk_size is not None),
+        model=ChunkedEncoder(module, recompute=recompute),
         args=arguments,
         train_dataset=ExampleDataset(examples, clusters),
         data_collator=Prefetch(SftCollator(module, examples, reference, settings, shard, budget)),
         callbacks=[MetricsFile(folder / METRICS), *callbacks],
     )
-    fit_whole(trainer, encoder)
+    fit_whole(trainer, encoder, settings.sharding)
     conclude(start, trainer, encoder)
     fit_axes(encoder, [item for e in examples for item in (e.pair.query, e.pair.positive)])
     return encoder

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,8 +183,18 @@ class StageTrainer(Trainer):  # type: ignore[misc]
             self._load_from_checkpoint(checkpoint)
         self.model.eval()
 
+    def _light_adapters(self) -> AbstractContextManager[Any]:
+        """Leave casts of the adapters' inputs to autocast: peft keeps one for each."""
+        if not self.args.bf16:
+            return nullcontext()
+        from peft.helpers import disable_input_dtype_casting
+
+        light: AbstractContextManager[Any] = disable_input_dtype_casting(self.model)
+        return light
+
     def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
-        loss: torch.Tensor = super().training_step(*args, **options)
+        with self._light_adapters():
+            loss: torch.Tensor = super().training_step(*args, **options)
         self._require_finite("loss", float(loss))
         return loss
 

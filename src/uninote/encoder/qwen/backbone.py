@@ -15,12 +15,15 @@ from typing import Any, Self
 import torch
 from safetensors import SafetensorError
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from uninote.encoder.adapter import add_adapter, save_adapter, with_adapter
 from uninote.encoder.device import resolve_device, spare_cores
+from uninote.encoder.footprint import Footprint
 from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.encoder.qwen.chat import JOINT, Chat
 from uninote.encoder.qwen.feature_cache import FeatureCache
+from uninote.encoder.qwen.footprint import picture_passes, qwen_footprint, shapes_of
 from uninote.encoder.qwen.packed_attention import PACKED, Packing
 from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.pretrained import load_pretrained, video_processing
@@ -91,8 +94,8 @@ class QwenVLBackbone(nn.Module):
             video = VideoRules(video_processing(self.base), self.model.config)
         self.renderer = Renderer(self.settings, self.chat, self.pixels, video)
         self.feature_cache = FeatureCache(self.settings.remember_pictures)
-        if self.settings.gradient_checkpointing:  # takes effect in training mode only
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self._checkpoints = False
+        self.checkpoint_layers(self.checkpointing is True)
         self.layer_classes = [name for name in self.model._no_split_modules or () if "Vision" not in name]
 
     @property
@@ -201,6 +204,29 @@ class QwenVLBackbone(nn.Module):
     def tower_trains(self) -> bool:
         return any(parameter.requires_grad for parameter in self.core.visual.parameters())
 
+    @property
+    def checkpointing(self) -> bool | None:
+        given = self.settings.gradient_checkpointing
+        return None if given == "auto" else given
+
+    def checkpoint_layers(self, on: bool) -> None:
+        if on and not self._checkpoints:  # takes effect in training mode only
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        elif self._checkpoints and not on:
+            self.model.gradient_checkpointing_disable()
+        self._checkpoints = on
+
+    def footprint(self) -> Footprint:
+        adapters = getattr(self.model, "peft_config", {}).values()
+        weights = list(self.parameters())
+        return qwen_footprint(
+            *shapes_of(self.model.config),
+            rank=max((adapter.r for adapter in adapters), default=0),
+            frozen=sum(one.nbytes for one in weights if not one.requires_grad),
+            trained=sum(one.numel() for one in weights if one.requires_grad),
+            tower_trains=self.tower_trains,
+        )
+
     def see(
         self,
         pixels: torch.Tensor | None = None,
@@ -211,20 +237,29 @@ class QwenVLBackbone(nn.Module):
         """Return visual tokens of all pictures [t, width x (1 + DeepStack layers)], known ones last."""
         trains, core = self.tower_trains, self.core
         found: list[torch.Tensor] = []
-        if pixels is not None:
+        if pixels is not None and grids is not None:
             with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
-                pixels = self.pixels.normalised(pixels, self.model.dtype)
-                seen = core.get_image_features(pixels, grids, return_dict=True)
-                layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or [])]
-                # DeepStack's features come in one piece from older releases of transformers, else by picture.
-                whole = [one if isinstance(one, torch.Tensor) else torch.cat(tuple(one)) for one in layers]
-                found = [torch.cat(whole, dim=1)]
+                parts = picture_passes(pixels, grids)
+                # Activations of one pass at a time.
+                again = len(parts) > 1 and torch.is_grad_enabled()
+                found = [
+                    checkpoint(self._tower, *part, use_reentrant=False) if again else self._tower(*part)
+                    for part in parts
+                ]
             if spots is not None and not trains:
-                sizes = [len(one) for one in seen.pooler_output]
-                self.feature_cache.put(spots.tolist(), found[0].split(sizes))
+                sizes = grids.prod(1) // self.processor.merge_size**2
+                self.feature_cache.put(spots.tolist(), torch.cat(found).split(sizes.tolist()))
         if known is not None:
             found.append(known.to(core.get_input_embeddings().weight.dtype))
         return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _tower(self, pixels: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
+        pixels = self.pixels.normalised(pixels, self.model.dtype)
+        seen = self.core.get_image_features(pixels, grids, return_dict=True)
+        layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or [])]
+        # DeepStack's features come in one piece from older releases of transformers, else by picture.
+        whole = [one if isinstance(one, torch.Tensor) else torch.cat(tuple(one)) for one in layers]
+        return torch.cat(whole, dim=1)
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
         """Add adapters. The vision tower stays frozen unless `lora_targets` names layers of it.

@@ -38,7 +38,10 @@ class QwenSettings(EncoderSettings):
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
         "auto", description="auto: SDPA, with flash attention in the vision tower where installed"
     )
-    gradient_checkpointing: bool = Field(False, description="less memory in training, more time")
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        "auto",
+        description="less memory in training, more time; auto: where the estimate says that it is needed",
+    )
     lora_targets: str = Field(LAYERS, description="regular expression over layer names")
     remember_pictures: int = Field(
         0, ge=0, description="pictures whose vision features are kept while the tower is frozen"
