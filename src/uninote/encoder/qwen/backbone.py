@@ -20,12 +20,14 @@ from uninote.encoder.adapter import add_adapter, save_adapter, with_adapter
 from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.encoder.qwen.chat import Chat
 from uninote.encoder.qwen.feature_cache import FeatureCache
+from uninote.encoder.qwen.last_layer import seen_tokens, shorten_last_layer
 from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.pretrained import load_pretrained
 from uninote.encoder.qwen.render import Renderer
 from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows, tree_mask
 from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.tree_attention import TREE
+from uninote.encoder.qwen.vision import lighten_tower
 from uninote.errors import ModelError, reason_of
 from uninote.items import Item
 from uninote.problems import problem_of
@@ -78,6 +80,8 @@ class QwenVLBackbone(nn.Module):
         self.base, self.fingerprint = loaded.base, loaded.fingerprint
         self.tokenizer, self.processor = loaded.tokenizer, loaded.processor
         self.model: Any = loaded.model.requires_grad_(False).eval()
+        lighten_tower(self.core.visual)
+        self.reads_last = shorten_last_layer(self.core.language_model)
         self.width = int(self.model.config.get_text_config().hidden_size)
         self.picture_id = int(self.model.config.image_token_id)
         self.chat = Chat(loaded.tokenizer, self.picture_id)
@@ -168,7 +172,7 @@ class QwenVLBackbone(nn.Module):
         tails: torch.Tensor | None = None,
         features: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        core = self.core
+        core, padding = self.core, mask
         embedded = core.get_input_embeddings()(ids)
         extra: dict[str, Any] = {}
         if pixels is not None or known is not None:
@@ -183,6 +187,9 @@ class QwenVLBackbone(nn.Module):
             extra["tails"] = tails
         elif branch is not None and reach is not None:
             mask = tree_mask(branch, reach, embedded.dtype)
+        if self.reads_last:
+            shape = (ids.shape[0], ids.shape[1])
+            extra |= {"readout": readout, "seen": seen_tokens(readout, shape, padding, branch, reach)}
         states = core.language_model(
             inputs_embeds=embedded,
             position_ids=positions.permute(2, 0, 1),
@@ -190,7 +197,7 @@ class QwenVLBackbone(nn.Module):
             use_cache=False,
             **extra,
         ).last_hidden_state
-        read: torch.Tensor = states[readout[:, 0], readout[:, 1]].float()
+        read: torch.Tensor = (states[0] if self.reads_last else states[readout[:, 0], readout[:, 1]]).float()
         return read
 
     def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
