@@ -81,7 +81,7 @@ class QwenVLBackbone(nn.Module):
         self.tokenizer, self.processor = loaded.tokenizer, loaded.processor
         self.model: Any = loaded.model.requires_grad_(False).eval()
         lighten_tower(self.core.visual)
-        self.reads_last = shorten_last_layer(self.core.language_model)
+        self.reads_last = shorten_last_layer(self.core)
         self.width = int(self.model.config.get_text_config().hidden_size)
         self.picture_id = int(self.model.config.image_token_id)
         self.chat = Chat(loaded.tokenizer, self.picture_id)

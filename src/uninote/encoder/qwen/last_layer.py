@@ -23,23 +23,23 @@ LAYERS = {
 """Classes with the layer's form below; other models compute their last layer whole."""
 
 
-def shorten_last_layer(model: Any) -> bool:
-    """Make the last layer of a language model take `readout` and `seen`. Returns False where it cannot.
+def shorten_last_layer(core: Any) -> bool:
+    """Make the language model's last layer take `readout` and `seen`. Returns False where it cannot.
 
-    A model called with both returns last hidden states [1, m, width] of its m read-outs. Weights keep their
-    names.
+    Called with both, the language model returns last hidden states [1, m, width] of its m read-outs. Weights
+    keep their names.
+
+    Args:
+        core: model of the library with a `visual` tower and a `language_model`.
     """
-    layer, config = model.layers[-1], model.config
-    kinds = getattr(config, "layer_types", None) or ["full_attention"]
-    # DeepStack adds features to all tokens after the first layers, so the last must not be one of them.
-    if type(layer).__name__ not in LAYERS or kinds[-1] != "full_attention" or len(model.layers) <= DEEPSTACK:
+    model = core.language_model
+    layer, kinds = model.layers[-1], getattr(model.config, "layer_types", None) or ["full_attention"]
+    # After each of the first layers DeepStack adds features to all tokens.
+    deep = len(getattr(core.visual.config, "deepstack_visual_indexes", ()))
+    if type(layer).__name__ not in LAYERS or kinds[-1] != "full_attention" or len(model.layers) <= deep:
         return False
-    layer.forward = partial(read_layer, layer)  # not a method: a partial can be copied and pickled
+    layer.forward = partial(read_layer, layer)  # a partial can be copied and pickled
     return True
-
-
-DEEPSTACK = 3
-"""Most layers that DeepStack feeds."""
 
 
 def seen_tokens(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -59,7 +60,7 @@ def attention_by_length(
     """
     bounds = cu_seq_lens_q.tolist()
     starts: dict[int, list[int]] = defaultdict(list)
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         starts[end - start].append(start)
     found, places = [], []
     for length, at in starts.items():
