@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from uninote.encoder.qwen import packed_attention as packed
-from uninote.encoder.qwen.packed_attention import Packing, by_block, seen_by_ends, varlen
+from uninote.encoder.qwen.packed_attention import Packing, one_by_one, varlen
 
 HEADS, KV, WIDTH = 4, 2, 8
 SEQUENCES = [[5, 0, 0], [2, 0, 3], [1, 0, 1], [4, 3, 0], [6, 4, 0], [2, 4, 5], [1, 6, 0]]
@@ -71,17 +71,12 @@ def plain_kernel(
     return torch.cat(found)
 
 
-def test_what_ends_see() -> None:
-    assert seen_by_ends([(2, 3), (1, 1)], 4).int().tolist() == [
-        [1, 1, 1, 0, 1, 0, 0],
-        [1, 1, 1, 0, 1, 1, 0],
-        [1, 0, 0, 0, 0, 0, 1],
-    ]
-
-
 def test_boundaries() -> None:
     packing = Packing(torch.tensor([[4, 0, 0], [2, 0, 3], [3, 2, 0]]))
-    assert [(size, mask is None) for size, mask in packing.blocks] == [(4, True), (2, False), (3, True)]
+    first, second, third = packing.masks
+    assert first is third is None
+    assert second is not None
+    assert second.int().tolist() == [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
     flat = packing.flat
     assert flat.queries_at.tolist() == [0, 4, 6, 9]
     assert flat.keys_at.tolist() == [0, 4, 9, 12]
@@ -92,15 +87,15 @@ def test_boundaries() -> None:
 
 
 @pytest.mark.parametrize("sequences", [SEQUENCES, [[3, 0, 0]], [[3, 0, 0], [2, 1, 0]]])
-@pytest.mark.parametrize("form", ["blocks", "flat"])
+@pytest.mark.parametrize("form", ["one by one", "flat"])
 def test_both_forms_equal_one_mask_of_all_columns(sequences: list[list[int]], form: str) -> None:
     packing = Packing(torch.tensor(sequences))
     weights = torch.randn(1, sum(one[0] for one in sequences), HEADS, WIDTH)
     found = []
     for run in (
         lambda q, k, v: attend(q, k, v, seen(sequences)),
-        (lambda q, k, v: by_block(attend, q, k, v, packing))
-        if form == "blocks"
+        (lambda q, k, v: one_by_one(attend, q, k, v, packing))
+        if form == "one by one"
         else (lambda q, k, v: varlen(plain_kernel, q, k, v, packing.flat, None)),
     ):
         inputs = drawn(sequences)

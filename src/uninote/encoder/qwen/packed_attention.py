@@ -2,15 +2,14 @@
 
 A sequence sees no other one, except the first columns of its trunk, when it is another end of that trunk's
 item. On a GPU in half precision it is one call of variable-length flash attention, elsewhere one call of SDPA
-per sequence, and one for all further ends of a trunk.
+per sequence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache, cached_property, partial
 from inspect import signature
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,16 +57,14 @@ class Packing:
         self.sequences: list[tuple[int, int, int]] = [tuple(one) for one in sequences.tolist()]  # type: ignore[misc]
 
     @cached_property
-    def blocks(self) -> list[tuple[int, Tensor | None]]:
-        """Columns and mask of each block: a trunk, causal, and all its further ends, where it has some."""
-        blocks: list[tuple[int, Tensor | None]] = []
-        for _, group in groupby(self.sequences, lambda sequence: sequence[1]):
-            (trunk, _, _), *ends = group
-            blocks.append((trunk, None))
-            if ends:
-                mask = seen_by_ends([(length, reach) for length, _, reach in ends], trunk)
-                blocks.append((len(mask), mask.to(self.device)))
-        return blocks
+    def masks(self) -> list[Tensor | None]:
+        """Mask of each sequence: bool [length, reach + length] after a prefix, else None: causal."""
+        return [
+            torch.ones(length, reach + length, dtype=torch.bool, device=self.device).tril(reach)
+            if reach
+            else None
+            for length, _, reach in self.sequences
+        ]
 
     @cached_property
     def flat(self) -> Flat:
@@ -87,19 +84,6 @@ class Packing:
             for counts in (lengths, spans)
         ]
         return Flat(at[0], at[1], int(lengths.max()), int(spans.max()), keys)
-
-
-def seen_by_ends(ends: Sequence[tuple[int, int]], trunk: int) -> Tensor:
-    """Return bool [columns, trunk + columns]: what ends of a trunk see, given as (length, reach)."""
-    columns = sum(length for length, _ in ends)
-    mask = torch.zeros(columns, trunk + columns, dtype=torch.bool)
-    at = 0
-    for length, reach in ends:
-        own = slice(at, at + length)
-        mask[own, :reach] = True
-        mask[own, trunk + at : trunk + at + length] = torch.ones(length, length).tril().bool()
-        at += length
-    return mask
 
 
 def packed_attention(
@@ -125,24 +109,24 @@ def packed_attention(
     if half is not None and not options.get("dropout") and (kernel := varlen_kernel(query.device)):
         q, k, v = (one.to(half) for one in (query, key, value))
         return varlen(kernel, q, k, v, packing.flat, options.get("scaling")), None
-    return by_block(lambda q, k, v, mask: attend(q, k, v, mask)[0], query, key, value, packing), None
+    return one_by_one(lambda q, k, v, mask: attend(q, k, v, mask)[0], query, key, value, packing), None
 
 
-def by_block(
+def one_by_one(
     attend: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor, packing: Packing
 ) -> Tensor:
-    """Call `attend(query, key, value, mask)` block by block: [1, heads, L, d] -> [1, L, heads, d].
+    """Call `attend(query, key, value, mask)` for each sequence: [1, heads, L, d] -> [1, L, heads, d].
 
-    Split in one operation: a slice for each block would have a gradient as large as the row.
+    Split in one operation: a slice for each sequence would have a gradient as large as the row.
     """
+    lengths = [length for length, _, _ in packing.sequences]
+    queries, keys, values = (one.split(lengths, dim=2) for one in (query, key, value))
     found: list[Tensor] = []
-    sizes, masks = zip(*packing.blocks, strict=True)
-    queries, keys, values = (one.split(sizes, dim=2) for one in (query, key, value))
-    for n, mask in enumerate(masks):
+    for n, (_, trunk, reach) in enumerate(packing.sequences):
         seen = [keys[n], values[n]]
-        if mask is not None:
-            seen = [torch.cat(one[n - 1 : n + 1], dim=2) for one in (keys, values)]
-        found.append(attend(queries[n], *seen, mask))
+        if reach:
+            seen = [torch.cat([one[trunk][:, :, :reach], one[n]], dim=2) for one in (keys, values)]
+        found.append(attend(queries[n], *seen, packing.masks[n]))
     return torch.cat(found, dim=1)
 
 
@@ -172,8 +156,8 @@ def half_of(query: Tensor, value: Tensor) -> torch.dtype | None:
 def varlen_kernel(device: torch.device) -> Callable[..., Any] | None:
     """Return causal variable-length attention on `device`, torch's or flash-attn's; None where it has none.
 
-    It takes query [L, heads, d], key and value [K, kv heads, d], the first four fields of `Flat`, and `scale`.
-    Where a sequence has more keys than queries, its queries are the last ones.
+    It takes query [L, heads, d], key and value [K, kv heads, d], the first four fields of `Flat`, and
+    `scale`. Where a sequence has more keys than queries, its queries are the last ones.
     """
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0):
         return None
