@@ -136,6 +136,16 @@ def test_equal_items_are_encoded_once_and_chunks_hold_similar_lengths() -> None:
     assert torch.allclose(rows, one_by_one, atol=1e-6)
 
 
+def test_chunks_of_a_packing_backbone_are_filled_by_the_sum_of_tokens() -> None:
+    class Packed(TinyBackbone):
+        packs = True
+
+    items = [Item.of(text) for text in ("a", "b b b b", "c c c", "e e")]
+    for kind, sizes in ((Packed, [2, 2]), (TinyBackbone, [1, 2, 1])):
+        (side,) = prepare_sides(kind(), [Content(items)], token_budget=7)
+        assert [len(chunk["ids"]) for chunk in side["chunks"]] == sizes
+
+
 @pytest.mark.parametrize("sizes", [[1], [2, 1], [1, 1, 1], [3, 1, 2, 1, 1], [1] * 8])
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_dealt_rows_are_found_again(sizes: list[int], world: int) -> None:

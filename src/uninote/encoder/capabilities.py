@@ -158,6 +158,18 @@ class SplitsLayers(Protocol):
 
 
 @runtime_checkable
+class Packs(Protocol):
+    """Batches without padding: a batch costs the sum of its items' tokens, not their number x the longest.
+
+    Attributes:
+        packs: False where a model needs padded rows.
+    """
+
+    @property
+    def packs(self) -> bool: ...
+
+
+@runtime_checkable
 class PrefixBackbone(Protocol):
     """Shared prefixes: nested items of stage 2 encoded in one pass."""
 
@@ -206,3 +218,8 @@ class StepBackbone(Protocol):
         They have no gradients unless `tower_trains`.
         """
         ...
+
+
+def packs(backbone: object) -> bool:
+    """Check for a backbone whose batches have no padding."""
+    return isinstance(backbone, Packs) and backbone.packs

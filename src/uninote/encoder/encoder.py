@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from uninote.encoder.bad_rows import bad_rows, named
 from uninote.encoder.batching import token_batches
-from uninote.encoder.capabilities import Pretrained, Reads
+from uninote.encoder.capabilities import Pretrained, Reads, packs
 from uninote.encoder.changes import changes_to, varying, versioned
 from uninote.encoder.device import resolve_device
 from uninote.encoder.matryoshka import check_dim, truncate_numpy
@@ -61,7 +61,7 @@ class Encoder:
 
     @property
     def token_budget(self) -> int:
-        """Tokens of one batch, padding included."""
+        """Tokens of one batch, padding included where the backbone pads."""
         most = self.settings.token_budget
         return min(most, CPU_TOKENS) if self.device.type == "cpu" and self.backbone.causal else most
 
@@ -156,7 +156,10 @@ class Encoder:
         module: Any = self.backbone
         todo = self.memory.recall(module, unique, instruction, rows)
         costs = [self.backbone.cost(item, instruction) for item in todo]
-        batches = [[todo[n] for n in batch] for batch in token_batches(costs, self.token_budget)]
+        packed = packs(self.backbone)
+        batches = [
+            [todo[n] for n in batch] for batch in token_batches(costs, self.token_budget, packed=packed)
+        ]
         broken: dict[str, ItemError] = {}
         module.eval()
         with show_progress("encoding", len(todo), show=progress, transient=True) as bar:

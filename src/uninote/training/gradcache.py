@@ -17,7 +17,14 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from uninote.encoder.batching import token_batches
-from uninote.encoder.capabilities import ParamGroup, ParamGroups, PrefixBackbone, SplitsLayers, StepBackbone
+from uninote.encoder.capabilities import (
+    ParamGroup,
+    ParamGroups,
+    PrefixBackbone,
+    SplitsLayers,
+    StepBackbone,
+    packs,
+)
 from uninote.encoder.protocol import Backbone, Inputs
 from uninote.items import Item
 from uninote.training.gather import Shard, gather_rows
@@ -79,7 +86,8 @@ def prepare_sides(
 ) -> list[Side]:
     """Prepare this process's share of every side, each item once, in chunks of items of similar length.
 
-    A chunk has at most `chunk_size` items and, padded, `token_budget` tokens, or one item that has more.
+    A chunk has at most `chunk_size` items and, with padding if the backbone pads, `token_budget` tokens, or
+    one item that has more.
     With a `StepBackbone`, a picture is decoded and encoded once for all chunks of all sides.
 
     Raises PictureError when a picture cannot be decoded.
@@ -116,7 +124,7 @@ def _plan(
     order = list(range(len(groups)))
     costs = [0] * len(groups)
     if shard.world > 1 or chunk_size is not None or token_budget is not None:
-        # Longest first: chunks waste little on padding, and the processes get equal work.
+        # Longest first: similar lengths share a chunk, and the processes get equal work.
         costs = [max(backbone.cost(item, instruction) for item in group) for group in groups]
         order.sort(key=lambda i: (-costs[i], i))
     sizes = [len(group) for group in groups]
@@ -131,7 +139,9 @@ def _plan(
     most = len(own) if chunk_size is None else max(1, chunk_size // max(sizes))
     parts = [
         [own[place] for place in places]
-        for places in token_batches([costs[i] for i in order[:: shard.world]], token_budget, most)
+        for places in token_batches(
+            [costs[i] for i in order[:: shard.world]], token_budget, most, packs(backbone)
+        )
     ]
     return parts, height, torch.tensor([rows[item.key] for item in items])
 

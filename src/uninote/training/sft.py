@@ -60,7 +60,7 @@ class SftCollator:
 
     Args:
         examples: the whole training set, which defines the positives of every query.
-        token_budget: tokens of one pass of the backbone, padding included.
+        token_budget: tokens of one pass of the backbone, padding included where it pads.
     """
 
     def __init__(

@@ -80,6 +80,9 @@ def test_batches_on_a_cpu_stay_small(tiny_qwen: Callable[..., Path], monkeypatch
     monkeypatch.setattr(
         encoder, "_run", lambda inputs: sizes.append(inputs["ids"].numel()) or forward(inputs)
     )
-    encoder.encode([Item.of(f"{n} " * (20 * n)) for n in range(1, 16)])
-    assert len(sizes) > 1
+    items = [Item.of(f"{n} " * (20 * n)) for n in range(1, 16)]
+    encoder.encode(items)
+    costs = [encoder.backbone.cost(item) for item in items]
+    assert sum(sizes) == sum(costs)  # no padding
     assert max(sizes) <= 2048
+    assert len(sizes) > 1

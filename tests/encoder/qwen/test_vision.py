@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,10 +49,11 @@ def test_copies_use_their_own_weights(tiny_qwen: Callable[..., Path]) -> None:
     lighten_tower(tower)
     pixels = torch.rand(3, tower.patch_embed.proj.weight[0].numel())
     want = tower.patch_embed(pixels)
-    for other in (copy.deepcopy(tower), pickle.loads(pickle.dumps(tower))):
-        assert torch.equal(other.patch_embed(pixels), want)
-        torch.nn.init.zeros_(other.patch_embed.proj.weight)
-        assert not torch.allclose(other.patch_embed(pixels), want)
+    other = copy.deepcopy(tower)
+    assert torch.equal(other.patch_embed(pixels), want)
+    torch.nn.init.zeros_(other.patch_embed.proj.weight)
+    assert not torch.allclose(other.patch_embed(pixels), want)
+    assert torch.equal(tower.patch_embed(pixels), want)
 
 
 def test_attention_by_length_is_attention_within_each_sequence() -> None:

@@ -21,12 +21,12 @@ from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.encoder.qwen.chat import Chat
 from uninote.encoder.qwen.feature_cache import FeatureCache
 from uninote.encoder.qwen.last_layer import seen_tokens, shorten_last_layer
+from uninote.encoder.qwen.packed_attention import PACKED, Packing
 from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.pretrained import load_pretrained
 from uninote.encoder.qwen.render import Renderer
-from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows, tree_mask
+from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows
 from uninote.encoder.qwen.settings import QwenSettings
-from uninote.encoder.qwen.tree_attention import TREE
 from uninote.encoder.qwen.vision import lighten_tower
 from uninote.errors import ModelError, reason_of
 from uninote.items import Item
@@ -44,7 +44,7 @@ class QwenVLBackbone(nn.Module):
         base: hub id or folder of the pretrained weights, which are never copied or changed.
         fingerprint: hash of those weights.
         layer_classes: class names of the language model's layers; see `SplitsLayers`.
-        padding: side on which shorter rows are padded. Vectors do not depend on it; right is faster.
+        reads_last: the last layer is computed for read-outs alone, see `last_layer`.
     """
 
     name = "qwen-vl"
@@ -88,7 +88,6 @@ class QwenVLBackbone(nn.Module):
         self.pixels = Pixels(loaded.processor, corpus)
         self.renderer = Renderer(self.settings, self.chat, self.pixels)
         self.feature_cache = FeatureCache(self.settings.remember_pictures)
-        self.padding = "right"
         if self.settings.gradient_checkpointing:  # takes effect in training mode only
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.layer_classes = [name for name in self.model._no_split_modules or () if "Vision" not in name]
@@ -135,8 +134,8 @@ class QwenVLBackbone(nn.Module):
         batches = []
         for head, chains in zip(heads, rendered, strict=True):
             frame = Frame(head, self.chat.tail, self.picture_id, self.pixels.unit)
-            rows, order = share_rows(chains, frame, first, self.shares_prefixes)
-            batches.append(collate(rows, order, self.tokenizer.pad_token_id or 0, self.padding == "left"))
+            rows, order = share_rows(chains, frame, first, self.packs)
+            batches.append(collate(rows, order, self.tokenizer.pad_token_id or 0, self.packs))
         shared: dict[str, torch.Tensor] = {}
         if unseen:
             shared |= self.pixels.batch(unseen, pictures, self.model.dtype, self.stand_in)
@@ -147,14 +146,14 @@ class QwenVLBackbone(nn.Module):
         return batches, shared
 
     @property
-    def shares_prefixes(self) -> bool:
-        """True when all layers take the mask of shared prefixes; otherwise every item has its own row.
+    def packs(self) -> bool:
+        """True when a batch is packed, and prefixes share a row; else every item has a padded row of its own.
 
-        Flash attention takes no arbitrary mask; a linear attention layer (Qwen3.5) reads tokens in row order.
+        A linear attention layer (Qwen3.5) reads tokens in row order; `eager` is the library's own attention.
         """
         config = self.core.language_model.config
         layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-        return layers == {"full_attention"} and config._attn_implementation in (TREE, "eager")
+        return layers == {"full_attention"} and config._attn_implementation == PACKED
 
     def forward(
         self,
@@ -162,19 +161,16 @@ class QwenVLBackbone(nn.Module):
         slots: torch.Tensor,
         positions: torch.Tensor,
         readout: torch.Tensor,
+        sequences: torch.Tensor | None = None,
         pixels: torch.Tensor | None = None,
         grids: torch.Tensor | None = None,
         spots: torch.Tensor | None = None,
         known: torch.Tensor | None = None,
-        mask: torch.Tensor | None = None,
-        branch: torch.Tensor | None = None,
-        reach: torch.Tensor | None = None,
-        tails: torch.Tensor | None = None,
         features: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        core, padding = self.core, mask
+        core = self.core
         embedded = core.get_input_embeddings()(ids)
-        extra: dict[str, Any] = {}
+        extra: dict[str, Any] = {} if sequences is None else {"packing": Packing(sequences)}
         if pixels is not None or known is not None:
             features = self.see(pixels, grids, spots, known)
         if features is not None:
@@ -183,17 +179,13 @@ class QwenVLBackbone(nn.Module):
             embedded = embedded.masked_scatter(here[..., None], visual.to(embedded.dtype))
             if deep:  # DeepStack of Qwen3-VL: features of earlier vision layers join the first layers
                 extra |= {"visual_pos_masks": here, "deepstack_visual_embeds": deep}
-        if tails is not None and core.language_model.config._attn_implementation == TREE:
-            extra["tails"] = tails
-        elif branch is not None and reach is not None:
-            mask = tree_mask(branch, reach, embedded.dtype)
         if self.reads_last:
             shape = (ids.shape[0], ids.shape[1])
-            extra |= {"readout": readout, "seen": seen_tokens(readout, shape, padding, branch, reach)}
+            extra |= {"readout": readout, "seen": seen_tokens(readout, shape, sequences)}
         states = core.language_model(
             inputs_embeds=embedded,
             position_ids=positions.permute(2, 0, 1),
-            attention_mask=mask,
+            attention_mask=None,
             use_cache=False,
             **extra,
         ).last_hidden_state

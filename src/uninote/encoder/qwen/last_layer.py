@@ -38,35 +38,30 @@ def shorten_last_layer(core: Any) -> bool:
     deep = len(getattr(core.visual.config, "deepstack_visual_indexes", ()))
     if type(layer).__name__ not in LAYERS or kinds[-1] != "full_attention" or len(model.layers) <= deep:
         return False
-    layer.forward = partial(read_layer, layer)  # a partial can be copied and pickled
+    layer.forward = partial(read_layer, layer)  # deepcopy binds a partial to the copy
     return True
 
 
-def seen_tokens(
-    readout: Tensor,
-    shape: tuple[int, int],
-    mask: Tensor | None = None,
-    branch: Tensor | None = None,
-    reach: Tensor | None = None,
-) -> Tensor:
+def seen_tokens(readout: Tensor, shape: tuple[int, int], sequences: Tensor | None = None) -> Tensor:
     """Return which tokens each read-out attends to: bool [m, n·L], for rows of `shape` [n, L].
 
     Args:
         readout: int64 [m, 2], row and column of each read-out.
-        mask: int64 [n, L], 0 for padding; None where padding is on the right.
-        branch, reach: int64 [n, L] of rows with several tails, see `rows`.
+        sequences: those of a packed row, see `packed_attention.Packing`; None for rows padded on the right.
     """
-    row, column = readout.unbind(1)
+    row, column = readout.unsqueeze(-1).unbind(1)
     place = torch.arange(shape[1], device=readout.device)
-    seen = place <= column[:, None]
-    if mask is not None:
-        seen = seen & (mask[row] > 0)
-    if branch is not None and reach is not None:
-        trunk = branch[row] == 0
-        within = trunk & (trunk.cumsum(1) <= reach[row, column][:, None])
-        seen = seen & (within | (branch[row] == branch[row, column][:, None]))
-    own = torch.arange(shape[0], device=readout.device) == row[:, None]
-    return (own[:, :, None] & seen[:, None]).flatten(1)
+    if sequences is None:
+        own = torch.arange(shape[0], device=readout.device) == row
+        return (own[:, :, None] & (place <= column)[:, None]).flatten(1)
+    lengths, trunks, reaches = sequences.unbind(1)
+    ends = lengths.cumsum(0)
+    starts = ends - lengths
+    number = torch.searchsorted(ends, column.contiguous(), right=True)
+    trunk = starts[trunks[number]]
+    return ((place >= starts[number]) & (place <= column)) | (
+        (place >= trunk) & (place < trunk + reaches[number])
+    )
 
 
 def read_layer(

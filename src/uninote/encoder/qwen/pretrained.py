@@ -9,7 +9,7 @@ import torch
 
 from uninote.encoder.device import resolve_device
 from uninote.encoder.fingerprint import weights_fingerprint
-from uninote.encoder.qwen.tree_attention import TREE, register_tree_attention
+from uninote.encoder.qwen.packed_attention import PACKED, register_packed_attention
 from uninote.errors import ModelError, reason_of
 
 
@@ -78,14 +78,14 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
 
 
 def _attention(name: str, cuda: bool) -> str | dict[str, str]:
-    """Choose the attention: the vision tower has many short sequences, which flash attention is made for.
+    """Choose the attention: flash attention in the vision tower, where asked for or installed, else SDPA.
 
-    The language model stays with SDPA, in the form that takes shared prefixes.
+    The language model takes packed rows, in the form that chooses the kernel itself.
     """
     from transformers.utils import is_flash_attn_2_available
 
-    if name not in ("auto", "sdpa"):
+    if name == "eager":
         return name
-    register_tree_attention()
-    flash = name == "auto" and cuda and is_flash_attn_2_available()
-    return {"": "sdpa", "text_config": TREE, "vision_config": "flash_attention_2" if flash else "sdpa"}
+    register_packed_attention()
+    flash = name == "flash_attention_2" or (name == "auto" and cuda and is_flash_attn_2_available())
+    return {"": "sdpa", "text_config": PACKED, "vision_config": "flash_attention_2" if flash else "sdpa"}

@@ -2,7 +2,8 @@
 
 A row is a trunk (head and blocks) and one tail per read-out. Tails come after the trunk. Each attends only
 to the trunk up to the end of its own prefix and to itself, and its positions continue from there. So every
-tail's last hidden state is that of the truncated item, independent of the rest of the row.
+tail's last hidden state is that of the truncated item, independent of the rest of the row. The rows of a
+batch are packed: they follow one another in one row of the model, without padding.
 """
 
 from __future__ import annotations
@@ -30,13 +31,12 @@ class Frame(NamedTuple):
 
 
 class Row:
-    """Sequence under construction: ids, positions [L, 3], slots, and the structure of its attention mask.
+    """Sequence under construction: ids, positions [L, 3], slots, and its tails.
 
     Attributes:
         slots: index of the visual token at this column, among those of the batch; -1 for a text token.
-        branch: 0 in the trunk, 1, 2, … in the tails.
-        reach: number of trunk tokens that a token attends to.
         ends: column of the read-out of each tail.
+        reaches: number of trunk tokens that each tail attends to: all of them in the first tail.
     """
 
     def __init__(self, frame: Frame) -> None:
@@ -44,20 +44,16 @@ class Row:
         self.ids: list[int] = []
         self.slots: list[int] = []
         self.positions: list[NDArray[np.int64]] = []
-        self.branch: list[int] = []
-        self.reach: list[int] = []
         self.marks: list[tuple[int, int]] = []
         self.tails: dict[int, int] = {}
         self.ends: list[int] = []
+        self.reaches: list[int] = []
         self.at = 0
 
     def _write(self, ids: Sequence[int], slots: Sequence[int], positions: NDArray[np.int64]) -> None:
-        first = len(self.ids)
         self.ids += ids
         self.slots += slots
         self.positions.append(positions)
-        self.branch += [0] * len(ids)
-        self.reach += range(first + 1, first + len(ids) + 1)
 
     def words(self, ids: Sequence[int]) -> None:
         """Append text tokens: all three position axes advance together."""
@@ -93,11 +89,8 @@ class Row:
         if count not in self.tails:
             tail, (reach, at) = self.frame.tail, self.marks[count]
             self.tails[count] = len(self.ends)
-            self.ids += tail
-            self.slots += [-1] * len(tail)
-            self.positions.append(np.repeat(np.arange(at, at + len(tail))[:, None], 3, axis=1))
-            self.branch += [len(self.ends) + 1] * len(tail)
-            self.reach += [reach] * len(tail)
+            self._write(tail, [-1] * len(tail), np.repeat(np.arange(at, at + len(tail))[:, None], 3, axis=1))
+            self.reaches.append(reach)
             self.ends.append(len(self.ids) - 1)
         return self.tails[count]
 
@@ -131,64 +124,35 @@ def share_rows(
 
 
 def collate(
-    rows: Sequence[Row], order: Sequence[tuple[int, int]], pad: int, left: bool
+    rows: Sequence[Row], order: Sequence[tuple[int, int]], pad: int, packed: bool
 ) -> dict[str, torch.Tensor]:
-    """Pad rows to tensors; `order` names the (row, tail) of each read-out.
+    """Join rows to tensors; `order` names the (row, tail) of each read-out.
 
-    Returns ids and slots [n, L], positions [n, L, 3], readout [m, 2]. When a row has several tails also
-    branch and reach [n, L] and, padded on the right, tails [n, T, 3]: column, reach and first column of
-    the tail for each tail token, column L for a filler. Else, padded on the left, mask [n, L]. Padded on the
-    right a causal model needs no mask, as no token sees what follows it: attention takes its fastest kernel.
+    Returns ids and slots [n, L], positions [n, L, 3], readout [m, 2]. Packed, n is 1, and `sequences` are
+    those of `packed_attention.Packing`: a trunk with its first tail, and every further tail. Else each row
+    has one tail and is padded on the right, where a causal model needs no mask.
     """
-    longest = max(len(row.ids) for row in rows)
-    shift = [longest - len(row.ids) if left else 0 for row in rows]
-
-    def padded(values: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
-        out = np.full((len(rows), longest), fill, dtype=np.int64)
-        for n, value in enumerate(values):
-            out[n, shift[n] : shift[n] + len(value)] = value
-        return torch.from_numpy(out)
-
-    positions = np.zeros((len(rows), longest, 3), dtype=np.int64)
-    for n, row in enumerate(rows):
-        positions[n, shift[n] : shift[n] + len(row.ids)] = np.concatenate(row.positions)
+    lengths = [len(row.ids) for row in rows]
+    shape = (1, sum(lengths)) if packed else (len(rows), max(lengths))
+    starts = np.cumsum(lengths) - lengths
+    places = [(0, int(start)) for start in starts] if packed else [(n, 0) for n in range(len(rows))]
+    ids, slots = np.full(shape, pad, dtype=np.int64), np.full(shape, -1, dtype=np.int64)
+    positions = np.zeros((*shape, 3), dtype=np.int64)
+    for row, (line, start) in zip(rows, places, strict=True):
+        span = slice(start, start + len(row.ids))
+        ids[line, span], slots[line, span] = row.ids, row.slots
+        positions[line, span] = np.concatenate(row.positions)
     batch = {
-        "ids": padded([row.ids for row in rows], pad),
-        "slots": padded([row.slots for row in rows], -1),
+        "ids": torch.from_numpy(ids),
+        "slots": torch.from_numpy(slots),
         "positions": torch.from_numpy(positions),
-        "readout": torch.tensor([[n, shift[n] + rows[n].ends[tail]] for n, tail in order]),
+        "readout": torch.tensor([[places[n][0], places[n][1] + rows[n].ends[tail]] for n, tail in order]),
     }
-    if any(len(row.ends) > 1 for row in rows):
-        # Nothing sees a padded column; a padded row sees itself, so that its softmax is finite.
-        batch["branch"] = padded([row.branch for row in rows], -1)
-        batch["reach"] = padded([row.reach for row in rows], 0)
-        if not left:
-            batch["tails"] = _tails(rows, longest)
-    elif left:
-        batch["mask"] = padded([[1] * len(row.ids) for row in rows], 0)
+    if packed:
+        sequences: list[tuple[int, int, int]] = []
+        for row in rows:
+            trunk = len(sequences)
+            sequences.append((row.ends[0] + 1, trunk, 0))
+            sequences += [(len(row.frame.tail), trunk, reach) for reach in row.reaches[1:]]
+        batch["sequences"] = torch.tensor(sequences)
     return batch
-
-
-def _tails(rows: Sequence[Row], longest: int) -> torch.Tensor:
-    found = []
-    for row in rows:
-        first = {branch: column for column, branch in reversed(list(enumerate(row.branch)))}
-        found.append(
-            [(column, row.reach[column], first[branch]) for column, branch in enumerate(row.branch) if branch]
-        )
-    most = max(map(len, found))
-    return torch.tensor([tails + [(longest, 1, longest)] * (most - len(tails)) for tails in found])
-
-
-def tree_mask(branch: torch.Tensor, reach: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return the additive mask [n, 1, L, L] of rows with several tails, from branch and reach [n, L].
-
-    A token sees the first `reach` trunk tokens, and in its own branch what does not come after it.
-    """
-    place = torch.arange(branch.shape[1], device=branch.device)
-    causal = place <= place[:, None]
-    trunk = (branch == 0)[:, None, :] & ((branch == 0).cumsum(1)[:, None, :] <= reach[:, :, None])
-    own = branch[:, :, None] == branch[:, None, :]
-    seen = torch.where((branch == 0)[:, :, None], trunk, trunk | own) & causal
-    mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
-    return mask.masked_fill(~seen, torch.finfo(dtype).min)[:, None]

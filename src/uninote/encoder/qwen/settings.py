@@ -26,7 +26,7 @@ class QwenSettings(EncoderSettings):
     backbone: Literal["qwen-vl"] = "qwen-vl"
     model: str = Field("", description="a Qwen-VL model, local folder or hub id")
     max_tokens: int = Field(4096, ge=16, le=32_768, description="longest sequence of one item")
-    token_budget: int = Field(16_384, ge=64, description="tokens in one encoding batch, padding included")
+    token_budget: int = Field(16_384, ge=64, description="tokens in one encoding batch")
     max_pictures: int = Field(12, ge=1, description="pictures of one item that are read")
     picture_pixels: int = Field(262_144, ge=1024, description="largest area of one picture")
     note_pixels: int = Field(2_097_152, ge=1024, description="area of all pictures of one item")

@@ -26,7 +26,7 @@ def lighten_tower(tower: Any) -> None:
     kernel = getattr(embedding, "proj", None)
     # A patch fills the kernel, and the kernel does not overlap: the convolution is a matrix product.
     if isinstance(kernel, torch.nn.Conv3d) and kernel.kernel_size == kernel.stride:
-        embedding.forward = partial(embed_patches, embedding)  # a partial can be copied and pickled
+        embedding.forward = partial(embed_patches, embedding)  # deepcopy binds a partial to the copy
     if tower.config._attn_implementation == "sdpa":
         ALL_ATTENTION_FUNCTIONS.register(BY_LENGTH, attention_by_length)
         tower.config._attn_implementation = BY_LENGTH  # not while loading: the library looks for a kernel
