@@ -192,8 +192,9 @@ def main() -> None:
             value, interval = ratio(times["padded"], times["packed"])
             share = 1 - packed.columns(name) / padded.columns(name)
             text = (
-                f"{what}: times as fast as with padded batches, of which {100 * share:.1f} % are padding, within "
-                f"{budget:,} tokens; random Qwen3-VL ({arguments.shape}), vectors within {worst:.0e}"
+                f"{what}: times as fast as with padded batches of at most {budget:,} tokens, "
+                f"{100 * share:.1f} % of them padding; random Qwen3-VL ({arguments.shape}), vectors within "
+                f"{worst:.0e}"
             )
             goal = None if name == "language" else 1.2
             claim(
