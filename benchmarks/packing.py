@@ -16,6 +16,8 @@ import argparse
 import dataclasses
 import random
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,9 @@ from sft_vs_st import Ours, draw_batches
 from uninote import Encoder, Item, Note, SkipReport, load_settings, read_notes
 from uninote.encoder.batching import token_batches
 from uninote.encoder.capabilities import packs
+from uninote.encoder.protocol import Inputs
 from uninote.encoder.qwen.backbone import QwenVLBackbone
+from uninote.encoder.qwen.settings import QwenSettings
 from uninote.settings import RlSettings, SftSettings
 from uninote.training.gather import Shard
 from uninote.training.gradcache import encode_sides
@@ -37,99 +41,88 @@ from uninote.training.objectives import prefix_cosines
 from uninote.training.rl import rl_halves
 from uninote.training.rl_batches import RlCollator
 
-SIDES = {"packed": QwenVLBackbone, "padded": PaddedBackbone}
+
+class Budgeted(Encoder):
+    """Encoder with a token budget of this run, in place of that for a CPU."""
+
+    budget = 0
+
+    @property
+    def token_budget(self) -> int:
+        return self.budget or super().token_budget
 
 
 class Side:
     """One kind of batches: encoding, and steps on batches that are collated beforehand."""
 
-    def __init__(
-        self, kind: type[QwenVLBackbone], base: Path, width: int, arguments: argparse.Namespace
-    ) -> None:
-        start = Encoder.pretrained(
-            base,
-            dims=(32, 64, width),
+    def __init__(self, kind: type[QwenVLBackbone], base: Path, arguments: argparse.Namespace) -> None:
+        settings = QwenSettings(
+            model=str(base),
+            dims=(32, 64, SHAPES[arguments.shape].width),
             device="cpu",
             picture_pixels=arguments.pixels,
             note_pixels=12 * arguments.pixels,
         )
-        backbone = kind(start.backbone.base, start.settings)  # type: ignore[attr-defined, arg-type]
-        self.encoder, self.backbone = Encoder(backbone, start.settings), backbone
-        self.budget = arguments.budget or self.encoder.token_budget
-
-    def batches(self, items: list[Item]) -> list[list[Item]]:
-        costs = [self.backbone.cost(item) for item in items]
-        found = token_batches(costs, self.budget, packed=packs(self.backbone))
-        return [[items[n] for n in batch] for batch in found]
+        self.backbone = kind(base, settings)
+        self.encoder = Budgeted(self.backbone, settings)
+        self.encoder.budget = arguments.budget
+        self.turn = 0
 
     def prepare(self, items: list[Item], notes: list[Note], arguments: argparse.Namespace) -> None:
-        """Collate all batches, with the vision features of those of encoding."""
-        self.inputs = []
-        for batch in self.batches(items):
-            inputs, shared = self.backbone.prepare_step([([[item] for item in batch], "")])
+        """Add adapters and collate all batches; those of encoding with their vision features."""
+        budget, size, steps = self.encoder.token_budget, arguments.batch, arguments.rounds + 1
+        costs = [self.backbone.cost(item) for item in items]
+        self.inputs: list[Inputs] = []
+        for batch in token_batches(costs, budget, packed=packs(self.backbone)):
+            (inputs,), shared = self.backbone.prepare_step([([[items[n]] for n in batch], "")])
             with torch.no_grad():
-                features = {"features": self.backbone.see(**shared)} if shared else {}
-            self.inputs.append(inputs[0] | features)
+                self.inputs.append(inputs | ({"features": self.backbone.see(**shared)} if shared else {}))
         torch.manual_seed(1)
         self.backbone.add_lora(16, 32, 0.0)
-        chunk = arguments.chunk or None
-        batches = draw_batches(notes, arguments.batch, arguments.rounds + 1)
-        settings = SftSettings(objective="infonce", temperature=0.05, chunk_size=chunk)
-        self.sft = Ours(self.encoder, [e for batch in batches for e in batch], settings)
-        self.sft.collate.token_budget = self.budget
-        collated = [self.sft.collate(batch) for batch in batches]
-        self.sft.collate = lambda number: collated[number]  # type: ignore[assignment]
-        rl = RlSettings(batch_size=arguments.batch, chunk_size=chunk)
+        batches = draw_batches(notes, size, steps)
+        settings = SftSettings(objective="infonce", temperature=0.05, chunk_size=arguments.chunk or None)
+        self.trained = Ours(self.encoder, [e for batch in batches for e in batch], settings)
+        self.sft = [self.trained.collate(batch) for batch in batches]
+        self.trained.collate = lambda inputs: inputs  # type: ignore[assignment]
+        rl = RlSettings(batch_size=size, chunk_size=arguments.chunk or None)
+        collate = RlCollator(self.backbone, [note.item() for note in notes], rl, token_budget=budget)
         halves = list(enumerate(rl_halves(notes, rl, 0)))
-        collate = RlCollator(self.backbone, [note.item() for note in notes], rl, token_budget=self.budget)
-        size = arguments.batch
-        self.rl = [collate(halves[n * size : (n + 1) * size]) for n in range(arguments.rounds + 1)]
-        self.turn = {"sft": 0, "rl": 0}
+        self.rl = [collate(halves[n * size : (n + 1) * size]) for n in range(steps)]
 
     def encode(self, items: list[Item]) -> Any:
-        """Encode with the budget of this run, decoding and vision tower included."""
+        return self.encoder.encode(items)
+
+    def read(self) -> None:
+        """Run the language model on all batches of encoding."""
         with torch.inference_mode():
-            return [self.backbone(**self.backbone.prepare(batch)) for batch in self.batches(items)]
+            for inputs in self.inputs:
+                self.backbone(**inputs)
 
-    def read(self) -> torch.Tensor:
-        """Run the language model alone."""
-        with torch.inference_mode():
-            return torch.cat([self.backbone(**inputs) for inputs in self.inputs])
-
-    def padding(self, batches: list[dict[str, Any]]) -> float:
-        """Return the share of columns without a token."""
-        columns = sum(batch["ids"].numel() for batch in batches)
-        return 1 - sum(self.tokens(batch) for batch in batches) / columns
-
-    @staticmethod
-    def tokens(batch: dict[str, Any]) -> int:
-        # Only a filler has all three positions 0 after the first column.
-        filler = (batch["positions"] == 0).all(2)
-        filler[:, 0] = False
-        return batch["ids"].numel() - int(filler.sum()) if "sequences" not in batch else batch["ids"].numel()
-
-    def chunks(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [
-            chunk for step in steps for side in ("queries", "candidates") for chunk in step[side]["chunks"]
-        ]
+    def drawn(self, steps: list[dict[str, Any]]) -> dict[str, Any]:
+        self.turn += 1
+        return unseen(steps[self.turn % len(steps)])
 
     def step(self) -> None:
-        number = self.turn["sft"]
-        self.turn["sft"] += 1
-        unseen(self.sft.collate(number))  # type: ignore[arg-type]
-        self.sft.step(number)  # type: ignore[arg-type]
+        self.trained.step(self.drawn(self.sft))  # type: ignore[arg-type]
 
-    def cosines(self, number: int) -> torch.Tensor:
-        inputs = unseen(self.rl[number])
-        queries, candidates = encode_sides(self.sft.model, [inputs["queries"], inputs["candidates"]], Shard())
+    def cosines(self, inputs: dict[str, Any]) -> torch.Tensor:
+        queries, candidates = encode_sides(
+            self.trained.model, [inputs["queries"], inputs["candidates"]], Shard()
+        )
         return prefix_cosines(queries, candidates, self.encoder.dims[-1])
 
     def step_two(self) -> None:
         """Encode queries and nested candidates, and go back: the part of a step that packing touches."""
-        number = self.turn["rl"]
-        self.turn["rl"] += 1
-        self.cosines(number).square().sum().backward()  # type: ignore[no-untyped-call]
-        self.sft.optimiser.zero_grad()
+        self.cosines(self.drawn(self.rl)).square().sum().backward()  # type: ignore[no-untyped-call]
+        self.trained.optimiser.zero_grad()
+
+    def columns(self, name: str) -> int:
+        """Count the columns of all batches of a kind of work, those of padding included."""
+        steps = {"sft": self.sft, "rl": self.rl}.get(name, [])
+        chunks = [
+            chunk for step in steps for side in ("queries", "candidates") for chunk in step[side]["chunks"]
+        ]
+        return sum(batch["ids"].numel() for batch in chunks or self.inputs)
 
 
 def unseen(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -140,16 +133,14 @@ def unseen(inputs: dict[str, Any]) -> dict[str, Any]:
     return inputs
 
 
-def check(sides: dict[str, Side]) -> float:
-    """Return the largest difference of vectors of length 1. Raises AssertionError where they differ."""
-    with torch.no_grad():
-        cosines = [side.cosines(0) for side in sides.values()]
-    vectors = [side.read() for side in sides.values()]
-    rows = [torch.nn.functional.normalize(side, dim=1) for side in vectors]
-    keys = [np.lexsort(side.numpy().T[:3].round(3)) for side in rows]
-    worst = float((rows[0][keys[0]] - rows[1][keys[1]]).abs().max())
+def check(packed: Side, padded: Side, items: list[Item]) -> float:
+    """Return the largest difference of vectors of length 1. Raises AssertionError where the sides differ."""
+    worst = float(np.abs(packed.encode(items) - padded.encode(items)).max())
     assert worst < 1e-4, worst
+    with torch.no_grad():
+        cosines = [side.cosines(unseen(side.rl[0])) for side in (packed, padded)]
     assert torch.allclose(*cosines, atol=1e-4)
+    assert packed.columns("encode") == sum(packed.backbone.cost(item) for item in items)  # no padding
     return worst
 
 
@@ -180,43 +171,34 @@ def main() -> None:
     several = [note for note in notes if len(note.pictures) > 1]
     with tempfile.TemporaryDirectory() as space:
         base = build_qwen(Path(space) / "base", arguments.shape, texts)
-        sides = {
-            name: Side(kind, base, SHAPES[arguments.shape].width, arguments) for name, kind in SIDES.items()
-        }
-        for side in sides.values():
+        packed, padded = (Side(kind, base, arguments) for kind in (QwenVLBackbone, PaddedBackbone))
+        for side in (packed, padded):
             side.prepare(items, several, arguments)
-        worst = check(sides)
+        worst, budget = check(packed, padded, items), packed.encoder.token_budget
+        options = [f"--{name} {getattr(arguments, name)}" for name in ("count", "batch", "chunk", "rounds")]
         command = " ".join(
-            [
-                "python benchmarks/packing.py --notes notes.jsonl",
-                *(
-                    f"--{name} {getattr(arguments, name)}"
-                    for name in ("count", "batch", "chunk", "budget", "rounds")
-                ),
-            ]
+            ["python benchmarks/packing.py --notes notes.jsonl", *options, f"--budget {budget}"]
         )
-        work = {
-            "encode": (lambda s: s.encode(items), lambda s: s.inputs, "Encoding"),
-            "language": (lambda s: s.read(), lambda s: s.inputs, "The language model alone, encoding"),
-            "sft": (
-                lambda s: s.step(),
-                lambda s: s.chunks([s.sft.collate(n) for n in range(arguments.rounds + 1)]),
-                "A step of stage 1",
-            ),
-            "rl": (lambda s: s.step_two(), lambda s: s.chunks(s.rl), "Encoding and going back in stage 2"),
+        work: dict[str, tuple[str, Callable[[Side], Any]]] = {
+            "encode": ("Encoding", lambda side: side.encode(items)),
+            "language": ("The language model in encoding", lambda side: side.read()),
+            "sft": ("A step of stage 1", lambda side: side.step()),
+            "rl": ("Forward and backward pass of stage 2", lambda side: side.step_two()),
         }
-        for name, (run, batches, what) in work.items():
-            times = take_turns({n: lambda s=s, r=run: r(s) for n, s in sides.items()}, arguments.rounds)
-            value, interval = ratio(times["padded"], times["packed"])
-            shares = {n: s.padding(batches(s)) for n, s in sides.items()}
-            text = (
-                f"{what}: packed over padded, random Qwen3-VL ({arguments.shape}), {len(items)} items; "
-                f"padding {100 * shares['padded']:.1f} % before, {100 * shares['packed']:.1f} % after; "
-                f"vectors within {worst:.0e}"
+        for name, (what, run) in work.items():
+            times = take_turns(
+                {"packed": partial(run, packed), "padded": partial(run, padded)}, arguments.rounds
             )
-            goal = None if arguments.budget or name == "language" else 1.2
+            value, interval = ratio(times["padded"], times["packed"])
+            share = 1 - packed.columns(name) / padded.columns(name)
+            text = (
+                f"{what}: times as fast as with padded batches of at most {budget:,} tokens, "
+                f"{100 * share:.1f} % of them padding; random Qwen3-VL ({arguments.shape}), vectors within "
+                f"{worst:.0e}"
+            )
+            goal = None if name == "language" else 1.2
             claim(
-                f"packing-{name}",
+                f"packing-{name}-{budget}",
                 text,
                 value,
                 command,
@@ -224,8 +206,10 @@ def main() -> None:
                 goal=goal,
                 interval=interval,
             )
-        losses = np.array([side.sft.losses for side in sides.values()])
-        print(f"losses within {np.abs(losses[0] / losses[1] - 1).max():.0e}")
+        losses = np.array([packed.trained.losses, padded.trained.losses])
+        apart = float(np.abs(losses[0] / losses[1] - 1).max())
+        assert apart < 1e-4, apart
+        print(f"losses within {apart:.0e}")
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_boundaries() -> None:
     first, second, third = packing.masks
     assert first is third is None
     assert second is not None
-    assert second.int().tolist() == [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
+    assert second[0, 0].int().tolist() == [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
     flat = packing.flat
     assert flat.queries_at.tolist() == [0, 4, 6, 9]
     assert flat.keys_at.tolist() == [0, 4, 9, 12]

@@ -58,9 +58,9 @@ class Packing:
 
     @cached_property
     def masks(self) -> list[Tensor | None]:
-        """Mask of each sequence: bool [length, reach + length] after a prefix, else None: causal."""
+        """Mask of each sequence: bool [1, 1, length, reach + length] after a prefix, else None: causal."""
         return [
-            torch.ones(length, reach + length, dtype=torch.bool, device=self.device).tril(reach)
+            torch.ones(1, 1, length, reach + length, dtype=torch.bool, device=self.device).tril(reach)
             if reach
             else None
             for length, _, reach in self.sequences
