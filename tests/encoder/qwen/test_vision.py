@@ -13,6 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForImageTextToText
 
 from uninote.encoder.qwen.backbone import QwenVLBackbone
+from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.vision import BY_LENGTH, attention_by_length, lighten_tower
 from uninote.items import Item, Picture
 
@@ -54,6 +55,20 @@ def test_copies_use_their_own_weights(tiny_qwen: Callable[..., Path]) -> None:
     torch.nn.init.zeros_(other.patch_embed.proj.weight)
     assert not torch.allclose(other.patch_embed(pixels), want)
     assert torch.equal(tower.patch_embed(pixels), want)
+
+
+def test_an_adapter_of_the_patch_embedding_counts(
+    tiny_qwen: Callable[..., Path], make_picture: Callable[..., Picture]
+) -> None:
+    folder = tiny_qwen()
+    own = QwenVLBackbone(folder, QwenSettings(model=str(folder), lora_targets=r".*patch_embed\.proj"))
+    own.add_lora(2, 4, 0.0)
+    inputs = own.prepare([Item.of(make_picture(1))])
+    before = own.see(inputs["pixels"], inputs["grids"])
+    for name, parameter in own.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.ones_(parameter)
+    assert not torch.allclose(own.see(inputs["pixels"], inputs["grids"]), before, atol=0.01)
 
 
 def test_attention_by_length_is_attention_within_each_sequence() -> None:

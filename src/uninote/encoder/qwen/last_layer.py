@@ -2,6 +2,7 @@
 
 Of the last layer's output only the read-outs are used, so its queries, output projection and MLP are computed
 for them alone; keys and values still come from all tokens. Vectors are the same as those of the whole layer.
+Gradient checkpointing leaves it out, as it keeps little more than keys and values.
 """
 
 from __future__ import annotations

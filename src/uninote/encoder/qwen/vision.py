@@ -35,6 +35,9 @@ def lighten_tower(tower: Any) -> None:
 def embed_patches(embedding: Any, pixels: Tensor) -> Tensor:
     """Embed patches: [patches, values] -> [patches, width], in the precision of the weights."""
     kernel = embedding.proj
+    if not isinstance(kernel, torch.nn.Conv3d):  # an adapter is around it
+        adapted: Tensor = type(embedding).forward(embedding, pixels)
+        return adapted
     return linear(pixels.to(kernel.weight.dtype), kernel.weight.flatten(1), kernel.bias)
 
 
