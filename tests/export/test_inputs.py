@@ -55,7 +55,7 @@ def test_order_of_parts_is_kept(make_picture: Callable[..., Picture]) -> None:
 def test_keys_and_parts_have_the_order_that_sentence_transformers_gives_them(
     make_picture: Callable[..., Picture],
 ) -> None:
-    """Its release 6.1 keeps the order of each input's own keys, in batches of several orders too."""
+    """Compare with release 6.1, which keeps each input's own order of keys, also in mixed batches."""
     from sentence_transformers.base.modality import InputFormatter
 
     a, b = (Image.open(io.BytesIO(make_picture(seed).read())) for seed in (1, 2))

@@ -75,7 +75,7 @@ def test_a_read_out_sees_its_own_row_up_to_its_column() -> None:
 
 
 def test_a_packed_read_out_sees_its_own_sequence_and_its_trunk() -> None:
-    """An item of two tokens, then one of three with a further end of one token after its first token."""
+    """Take an item of two tokens, then one of three with a further end of one token after its first."""
     sequences = torch.tensor([[2, 0, 0], [3, 1, 0], [1, 1, 1]])
     seen = seen_tokens(torch.tensor([[0, 5], [0, 1], [0, 4]]), (1, 6), sequences)
     assert seen.int().tolist() == [[0, 0, 1, 0, 0, 1], [1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 1, 0]]

@@ -31,7 +31,7 @@ def features(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 def test_features_are_those_of_the_library(
     tiny_qwen: Callable[..., Path], make_picture: Callable[..., Picture], kind: str
 ) -> None:
-    """Among five pictures three sizes, one of several windows of Qwen2.5-VL."""
+    """Compare five pictures of three sizes, one of several windows of Qwen2.5-VL."""
     folder = tiny_qwen(kind)
     own = QwenVLBackbone(folder, device="cpu")
     sizes = [(96, 64), (200, 170), (96, 64), (64, 96), (200, 170)]
