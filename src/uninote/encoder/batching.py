@@ -1,4 +1,4 @@
-"""Batches by tokens, not by count: similar lengths together, within a budget that counts padding too."""
+"""Batches by tokens, not by count: similar lengths together, within a budget."""
 
 from __future__ import annotations
 

@@ -87,8 +87,8 @@ def prepare_sides(
     """Prepare this process's share of every side, each item once, in chunks of items of similar length.
 
     A chunk has at most `chunk_size` items and, with padding if the backbone pads, `token_budget` tokens, or
-    one item that has more.
-    With a `StepBackbone`, a picture is decoded and encoded once for all chunks of all sides.
+    one item that has more. With a `StepBackbone`, a picture is decoded and encoded once for all chunks of all
+    sides.
 
     Raises PictureError when a picture cannot be decoded.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,5 +131,37 @@ def test_half_precision_takes_the_flash_kernel(monkeypatch: pytest.MonkeyPatch) 
     assert len(types) == 6
 
 
-def test_no_flash_kernel_on_a_cpu() -> None:
+def test_no_flash_kernel_on_a_cpu_or_an_old_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert packed.varlen_kernel(torch.device("cpu")) is None
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert packed.varlen_kernel(torch.device("cuda:1")) is None
+
+
+def test_torch_s_kernel_takes_the_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call its form for shapes alone, forward and back: without a GPU there are no values."""
+    pytest.importorskip("torch.nn.attention.varlen")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    kernel = packed.varlen_kernel(torch.device("cuda:2"))
+    assert kernel is not None
+    inputs = [one.detach().to("meta", torch.bfloat16).requires_grad_() for one in drawn(SEQUENCES)]
+    flat = Packing(torch.tensor(SEQUENCES)).flat
+    assert flat.keys is not None
+    flat = flat._replace(
+        keys=flat.keys.to("meta"), queries_at=flat.queries_at.to("meta"), keys_at=flat.keys_at.to("meta")
+    )
+    out = varlen(kernel, *inputs, flat, 0.3)  # type: ignore[arg-type, call-arg, misc]
+    assert out.shape == (1, 21, HEADS, WIDTH)
+    out.sum().backward()  # type: ignore[no-untyped-call]
+    assert [one.grad is not None and one.grad.shape == one.shape for one in inputs] == [True] * 3
+
+
+def test_a_kernel_without_grouped_heads_gets_repeated_ones() -> None:
+    def ungrouped(q: Tensor, k: Tensor, v: Tensor, *at: Any, scale: Any, window_size: Any) -> Tensor:
+        assert (q.shape[1], k.shape[1], v.shape[1], window_size) == (HEADS, HEADS, HEADS, (-1, 0))
+        return plain_kernel(q, k[:, :: HEADS // KV], v[:, :: HEADS // KV], *at, scale=scale)
+
+    query, key, value = drawn(SEQUENCES)
+    flat = Packing(torch.tensor(SEQUENCES)).flat
+    expected = varlen(plain_kernel, query, key, value, flat, None)
+    found = varlen(partial(packed._repeated, ungrouped), query, key, value, flat, None)
+    assert torch.allclose(found, expected, atol=1e-6)

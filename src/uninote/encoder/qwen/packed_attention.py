@@ -7,7 +7,7 @@ per sequence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property, partial
 from inspect import signature
 from typing import Any, NamedTuple
@@ -161,15 +161,25 @@ def varlen_kernel(device: torch.device) -> Callable[..., Any] | None:
     """
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0):
         return None
+    parameters: Mapping[str, Any] = {}
     try:
         from torch.nn.attention.varlen import varlen_attn
 
-        if "enable_gqa" in signature(varlen_attn).parameters:
-            return partial(varlen_attn, window_size=(-1, 0), enable_gqa=True)
+        parameters = signature(varlen_attn).parameters
     except ImportError:  # before torch 2.10
         pass
+    if "enable_gqa" in parameters:
+        return partial(varlen_attn, window_size=(-1, 0), enable_gqa=True)
     try:
         from flash_attn import flash_attn_varlen_func
     except ImportError:
-        return None
+        return partial(_repeated, varlen_attn) if "window_size" in parameters else None
     return lambda *flat, scale: flash_attn_varlen_func(*flat, softmax_scale=scale, causal=True)
+
+
+def _repeated(
+    kernel: Callable[..., Any], q: Tensor, k: Tensor, v: Tensor, *at: Any, scale: float | None
+) -> Any:
+    """Call torch's kernel of release 2.11, which has as many heads of keys as of queries."""
+    k, v = (one.repeat_interleave(q.shape[1] // one.shape[1], dim=1) for one in (k, v))
+    return kernel(q, k, v, *at, scale=scale, window_size=(-1, 0))
