@@ -72,7 +72,7 @@ def test_an_adapter_of_the_patch_embedding_counts(
 
 
 def test_attention_by_length_is_attention_within_each_sequence() -> None:
-    lengths = [3, 5, 3, 1, 5]
+    lengths = [3, 3, 5, 1, 5]
     torch.manual_seed(0)
     query, key, value = (torch.randn(1, 2, 17, 4, requires_grad=True) for _ in range(3))
     bounds = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0)

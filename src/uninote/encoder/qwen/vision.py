@@ -5,9 +5,8 @@ Both are set on a loaded model; its weights keep their names and values.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from functools import partial
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import torch
@@ -53,7 +52,7 @@ def attention_by_length(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Compute attention within each sequence of a row; sequences of equal length share a call of SDPA.
+    """Compute attention within each sequence of a row; neighbours of equal length share a call of SDPA.
 
     Pictures of equal grids are such sequences, and the windows of Qwen2.5-VL.
 
@@ -61,19 +60,12 @@ def attention_by_length(
         query, key, value: [1, heads, L, d]. The result is [1, L, heads, d].
         cu_seq_lens_q: boundaries int32 [s + 1] of the sequences, from 0 to L.
     """
-    bounds = cu_seq_lens_q.tolist()
-    starts: dict[int, list[int]] = defaultdict(list)
-    for start, end in pairwise(bounds):
-        starts[end - start].append(start)
-    found, places = [], []
-    for length, at in starts.items():
-        place = torch.tensor(at, device=query.device)[:, None] + torch.arange(length, device=query.device)
-        places.append(place.flatten())
-        q, k, v = (one[0][:, place].transpose(0, 1) for one in (query, key, value))
-        found.append(
-            scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
-            .transpose(1, 2)
-            .flatten(0, 1)
-        )
-    order = torch.cat(places).argsort()
-    return torch.cat(found)[order][None], None
+    lengths = [end - start for start, end in pairwise(cu_seq_lens_q.tolist())]
+    runs = [(length, len(list(run))) for length, run in groupby(lengths)]
+    sizes = [length * count for length, count in runs]
+    found = []
+    for run, *parts in zip(runs, *(one[0].split(sizes, dim=1) for one in (query, key, value)), strict=True):
+        q, k, v = (part.unflatten(1, run[::-1]).transpose(0, 1) for part in parts)
+        mixed = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
+        found.append(mixed.transpose(1, 2).flatten(0, 1))
+    return torch.cat(found)[None], None
