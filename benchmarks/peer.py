@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ from uninote import Encoder, Item  # noqa: E402
 def as_messages(item: Item) -> list[dict[str, Any]]:
     """Return a user's chat message with texts and pictures in order, which both sides render alike.
 
-    Pictures are opened, not decoded: that happens when they are processed, as on the other side.
+    Pictures are opened, not decoded, as by the library's datasets: each is decoded when its batch is
+    processed, as on the other side. Of paths it decodes pictures with torchvision, whose operators may lack.
     """
     content = [
         {"type": "text", "text": part}
@@ -65,6 +67,11 @@ def as_messages(item: Item) -> list[dict[str, Any]]:
         for part in item.parts
     ]
     return [{"role": "user", "content": content}]
+
+
+def peer_version() -> str:
+    """Return the name and version of the library, as results state it."""
+    return f"sentence-transformers {version('sentence-transformers')}"
 
 
 def peer_of(encoder: Encoder, folder: Path, device: str = "cpu", **options: Any) -> Any:

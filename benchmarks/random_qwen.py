@@ -48,9 +48,13 @@ class Shape(NamedTuple):
     vocabulary: int | None = None  # None: that of the trained tokenizer
 
     def text_parameters(self) -> int:
-        """Count the weights of the language model's layers, which every token is multiplied with."""
-        attention = self.width * self.head * (2 * self.heads + 2 * self.kv)
-        return self.layers * (attention + 3 * self.width * self.mlp)
+        """Count the weights of the language model's layers that every token is multiplied with.
+
+        Of the last layer these are keys and values: the rest is needed for read-outs alone.
+        """
+        keys = 2 * self.width * self.head * self.kv
+        others = 2 * self.width * self.head * self.heads + 3 * self.width * self.mlp
+        return self.layers * keys + (self.layers - 1) * others
 
     def vision_parameters(self) -> int:
         """Count the weights of the vision tower per patch, patch embedding and mergers included."""
@@ -66,7 +70,8 @@ class Shape(NamedTuple):
         2 per weight and token, plus 4·L·width per token for scores and mixing: half of that where causal.
         """
         text = sum(
-            2 * self.text_parameters() * n + 2 * n * n * self.heads * self.head * self.layers for n in lengths
+            2 * self.text_parameters() * n + 2 * n * n * self.heads * self.head * (self.layers - 1)
+            for n in lengths
         )
         seen = sum(2 * self.vision_parameters() * n + 4 * n * n * self.vision * self.depth for n in patches)
         return float(text), float(seen)

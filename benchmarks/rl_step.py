@@ -90,15 +90,17 @@ class _Spy:
 class SeparateTrainer(RlTrainer):
     """Cosines from one pass per item; the rest of the step is the same code."""
 
-    def _cosines(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    def _cosines(
+        self, model: Any, inputs: dict[str, Any], *others: Side
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         encoded = encode_sides(model, inputs["separate"], self.shard)
         rows = []
         for queries, candidates, columns in zip(encoded[::2], encoded[1::2], inputs["columns"], strict=True):
             row = torch.full((inputs["mask"].shape[1],), -1.0)
             rows.append(
-                row.index_put((torch.tensor(columns),), prefix_cosines(queries, candidates, self.width)[0])
+                row.index_put((torch.tensor(columns),), prefix_cosines(queries, candidates, self.dims[-1])[0])
             )
-        return torch.stack(rows)
+        return torch.stack(rows), []
 
 
 def unseen(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class Sides:
             self.trainers[name] = kind(
                 schedule=schedule,
                 settings=chosen,
-                width=encoder.dims[-1],
+                dims=encoder.dims,
                 reference=anchor,
                 model=model,
                 args=training_arguments(space / "run", schedule, 0, encoder.device, False),
@@ -162,7 +164,7 @@ class Sides:
         """Raise AssertionError unless all variants return the cosines of separate encoding."""
         with torch.no_grad():
             found = {
-                name: trainer._cosines(trainer.model, unseen(self.inputs[name][0]))
+                name: trainer._cosines(trainer.model, unseen(self.inputs[name][0]))[0]
                 for name, trainer in self.trainers.items()
             }
         listed = found["separately"] > -1

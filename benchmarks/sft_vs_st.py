@@ -5,9 +5,13 @@
 Both sides train the same LoRA adapters of the same random Qwen3-VL (`random_qwen.py`, frozen vision tower) by
 the same loss, InfoNCE over the candidates of the batch on every Matryoshka prefix, on the same batches in the
 same order, with the same AdamW: I2Note and T2Note in turn, each query with its positive and the rule negative
-(the very note without the picture). Both encode as many rows at once (`chunk_size`, `mini_batch_size`), so
-both hold as few activations; `uninote, whole` forgoes GradCache, as it may where a batch fits. A step is
-collating (decoding pictures included), loss, backward pass and optimiser; the sides take turns, step by step.
+(the very note without the picture). A step is collating (decoding pictures included), loss, backward pass and
+optimiser; the sides take turns, step by step.
+
+* uninote: by its defaults, without GradCache. `uninote, chunks` has GradCache with `--chunk` rows at once.
+* sentence-transformers: by its defaults, and in the best of the `WAYS` to cut a batch, chosen by a trial
+  on the first two batches: rows at once, a budget of tokens, or the same loss without a cache. The best
+  cached way is the other side of `uninote, chunks`. Pictures are decoded as a batch is collated.
 
 As the losses are the same function, so must the trainings be: the losses of all steps are compared, and
 recall@10 on held-out notes before and after.
@@ -16,18 +20,20 @@ recall@10 on held-out notes before and after.
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import random
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from peer import as_messages, peer_of
+from peer import as_messages, peer_of, peer_version
 from random_qwen import SHAPES, build_qwen
-from rounds import RESULTS, claim, median, ratio, take_turns
+from rounds import RESULTS, claim, fastest, median, ratio, take_turns
 
 from uninote import (
     Encoder,
@@ -52,6 +58,14 @@ from uninote.training.sft import SftCollator
 TASKS = (Task.I2NOTE, Task.T2NOTE)
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
 RATE, DECAY = 1e-3, 0.01
+DEFAULT = "32 rows"
+WAYS: dict[str, dict[str, int]] = {
+    DEFAULT: {"mini_batch_size": 32},
+    **{f"{rows} rows": {"mini_batch_size": rows} for rows in (1, 4, 8)},
+    **{f"{budget} tokens": {"mini_batch_num_tokens": budget} for budget in (512, 1024, 2048, 4096, 8192)},
+}
+"""Arguments of the peer's cached loss that are tried."""
+UNCACHED = "no cache"
 
 
 class Hashed:
@@ -148,28 +162,50 @@ class Ours:
 class Theirs:
     """The library's own modules, collator and losses."""
 
-    def __init__(self, model: Any, dims: Sequence[int], settings: SftSettings) -> None:
+    def __init__(self, model: Any, dims: Sequence[int], temperature: float, way: str = DEFAULT) -> None:
         from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
-        from sentence_transformers.sentence_transformer.losses import (
-            CachedMultipleNegativesRankingLoss,
-            MatryoshkaLoss,
-        )
 
-        self.model, self.dims = model, dims
+        self.model, self.dims, self.temperature = model, dims, temperature
         self.collators = {
             task: SentenceTransformerDataCollator(
                 preprocess_fn=model.preprocess, prompts={"anchor": INSTRUCTIONS[task]}
             )
             for task in TASKS
         }
-        cached = CachedMultipleNegativesRankingLoss(
-            model, scale=1 / settings.temperature, mini_batch_size=settings.chunk_size
-        )
-        self.loss = MatryoshkaLoss(model, cached, list(dims))
+        self.cut(way)
         self.optimiser = optimiser(model)
         self.losses: list[float] = []
 
+    def cut(self, way: str) -> None:
+        """Choose how a batch is cut, one of the `WAYS` or `UNCACHED`."""
+        from sentence_transformers.sentence_transformer import losses
+
+        scale = 1 / self.temperature
+        inner = (
+            losses.MultipleNegativesRankingLoss(self.model, scale=scale)
+            if way == UNCACHED
+            else losses.CachedMultipleNegativesRankingLoss(self.model, scale=scale, **WAYS[way])
+        )
+        self.loss = losses.MatryoshkaLoss(self.model, inner, list(self.dims))
+
+    def try_ways(self, batches: Sequence[list[Example]]) -> dict[str, float]:
+        """Return the seconds of each way for the gradient of some batches; nothing is learnt from them."""
+
+        def trial(way: str) -> None:
+            self.cut(way)
+            for batch in batches:
+                self.gradient(batch)
+                self.optimiser.zero_grad()
+
+        return fastest({way: partial(trial, way) for way in (*WAYS, UNCACHED)})[1]
+
     def step(self, examples: list[Example]) -> None:
+        self.losses.append(self.gradient(examples))
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+
+    def gradient(self, examples: list[Example]) -> float:
+        """Compute the gradient of a batch and return its loss."""
         self.model.train()
         rows = [
             {
@@ -191,9 +227,7 @@ class Theirs:
         with autocast(self.model.device):
             loss = self.loss(columns, None)
         loss.backward()
-        self.optimiser.step()
-        self.optimiser.zero_grad()
-        self.losses.append(float(loss.detach()))
+        return float(loss.detach())
 
     def encode(self, items: Sequence[Item], task: Task | None) -> Any:
         prompt = INSTRUCTIONS[task] if task else None
@@ -233,18 +267,22 @@ def recall(side: Ours | Theirs, pairs: dict[Task, list[Pair]], k: int = 10) -> f
     return float(np.mean(found))
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--shape", choices=SHAPES, default="mini")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--chunk", type=int, default=8, help="rows encoded at once, on both sides")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--chunk", type=int, default=8, help="rows encoded at once by `uninote, chunks`")
     parser.add_argument("--pixels", type=int, default=65_536, help="largest area of a picture")
     parser.add_argument("--chars", type=int, default=800, help="length at which bodies are cut")
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--held-out", type=int, default=60, help="notes that recall is measured on")
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--held-out", type=int, default=30, help="notes that recall is measured on")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     notes = read_notes(arguments.notes, load_settings().corpus, SkipReport())
@@ -255,48 +293,45 @@ def main() -> None:
     batches = draw_batches(notes, arguments.batch, arguments.steps)
     examples = [example for batch in batches for example in batch]
     cached = SftSettings(objective="infonce", temperature=0.05, chunk_size=arguments.chunk)
-    width = SHAPES[arguments.shape].width
 
     with tempfile.TemporaryDirectory() as space:
         base = build_qwen(Path(space) / "base", arguments.shape, texts)
-        dims = (32, 64, width)
+        dims = (32, 64, SHAPES[arguments.shape].width)
+        pixels: Any = {"picture_pixels": arguments.pixels, "note_pixels": 12 * arguments.pixels}
 
         def start() -> Encoder:
-            encoder = Encoder.pretrained(
-                base,
-                dims=dims,
-                device="cpu",
-                picture_pixels=arguments.pixels,
-                note_pixels=12 * arguments.pixels,
-            )
+            encoder = Encoder.pretrained(base, dims=dims, device="cpu", **pixels)
             torch.manual_seed(1)
             encoder.backbone.add_lora(LORA["r"], LORA["lora_alpha"], LORA["lora_dropout"])  # type: ignore[arg-type]
             return encoder
 
-        plain = Encoder.pretrained(
-            base, dims=dims, device="cpu", picture_pixels=arguments.pixels, note_pixels=12 * arguments.pixels
-        )
-        peer = with_adapters(peer_of(plain, Path(space) / "peer"), start())
+        first = start()
+        plain = Encoder.pretrained(base, dims=dims, device="cpu", **pixels)
+        peer = with_adapters(peer_of(plain, Path(space) / "peer"), first)
+        tried = Theirs(peer, dims, cached.temperature).try_ways(batches[:2])
+        best = min(tried, key=lambda way: tried[way])
+        saving = min(WAYS, key=lambda way: tried[way])
+        print("tried: " + ", ".join(f"{way} {taken:.2f} s" for way, taken in tried.items()), flush=True)
         whole = cached.model_copy(update={"chunk_size": None})
         sides: dict[str, Ours | Theirs] = {
-            "uninote": Ours(start(), examples, cached),
-            "uninote, whole": Ours(start(), examples, whole),
-            "sentence-transformers": Theirs(peer, dims, cached),
+            "uninote": Ours(first, examples, whole),
+            "uninote, chunks": Ours(start(), examples, cached),
         }
+        for way in dict.fromkeys((best, saving, DEFAULT)):
+            sides[way] = Theirs(copy.deepcopy(peer), dims, cached.temperature, way)
         before = recall(sides["uninote"], test)
         times = take_turns(
             {name: lambda s=side: s.step(batches[len(s.losses)]) for name, side in sides.items()},
             arguments.steps,
             warm=0,
         )
-        after = {name: recall(sides[name], test) for name in ("uninote", "sentence-transformers")}
-
+        after = {name: recall(sides[name], test) for name in ("uninote", best)}
+    print(f"recall@10 before {before:.3f}, after " + ", ".join(f"{n} {r:.3f}" for n, r in after.items()))
     for name, side in sides.items():
         rate = arguments.batch / median(times[name])
         print(f"{name:22} {rate:6.2f} examples/s; loss {' '.join(f'{x:.4f}' for x in side.losses)}")
-    losses = {name: np.array(side.losses) for name, side in sides.items()}
-    apart = float(np.abs(losses["uninote"] / losses["sentence-transformers"] - 1).max())
-    print(f"recall@10 before {before:.3f}, after " + ", ".join(f"{n} {r:.3f}" for n, r in after.items()))
+    losses = np.array([side.losses for side in sides.values()])
+    apart = float((losses.max(0) / losses.min(0) - 1).max())
     command = f"python benchmarks/sft_vs_st.py --notes notes.jsonl --shape {arguments.shape}"
     command += f" --batch {arguments.batch} --chunk {arguments.chunk} --steps {arguments.steps}"
     where = (
@@ -304,16 +339,22 @@ def main() -> None:
         f"negative, {len(dims)} Matryoshka dimensions, losses of {arguments.steps} steps within "
         f"{100 * apart:.2f} % of each other"
     )
-    for name, side, goal in (("sft-vs-st", "uninote", 3.0), ("sft-vs-st-whole", "uninote, whole", 3.0)):
-        value, interval = ratio(times["sentence-transformers"], times[side])
-        how = "without GradCache" if side.endswith("whole") else "with chunks of equal size"
-        text = f"SFT examples/s over those of sentence-transformers' cached loss, {how}; {where}"
+    tokens = sides["uninote"].encoder.token_budget  # type: ignore[union-attr]
+    ours = f"without GradCache, in passes of at most {tokens} tokens"
+    chunks = f"with GradCache in chunks of at most {arguments.chunk} rows and {tokens} tokens"
+    for name, side, how, way, kind, goal in (
+        ("sft-vs-st", "uninote", ours, best, "at its best", 2.0),
+        ("sft-vs-st-chunks", "uninote, chunks", chunks, saving, "at its best with a cache", None),
+        ("sft-vs-st-default", "uninote", ours, DEFAULT, "by default", None),
+    ):
+        value, interval = ratio(times[way], times[side])
+        text = f"SFT examples/s, {how}, over those of {peer_version()} {kind} ({way}); {where}"
         claim(name, text, value, command, folder=arguments.results, goal=goal, interval=interval)
     claim(
         "sft-vs-st-recall",
         f"Recall@10 (I2Note, T2Note, {arguments.held_out} held-out notes) after equal examples, less that of "
         f"sentence-transformers; before training it was {before:.3f}, after it {after['uninote']:.3f}",
-        after["uninote"] - after["sentence-transformers"],
+        after["uninote"] - after[best],
         command,
         folder=arguments.results,
         goal=0.0,

@@ -52,6 +52,29 @@ def test_order_of_parts_is_kept(make_picture: Callable[..., Picture]) -> None:
     assert to_prompted(chat) == (Item.of(a, "x", b), "Find it.")
 
 
+def test_keys_and_parts_have_the_order_that_sentence_transformers_gives_them(
+    make_picture: Callable[..., Picture],
+) -> None:
+    """Compare with release 6.1, which keeps each input's own order of keys, also in mixed batches."""
+    from sentence_transformers.base.modality import InputFormatter
+
+    a, b = (Image.open(io.BytesIO(make_picture(seed).read())) for seed in (1, 2))
+    values: list[Any] = [
+        {"text": "x", "image": a},
+        {"image": a, "text": "x"},
+        {"image": [a, b], "text": ["x", "y", "z"]},
+        {"text": ["x", "y"], "image": (b, a)},
+    ]
+    reader = InputFormatter("qwen3_vl", "structured")
+    for batch in ([one] for one in values):
+        modality, read = reader.parse_inputs(batch)[:2]
+        alone = reader.batch_to_message(modality, read)[1]["message"]
+        assert [to_item(message) for message in alone] == [to_item(value) for value in batch]
+    modality, read, _ = reader.parse_inputs(values)
+    assert modality == "message"
+    assert [to_item(message) for message in read["message"]] == [to_item(value) for value in values]
+
+
 def test_a_text_that_looks_like_a_path_stays_a_text_unless_the_file_is_there() -> None:
     for text in ("no-such-file.png", "see https://example.org/a.png there", "x" * 5000 + ".png", "a\0.png"):
         assert to_item(text) == Item.of(text)

@@ -75,13 +75,13 @@ def kept(backbone: Any, run: Callable[[], torch.Tensor]) -> int:
 def slope(backbone: Any, layers: torch.nn.ModuleList, runs: Sequence[tuple[int, Callable[[], Any]]]) -> float:
     """Return the bytes a unit, token or patch, that a layer in the middle keeps.
 
-    The last layer runs once more in a second measurement, so all else is the same.
+    The first layer runs once more in a second measurement, so all else is the same.
     """
     slopes = []
     for _ in range(2):
         (fewer, small), (more, large) = ((units, kept(backbone, run)) for units, run in runs)
         slopes.append((large - small) / (more - fewer))
-        layers.append(layers[-1])
+        layers.insert(0, layers[0])
     return slopes[1] - slopes[0]
 
 

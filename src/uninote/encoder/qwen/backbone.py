@@ -24,6 +24,7 @@ from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.encoder.qwen.chat import JOINT, Chat
 from uninote.encoder.qwen.feature_cache import FeatureCache
 from uninote.encoder.qwen.footprint import picture_passes, qwen_footprint, shapes_of
+from uninote.encoder.qwen.last_layer import seen_tokens, shorten_last_layer
 from uninote.encoder.qwen.packed_attention import PACKED, Packing
 from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.pretrained import load_pretrained, video_processing
@@ -31,6 +32,7 @@ from uninote.encoder.qwen.render import Renderer
 from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows
 from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.video import VideoRules
+from uninote.encoder.qwen.vision import lighten_tower
 from uninote.errors import ModelError, reason_of
 from uninote.items import Item
 from uninote.problems import problem_of
@@ -47,6 +49,7 @@ class QwenVLBackbone(nn.Module):
         base: hub id or folder of the pretrained weights, which are never copied or changed.
         fingerprint: hash of those weights.
         layer_classes: class names of the language model's layers; see `SplitsLayers`.
+        reads_last: the last layer is computed for read-outs alone, see `last_layer`.
     """
 
     name = "qwen-vl"
@@ -82,6 +85,8 @@ class QwenVLBackbone(nn.Module):
         self.base, self.fingerprint = loaded.base, loaded.fingerprint
         self.tokenizer, self.processor = loaded.tokenizer, loaded.processor
         self.model: Any = loaded.model.requires_grad_(False).eval()
+        lighten_tower(self.core.visual)
+        self.reads_last = shorten_last_layer(self.core)
         self.width = int(self.model.config.get_text_config().hidden_size)
         self.picture_id = int(self.model.config.image_token_id)
         self.video_id = int(self.model.config.video_token_id)
@@ -186,6 +191,9 @@ class QwenVLBackbone(nn.Module):
             embedded = embedded.masked_scatter(here[..., None], visual.to(embedded.dtype))
             if deep:  # DeepStack of Qwen3-VL: features of earlier vision layers join the first layers
                 extra |= {"visual_pos_masks": here, "deepstack_visual_embeds": deep}
+        if self.reads_last:
+            shape = (ids.shape[0], ids.shape[1])
+            extra |= {"readout": readout, "seen": seen_tokens(readout, shape, sequences)}
         states = core.language_model(
             inputs_embeds=embedded,
             position_ids=positions.permute(2, 0, 1),
@@ -193,7 +201,7 @@ class QwenVLBackbone(nn.Module):
             use_cache=False,
             **extra,
         ).last_hidden_state
-        read: torch.Tensor = states[readout[:, 0], readout[:, 1]].float()
+        read: torch.Tensor = (states[0] if self.reads_last else states[readout[:, 0], readout[:, 1]]).float()
         return read
 
     def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
