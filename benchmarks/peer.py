@@ -58,7 +58,7 @@ def as_messages(item: Item) -> list[dict[str, Any]]:
     """Return a user's chat message with texts and pictures in order, which both sides render alike.
 
     Pictures are opened, not decoded, as by the library's datasets: each is decoded when its batch is
-    processed, as on the other side. Of paths it decodes pictures with torchvision, whose operators may lack.
+    processed, as on the other side. Given paths, it needs torchvision's decoder.
     """
     content = [
         {"type": "text", "text": part}
