@@ -14,9 +14,9 @@ def flops(script):
 def shape(script):
     """A shape small enough to count by hand.
 
-    Language model: width 4, two layers, 2 heads and 1 key head of 2, mlp 8. Attention has 4·2·(2·2 + 2·1) = 48
-    weights and the mlp 3·4·8 = 96: 144 in the first layer. In the last one keys and values are read from all
-    tokens: 4·2·2·1 = 16. The tower: width 2, one layer.
+    Language model: width 4, two layers, 2 heads and 1 key head of 2, mlp 8. Attention has 4·2·(2·2 + 2·1)
+    = 48 weights and the mlp 3·4·8 = 96: 144 in the first layer. Of the last one only keys and values are for
+    all tokens: 4·2·2·1 = 16. The tower: width 2, one layer.
     """
     return script("random_qwen").Shape(4, 2, 2, 1, 2, 8, 1, 2, 1, 4, ())
 
