@@ -43,14 +43,14 @@ _JPEG_QUALITY = 90
 
 
 def frames(path: str | Path, max_frames: int, settings: CorpusSettings) -> list[Picture]:
-    """Sample at most `max_frames` (and `settings.max_frames`) frames, uniform in time, in time order.
+    """Sample at most `max_frames` (and `settings.most_frames`) frames, uniform in time, in time order.
 
     There are fewer where one frame is shown for several segments, or where `settings.frame_rate` asks for
     fewer. Each is an upright JPEG `Picture` held in memory. Raises PictureError when the file is missing,
     truncated, not a video of an allowed container, or when its frames exceed the pixel caps.
     """
     path = Path(path)
-    count = min(max_frames, settings.max_frames)
+    count = min(max_frames, settings.most_frames)
     if count < 1:
         return []
     if not path.is_file():

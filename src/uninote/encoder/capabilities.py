@@ -67,10 +67,10 @@ class Remembers(Protocol):
 
 @runtime_checkable
 class Reads(Protocol):
-    """Reading of the texts in pictures, which the model takes as texts."""
+    """Reading of what the model takes in another form: texts in pictures, videos as a few frames."""
 
     def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
-        """Return the items with the texts of their pictures; the error in place of one that cannot be read.
+        """Return the items as the model takes them; the error in place of one that cannot be read.
 
         Items that were read stay as they are.
         """

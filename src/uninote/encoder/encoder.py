@@ -191,7 +191,7 @@ class Encoder:
         return found
 
     def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
-        """Return the items as the model takes them: with the texts in their pictures, where it `Reads`.
+        """Return the items as the model takes them, where it `Reads`.
 
         `encode` does so itself. Items that were read stay as they are. In place of an item that cannot be
         read there is its error.

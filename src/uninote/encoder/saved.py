@@ -113,7 +113,7 @@ def reading(settings: Settings, *models: Path) -> Settings:
     for nothing.
     """
     saved = (Saved(folder).settings() for folder in models if is_saved(folder))
-    if all(getattr(one, "video", "frames") == "frames" for one in saved):
+    if not any(one.takes_videos for one in saved):
         return settings
     return settings.model_copy(update={"corpus": settings.corpus.by_rate()})
 

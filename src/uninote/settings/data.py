@@ -9,8 +9,10 @@ from pydantic import Field
 from uninote.items import VIDEO_FRAMES
 from uninote.settings.section import Section
 
+FRAMES = 8
+"""Most frames of a video that is sampled evenly, by default."""
 RATE, RATE_FRAMES = 2.0, 64
-"""Frames a second, and most frames, of a video for models that take it as a video."""
+"""Frames a second, and most frames by default, of a video for models that take it as a video."""
 
 
 class CorpusSettings(Section):
@@ -28,7 +30,9 @@ class CorpusSettings(Section):
         description="pixel cap, checked before decoding; Pillow takes no more than 178,956,970",
     )
     min_picture_side: int = Field(8, ge=1, description="shortest side that a picture may have")
-    max_frames: int = Field(8, ge=1, description="frames sampled from a video, within max_pictures")
+    max_frames: int | None = Field(
+        None, ge=1, description="frames sampled from a video, within max_pictures; default 8, by rate 64"
+    )
     frame_rate: float = Field(
         0, ge=0, description="frames a second, up to max_frames, a video then counts as one picture; 0: even"
     )
@@ -38,12 +42,21 @@ class CorpusSettings(Section):
 
     def frames_in(self, room: int) -> int:
         """Return the most frames of a video in a note that has room for `room` more pictures."""
-        return min(self.max_frames, max(room, 0) * (VIDEO_FRAMES if self.frame_rate else 1))
+        return min(self.most_frames, max(room, 0) * (VIDEO_FRAMES if self.frame_rate else 1))
+
+    @property
+    def most_frames(self) -> int:
+        """The most frames that are sampled from a video."""
+        return self.max_frames or (RATE_FRAMES if self.frame_rate else FRAMES)
+
+    @property
+    def stills(self) -> int:
+        """The most frames of a video for a model that takes them as pictures, however it was sampled."""
+        return self.max_frames or FRAMES
 
     def by_rate(self) -> Self:
-        """Return settings that sample videos by rate: `RATE` where it is 0, `RATE_FRAMES` unless set."""
-        most = self.max_frames if "max_frames" in self.model_fields_set else RATE_FRAMES
-        return self.model_copy(update={"frame_rate": self.frame_rate or RATE, "max_frames": most})
+        """Return settings that sample videos by rate: `RATE` where it is 0."""
+        return self.model_copy(update={"frame_rate": self.frame_rate or RATE})
 
 
 class AnnotateSettings(Section):

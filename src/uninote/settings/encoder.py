@@ -79,6 +79,11 @@ class EncoderSettings(Section):
         made._foreign = foreign
         return made
 
+    @property
+    def takes_videos(self) -> bool:
+        """Whether the model takes videos that were sampled by rate, else frames as pictures."""
+        return False
+
     @classmethod
     def known_fields(cls) -> set[str]:
         """Return the options of all backbones of this package."""

@@ -27,7 +27,6 @@ from uninote.errors import ConfigError
 from uninote.problems import problems_of
 from uninote.settings.data import (
     RATE,
-    RATE_FRAMES,
     AnnotateSettings,
     CorpusSettings,
     NegativeSettings,
@@ -87,8 +86,7 @@ class Settings(BaseSettings):
         found = with_experiments(values)
         if as_mapping(found.get("encoder")).get("video") == "native":
             corpus = as_mapping(found.get("corpus"))
-            rate = {"frame_rate": corpus.get("frame_rate") or RATE}
-            found["corpus"] = {"max_frames": RATE_FRAMES} | corpus | rate
+            found["corpus"] = corpus | {"frame_rate": corpus.get("frame_rate") or RATE}
         for stage, kind in ABLATIONS.items():
             given = as_mapping(as_mapping(found.get("experiments")).get(stage))
             known = {name: value for name, value in given.items() if name in kind.model_fields}

@@ -30,6 +30,7 @@ from uninote.encoder.compact.settings import CompactSettings
 from uninote.encoder.compact.towers import Towers
 from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.encoder.stand_in import warn_once
+from uninote.encoder.stills import with_stills
 from uninote.errors import ItemError, ModelError, PictureError
 from uninote.items import Item, Picture
 from uninote.problems import problem_of
@@ -124,8 +125,12 @@ class CompactBackbone(nn.Module):
         return twin.to(self.aggregator.axes.device)
 
     def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
-        """Return the items with the texts of their pictures, as `settings.read` says (`Reads`)."""
-        return read_items(items, self.settings.read, self._lines)
+        """Return the items with stills of their videos and, as `settings.read` says, the texts of their
+        pictures (`Reads`)."""
+        return read_items(self._stills(items), self.settings.read, self._lines)
+
+    def _stills(self, items: Iterable[Item]) -> list[Item]:
+        return [with_stills(item, self.towers.corpus.stills) for item in items]
 
     def _lines(self, pictures: Sequence[Picture]) -> dict[str, tuple[str, ...] | PictureError]:
         if self.reader is None:
@@ -186,7 +191,7 @@ class CompactBackbone(nn.Module):
         if len(items) > (self._elements.cache_info().maxsize or 0):
             self._elements = lru_cache(len(items))(self._elements_of)
         if self.settings.read == "all":  # at once: the engine reads in parallel
-            unread = {picture.digest: picture for item in items for picture in item.unread}
+            unread = {picture.digest: picture for item in self._stills(items) for picture in item.unread}
             for digest, lines in self._lines(list(unread.values())).items():
                 if isinstance(lines, PictureError):
                     log.warning("in training no text is read in sha256:%s: %s", digest[:12], lines)

@@ -33,7 +33,7 @@ from uninote.encoder.qwen.rows import Frame, Spot, collate, share_rows
 from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.video import VideoRules
 from uninote.encoder.qwen.vision import lighten_tower
-from uninote.errors import ModelError, reason_of
+from uninote.errors import ItemError, ModelError, reason_of
 from uninote.items import Item
 from uninote.problems import problem_of
 from uninote.settings import CorpusSettings
@@ -95,7 +95,7 @@ class QwenVLBackbone(nn.Module):
         threads = self.settings.decoders or spare_cores(place)
         self.pixels = Pixels(loaded.processor, corpus, threads, pinned=place.type == "cuda")
         video = None
-        if self.settings.video == "native":
+        if self.settings.takes_videos:
             video = VideoRules(video_processing(self.base), self.model.config)
         self.renderer = Renderer(self.settings, self.chat, self.pixels, video)
         self.feature_cache = FeatureCache(self.settings.remember_pictures)
@@ -107,6 +107,10 @@ class QwenVLBackbone(nn.Module):
     def core(self) -> Any:
         """Vision tower and language model without the language head, adapters in place."""
         return (self.model.get_base_model() if hasattr(self.model, "peft_config") else self.model).model
+
+    def read(self, items: Sequence[Item]) -> list[Item | ItemError]:
+        """Return the items with their videos as the model takes them (`Reads`)."""
+        return [self.renderer.seen(item) for item in items]
 
     def cost(self, item: Item, instruction: str = "") -> int:
         head = len(self.chat.head(instruction))

@@ -10,6 +10,7 @@ from uninote.encoder.qwen.chat import JOINT, Block, Chat, labels
 from uninote.encoder.qwen.pixels import MIN_UNITS, Pixels
 from uninote.encoder.qwen.settings import QwenSettings
 from uninote.encoder.qwen.video import Clip, VideoRules, time_of, with_clips
+from uninote.encoder.stills import with_stills
 from uninote.encoder.truncate import fit_lengths
 from uninote.items import Item, Part, Picture
 from uninote.tasks.definitions import INSTRUCTIONS
@@ -96,12 +97,17 @@ class Renderer:
             blocks.append(Block(before, after, digest, side, self._tokens(side), True, time, stays))
         return blocks
 
+    def seen(self, item: Item) -> Item:
+        """Return the item with its videos as the model takes them, see `with_stills`."""
+        return item if self.video is not None else with_stills(item, self.pixels.corpus.stills)
+
     def blocks(self, item: Item, head: int, warn: bool = True) -> list[Block]:
         """Return the blocks of `item` that fit into the token budget after a head of `head` tokens.
 
         `warn`: log a warning when something is trimmed.
         """
         room = self.settings.max_tokens - head - len(self.chat.tail)
+        item = self.seen(item)
         given = with_clips(item) if self.video is not None else list(item.parts)
         sized = self.sized(given, room)
         pictures = [one.part for one in sized if isinstance(one.part, Picture)]

@@ -52,3 +52,7 @@ class QwenSettings(EncoderSettings):
         le=256,
         description="threads that decode pictures; default: the cores that the model leaves",
     )
+
+    @property
+    def takes_videos(self) -> bool:
+        return self.video == "native"

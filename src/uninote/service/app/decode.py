@@ -71,7 +71,7 @@ def task_of(item: Item) -> Task:
 
 
 async def _pictures(services: Services, given: Sequence[PictureIn], video: Media | None) -> list[Picture]:
-    corpus = services.settings.corpus
+    corpus = services.corpus
     room = corpus.max_pictures - len(given)
     if room < 0 or (video is not None and room == 0):
         more = " and a video" if video is not None else ""
@@ -89,7 +89,7 @@ async def _pictures(services: Services, given: Sequence[PictureIn], video: Media
 
 
 async def _picture(services: Services, where: str, given: PictureIn) -> Picture:
-    corpus = services.settings.corpus
+    corpus = services.corpus
     data = await _bytes(services, where, given, corpus.max_picture_bytes)
     ocr = None if given.ocr is None else tuple(given.ocr)
     with at(where):

@@ -27,7 +27,7 @@ from uninote.service.domain.review.job_queue import JobQueue
 from uninote.service.media.fetch import Fetcher
 from uninote.service.telemetry.logs import Log
 from uninote.service.telemetry.metrics import Metrics
-from uninote.settings import ServiceSettings, Settings
+from uninote.settings import CorpusSettings, ServiceSettings, Settings
 
 Result = TypeVar("Result")
 
@@ -74,6 +74,12 @@ class Services:
     @property
     def options(self) -> ServiceSettings:
         return self.settings.service
+
+    @property
+    def corpus(self) -> CorpusSettings:
+        """How notes are read: videos by rate while a loaded model takes them as videos."""
+        corpus = self.settings.corpus
+        return corpus.by_rate() if self.models.take_videos else corpus
 
     @property
     def draining(self) -> bool:

@@ -95,6 +95,12 @@ class Models:
         """Return whether the encoder reads pictures whose text is not given, which takes time."""
         return getattr(getattr(self.get(version), "settings", None), "read", "none") == "all"
 
+    @property
+    def take_videos(self) -> bool:
+        """Whether one of the loaded encoders takes videos that were sampled by rate."""
+        settings = [getattr(encoder, "settings", None) for encoder in tuple(self._encoders.values())]
+        return any(getattr(own, "takes_videos", False) for own in settings)
+
     def token_budget(self) -> int:
         """Return the smallest token budget of the loaded encoders."""
         settings = [getattr(encoder, "settings", None) for encoder in self._encoders.values()]

@@ -37,7 +37,7 @@ class Uploads:
 def limits(services: Services) -> dict[str, int]:
     """Return the largest picture, video and request in bytes, which pages check before an upload."""
     options = services.options
-    picture = services.settings.corpus.max_picture_bytes
+    picture = services.corpus.max_picture_bytes
     return {"picture": picture, "video": options.max_video_bytes, "body": options.max_body_bytes}
 
 
@@ -65,7 +65,7 @@ async def uploads(services: Services, form: FormData) -> Uploads:
 
 def _checked(services: Services, data: bytes, name: str) -> Content:
     """Return a file with its kind, recognised by its content. Raises InvalidError and its like."""
-    corpus, cap = services.settings.corpus, services.options.max_video_bytes
+    corpus, cap = services.corpus, services.options.max_video_bytes
     if not data:
         raise InvalidError(f"file {name} is empty (0 bytes)")
     if format_of(data) == VIDEO:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from uninote.encoder.changes import loaded_version
-from uninote.encoder.saved import Saved, reading
+from uninote.encoder.saved import Saved
 from uninote.errors import ModelError
 from uninote.limits import cores
 from uninote.service.app import ingest_notes
@@ -52,7 +52,6 @@ def open_services(settings: Settings, folder: Path, load: Load, on_death: OnDeat
     """
     models = Models(load, partial(_version, settings.encoder))
     stored_dims, folders = StoredDims(settings.store, folder), models.available(folder)
-    settings = reading(settings, *folders.values())
     connections = settings.service.threads + CONNECTIONS
     database = Database(database_place(settings.store, folder), connections=connections)
     try:

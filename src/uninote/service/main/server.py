@@ -119,7 +119,7 @@ def _kept(services: Services) -> list[Note]:
     if not file.is_file():
         return []
     new = unstored(services.database, file)
-    found = read_notes(file, services.settings.corpus, SkipReport()) if new else []
+    found = read_notes(file, services.corpus, SkipReport()) if new else []
     return [note for note in found if note.id in new]
 
 
