@@ -134,6 +134,7 @@ def test_pixel_caps_hold_for_frames(film: Film) -> None:
         frames(film(), 4, CorpusSettings(min_picture_side=50))
 
 
+@pytest.mark.parametrize("settings", [CorpusSettings(), CorpusSettings().by_rate()], ids=["even", "by rate"])
 def test_rotation_is_applied(film: Film, settings: CorpusSettings) -> None:
     path = film(noisy=True, count=2)
     upright = np.asarray(load_picture(frames(path, 1, settings)[0], settings)).astype(int)
