@@ -267,7 +267,7 @@ def test_the_option_belongs_to_the_family_and_to_the_saved_model(
     settings = load_settings(
         encoder={"model": "some", "video": "native"}, corpus={"max_frames": 32, "frame_rate": 0}
     )
-    assert (settings.corpus.frame_rate, settings.corpus.max_frames) == (2.0, 32)
+    assert (settings.corpus.frame_rate, settings.corpus.most_frames) == (2.0, 32)
     assert load_settings(encoder={"model": "some"}).corpus.frame_rate == 0
     folder = tiny_qwen("qwen3")
     Encoder.pretrained(folder, device="cpu", video="native", dims=(16,)).save(tmp_path / "model")
@@ -276,7 +276,7 @@ def test_the_option_belongs_to_the_family_and_to_the_saved_model(
     with pytest.raises(ModelError, match=r"encoder\.video of a saved model cannot be changed"):
         Encoder.load(tmp_path / "model", device="cpu", video="frames")
     read = reading(load_settings(), tmp_path / "model", tmp_path)
-    assert (read.corpus.frame_rate, read.corpus.max_frames) == (2.0, 64)
+    assert (read.corpus.frame_rate, read.corpus.most_frames) == (2.0, 64)
     assert reading(load_settings(), tmp_path).corpus.frame_rate == 0
 
 
