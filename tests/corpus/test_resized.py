@@ -128,8 +128,17 @@ def test_grey_and_cmyk(settings: CorpusSettings, scales: list[int]) -> None:
     assert scales == [4, 4]
 
 
-def test_damaged_pictures_fail_as_they_do_in_full(settings: CorpusSettings) -> None:
-    data = jpeg(photo((600, 800))).read()
+def test_progressive_pictures_and_those_of_several_views(settings: CorpusSettings, scales: list[int]) -> None:
+    assert difference(jpeg(photo((600, 800)), progressive=1), (75, 100), settings).mean() <= 1
+    views = io.BytesIO()
+    photo((600, 800)).save(views, "MPO", save_all=True, append_images=[photo((600, 800), 1)])
+    assert difference(Picture.from_bytes(views.getvalue()), (75, 100), settings).mean() <= 1
+    assert scales == [4, 4]
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_damaged_pictures_fail_as_they_do_in_full(settings: CorpusSettings, progressive: int) -> None:
+    data = jpeg(photo((600, 800)), progressive=progressive).read()
     for damaged in (data[: len(data) // 2], data[:-200], b"", data[:20], b"x" + data):
         picture = Picture.from_bytes(damaged)
         with pytest.raises(PictureError) as full:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,18 @@ def test_the_number_of_threads_changes_no_bit(encoder_with: Make, notes: list[No
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert np.array_equal(one.encode(items), four.encode(items))
+
+
+def test_callers_at_the_same_time_get_their_own_vectors(
+    encoder_with: Make, notes: list[Note], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uninote.encoder.encoder.cores", lambda: 64)
+    encoder = encoder_with(decoders=2, token_budget=256)
+    shares = [[note.item()] for note in notes]
+    expected = [encoder.encode(share) for share in shares]
+    with ThreadPoolExecutor(4) as callers:
+        found = list(callers.map(encoder.encode, shares, timeout=60))
+    assert np.allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("cores", [1, 64], ids=["in turn", "ahead"])
