@@ -85,7 +85,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as space:
         base = build_qwen(Path(space) / "base", arguments.shape, texts)
-        dims = (32, 64, SHAPES[arguments.shape].width)
+        dims = sorted({32, 64, SHAPES[arguments.shape].width})
         pixels: Any = {"picture_pixels": arguments.pixels, "note_pixels": 12 * arguments.pixels}
 
         def start() -> Encoder:
@@ -121,6 +121,7 @@ def main() -> None:
         print(f"{name:22} {rate:6.2f} examples/s; loss {' '.join(f'{x:.4f}' for x in side.losses)}")
     losses = np.array([side.losses for side in sides.values()])
     apart = float((losses.max(0) / losses.min(0) - 1).max())
+    assert apart < 0.01, f"the losses of the sides differ by {100 * apart:.2f} %"
     command = f"python benchmarks/sft_vs_st.py --notes notes.jsonl --shape {arguments.shape}"
     command += f" --batch {arguments.batch} --chunk {arguments.chunk} --steps {arguments.steps}"
     where = (

@@ -109,7 +109,7 @@ def test_vllm(merged: Path, wanted: dict[str, Vectors], tmp_path: Path) -> None:
 
 def test_messages_for_a_server_are_trimmed(merged: Path) -> None:
     write = ServerMessages(merged)
-    many, large, long, odd, _ = (write(one.item)[-1]["content"] for one in TRIMMED.values())
+    many, large, long, odd, *_ = (write(one.item)[-1]["content"] for one in TRIMMED.values())
     assert [part["type"] for part in many] == ["text", *["image_url"] * 12]
     assert len(large) == 1 + 10  # eight of 54 tokens, two smaller ones in what is left of the budget
     assert long[0]["text"] == "a red circle"

@@ -314,7 +314,10 @@ class QwenVLBackbone(nn.Module):
 
     def export_limits(self) -> Sequence[str]:
         most = self.renderer.limits()
-        return [
+        limits = [
             f"A server does not trim as UniNote does: send at most {most['max_pictures']} pictures and "
             f"{most['max_tokens']} tokens an item, and all pictures within {most['note_pixels']} pixels."
         ]
+        if self.settings.video == "native":
+            limits.append("A server cannot read videos as this model was trained to: embed those by UniNote.")
+        return limits
