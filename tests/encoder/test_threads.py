@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
+from typing import Any
 
 import pytest
 import torch
 
+from uninote.encoder import threads
 from uninote.encoder.device import spare_cores
 from uninote.encoder.threads import Threads, ahead
 
@@ -56,7 +59,7 @@ def test_an_error_is_raised_in_its_turn(name: str) -> None:
         next(results)
 
 
-def test_an_early_stop_cancels_what_has_not_started(name: str) -> None:
+def test_an_early_stop_cancels_what_has_not_started(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first, release, ran = threading.Event(), threading.Event(), list[int]()
 
     def make(number: int) -> int:
@@ -69,9 +72,15 @@ def test_an_early_stop_cancels_what_has_not_started(name: str) -> None:
     running = ahead(make, range(9), Threads(1, name), 4)
     assert next(running) == (0, 0)
     assert first.wait(60)
-    threading.Timer(0.01, release.set).start()
-    running.close()  # waits for the call under way
-    assert release.is_set()
+    waited: list[Any] = []
+
+    def released(futures: list[Any]) -> None:
+        release.set()  # not before the others were cancelled
+        waited.extend(wait(futures).done)
+
+    monkeypatch.setattr(threads, "wait", released)
+    running.close()
+    assert [future.result() for future in waited] == [1]
     assert ran == [0, 1]
 
 
