@@ -170,7 +170,17 @@ def vllm(
         port = free.getsockname()[1]
     words = ["--model", folder, "--served-model-name", "m", "--runner", "pooling", "--dtype", dtype]
     words += ["--max-model-len", MAX_TOKENS, "--limit-mm-per-prompt", f'{{"image": {PICTURES}, "video": 0}}']
-    words += ["--mm-processor-cache-gb", 0, "--enforce-eager", "--host", "127.0.0.1", "--port", port]
+    words += [
+        "--allowed-media-domains",
+        "none.invalid",
+        "--mm-processor-cache-gb",
+        0,
+        "--enforce-eager",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        port,
+    ]
     options = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
     options |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "PYTHONPATH": ""}
     command = [str(VLLM), str(Path(__file__).with_name("vllm_launch.py")), *map(str, words)]

@@ -105,6 +105,9 @@ def test_vllm(merged: Path, wanted: dict[str, Vectors], tmp_path: Path) -> None:
             assert agree(embed([as_messages(one.item, one.task) for one in asked]), wanted[kind])
         for kind, asked in EVERY.items():
             assert agree(embed([write(one.item, one.task) for one in asked]), wanted[kind])
+        address = {"type": "image_url", "image_url": {"url": "http://127.0.0.1/1.png"}}
+        with pytest.raises(AssertionError, match="allowed domains"):
+            embed([[{"role": "user", "content": [address]}]])
 
 
 def test_messages_for_a_server_are_trimmed(merged: Path) -> None:
