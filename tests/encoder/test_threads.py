@@ -9,10 +9,8 @@ from concurrent.futures import wait
 from typing import Any
 
 import pytest
-import torch
 
 from uninote.encoder import threads
-from uninote.encoder.device import spare_cores
 from uninote.encoder.threads import Threads, ahead
 
 
@@ -114,23 +112,3 @@ def test_the_first_error_of_several_calls_is_raised(name: str) -> None:
     for count in (1, 4):
         with pytest.raises(KeyError):
             Threads(count, name).run([lambda: None, fail, lambda: None])
-
-
-@pytest.mark.parametrize(
-    ("device", "cores", "model", "processes", "left"),
-    [
-        ("cpu", 8, 6, 1, 2),
-        ("cpu", 2, 2, 1, 2),  # the model waits meanwhile
-        ("cpu", 8, 1, 2, 3),
-        ("cuda", 16, 16, 1, 15),
-        ("cuda", 64, 64, 8, 7),
-        ("cuda", 1, 1, 2, 1),
-    ],
-)
-def test_cores_left_for_decoding(
-    monkeypatch: pytest.MonkeyPatch, device: str, cores: int, model: int, processes: int, left: int
-) -> None:
-    monkeypatch.setattr("uninote.encoder.device.cores", lambda: cores)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: model)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
-    assert spare_cores(torch.device(device)) == left
