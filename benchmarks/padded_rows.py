@@ -7,7 +7,6 @@ then attend again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -25,12 +24,6 @@ class PaddedBackbone(QwenVLBackbone):
 
     preparing = False
     tails: torch.Tensor | None = None
-
-    def __init__(self, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
-        if self.reads_last:
-            last = self.core.language_model.layers[-1]
-            last.forward = partial(self.read_last, last.forward)
 
     @property
     def packs(self) -> bool:
@@ -65,18 +58,6 @@ class PaddedBackbone(QwenVLBackbone):
         reach, first = ((one * own).amax(1, keepdim=True) for one in (reach, first))
         place = torch.arange(options["seen"].shape[1]) % length
         options["seen"] &= (place < reach) | (place >= first)
-
-    def read_last(self, forward: Any, states: torch.Tensor, seen: Any = None, **options: Any) -> torch.Tensor:
-        """Call the last layer for its read-outs; those of further ends do not see what lies before them."""
-        if seen is not None and self.tails is not None:
-            row, at = options["readout"].unbind(1)
-            column, reach, first = self.tails[row].unbind(-1)
-            mine = column == at[:, None]
-            place = torch.arange(seen.shape[1]) % states.shape[1]
-            reach, first = ((one * mine).sum(1, keepdim=True) for one in (reach, first))
-            seen = seen & ~((place >= reach) & (place < first))
-        found: torch.Tensor = forward(states, seen=seen, **options)
-        return found
 
     def attend(
         self, module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any
