@@ -108,8 +108,8 @@ def _attention(name: str, cuda: bool) -> str | dict[str, str]:
     usable = cuda and is_flash_attn_2_available()
     if name == "flash_attention_2" and not usable:
         raise ModelError(
-            "encoder.attention: flash_attention_2 needs a GPU and the package flash-attn: install it, or leave it "
-            "to auto"
+            "encoder.attention: flash_attention_2 needs a GPU and the package flash-attn: install it, "
+            "or leave it to auto"
         )
     flash = usable and name != "sdpa"
     return {"": "sdpa", "text_config": PACKED, "vision_config": "flash_attention_2" if flash else "sdpa"}
