@@ -224,7 +224,7 @@ def test_prefixes_in_one_pass_equal_separate_items(
         trunks = inputs["sequences"][:, 1].tolist()
         assert (len(set(trunks)), len(trunks)) == (4, 4 + 5)
     with torch.no_grad():
-        found = backbone.forward_prefixes(**inputs)
+        found = backbone(**inputs)
     expected = one_by_one(backbone, [item for items in chains for item in items], "Find it.")
     assert torch.allclose(found, expected, atol=1e-4)
     assert (torch.cdist(expected[:5], expected[:5]) + torch.eye(5) > 0.1).all()  # they do differ

@@ -205,10 +205,6 @@ class QwenVLBackbone(nn.Module):
         read: torch.Tensor = (states[0] if self.reads_last else states[readout[:, 0], readout[:, 1]]).float()
         return read
 
-    def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
-        read: torch.Tensor = self(**inputs)
-        return read
-
     @property
     def tower_trains(self) -> bool:
         return any(parameter.requires_grad for parameter in self.core.visual.parameters())
