@@ -42,7 +42,22 @@ class PaddedBackbone(QwenVLBackbone):
         name = f"padded-{id(self)}"
         ALL_ATTENTION_FUNCTIONS.register(name, self.attend)
         self.core.language_model.config._attn_implementation = name
-        return super().forward(**inputs)
+        last = self.core.language_model.layers[-1]
+        hook = last.register_forward_pre_hook(self.seen, with_kwargs=True)
+        found = super().forward(**inputs)
+        hook.remove()
+        return found
+
+    def seen(self, layer: Any, args: Any, options: dict[str, Any]) -> None:
+        """Hide from read-outs of further ends what is between their prefix and them, in the last layer."""
+        if self.tails is None:
+            return
+        row, column = options["readout"].unbind(-1)
+        here, reach, first = self.tails[row].unbind(-1)
+        own, length = here == column[:, None], args[0].shape[1]
+        reach, first = ((one * own).amax(1, keepdim=True) for one in (reach, first))
+        place = torch.arange(options["seen"].shape[1]) % length
+        options["seen"] &= (place < reach) | (place >= first)
 
     def attend(
         self, module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any

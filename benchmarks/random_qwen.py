@@ -116,7 +116,9 @@ def build_qwen(folder: Path, name: str, texts: Iterable[str], device: str = "cpu
     """Save a random model of one of the `SHAPES`, laid out as a checkpoint of the hub; bfloat16 on a GPU."""
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # of "Writing model shards"
     shape, tokenizer = SHAPES[name], train_tokenizer(texts)
     start, stop, image, video = tokenizer.convert_tokens_to_ids(SPECIAL[3:])
     spread = (

@@ -52,6 +52,8 @@ def test_a_file_of_an_older_release_is_read(tmp_path: Path, model: str, kind: ty
 @pytest.mark.parametrize(("given", "meant"), [("auto", "auto"), ("true", True), (False, False)])
 def test_checkpointing_is_a_choice_or_a_switch(given: Any, meant: Any) -> None:
     assert QwenSettings(model="a/b", gradient_checkpointing=given).gradient_checkpointing == meant
+    with pytest.raises(ConfigError, match="gradient_checkpointing: must be auto, True or False"):
+        load_settings(encoder={"model": "a/b", "gradient_checkpointing": "perhaps"})
 
 
 def test_the_environment_sets_what_only_one_backbone_has(monkeypatch: pytest.MonkeyPatch) -> None:

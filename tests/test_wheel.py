@@ -8,6 +8,7 @@ import of anything else fails as it would for a user, and no registry is asked.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -102,6 +103,21 @@ assert make_reader(AnnotateSettings(ocr="rapidocr"))([Image.new("RGB", (64, 64))
 PROMISES["all"] = "\n".join(
     PROMISES[extra] for extra in ("service", "demo", "ray", "milvus", "corpora", "behaviour")
 )
+
+SHOW_HELP = """
+import sys
+from uninote.cli import main
+sys.argv[1:] = ["--help"]
+main()
+"""
+
+TOGETHER = """
+import json, sys
+sys.path.append(sys.argv[1])
+from tests.in_process import uninote
+done = [uninote(*words) for words in json.loads(sys.argv[2])]
+print(json.dumps([[one.returncode, one.stderr] for one in done]))
+"""
 
 MISSING = [
     (["demo"], "data,evaluate,ocr,store,train,sample"),
@@ -255,25 +271,37 @@ def test_the_core_brings_no_database_server_fonts_or_ocr() -> None:
 
 @pytest.mark.parametrize("extra", sorted(PROMISES))
 def test_each_extra_alone_keeps_its_promise(installed: Installed, tmp_path: Path, extra: str) -> None:
-    shown = installed.run(extra, "uninote", "--help", cwd=tmp_path)
-    assert shown.returncode == 0, shown.stderr
-    assert "One embedding per item" in shown.stdout
-    done = installed.run(extra, "python", "-c", PROMISES[extra], cwd=tmp_path)
+    done = installed.run(extra, "python", "-c", PROMISES[extra] + SHOW_HELP, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "One embedding per item" in done.stdout
 
 
-@pytest.mark.parametrize(("words", "extra"), MISSING, ids=str)
-def test_a_command_without_its_extra_names_it(
-    installed: Installed, tmp_path: Path, words: list[str], extra: str
-) -> None:
-    (tmp_path / "notes.jsonl").write_text('{"id": "1", "title": "rain"}\n')
-    (tmp_path / "film.jsonl").write_text('{"id": "1", "title": "rain", "video": "film.mp4"}\n')
-    (tmp_path / "film.mp4").write_text("")
-    (tmp_path / "notes.parquet").write_text("")
-    (tmp_path / "examples.jsonl").write_text("")
-    done = installed.run("", "uninote", *words, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def missing(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
+    """Exit code and errors of every command of `MISSING`, run one after another in one process."""
+    folder = tmp_path_factory.mktemp("missing")
+    (folder / "notes.jsonl").write_text('{"id": "1", "title": "rain"}\n')
+    (folder / "film.jsonl").write_text('{"id": "1", "title": "rain", "video": "film.mp4"}\n')
+    for name in ("film.mp4", "notes.parquet", "examples.jsonl"):
+        (folder / name).write_text("")
+    commands = json.dumps([words for words, _ in MISSING])
+    done = installed.run("", "python", "-c", TOGETHER, str(ROOT), commands, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return [(code, told) for code, told in json.loads(done.stdout)]
+
+
+@pytest.mark.parametrize("place", range(len(MISSING)), ids=lambda place: " ".join(MISSING[place][0]))
+def test_a_command_without_its_extra_names_it(missing: list[tuple[int, str]], place: int) -> None:
+    code, told = missing[place]
+    assert code == 2, told
+    assert f"pip install 'uninote[{MISSING[place][1]}]'" in told
+    assert "Traceback" not in told
+
+
+def test_the_program_of_the_wheel_names_a_missing_extra(installed: Installed, tmp_path: Path) -> None:
+    done = installed.run("", "uninote", "serve", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
-    assert f"pip install 'uninote[{extra}]'" in done.stderr
+    assert "pip install 'uninote[service]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

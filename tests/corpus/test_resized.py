@@ -92,7 +92,7 @@ def test_a_reduced_photo_stays_within_the_bound(
 
 
 def test_a_reduced_screenshot_stays_within_the_bound(settings: CorpusSettings, scales: list[int]) -> None:
-    """The bound is about as much as the compression itself has changed the picture."""
+    """Allow about as much as the compression itself has changed the picture."""
     for size in ((150, 300), (80, 160)):
         found = difference(jpeg(screenshot((700, 1400))), size, settings)
         assert 0 < found.mean() <= 2

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
+from typing import Any
 
 import pytest
-import torch
 
-from uninote.encoder.device import spare_cores
+from uninote.encoder import threads
 from uninote.encoder.threads import Threads, ahead
 
 
@@ -56,7 +57,7 @@ def test_an_error_is_raised_in_its_turn(name: str) -> None:
         next(results)
 
 
-def test_an_early_stop_cancels_what_has_not_started(name: str) -> None:
+def test_an_early_stop_cancels_what_has_not_started(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first, release, ran = threading.Event(), threading.Event(), list[int]()
 
     def make(number: int) -> int:
@@ -69,9 +70,15 @@ def test_an_early_stop_cancels_what_has_not_started(name: str) -> None:
     running = ahead(make, range(9), Threads(1, name), 4)
     assert next(running) == (0, 0)
     assert first.wait(60)
-    threading.Timer(0.01, release.set).start()
-    running.close()  # waits for the call under way
-    assert release.is_set()
+    waited: list[Any] = []
+
+    def released(futures: list[Any]) -> None:
+        release.set()  # not before the others were cancelled
+        waited.extend(wait(futures).done)
+
+    monkeypatch.setattr(threads, "wait", released)
+    running.close()
+    assert [future.result() for future in waited] == [1]
     assert ran == [0, 1]
 
 
@@ -105,23 +112,3 @@ def test_the_first_error_of_several_calls_is_raised(name: str) -> None:
     for count in (1, 4):
         with pytest.raises(KeyError):
             Threads(count, name).run([lambda: None, fail, lambda: None])
-
-
-@pytest.mark.parametrize(
-    ("device", "cores", "model", "processes", "left"),
-    [
-        ("cpu", 8, 6, 1, 2),
-        ("cpu", 2, 2, 1, 2),  # the model waits meanwhile
-        ("cpu", 8, 1, 2, 3),
-        ("cuda", 16, 16, 1, 15),
-        ("cuda", 64, 64, 8, 7),
-        ("cuda", 1, 1, 2, 1),
-    ],
-)
-def test_cores_left_for_decoding(
-    monkeypatch: pytest.MonkeyPatch, device: str, cores: int, model: int, processes: int, left: int
-) -> None:
-    monkeypatch.setattr("uninote.encoder.device.cores", lambda: cores)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: model)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
-    assert spare_cores(torch.device(device)) == left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,13 @@ def test_a_step_counts_the_longer_half() -> None:
     assert memory.step_tokens(encoder, ITEMS, 10, 1) == 10 * (30 + 40) // 2
     assert memory.step_tokens(encoder, ITEMS, 10, 3) == 117
     assert memory.step_tokens(encoder, [], 10, 1) == 0
+
+
+def test_the_switch_calls_no_deprecated_name(qwen: Callable[..., Encoder]) -> None:
+    encoder = qwen()
+    backbone: Any = encoder.backbone
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        for on in (True, False):
+            backbone.checkpoint_layers(on)
+            assert layers(encoder) == on

@@ -9,8 +9,8 @@ from pydantic import Field
 from uninote.items import VIDEO_FRAMES
 from uninote.settings.section import Section
 
-NATIVE = {"frame_rate": 2.0, "max_frames": 64}
-"""Sampling of videos for models that take them as videos."""
+RATE, RATE_FRAMES = 2.0, 64
+"""Frames a second, and most frames, of a video for models that take it as a video."""
 
 
 class CorpusSettings(Section):
@@ -41,9 +41,9 @@ class CorpusSettings(Section):
         return min(self.max_frames, max(room, 0) * (VIDEO_FRAMES if self.frame_rate else 1))
 
     def by_rate(self) -> Self:
-        """Return settings that sample videos by rate, as `NATIVE` unless these were set otherwise."""
-        unset = {name: value for name, value in NATIVE.items() if name not in self.model_fields_set}
-        return self.model_copy(update=unset)
+        """Return settings that sample videos by rate: `RATE` where it is 0, `RATE_FRAMES` unless set."""
+        most = self.max_frames if "max_frames" in self.model_fields_set else RATE_FRAMES
+        return self.model_copy(update={"frame_rate": self.frame_rate or RATE, "max_frames": most})
 
 
 class AnnotateSettings(Section):

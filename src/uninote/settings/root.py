@@ -25,7 +25,14 @@ from pydantic_settings import (
 
 from uninote.errors import ConfigError
 from uninote.problems import problems_of
-from uninote.settings.data import NATIVE, AnnotateSettings, CorpusSettings, NegativeSettings, TaskSettings
+from uninote.settings.data import (
+    RATE,
+    RATE_FRAMES,
+    AnnotateSettings,
+    CorpusSettings,
+    NegativeSettings,
+    TaskSettings,
+)
 from uninote.settings.encoder import EncoderSettings
 from uninote.settings.evaluation import EvaluationSettings
 from uninote.settings.experiments import ABLATIONS, ExperimentSettings, as_mapping, with_experiments
@@ -79,7 +86,9 @@ class Settings(BaseSettings):
     def _read(cls, values: Any) -> Any:
         found = with_experiments(values)
         if as_mapping(found.get("encoder")).get("video") == "native":
-            found["corpus"] = NATIVE | as_mapping(found.get("corpus"))
+            corpus = as_mapping(found.get("corpus"))
+            rate = {"frame_rate": corpus.get("frame_rate") or RATE}
+            found["corpus"] = {"max_frames": RATE_FRAMES} | corpus | rate
         for stage, kind in ABLATIONS.items():
             given = as_mapping(as_mapping(found.get("experiments")).get(stage))
             known = {name: value for name, value in given.items() if name in kind.model_fields}

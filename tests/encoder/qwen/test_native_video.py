@@ -264,7 +264,9 @@ def test_the_option_belongs_to_the_family_and_to_the_saved_model(
 ) -> None:
     with pytest.raises(ConfigError, match=r"the compact backbone has no option encoder\.video"):
         load_settings(encoder={"video": "native"}).encoder.require_own()
-    settings = load_settings(encoder={"model": "some", "video": "native"}, corpus={"max_frames": 32})
+    settings = load_settings(
+        encoder={"model": "some", "video": "native"}, corpus={"max_frames": 32, "frame_rate": 0}
+    )
     assert (settings.corpus.frame_rate, settings.corpus.max_frames) == (2.0, 32)
     assert load_settings(encoder={"model": "some"}).corpus.frame_rate == 0
     folder = tiny_qwen("qwen3")

@@ -31,7 +31,7 @@ def test_values_equal_those_of_the_processor(
 
 
 def test_order_of_patches_and_values() -> None:
-    """Two frames of 2 x 4 pixels, patches of one pixel: two visual tokens of 2 x 2 patches."""
+    """Cut two frames of 2 x 4 pixels, patches of one pixel: two visual tokens of 2 x 2 patches."""
     frames = np.arange(2 * 2 * 4 * 3, dtype=np.uint8).reshape(2, 2, 4, 3)
     found = to_patches(frames, 1, 2)
     places = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (0, 3), (1, 2), (1, 3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,12 @@ def test_a_bad_picture_costs_its_item_only(
     assert list(failures) == [2]
     assert np.isnan(found[2]).all()
     assert np.allclose(np.delete(found, 2, 0), expected, atol=1e-5)
+    with pytest.raises(ItemError):
+        encoder.encode(mixed)
+    for thread in threading.enumerate():
+        if thread.name.startswith(("prepare", "decode")):
+            thread.join(60)
+            assert not thread.is_alive()
 
 
 def test_vectors_of_reduced_jpegs_are_those_of_full_ones(encoder_with: Make) -> None:

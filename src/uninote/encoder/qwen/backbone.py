@@ -215,10 +215,12 @@ class QwenVLBackbone(nn.Module):
         return None if given == "auto" else given
 
     def checkpoint_layers(self, on: bool) -> None:
+        # Releases of transformers that have the new name call the old one deprecated.
+        kind = "activation" if hasattr(self.model, "activation_checkpointing_enable") else "gradient"
         if on and not self._checkpoints:  # takes effect in training mode only
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            getattr(self.model, f"{kind}_checkpointing_enable")({"use_reentrant": False})
         elif self._checkpoints and not on:
-            self.model.gradient_checkpointing_disable()
+            getattr(self.model, f"{kind}_checkpointing_disable")()
         self._checkpoints = on
 
     def footprint(self) -> Footprint:

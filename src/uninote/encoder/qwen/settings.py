@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from uninote.settings import EncoderSettings
 
 LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
+
+
+def _switch(value: Any) -> Any:
+    """Return true or false for the words, as an environment variable has them."""
+    return {"true": True, "false": False}.get(str(value).lower(), value)
 
 
 class QwenSettings(EncoderSettings):
@@ -38,7 +43,7 @@ class QwenSettings(EncoderSettings):
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
         "auto", description="auto: SDPA, with flash attention in the vision tower where installed"
     )
-    gradient_checkpointing: bool | Literal["auto"] = Field(
+    gradient_checkpointing: Annotated[Literal["auto", True, False], BeforeValidator(_switch)] = Field(
         "auto",
         description="less memory in training, more time; auto: where the estimate says that it is needed",
     )
