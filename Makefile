@@ -16,7 +16,7 @@ INSTALLED := .venv/installed
 # Processes that share the test files; each starts its own database.
 WORKERS ?= 2
 # Minutes each on two cores, the last one some twenty.
-BENCHES ?= rl_step encode_vs_st sft_vs_st gpu towers real_notes
+BENCHES ?= rl_step encode_vs_st sft_vs_st packing input_pipeline gpu towers real_notes
 
 # The tests that `make coverage` runs, as a selection of pytest.
 TESTS ?= -m "not slow"

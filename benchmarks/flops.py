@@ -4,10 +4,10 @@
 
 Model FLOPs are the operations that the result needs, of distinct items, without padding or recomputation:
 
-* encoding: forward pass of the language model over the tokens of each distinct item, and of the vision tower
-  over each distinct picture. 2 per weight and token; attention 2 x length x width per token and layer where
-  causal, twice that in the tower. Of the last layer only keys and values: the rest is needed for read-outs
-  alone (`random_qwen.Shape.flops`).
+* encoding: forward pass of the language model over the tokens of each distinct item, instruction included,
+  and of the vision tower over each distinct picture or temporal patch of a video. 2 per weight and token;
+  attention 2 x length x width per token and layer where causal, twice that in the tower. Of the last layer
+  only keys and values: the rest is needed for read-outs alone (`random_qwen.Shape.flops`).
 * training: the language model's forward pass, and the gradients of its inputs. The weights are frozen, so
   the backward pass of a matrix product costs one product, not two; that of attention costs twice its forward
   pass, as both operands of its two products have gradients. Adapters are left out. The frozen tower runs

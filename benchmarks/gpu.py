@@ -125,6 +125,8 @@ def main() -> None:
         "peak_flops": peak,
         "measured_product_flops": round(product),
     }
+    if MISSING:
+        print(f"without the peer: {MISSING}")
     report = Report(arguments.results / f"gpu-{'-'.join(arguments.shapes)}.json", head, arguments.minutes)
     with tempfile.TemporaryDirectory() as folder:
         notes = notes_of(arguments, Path(folder))

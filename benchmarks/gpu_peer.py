@@ -12,7 +12,7 @@ from flops import Work
 from gpu_stretches import Bench
 from gpu_timing import Meter, Row
 from peer import as_messages, peer_of
-from sft_vs_st import Theirs, with_adapters
+from sft_sides import LORA, Theirs, with_adapters
 
 from uninote import Encoder, Item
 from uninote.negatives import Example
@@ -61,15 +61,14 @@ class Peer:
         """Measure the cached loss with a token budget; on a GPU, collating counts as if workers hid it."""
         bench = self.bench
         model, encoder = self.loaded(), bench.encoder(fresh=True)
-        encoder.backbone.add_lora(16, 32, 0.0)
+        encoder.backbone.add_lora(*LORA.values())
         model = with_adapters(model, encoder)
         if checkpointing:
             module = next(m for m in model.modules() if hasattr(m, "gradient_checkpointing_enable"))
             module.gradient_checkpointing_enable({"use_reentrant": False})
-        side = Theirs(model, encoder.dims, SftSettings(objective="infonce", chunk_size=bench.batch))
-        for module in side.loss.modules():
-            if hasattr(module, "mini_batch_num_tokens"):
-                module.mini_batch_num_tokens = row["mini_batch_num_tokens"] = self.options.peer_tokens
+        cut = {"mini_batch_num_tokens": self.options.peer_tokens}
+        side = Theirs(model, encoder.dims, SftSettings().temperature, cut)
+        row |= cut
         works = [self.work_of(encoder, batch) for batch in bench.batches]
         del encoder
         bench.forget()

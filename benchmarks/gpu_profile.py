@@ -26,7 +26,7 @@ CLASSES = (
     (COPIES, r"^mem(cpy|set)\b"),
     ("attention", r"flash|fmha|attention|attn|sdpa"),
     (
-        "convolution (patch embedding)",
+        "convolution",
         r"conv(?!ert)|cudnn::|implicit_gemm|fprop|[dw]grad|im2col|vol2col|nchwToNhwc|nhwcToNchw",
     ),
     (

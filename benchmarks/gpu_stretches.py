@@ -18,7 +18,7 @@ from flops import Work
 from gpu_profile import Profiler
 from gpu_timing import Measured, Meter, Options, Row, Watch, reason, recorded
 from random_qwen import SHAPES, build_qwen
-from sft_vs_st import Hashed, draw_batches
+from sft_sides import Hashed, draw_batches
 
 from uninote import Encoder, Item, Note, ReferenceIndex
 from uninote.settings import RlSettings, SftSettings

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from flops import PEAK
 from PIL import Image
 from random_qwen import MERGE, PATCH, PICTURE_PIXELS, SHAPES
 from rounds import RESULTS, claim
@@ -45,7 +46,7 @@ from uninote.environment import environment
 from uninote.evaluation.results import write_json
 from uninote.limits import cores
 
-PEAK, SHARE = 989e12, 0.55
+SHARE = 0.55
 BUDGET = 2048
 """Visual tokens of a batch."""
 FULL = 1e6
@@ -77,7 +78,7 @@ class Work:
         size = {"shortest_edge": 4 * unit, "longest_edge": PICTURE_PIXELS}
         self.processor: Any = Qwen2VLImageProcessorPil(patch_size=PATCH, merge_size=MERGE, size=size)
         pixels = Pixels(self.processor, CORPUS)
-        self.pictures = {picture.digest: picture for picture in pictures}
+        self.pictures = {picture.digest: [picture] for picture in pictures}
         self.batches: list[list[Spot]] = []
         self.tokens, filled = 0, BUDGET
         for picture in pictures:
@@ -95,7 +96,7 @@ class Work:
         for batch in self.batches:
             found = []
             for digest, (height, width) in batch:
-                image = squeezed(load_picture(self.pictures[digest], CORPUS))
+                image = squeezed(load_picture(self.pictures[digest][0], CORPUS))
                 image = image.resize((width, height), Image.Resampling(self.processor.resample))
                 one = self.processor(images=[image], do_resize=False, return_tensors="pt")
                 found.append(one["pixel_values"])
@@ -162,7 +163,7 @@ def needs(tokens: float) -> dict[str, float]:
     found = {}
     for name in ("2b", "8b"):
         flops = sum(SHAPES[name].flops([round(tokens)], [round(tokens) * MERGE**2])) / round(tokens)
-        found[name] = round(SHARE * PEAK / flops)
+        found[name] = round(SHARE * PEAK["H200"] / flops)
     return found
 
 

@@ -25,8 +25,9 @@ import numpy as np
 import torch
 from padded_rows import PaddedBackbone
 from random_qwen import SHAPES, build_qwen
+from rl_step import unseen
 from rounds import RESULTS, claim, ratio, take_turns
-from sft_vs_st import Ours, draw_batches
+from sft_sides import LORA, Ours, draw_batches
 
 from uninote import Encoder, Item, Note, SkipReport, load_settings, read_notes
 from uninote.encoder.batching import token_batches
@@ -78,7 +79,7 @@ class Side:
             with torch.no_grad():
                 self.inputs.append(inputs | ({"features": self.backbone.see(**shared)} if shared else {}))
         torch.manual_seed(1)
-        self.backbone.add_lora(16, 32, 0.0)
+        self.backbone.add_lora(*LORA.values())
         batches = draw_batches(notes, size, steps)
         settings = SftSettings(objective="infonce", temperature=0.05, chunk_size=arguments.chunk or None)
         self.trained = Ours(self.encoder, [e for batch in batches for e in batch], settings)
@@ -123,14 +124,6 @@ class Side:
             chunk for step in steps for side in ("queries", "candidates") for chunk in step[side]["chunks"]
         ]
         return sum(batch["ids"].numel() for batch in chunks or self.inputs)
-
-
-def unseen(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return inputs whose pictures pass the tower again, as those of another batch would."""
-    for side in ("queries", "candidates"):
-        if inputs[side]["pictures"] is not None:
-            inputs[side]["pictures"].features = None
-    return inputs
 
 
 def check(packed: Side, padded: Side, items: list[Item]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 COPIES, ELEMENTWISE = "copies and transfers", "norms and element-wise"
-CONVOLUTION = "convolution (patch embedding)"
+CONVOLUTION = "convolution"
 NAMES = {
     "void flash_fwd_kernel<Flash_fwd_kernel_traits<128, 128, 64, 4, cutlass::bfloat16_t>>": "attention",
     "void pytorch_flash::flash_bwd_dq_dk_dv_loop_seqk_parallel_kernel<…>": "attention",

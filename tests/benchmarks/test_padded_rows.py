@@ -18,5 +18,5 @@ def test_padded_rows_have_the_vectors_of_packed_ones(script, tiny_qwen):
     for kind in (QwenVLBackbone, script("padded_rows").PaddedBackbone):
         backbone = kind(base, settings)
         with torch.no_grad():
-            found.append(backbone.forward_prefixes(**backbone.prepare_prefixes(chains)))
+            found.append(backbone(**backbone.prepare_prefixes(chains)))
     assert torch.allclose(*found, atol=1e-5)

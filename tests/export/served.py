@@ -104,12 +104,16 @@ def over_limits() -> dict[str, Input]:
     deep = io.BytesIO()
     values = np.random.default_rng(0).integers(0, 65_536, (90, 120), dtype=np.uint16)
     Image.fromarray(values).save(deep, "PNG")
+    large = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (1250, 1000, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(large, "JPEG", quality=90)
     notes = {
         "pictures": Note("n", "a note", "", tuple(picture(n, (200, 150)) for n in range(PICTURES + 1))),
         "pixels": Note("n", "", "a cat", tuple(picture(n, (600, 450)) for n in range(PICTURES))),
         "tokens": Note("n", "a red circle", "".join(f"a{n}," for n in range(900)), (picture(0, (90, 120)),)),
         "ratio of sides": Note("n", "a cat", "", (picture(1, (2500, 10)), picture(2, (90, 120)))),
         "16 bits": Note("n", "a cat", "", (Picture.from_bytes(deep.getvalue()),)),
+        "large JPEG": Note("n", "", "", (Picture.from_bytes(large.getvalue()),)),
     }
     return {name: Input(note.item(), {"note": as_note(note)}) for name, note in notes.items()}
 
@@ -166,7 +170,17 @@ def vllm(
         port = free.getsockname()[1]
     words = ["--model", folder, "--served-model-name", "m", "--runner", "pooling", "--dtype", dtype]
     words += ["--max-model-len", MAX_TOKENS, "--limit-mm-per-prompt", f'{{"image": {PICTURES}, "video": 0}}']
-    words += ["--mm-processor-cache-gb", 0, "--enforce-eager", "--host", "127.0.0.1", "--port", port]
+    words += [
+        "--allowed-media-domains",
+        "none.invalid",
+        "--mm-processor-cache-gb",
+        0,
+        "--enforce-eager",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        port,
+    ]
     options = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
     options |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "PYTHONPATH": ""}
     command = [str(VLLM), str(Path(__file__).with_name("vllm_launch.py")), *map(str, words)]

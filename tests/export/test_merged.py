@@ -87,3 +87,12 @@ def test_onnx_is_refused_with_the_way_out(trained_qwen: Callable[[str], Encoder]
     with pytest.raises(ModelError, match="choose --format transformers"):
         export_model(trained_qwen("qwen3"), tmp_path / "graphs", "onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_limits_of_a_model_with_native_video_name_its_videos(tiny_qwen: Any) -> None:
+    said = {}
+    for video in ("frames", "native"):
+        backbone = Encoder.pretrained(tiny_qwen(), device="cpu", video=video).backbone
+        said[video] = " ".join(backbone.export_limits())
+    assert "videos" in said["native"]
+    assert "videos" not in said["frames"]

@@ -105,11 +105,14 @@ def test_vllm(merged: Path, wanted: dict[str, Vectors], tmp_path: Path) -> None:
             assert agree(embed([as_messages(one.item, one.task) for one in asked]), wanted[kind])
         for kind, asked in EVERY.items():
             assert agree(embed([write(one.item, one.task) for one in asked]), wanted[kind])
+        address = {"type": "image_url", "image_url": {"url": "http://127.0.0.1/1.png"}}
+        with pytest.raises(AssertionError, match="allowed domains"):
+            embed([[{"role": "user", "content": [address]}]])
 
 
 def test_messages_for_a_server_are_trimmed(merged: Path) -> None:
     write = ServerMessages(merged)
-    many, large, long, odd, _ = (write(one.item)[-1]["content"] for one in TRIMMED.values())
+    many, large, long, odd, *_ = (write(one.item)[-1]["content"] for one in TRIMMED.values())
     assert [part["type"] for part in many] == ["text", *["image_url"] * 12]
     assert len(large) == 1 + 10  # eight of 54 tokens, two smaller ones in what is left of the budget
     assert long[0]["text"] == "a red circle"

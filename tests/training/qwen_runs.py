@@ -23,6 +23,7 @@ from uninote.settings import LoraSettings, RlSettings, SftSettings
 from uninote.tasks.definitions import Pair, Task
 from uninote.tasks.halves import Halves
 from uninote.training.gather import Shard
+from uninote.training.joint import StageOne
 from uninote.training.rl import train_rl
 from uninote.training.sft import train_sft
 
@@ -114,9 +115,12 @@ def stage_one(model: Path, folder: Path, case: str, *callbacks: Any) -> Encoder:
 def stage_two(model: Path, folder: Path, case: str) -> Encoder:
     notes = [Note(f"t{n}", f"noise {n}", "words " * n, ()) for n in range(6)]
     options, of_encoder = CASES[case]
-    own = {"batch_size": 3, "group_size": 4, "noise": 3, "near": 0, "mix": 0}
+    own = {"batch_size": 3, "group_size": 4, "noise": 3, "near": 0}
     settings = RlSettings.model_validate({**SHORT, **own, **options})
-    return train_rl(start(model, **of_encoder), notes, settings, folder, seed=1, samples=rankings())
+    index = ReferenceIndex(items_of(examples()), HashedReference())
+    joint = StageOne(examples(), index, SftSettings(batch_size=5, temperature=0.1))
+    encoder = start(model, **of_encoder)
+    return train_rl(encoder, notes, settings, folder, seed=1, samples=rankings(), stage_one=joint)
 
 
 def run_qwen(folder: Path, model: Path) -> None:

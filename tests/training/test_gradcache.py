@@ -170,9 +170,6 @@ class TinyPrefixes(TinyBackbone):
         self.chains = [[" ".join(item.texts) for item in chain] for chain in chains]
         return self.prepare([item for chain in chains for item in chain], instruction)
 
-    def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
-        return self(**inputs)  # type: ignore[no-any-return]
-
 
 @pytest.mark.parametrize("chunk_size", [None, 1, 4])
 def test_chains_are_prepared_whole_and_read_out_item_by_item(chunk_size: int | None) -> None:

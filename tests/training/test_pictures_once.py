@@ -101,6 +101,17 @@ def test_gradients_are_those_of_the_whole_batch(
         assert torch.allclose(chunked[name], value, atol=1e-4 * float(value.abs().max())), name
 
 
+@pytest.mark.parametrize("tower", [False, True])
+def test_sides_prepared_apart_keep_their_own_pictures(
+    build: Build, sides: list[Content], tower: bool
+) -> None:
+    """Take a joint batch of stage 1 next to the rankings of stage 2."""
+    backbone: Any = build(tower).backbone
+    ranked, joint = prepare_sides(backbone, sides[:1]), prepare_sides(backbone, sides[1:])
+    _, together = encode_sides(ChunkedEncoder(backbone), [*ranked, *joint], Shard())
+    assert torch.allclose(together, backbone(**backbone.prepare(sides[1].items)), atol=1e-5)
+
+
 def test_features_of_a_tower_that_trains_are_not_kept(
     build: Build, sides: list[Content], monkeypatch: pytest.MonkeyPatch
 ) -> None:

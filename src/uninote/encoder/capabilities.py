@@ -198,14 +198,9 @@ class PrefixBackbone(Protocol):
         The items of a chain may come in any order (`Halves.relevant` as it is): those whose parts begin the
         chain's longest item share its pass, any other item gets a pass of its own. A chain of one item
         is the ordinary case, so noise notes go into the same batch. Raises PictureError as `prepare` does.
-        """
-        ...
 
-    def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return read-outs float32 [number of items, width], chain after chain in the given order of items.
-
-        Equal to `forward(prepare(items))` of every item separately, up to float tolerance. `forward` takes
-        these inputs too, so that a wrapped model (DDP) can be called: `model(**inputs)`.
+        `forward` returns their read-outs, chain after chain in the given order of items, equal to those of
+        every item prepared alone up to float tolerance.
         """
         ...
 

@@ -42,11 +42,12 @@ queries = model.encode(["a rainy street"], prompt_name="T2Note")
 ```
 
 ```sh
-vllm serve FOLDER --runner pooling
+vllm serve FOLDER --runner pooling --allowed-media-domains none.invalid
 ```
 
 The prompt is the folder's chat template; `uninote_prompt.json` shows it on an example and names the
 instruction of every task. Queries take the instruction as system message, the corpus side takes none.
+The second option keeps vLLM from fetching the addresses that clients send.
 Send chat messages with `dimensions`: without it a server returns the full width, trained or not.
 `uninote.export.ServerMessages` writes the messages, trimmed to the limits of the model.
 """,

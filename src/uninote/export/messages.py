@@ -10,8 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from uninote.corpus.decode import load_picture
-from uninote.corpus.rgb import squeezed
+from uninote.corpus.resized import load_resized
 from uninote.encoder.qwen.chat import Chat
 from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.render import Renderer
@@ -30,7 +29,7 @@ LIMITS = {"max_tokens", "max_pictures", "picture_pixels", "note_pixels"}
 class ServerMessages:
     """Writer of the messages of items, by the limits, tokenizer and picture sizes of a merged folder.
 
-    Pictures are PNG in `data:` addresses, upright, RGB and of the size that the vision tower takes: the
+    Pictures are PNG in `data:` addresses, with the pixels that the vision tower of `Encoder` takes: the
     server has nothing to convert, scale or drop. No weights are loaded.
 
     Raises ModelError when the folder is no merged model.
@@ -84,7 +83,7 @@ class ServerMessages:
         return [*system, {"role": "user", "content": content}]
 
     def _address(self, picture: Picture, side: tuple[int, int]) -> str:
-        image = squeezed(load_picture(picture, CorpusSettings()))
+        resample = Image.Resampling(self._pixels.processor.resample)
         buffer = io.BytesIO()
-        image.resize(side[::-1], Image.Resampling(self._pixels.processor.resample)).save(buffer, "PNG")
+        load_resized(picture, CorpusSettings(), side[::-1], resample).save(buffer, "PNG")
         return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

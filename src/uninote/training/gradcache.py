@@ -25,7 +25,7 @@ from uninote.training.gather import Shard, gather_rows
 
 
 class Pictures:
-    """Pictures of a step, for all its chunks: their features are computed once.
+    """Pictures of sides that were prepared together: their features are computed once for all chunks.
 
     An object, not a dict, so that the trainer and DDP pass it unchanged.
     """
@@ -54,7 +54,8 @@ class Side(TypedDict):
     """Side of a batch, queries or candidates, ready for the backbone.
 
     `chunks` are this process's items, `height` the rows of each process, and `rows` int64 [n] finds each
-    of the n items in the gathered vectors. `pictures` are those of all sides, None where chunks hold theirs.
+    of the n items in the gathered vectors. `pictures` are those of all sides that were prepared together,
+    None where chunks hold theirs.
     """
 
     chunks: list[Inputs]
@@ -173,10 +174,12 @@ class ChunkedEncoder(nn.Module):
     def forward(self, sides: Sequence[Side]) -> list[Tensor]:
         """Return this process's vectors, one float [m, width] per side, in the order of its chunks."""
         left = sum(len(side["chunks"]) for side in sides)
-        pictures = next((found for side in sides if (found := side["pictures"]) is not None), None)
-        seen = {"features": pictures.seen_by(self.backbone, self.recompute)} if pictures else {}
+        shown = {id(found): found for side in sides if (found := side["pictures"]) is not None}
+        features = {key: found.seen_by(self.backbone, self.recompute) for key, found in shown.items()}
         vectors = []
         for side in sides:
+            key = id(side["pictures"])
+            seen = {"features": features[key]} if key in features else {}
             made = []
             for inputs in side["chunks"]:
                 chunk = inputs | seen

@@ -21,7 +21,6 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from uninote.encoder import Encoder
-from uninote.encoder.capabilities import SplitsLayers
 from uninote.encoder.stand_in import standing_in
 from uninote.errors import ConfigError
 from uninote.training.gather import Shard
@@ -66,7 +65,7 @@ def gather_whole(sharded: nn.Module, skeleton: nn.Module) -> nn.Module:
 def fit_whole(trainer: StageTrainer, encoder: Encoder, sharding: str) -> None:
     """Train the encoder's backbone, and leave it whole on every process.
 
-    Raises ConfigError for the FSDP of Accelerate, and for a backbone without layers to shard.
+    Raises ConfigError for the FSDP of Accelerate.
     """
     backbone: Any = encoder.backbone
     world = Shard.current().world
@@ -74,10 +73,6 @@ def fit_whole(trainer: StageTrainer, encoder: Encoder, sharding: str) -> None:
         raise ConfigError(
             f"the training was started with FSDP of Accelerate: start it with torchrun, and set "
             f"{trainer.section}.sharding to fsdp"
-        )
-    if sharding == "fsdp" and not isinstance(backbone, SplitsLayers):
-        raise ConfigError(
-            f"{trainer.section}.sharding: the {backbone.name} backbone has no layers to shard; leave it out"
         )
     with ExitStack() as stack:
         stack.enter_context(standing_in(backbone))

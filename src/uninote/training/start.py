@@ -8,7 +8,8 @@ import torch
 
 from uninote.encoder import Encoder
 from uninote.encoder.axes import reset_axes
-from uninote.encoder.capabilities import HasAxes, Remembers, TakesLora
+from uninote.encoder.capabilities import HasAxes, Remembers, SplitsLayers, TakesLora
+from uninote.errors import ConfigError
 from uninote.items import Item
 from uninote.settings import RlSettings, SftSettings
 
@@ -27,9 +28,15 @@ def prepare_training(
 
     Args:
         dropout: rate on the outputs of frozen towers.
+
+    Raises ConfigError when a backbone without layers to shard is to be sharded.
     """
-    reset_axes(encoder)
     backbone = encoder.backbone
+    if settings.sharding == "fsdp" and not isinstance(backbone, SplitsLayers):
+        raise ConfigError(
+            f"the {backbone.name} backbone has no layers to shard: leave sharding: fsdp out of sft and rl"
+        )
+    reset_axes(encoder)
     if isinstance(backbone, Remembers):
         backbone.remember(items, dropout, progress)
     torch.manual_seed(seed)

@@ -16,7 +16,6 @@ from uninote.encoder.footprint import plan_memory
 from uninote.encoder.qwen.footprint import (
     TextShape,
     VisionShape,
-    picture_passes,
     qwen_footprint,
     seeing_bytes,
     shapes_of,
@@ -107,33 +106,3 @@ def test_a_vision_layer_keeps_what_the_formula_says(
     found = slope(backbone, backbone.core.visual.blocks, runs)
     norms = 4 * vision.width  # in float32 on a GPU, in bfloat16 on a CPU
     assert found == pytest.approx(vision_layer_bytes(vision, 2) - norms, rel=0.05)
-
-
-def test_pictures_are_seen_in_passes_of_whole_pictures() -> None:
-    grids = torch.tensor([[1, 2, 2], [1, 2, 4], [1, 4, 4], [1, 2, 2]])
-    pixels = torch.arange(32.0)[:, None]
-    passes = picture_passes(pixels, grids, 12)
-    assert [len(part) for part, _ in passes] == [12, 16, 4]
-    assert torch.equal(torch.cat([part for part, _ in passes]), pixels)
-    assert [grid.tolist() for _, grid in passes] == [
-        grids[:2].tolist(),
-        grids[2:3].tolist(),
-        grids[3:].tolist(),
-    ]
-    assert len(picture_passes(pixels, grids)) == 1
-
-
-def test_passes_of_the_tower_change_neither_vectors_nor_gradients(
-    backbone: Any, make_picture: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    backbone.float()
-    inputs = backbone.prepare([Item.of(make_picture(n, (96, 64)), "text") for n in range(3)])
-    found = []
-    for patches in (10_000, 1):
-        monkeypatch.setattr("uninote.encoder.qwen.footprint.PATCHES", patches)
-        backbone.zero_grad()
-        made = backbone(**inputs)
-        made.square().sum().backward()
-        found.append([made.detach(), *(p.grad.clone() for p in backbone.parameters() if p.requires_grad)])
-    for one, other in zip(*found, strict=True):
-        assert torch.allclose(one, other, atol=1e-4, rtol=1e-3)

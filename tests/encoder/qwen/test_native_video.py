@@ -240,7 +240,7 @@ def test_batches_and_caches_do_not_change_vectors(build: Build) -> None:
     alone = torch.cat([embed(plain, [item]) for item in items])
     assert torch.allclose(embed(plain, items), alone, atol=1e-5)
     with torch.no_grad():
-        read = plain.forward_prefixes(**plain.prepare_prefixes([items[1:3], items[:1]]))
+        read = plain(**plain.prepare_prefixes([items[1:3], items[:1]]))
     assert torch.allclose(read, alone[[1, 2, 0]], atol=1e-5)
     for _ in range(2):
         assert torch.allclose(embed(cached, items), alone, atol=1e-5)

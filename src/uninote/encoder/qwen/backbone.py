@@ -8,14 +8,15 @@ Weights come from a local folder or the hub, as safetensors; no code is loaded f
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from uninote.encoder.adapter import add_adapter, save_adapter, with_adapter
 from uninote.encoder.device import resolve_device, spare_cores
@@ -23,9 +24,10 @@ from uninote.encoder.footprint import Footprint
 from uninote.encoder.protocol import Inputs, LoadOptions
 from uninote.encoder.qwen.chat import JOINT, Chat
 from uninote.encoder.qwen.feature_cache import FeatureCache
-from uninote.encoder.qwen.footprint import picture_passes, qwen_footprint, shapes_of
+from uninote.encoder.qwen.footprint import footprint_of
 from uninote.encoder.qwen.last_layer import seen_tokens, shorten_last_layer
 from uninote.encoder.qwen.packed_attention import PACKED, Packing
+from uninote.encoder.qwen.passes import visual_tokens
 from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.pretrained import load_pretrained, video_processing
 from uninote.encoder.qwen.render import Renderer
@@ -196,8 +198,7 @@ class QwenVLBackbone(nn.Module):
             if deep:  # DeepStack of Qwen3-VL: features of earlier vision layers join the first layers
                 extra |= {"visual_pos_masks": here, "deepstack_visual_embeds": deep}
         if self.reads_last:
-            shape = (ids.shape[0], ids.shape[1])
-            extra |= {"readout": readout, "seen": seen_tokens(readout, shape, sequences)}
+            extra |= {"readout": readout, "seen": seen_tokens(readout, ids.shape, sequences)}
         states = core.language_model(
             inputs_embeds=embedded,
             position_ids=positions.permute(2, 0, 1),
@@ -206,10 +207,6 @@ class QwenVLBackbone(nn.Module):
             **extra,
         ).last_hidden_state
         read: torch.Tensor = (states[0] if self.reads_last else states[readout[:, 0], readout[:, 1]]).float()
-        return read
-
-    def forward_prefixes(self, **inputs: torch.Tensor) -> torch.Tensor:
-        read: torch.Tensor = self(**inputs)
         return read
 
     @property
@@ -231,15 +228,7 @@ class QwenVLBackbone(nn.Module):
         self._checkpoints = on
 
     def footprint(self) -> Footprint:
-        adapters = getattr(self.model, "peft_config", {}).values()
-        weights = list(self.parameters())
-        return qwen_footprint(
-            *shapes_of(self.model.config),
-            rank=max((adapter.r for adapter in adapters), default=0),
-            frozen=sum(one.nbytes for one in weights if not one.requires_grad),
-            trained=sum(one.numel() for one in weights if one.requires_grad),
-            tower_trains=self.tower_trains,
-        )
+        return footprint_of(self.model, self.tower_trains)
 
     def see(
         self,
@@ -249,31 +238,17 @@ class QwenVLBackbone(nn.Module):
         known: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return visual tokens of all pictures [t, width x (1 + DeepStack layers)], known ones last."""
-        trains, core = self.tower_trains, self.core
-        found: list[torch.Tensor] = []
+        trains, found = self.tower_trains, []
         if pixels is not None and grids is not None:
             with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
-                parts = picture_passes(pixels, grids)
-                # Activations of one pass at a time.
-                again = len(parts) > 1 and torch.is_grad_enabled()
-                found = [
-                    checkpoint(self._tower, *part, use_reentrant=False) if again else self._tower(*part)
-                    for part in parts
-                ]
+                normalised = partial(self.pixels.normalised, dtype=self.model.dtype)
+                found = visual_tokens(self.core, pixels, grids, normalised)
             if spots is not None and not trains:
                 sizes = grids.prod(1) // self.processor.merge_size**2
                 self.feature_cache.put(spots.tolist(), torch.cat(found).split(sizes.tolist()))
         if known is not None:
-            found.append(known.to(core.get_input_embeddings().weight.dtype))
+            found.append(known.to(self.core.get_input_embeddings().weight.dtype))
         return torch.cat(found) if len(found) > 1 else found[0]
-
-    def _tower(self, pixels: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
-        pixels = self.pixels.normalised(pixels, self.model.dtype)
-        seen = self.core.get_image_features(pixels, grids, return_dict=True)
-        layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or [])]
-        # DeepStack's features come in one piece from older releases of transformers, else by picture.
-        whole = [one if isinstance(one, torch.Tensor) else torch.cat(tuple(one)) for one in layers]
-        return torch.cat(whole, dim=1)
 
     def add_lora(self, rank: int, alpha: int, dropout: float) -> None:
         """Add adapters. The vision tower stays frozen unless `lora_targets` names layers of it.
@@ -283,7 +258,7 @@ class QwenVLBackbone(nn.Module):
         targets = self.settings.lora_targets
         try:
             self.model = add_adapter(self.model, targets, rank, alpha, dropout)
-        except ValueError as error:
+        except (ValueError, re.error) as error:
             raise ModelError(
                 f"encoder.lora_targets {targets!r} fits no layer of {self.base}: {reason_of(error)}"
             ) from error
@@ -320,7 +295,10 @@ class QwenVLBackbone(nn.Module):
 
     def export_limits(self) -> Sequence[str]:
         most = self.renderer.limits()
-        return [
+        limits = [
             f"A server does not trim as UniNote does: send at most {most['max_pictures']} pictures and "
             f"{most['max_tokens']} tokens an item, and all pictures within {most['note_pixels']} pixels."
         ]
+        if self.settings.video == "native":
+            limits.append("A server cannot read videos as this model was trained to: embed those by UniNote.")
+        return limits

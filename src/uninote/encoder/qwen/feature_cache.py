@@ -28,13 +28,6 @@ class FeatureCache:
         """Return self: copies of a backbone share the frozen tower and what it has computed."""
         return self
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return no features: a worker process prepares batches for another process, which has them."""
-        return {"size": self.size}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["size"])  # type: ignore[misc]
-
     @staticmethod
     def key(spot: Spot) -> tuple[int, int, int]:
         """Return a spot as integers, which can travel in a tensor: 62 bits of the digest, height, width."""

@@ -5,15 +5,10 @@ Weights and activations count two bytes a number: bfloat16 under autocast. Norms
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, NamedTuple
 
-import torch
-
 from uninote.encoder.footprint import Footprint
-
-PATCHES = 65_536
-"""Most patches in one pass of the vision tower, whole pictures: 16,384 visual tokens."""
+from uninote.encoder.qwen.passes import PATCHES
 
 
 class TextShape(NamedTuple):
@@ -89,23 +84,6 @@ def qwen_footprint(
     )
 
 
-def picture_passes(
-    pixels: torch.Tensor, grids: torch.Tensor, most: int | None = None
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Cut pixels [p, v] and grids int64 [u, 3] into passes of `most` patches at most, or of one picture."""
-    sizes = grids.prod(1).tolist()
-    cuts = [0]
-    filled = 0
-    for n, size in enumerate(sizes):
-        if filled and filled + size > (most or PATCHES):
-            cuts.append(n)
-            filled = 0
-        filled += size
-    counts = [end - start for start, end in pairwise([*cuts, len(sizes)])]
-    patches = [sum(sizes[start:end]) for start, end in pairwise([*cuts, len(sizes)])]
-    return list(zip(pixels.split(patches), grids.split(counts), strict=True))
-
-
 def shapes_of(config: Any) -> tuple[TextShape, VisionShape]:
     """Return the shapes of a configuration of the family, whose models name their sizes differently.
 
@@ -135,4 +113,17 @@ def shapes_of(config: Any) -> tuple[TextShape, VisionShape]:
             int(vision.spatial_merge_size) ** 2,
             3 * int(vision.temporal_patch_size) * int(vision.patch_size) ** 2,
         ),
+    )
+
+
+def footprint_of(model: Any, tower_trains: bool) -> Footprint:
+    """Return the memory of a training of a model of the library, with its adapters in place."""
+    adapters = getattr(model, "peft_config", {}).values()
+    weights = list(model.parameters())
+    return qwen_footprint(
+        *shapes_of(model.config),
+        rank=max((adapter.r for adapter in adapters), default=0),
+        frozen=sum(one.nbytes for one in weights if not one.requires_grad),
+        trained=sum(one.numel() for one in weights if one.requires_grad),
+        tower_trains=tower_trains,
     )

@@ -7,6 +7,7 @@ Gradient checkpointing leaves it out, as it keeps little more than keys and valu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from sys import modules
 from typing import Any
@@ -43,7 +44,7 @@ def shorten_last_layer(core: Any) -> bool:
     return True
 
 
-def seen_tokens(readout: Tensor, shape: tuple[int, int], sequences: Tensor | None = None) -> Tensor:
+def seen_tokens(readout: Tensor, shape: Sequence[int], sequences: Tensor | None = None) -> Tensor:
     """Return which tokens each read-out attends to: bool [m, n·L], for rows of `shape` [n, L].
 
     Args:

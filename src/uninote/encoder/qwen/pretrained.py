@@ -27,7 +27,7 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
     """Load the checkpoint in bfloat16 on CUDA, in float32 elsewhere.
 
     It reads safetensors only and runs no code of the checkpoint. Raises ModelError when the checkpoint cannot
-    be read, or is not of a family that takes pictures as Qwen-VL does.
+    be read, is not of a family that takes pictures as Qwen-VL does, or has no such attention here.
     """
     from transformers import AutoModelForImageTextToText, AutoTokenizer
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
@@ -40,6 +40,7 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
     cuda = resolve_device(device).type == "cuda"
     dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
     transformers_logging.disable_progress_bar()
+    implementation = _attention(attention, cuda)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         # Named, as the automatic choice needs torchvision; Pillow gives the same pixels everywhere.
@@ -48,7 +49,7 @@ def load_pretrained(base: str | Path, attention: str, device: str) -> Loaded:
         model, report = AutoModelForImageTextToText.from_pretrained(
             source,
             dtype=dtype,
-            attn_implementation=_attention(attention, cuda),
+            attn_implementation=implementation,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
@@ -104,5 +105,11 @@ def _attention(name: str, cuda: bool) -> str | dict[str, str]:
     if name == "eager":
         return name
     register_packed_attention()
-    flash = name == "flash_attention_2" or (name == "auto" and cuda and is_flash_attn_2_available())
+    usable = cuda and is_flash_attn_2_available()
+    if name == "flash_attention_2" and not usable:
+        raise ModelError(
+            "encoder.attention: flash_attention_2 needs a GPU and the package flash-attn: install it, "
+            "or leave it to auto"
+        )
+    flash = usable and name != "sdpa"
     return {"": "sdpa", "text_config": PACKED, "vision_config": "flash_attention_2" if flash else "sdpa"}
