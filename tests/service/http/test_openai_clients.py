@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
+from PIL import Image
 from tests.service.http.running import Running
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,9 @@ def test_the_examples_of_the_documentation_run(
     (tmp_path / "demo" / "index").mkdir(parents=True)
     (tmp_path / "demo" / "index" / "admin.key").write_text(f"{real.key('read')}\n")
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
+    for name, colour in (("1.jpg", "red"), ("2.jpg", "blue")):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / name)
     found: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block.replace("http://localhost:8080", real.url), PAGE.name, "exec"), found)
@@ -65,6 +68,8 @@ def test_the_examples_of_the_documentation_run(
     np.testing.assert_allclose(found["nodes"], own, atol=1e-6)
     np.testing.assert_allclose(found["query"], found["question"], atol=1e-6)
     assert own.shape == (2, 128)
+    assert len(found["stored"].data) == 2
+    assert len(found["asked"].data) == 1
 
 
 def test_langchain_embeds_many_texts_in_batches(real: Running, wanted: np.ndarray[Any, Any]) -> None:
