@@ -154,6 +154,15 @@ KINDS: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any], int]] = {
 """By name: classes of model and configuration, text and vision settings, patch size."""
 
 
+def draw_trained(backbone: Any, std: float = 0.1) -> None:
+    """Draw the trained weights of a backbone, the same at every call: fresh adapters change nothing."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in backbone.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(0, std, generator=generator)
+
+
 def build_tiny_qwen(folder: Path, kind: str = "qwen3", seed: int = 0) -> Path:
     """Save a random model of one of the `KINDS` to `folder`, as a hub checkpoint is laid out."""
     tokenizer = byte_level_tokenizer()

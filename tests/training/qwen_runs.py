@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 from safetensors.torch import save_file
+from tests.encoder.tiny_qwen import draw_trained
 from tests.training.tiny_backbone import HashedReference, items_of
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
@@ -96,11 +97,7 @@ def start(model: Path, **options: Any) -> Encoder:
     encoder = Encoder.pretrained(model, **options)
     backbone: Any = encoder.backbone
     backbone.add_lora(LORA.rank, LORA.alpha, 0.0)
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in backbone.parameters():
-            if parameter.requires_grad:
-                parameter.normal_(0, 0.05, generator=generator)
+    draw_trained(encoder.backbone, 0.05)
     return encoder
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.encoder.tiny_qwen import draw_trained
 
 from uninote.encoder import Encoder
 from uninote.encoder.capabilities import StepBackbone
@@ -26,12 +27,7 @@ def build(tiny_qwen: Callable[..., Path]) -> Build:
         options = {"lora_targets": r".*\.(q_proj|up_proj|qkv|linear_fc1)"} if tower else {}
         encoder = Encoder.pretrained(tiny_qwen(), dims=(64,), device="cpu", max_tokens=300, **options)
         encoder.backbone.add_lora(2, 4, 0.0)
-        module: Any = encoder.backbone
-        generator = torch.Generator().manual_seed(3)
-        with torch.no_grad():
-            for parameter in module.parameters():
-                if parameter.requires_grad:
-                    parameter.normal_(0, 0.1, generator=generator)
+        draw_trained(encoder.backbone)
         return encoder
 
     return start

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.encoder.tiny_qwen import draw_trained
 
 from uninote.corpus.relations.graph import Relations
 from uninote.encoder import Encoder, PrefixBackbone
@@ -44,11 +45,7 @@ def qwen(tiny_qwen: Callable[..., Path]) -> Callable[[], Encoder]:
     def start() -> Encoder:
         encoder = Encoder.pretrained(tiny_qwen("qwen3", 0), dims=(16, 64), device="cpu", max_tokens=400)
         encoder.backbone.add_lora(2, 4, 0.0)
-        generator, module = torch.Generator().manual_seed(3), encoder.backbone
-        with torch.no_grad():
-            for parameter in module.parameters():  # type: ignore[attr-defined]
-                if parameter.requires_grad:
-                    parameter.normal_(0, 0.1, generator=generator)
+        draw_trained(encoder.backbone)
         return encoder
 
     return start

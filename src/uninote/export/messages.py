@@ -8,9 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from uninote.corpus.resized import load_resized
 from uninote.encoder.qwen.chat import Chat
 from uninote.encoder.qwen.pixels import Pixels
 from uninote.encoder.qwen.render import Renderer
@@ -18,7 +15,6 @@ from uninote.encoder.qwen.settings import QwenSettings
 from uninote.errors import ItemError, ModelError, reason_of
 from uninote.items import Item, Picture
 from uninote.problems import problem_of
-from uninote.settings import CorpusSettings
 from uninote.tasks.definitions import INSTRUCTIONS, Task
 
 PROMPT_FILE = "uninote_prompt.json"
@@ -83,7 +79,6 @@ class ServerMessages:
         return [*system, {"role": "user", "content": content}]
 
     def _address(self, picture: Picture, side: tuple[int, int]) -> str:
-        resample = Image.Resampling(self._pixels.processor.resample)
         buffer = io.BytesIO()
-        load_resized(picture, CorpusSettings(), side[::-1], resample).save(buffer, "PNG")
+        self._pixels.resized(picture, side).save(buffer, "PNG")
         return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

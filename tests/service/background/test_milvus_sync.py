@@ -61,7 +61,7 @@ class Kept(MemoryStore):
 
 
 @contextmanager
-def beside(
+def started_sync(
     world: World, shelf: Shelf, metrics: Metrics | None = None, **options: Any
 ) -> Iterator[MilvusSync]:
     settings = ClusterSettings(address="milvus://host", **options)
@@ -88,7 +88,7 @@ def test_it_fills_itself_follows_and_is_searched(world: World, note: MakeNote, a
     world.database.transaction(outbox.stop)
     world.ingest(note("a", at(1.0)), note("b", at(0.9), category="c"), note("c", at(0.1)))
     shelf, metrics = Shelf(), Metrics()
-    with beside(world, shelf, metrics) as cluster:
+    with started_sync(world, shelf, metrics) as cluster:
         until(lambda: filled(cluster))
         assert near(cluster, at(1.0)) == ["a", "b", "c"]
         assert near(cluster, at(1.0), Filter(categories=("c",))) == ["b"]
@@ -106,7 +106,7 @@ def test_without_an_answer_the_database_is_searched_or_callers_are_told(
     world.ingest(note("a", at(1.0)))
     shelf, metrics = Shelf(), Metrics()
     shelf.away = True
-    with beside(world, shelf, metrics) as cluster:
+    with started_sync(world, shelf, metrics) as cluster:
         assert near(cluster, at(1.0)) is None  # not filled
         cluster.look()
         assert cluster.state.lag.rows == 1
@@ -119,14 +119,14 @@ def test_without_an_answer_the_database_is_searched_or_callers_are_told(
         assert not cluster.state.up
         shelf.away = False
         assert near(cluster, at(1.0)) is None  # for some seconds it is not tried again
-    with beside(world, shelf, fallback=False) as cluster:
+    with started_sync(world, shelf, fallback=False) as cluster:
         with pytest.raises(UnavailableError, match="is being filled"):
             near(cluster, at(1.0))
         until(lambda: filled(cluster))
         shelf.away = True
         with pytest.raises(UnavailableError, match="does not answer"):
             near(cluster, at(1.0))
-    with beside(world, Shelf(), search=False) as cluster:
+    with started_sync(world, Shelf(), search=False) as cluster:
         assert near(cluster, at(1.0)) is None
 
 
@@ -135,14 +135,14 @@ def test_notes_that_are_not_delivered_yet_are_candidates(
 ) -> None:
     world.ingest(note("a", at(0.5)))
     shelf = Shelf()
-    with beside(world, shelf) as cluster:
+    with started_sync(world, shelf) as cluster:
         until(lambda: filled(cluster))
         with world.database.try_lock("uninote.outbox"):  # nothing is delivered
             world.ingest(note("b", at(1.0)), note("c", at(0.9)))
             assert sorted(near(cluster, at(1.0)) or []) == ["a", "b", "c"]
             monkeypatch.setattr(milvus_sync, "MAX_PENDING", 2)
             assert near(cluster, at(1.0)) is None
-    with beside(world, shelf, fallback=False) as cluster:
+    with started_sync(world, shelf, fallback=False) as cluster:
         until(lambda: filled(cluster))
         with world.database.try_lock("uninote.outbox"):
             world.ingest(note("d", at(1.0)), note("e", at(0.9)))
@@ -157,7 +157,7 @@ def test_notes_that_the_cluster_holds_as_they_were_take_no_place_of_others(
     world.ingest(note("found", at(0.5), category="c"))
     names = [f"moved{row}" for row in range(3 + milvus_sync.SPARE)]
     world.ingest(*(note(name, at(1.0), category="c") for name in names))
-    with beside(world, Shelf()) as cluster:
+    with started_sync(world, Shelf()) as cluster:
         until(lambda: filled(cluster))
         with world.database.try_lock("uninote.outbox"):  # nothing is delivered
             world.ingest(note("moved0", at(1.0), category="d"))
@@ -175,13 +175,13 @@ def test_what_the_index_does_not_find_the_database_does(
 
     world.ingest(note("a", at(0.5)))
     shelf = Shelf()
-    with beside(world, shelf) as cluster:
+    with started_sync(world, shelf) as cluster:
         until(lambda: filled(cluster))
         with monkeypatch.context() as patched:
             patched.setattr(Kept, "search", short)
             assert near(cluster, at(1.0)) is None
         assert near(cluster, at(1.0)) == ["a"]  # the cluster was not taken for absent
-    with beside(world, shelf, fallback=False) as cluster:
+    with started_sync(world, shelf, fallback=False) as cluster:
         until(lambda: filled(cluster))
         monkeypatch.setattr(Kept, "search", short)
         with pytest.raises(UnavailableError, match="does not find all"):
@@ -195,7 +195,7 @@ def test_a_rebuild_leaves_nothing_that_the_database_does_not_hold(
     monkeypatch.setattr(milvus_sync, "BREAK_SECONDS", 0.1)  # of a search in the middle of the rebuild
     world.ingest(note("a", at(1.0)))
     shelf = Shelf()
-    with beside(world, shelf) as cluster:
+    with started_sync(world, shelf) as cluster:
         until(lambda: filled(cluster))
         shelf.kept["m1"].upsert([Record("ghost", np.eye(8)[0], "note")])
         assert near(cluster, at(1.0)) == ["a", "ghost"]
@@ -214,7 +214,7 @@ def test_a_rebuild_that_was_killed_is_done_again(world: World, note: MakeNote, a
         pass
     world.database.transaction(outbox._want)  # as far as the killed one came
     assert not world.database.transaction(outbox.filled)
-    with beside(world, Shelf()) as cluster:
+    with started_sync(world, Shelf()) as cluster:
         until(lambda: filled(cluster))
         assert near(cluster, at(1.0)) == ["a"]
 

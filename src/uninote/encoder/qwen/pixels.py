@@ -93,15 +93,19 @@ class Pixels:
         whole = np.broadcast_to(np.stack(frames), (processor.temporal_patch_size, *frames[0].shape))
         return to_patches(whole, processor.patch_size, processor.merge_size, out)
 
+    def resized(self, picture: Picture, side: tuple[int, int]) -> Image.Image:
+        """Return the picture at that height and width in pixels. Raises what `load_picture` does."""
+        resample = Image.Resampling(self.processor.resample)
+        return load_resized(picture, self.corpus, side[::-1], resample, self.reserve)
+
     def _frame(self, picture: Picture, side: tuple[int, int], stand_in: bool) -> NDArray[np.uint8]:
-        size, resample = (side[1], side[0]), Image.Resampling(self.processor.resample)
         try:
-            image = load_resized(picture, self.corpus, size, resample, self.reserve)
+            image = self.resized(picture, side)
         except PictureError as error:
             if not stand_in:
                 raise
             warn_once(picture.digest, error)
-            image = GREY.resize(size)
+            image = GREY.resize(side[::-1])
         return np.asarray(image)
 
     def batch(

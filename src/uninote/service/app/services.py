@@ -77,7 +77,7 @@ class Services:
 
     @property
     def corpus(self) -> CorpusSettings:
-        """How notes are read: videos by rate while a loaded model takes them as videos."""
+        """Settings for reading notes: videos by rate while a loaded model takes them as videos."""
         corpus = self.settings.corpus
         return corpus.by_rate() if self.models.take_videos else corpus
 
