@@ -238,14 +238,15 @@ class QwenVLBackbone(nn.Module):
         known: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return visual tokens of all pictures [t, width x (1 + DeepStack layers)], known ones last."""
-        trains, found = self.tower_trains, []
+        trains = self.tower_trains
+        found: list[torch.Tensor] = []
         if pixels is not None and grids is not None:
             with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
                 normalised = partial(self.pixels.normalised, dtype=self.model.dtype)
-                found = visual_tokens(self.core, pixels, grids, normalised)
+                found.append(visual_tokens(self.core, pixels, grids, normalised))
             if spots is not None and not trains:
                 sizes = grids.prod(1) // self.processor.merge_size**2
-                self.feature_cache.put(spots.tolist(), torch.cat(found).split(sizes.tolist()))
+                self.feature_cache.put(spots.tolist(), found[0].split(sizes.tolist()))
         if known is not None:
             found.append(known.to(self.core.get_input_embeddings().weight.dtype))
         return torch.cat(found) if len(found) > 1 else found[0]
@@ -299,6 +300,6 @@ class QwenVLBackbone(nn.Module):
             f"A server does not trim as UniNote does: send at most {most['max_pictures']} pictures and "
             f"{most['max_tokens']} tokens an item, and all pictures within {most['note_pixels']} pixels."
         ]
-        if self.settings.video == "native":
+        if self.settings.takes_videos:
             limits.append("A server cannot read videos as this model was trained to: embed those by UniNote.")
         return limits

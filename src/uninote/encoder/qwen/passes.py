@@ -14,10 +14,8 @@ PATCHES = 65_536
 """Most patches in one pass of the vision tower, whole pictures: 16,384 visual tokens."""
 
 
-def visual_tokens(
-    core: Any, pixels: Tensor, grids: Tensor, normalised: Callable[[Tensor], Tensor]
-) -> list[Tensor]:
-    """Return the visual tokens of each pass [t, width x (1 + DeepStack layers)].
+def visual_tokens(core: Any, pixels: Tensor, grids: Tensor, normalised: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the visual tokens of all pictures [t, width x (1 + DeepStack layers)].
 
     Where gradients are on, several passes keep the activations of one at a time.
 
@@ -37,7 +35,8 @@ def visual_tokens(
 
     passes = picture_passes(pixels, grids)
     again = len(passes) > 1 and torch.is_grad_enabled()
-    return [checkpoint(see, *part, use_reentrant=False) if again else see(*part) for part in passes]
+    seen = [checkpoint(see, *part, use_reentrant=False) if again else see(*part) for part in passes]
+    return torch.cat(seen) if len(seen) > 1 else seen[0]
 
 
 def picture_passes(pixels: Tensor, grids: Tensor, most: int | None = None) -> list[tuple[Tensor, Tensor]]:
